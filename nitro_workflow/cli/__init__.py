@@ -1,0 +1,79 @@
+"""The `nitro-workflow` command: one group a room, imported when it is called.
+
+Exit codes: 0 done, 1 refused or a finding, 2 usage, 3 bad input, 4 a service failed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from nitro_workflow import __version__
+from nitro_workflow.errors import NitroWorkflowError
+
+__all__ = ["main"]
+
+# command -> (module of this package, attribute, one line of help)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "attestation": ("attestation", "attestation", "Show, verify and explain attestation documents."),
+    "cloud": ("cloud", "cloud", "Serve the local cloud; print what SDKs need to use it."),
+    "down": ("lab", "down", "Stop the lab's background processes."),
+    "events": ("cloud", "events", "Show the cloud's decision records, with their reasons."),
+    "image": ("image", "image", "Build, measure, check, sign and compare enclave images."),
+    "lab": ("lab", "lab", "Start JupyterLab with the first notebook open."),
+    "nitro-cli": ("host", "nitro_cli", "nitro-cli's commands, JSON and error codes, on this machine."),
+    "policy": ("policy", "policy", "Decide, explain, analyse and write key policies."),
+    "status": ("lab", "status", "Show the lab: steps done, processes, trust root."),
+    "step": ("lab", "step", "Run one step of the workflow."),
+    "trace": ("lab", "trace", "Show who sent what to whom."),
+    "walk": ("lab", "walk", "Run the 17 steps, from key creation to attested decryption."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(f"nitro_workflow.cli.{module}"), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"nitro_workflow.cli.{module}.{attribute} is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][2]) for name in sorted(COMMANDS)])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nitro-workflow")
+def cli() -> None:
+    """Run the AWS Nitro Enclaves workflow: locally without AWS, and see every refusal explained."""
+
+
+def main() -> None:
+    """Run the command; errors of the package's tree become four lines and an exit code."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except NitroWorkflowError as error:
+        click.echo(error.diagnostics(), err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): silence the interpreter's own flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
