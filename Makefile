@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: lab walk test check lint types imports setup clean
+.PHONY: lab walk test interop check lint types imports notebooks lock setup clean
 
 lab: setup ## start JupyterLab with the first notebook open
 	$(BIN)/nitro-workflow lab
@@ -14,6 +14,9 @@ walk: setup ## run the 17 steps in the terminal
 
 test: setup ## run every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+interop: setup ## compare with other implementations, built from their registries
+	$(BIN)/python -m pytest -m interop tests/interop
 
 check: lint types imports ## what CI holds beside the tests
 
@@ -26,6 +29,13 @@ types: setup
 
 imports: setup
 	$(BIN)/lint-imports
+
+notebooks: setup ## execute every notebook in order in a clean lab and write the outputs back
+	$(BIN)/python tools/notebooks.py
+
+lock: ## resolve pyproject.toml anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --group dev pyproject.toml -o requirements.lock
 
 setup: $(STAMP)
 

@@ -1,0 +1,58 @@
+"""The set-up files agree with each other and hold no registry's name."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+LOCK = (ROOT / "requirements.lock").read_text()
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0].lower().replace("_", "-")
+
+
+def _locked() -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", LOCK, re.MULTILINE))
+
+
+def test_every_requirement_is_locked():
+    groups = PYPROJECT["dependency-groups"]
+    wanted = list(PYPROJECT["project"]["dependencies"])
+    wanted += [r for group in groups.values() for r in group if isinstance(r, str)]
+    assert {_name(r) for r in wanted} <= _locked().keys()
+
+
+def test_every_locked_file_has_a_hash():
+    blocks = re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)
+    assert all("--hash=sha256:" in block for block in blocks if block.strip())
+
+
+def test_conda_users_get_the_same_set():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["name"] == PYPROJECT["project"]["name"]
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+    python = next(d for d in environment["dependencies"] if str(d).startswith("python="))
+    floor = PYPROJECT["project"]["requires-python"].removeprefix(">=")
+    assert tuple(map(int, python.removeprefix("python=").split("."))) >= tuple(
+        map(int, floor.split("."))
+    )
+    pip = next(d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
+    assert pip == ["--require-hashes -r requirements.lock"]
+
+
+def test_the_packages_the_mission_names_are_direct_requirements():
+    direct = {_name(r) for r in PYPROJECT["project"]["dependencies"]}
+    assert {
+        "aws-encryption-sdk", "boto3", "cbor2", "cryptography", "ipywidgets", "jupyterlab", "nbval", "pycose",
+    } <= direct  # fmt: skip
+
+
+def test_no_lock_names_a_registry():
+    for path in (*ROOT.glob("*.lock"), *(ROOT / "enclave_image").glob("*.lock")):
+        assert not re.search(r"https?://|index-url", path.read_text()), path.name
