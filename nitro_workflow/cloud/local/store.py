@@ -1,0 +1,95 @@
+"""The cloud's state: one SQLite file in WAL mode, one writer at a time, readers never wait.
+
+``synchronous=FULL``: when `transaction` has left its block, the rows are on the disk. What a reader
+sees is always one committed state, so a write killed in its middle was never there.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["Store"]
+
+# Milliseconds that a writer of another process may hold the file (the seeding of a second start).
+_BUSY_MS = 10_000
+
+
+class Store:
+    """One SQLite file, shared by the threads of one process.
+
+    >>> from tempfile import mkdtemp
+    >>> store = Store(Path(mkdtemp()) / "state.sqlite3")
+    >>> store.create("CREATE TABLE IF NOT EXISTS t (a TEXT)")
+    >>> with store.transaction() as db:
+    ...     _ = db.execute("INSERT INTO t VALUES ('x')")
+    >>> [row["a"] for row in store.read().execute("SELECT a FROM t")]
+    ['x']
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        self._writer = self._connect()
+        self._writer.execute("PRAGMA journal_mode=WAL")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        self._opened.append(connection)
+        return connection
+
+    def create(self, schema: str) -> None:
+        """Run a service's ``SCHEMA``: statements that create what is not there yet."""
+        with self._lock:
+            self._writer.executescript(schema)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the one writing connection inside ``BEGIN IMMEDIATE``.
+
+        Leaving the block commits to the disk; an exception rolls back. Not reentrant: do not call
+        another writer inside. Rows are ``sqlite3.Row``.
+        """
+        with self._lock:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
+            self._commit()
+
+    def _commit(self) -> None:
+        try:
+            self._writer.execute("COMMIT")
+        except sqlite3.Error:
+            # A disk that is full leaves the transaction open: nothing of it may be seen.
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+
+    def read(self) -> sqlite3.Connection:
+        """Return this thread's connection for SELECT. It sees every committed transaction."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    def close(self) -> None:
+        """Close every connection; the WAL is folded into the file."""
+        with self._lock:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
