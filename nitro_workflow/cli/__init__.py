@@ -18,13 +18,13 @@ __all__ = ["main"]
 
 # command -> (module of this package, attribute, one line of help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "attestation": ("attestation", "attestation", "Show, verify and explain attestation documents."),
+    "attestation": ("attestation", "attestation", "Show, verify, explain attestation documents."),
     "cloud": ("cloud", "cloud", "Serve the local cloud; print what SDKs need to use it."),
     "down": ("lab", "down", "Stop the lab's background processes."),
     "events": ("cloud", "events", "Show the cloud's decision records, with their reasons."),
     "image": ("image", "image", "Build, measure, check, sign and compare enclave images."),
     "lab": ("lab", "lab", "Start JupyterLab with the first notebook open."),
-    "nitro-cli": ("host", "nitro_cli", "nitro-cli's commands, JSON and error codes, on this machine."),
+    "nitro-cli": ("host", "nitro_cli", "nitro-cli's commands, JSON and E-codes, on this machine."),
     "policy": ("policy", "policy", "Decide, explain, analyse and write key policies."),
     "status": ("lab", "status", "Show the lab: steps done, processes, trust root."),
     "step": ("lab", "step", "Run one step of the workflow."),

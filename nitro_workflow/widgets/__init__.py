@@ -1,1 +1,39 @@
-"""."""
+"""Views of what the workflow makes: text, HTML without script, and a live inspector.
+
+Example::
+
+    >>> from nitro_workflow.widgets import Cell, Row, Table, View
+    >>> row = Row("PCR0", (Cell("6be4…"),), "good")
+    >>> View(Table("PCRs", ("document",), (row,), "as expected", "good"))
+    ✓ PCRs: as expected
+      ✓ PCR0
+            document  6be4…
+"""
+
+from nitro_workflow.widgets.model import (
+    Cell,
+    Check,
+    Decision,
+    Inspection,
+    Lanes,
+    Message,
+    Node,
+    Row,
+    Statement,
+    Table,
+)
+from nitro_workflow.widgets.view import View
+
+__all__ = [
+    "Cell",
+    "Check",
+    "Decision",
+    "Inspection",
+    "Lanes",
+    "Message",
+    "Node",
+    "Row",
+    "Statement",
+    "Table",
+    "View",
+]

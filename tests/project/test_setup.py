@@ -43,13 +43,14 @@ def test_conda_users_get_the_same_set():
         map(int, floor.split("."))
     )
     pip = next(d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
-    assert pip == ["--require-hashes -r requirements.lock"]
+    assert pip == ["--require-hashes", "-r requirements.lock"]
 
 
 def test_the_packages_the_mission_names_are_direct_requirements():
     direct = {_name(r) for r in PYPROJECT["project"]["dependencies"]}
     assert {
-        "aws-encryption-sdk", "boto3", "cbor2", "cryptography", "ipywidgets", "jupyterlab", "nbval", "pycose",
+        "aws-encryption-sdk", "boto3", "cbor2", "cryptography",
+        "ipywidgets", "jupyterlab", "nbval", "pycose",
     } <= direct  # fmt: skip
 
 

@@ -1,0 +1,184 @@
+"""Models as HTML without script: what GitHub, nbconvert and an untrusted notebook show.
+
+Only tables, lists and `details`: it reads well where a viewer drops every style. Colours are
+JupyterLab's variables, so that light and dark both work, and never the only sign: each mark is a
+word too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from nitro_workflow.widgets.model import (
+    MARKS,
+    Cell,
+    Check,
+    Decision,
+    Inspection,
+    Lanes,
+    Message,
+    Model,
+    Node,
+    Row,
+    Statement,
+    Table,
+    Tone,
+)
+
+__all__ = ["render_html"]
+
+_COLOURS: dict[Tone, str] = {
+    "good": "var(--jp-success-color0, #1b5e20)",
+    "bad": "var(--jp-error-color0, #b71c1c)",
+    "warning": "var(--jp-warn-color0, #a04000)",
+    "neutral": "inherit",
+}
+_WORDS: dict[Tone, str] = {"good": "holds", "bad": "fails", "warning": "look", "neutral": ""}
+_LEFT = ' style="text-align:left;vertical-align:top"'
+
+
+def render_html(model: Model) -> str:
+    """Return the model as one HTML fragment; every text of it is escaped."""
+    match model:
+        case Inspection():
+            body = _inspection(model)
+        case Table():
+            body = _table(model)
+        case Decision():
+            body = _decision(model)
+        case Lanes():
+            body = _lanes(model)
+    return f'<section aria-label="{escape(model.title)}">{body}</section>'
+
+
+def _toned(tone: Tone, text: str) -> str:
+    if tone == "neutral":
+        return escape(text)
+    return f'<span style="color:{_COLOURS[tone]}"><b>{MARKS[tone]}</b> {escape(text)}</span>'
+
+
+def _headline(title: str, verdict: str, tone: Tone) -> str:
+    said = f": {_toned(tone, verdict)}" if verdict else ""
+    return f"<p><b>{escape(title)}</b>{said}</p>"
+
+
+def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    top = "".join(f"<th{_LEFT}>{escape(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td{_LEFT}>{cell}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _check_row(check: Check) -> list[str]:
+    outcome = escape(check.outcome)
+    if check.tone in {"bad", "warning"}:
+        for label, text in (("found", check.found), ("expected", check.expected)):
+            outcome += f"<br>{label}: <code>{escape(text)}</code>" if text else ""
+    return [_toned(check.tone, _WORDS[check.tone]), escape(check.title), outcome]
+
+
+def _nodes(nodes: Sequence[Node]) -> str:
+    items = []
+    for node in nodes:
+        note = f" <i>({escape(node.note)})</i>" if node.note else ""
+        text = f"<b>{escape(node.label)}</b> <code>{escape(node.value)}</code>{note}"
+        if node.children:
+            inner = _nodes(node.children)
+            items.append(f"<li><details><summary>{text}</summary>{inner}</details></li>")
+        else:
+            items.append(f"<li>{text}</li>")
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _inspection(model: Inspection) -> str:
+    parts = [_headline(model.title, model.verdict, model.tone)]
+    if model.trust:
+        parts.append(f"<p><i>{escape(model.trust)}</i></p>")
+    if model.checks:
+        parts.append(_rows(("", "check", "outcome"), [_check_row(check) for check in model.checks]))
+    if model.nodes:
+        parts.append(_nodes(model.nodes))
+    return "".join(parts)
+
+
+def _cell(cell: Cell) -> str:
+    if cell.difference < 0:
+        return f"<code>{escape(cell.text)}</code>"
+    same, other = cell.text[: cell.difference], cell.text[cell.difference :]
+    return f"<code>{escape(same)}<mark><b>{escape(other)}</b></mark></code>"
+
+
+def _table_row(row: Row) -> list[str]:
+    note = f"<br>{escape(row.note)}" if row.note else ""
+    return [
+        _toned(row.tone, _WORDS[row.tone]),
+        f"<b>{escape(row.label)}</b>{note}",
+        *map(_cell, row.cells),
+    ]
+
+
+def _table(model: Table) -> str:
+    rows = [_table_row(row) for row in model.rows]
+    return _headline(model.title, model.verdict, model.tone) + _rows(("", "", *model.columns), rows)
+
+
+def _statement_row(statement: Statement) -> list[str]:
+    matches = "".join(
+        f"<li>{_toned(check.tone, check.title)}: {escape(check.outcome)}"
+        + (f"<br>found: <code>{escape(check.found)}</code>" if check.found else "")
+        + (f"<br>expected: <code>{escape(check.expected)}</code>" if check.expected else "")
+        + "</li>"
+        for check in statement.matches
+    )
+    outcome = escape(statement.outcome) + (f"<ul>{matches}</ul>" if matches else "")
+    return [
+        _toned(statement.tone, statement.effect) or escape(statement.effect),
+        escape(statement.label),
+        outcome,
+    ]
+
+
+def _decision(model: Decision) -> str:
+    request = [[escape(label), f"<code>{escape(value)}</code>"] for label, value in model.request]
+    statements = [_statement_row(statement) for statement in model.statements]
+    parts = [
+        _headline(model.title, model.verdict, model.tone),
+        _rows(("asked", ""), request),
+        _rows(("effect", "statement", "what matched"), statements) if statements else "",
+        f"<p><b>Why</b> {escape(model.reason)}</p>",
+        f"<p><b>Next</b> {escape(model.next)}</p>" if model.next else "",
+        f"<p><i>{escape(model.source)}</i></p>" if model.source else "",
+    ]
+    return "".join(parts)
+
+
+def _lane_row(message: Message, lanes: Sequence[str]) -> list[str]:
+    first, last = sorted((_lane(lanes, message.source), _lane(lanes, message.target)))
+    rightward = _lane(lanes, message.source) <= _lane(lanes, message.target)
+    cells = []
+    for index, lane in enumerate(lanes):
+        if lane == message.source == message.target:
+            cells.append("●")
+        elif lane == message.target:
+            cells.append("▶" if rightward else "◀")
+        elif lane == message.source:
+            cells.append("○")
+        else:
+            cells.append("─" if first < index < last else "")
+    text = f"{escape(message.source)} → {escape(message.target)}: {escape(message.text)}"
+    if message.detail:
+        text += f"<br><code>{escape(message.detail)}</code>"
+    if message.seen_by:
+        text += f"<br><i>readable by {escape(', '.join(message.seen_by))}</i>"
+    return [escape(message.step), *cells, _toned(message.tone, "") + text]
+
+
+def _lane(lanes: Sequence[str], name: str) -> int:
+    return list(lanes).index(name)
+
+
+def _lanes(model: Lanes) -> str:
+    rows = [_lane_row(message, model.lanes) for message in model.messages]
+    return _headline(model.title, "", "neutral") + _rows(("step", *model.lanes, "what"), rows)

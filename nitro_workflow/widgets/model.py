@@ -1,0 +1,163 @@
+"""View models: what a person is to see, before it is drawn in any of the three ways.
+
+A model is a frozen dataclass that turns into JSON; `text.py`, `html.py` and `static/inspector.js`
+draw the same model. Everything in it may come from an attacker: drawing code escapes, never
+interprets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = [
+    "Cell",
+    "Check",
+    "Decision",
+    "Inspection",
+    "Lanes",
+    "Message",
+    "Model",
+    "Node",
+    "Row",
+    "Statement",
+    "Table",
+    "Tone",
+]
+
+Tone = Literal["good", "bad", "neutral", "warning"]
+MARKS: dict[str, str] = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One numbered check and how it came out."""
+
+    id: str
+    title: str
+    tone: Tone
+    outcome: str
+    found: str = ""
+    expected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One item of a byte string; ``start`` and ``end`` are offsets into the inspection's data."""
+
+    label: str
+    value: str
+    start: int = 0
+    end: int = 0
+    note: str = ""
+    children: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A byte string with its verdict, its checks and its tree of items.
+
+    ``data`` is drawn as hex in the live form only: static forms hold what stays the same.
+    """
+
+    title: str
+    verdict: str
+    tone: Tone
+    trust: str = ""
+    checks: tuple[Check, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    data: bytes = b""
+    kind: Literal["inspection"] = "inspection"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value of a table; ``difference`` is the first character that differs, or -1."""
+
+    text: str
+    tone: Tone = "neutral"
+    difference: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table, with what it means in words."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    tone: Tone = "neutral"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Values side by side."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    verdict: str = ""
+    tone: Tone = "neutral"
+    kind: Literal["table"] = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One policy statement and what matched."""
+
+    label: str
+    effect: str
+    tone: Tone
+    outcome: str
+    matches: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A policy decision with its reason; ``editable`` are the condition keys one may play with."""
+
+    title: str
+    verdict: str
+    tone: Tone
+    request: tuple[tuple[str, str], ...]
+    statements: tuple[Statement, ...]
+    reason: str
+    next: str = ""
+    source: str = ""
+    editable: tuple[tuple[str, str], ...] = ()
+    kind: Literal["decision"] = "decision"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message between two lanes; ``seen_by`` names the lanes that could read its content."""
+
+    step: str
+    source: str
+    target: str
+    text: str
+    detail: str = ""
+    seen_by: tuple[str, ...] = ()
+    tone: Tone = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Who sent what to whom, in order."""
+
+    title: str
+    lanes: tuple[str, ...]
+    messages: tuple[Message, ...]
+    kind: Literal["lanes"] = "lanes"
+
+
+Model = Inspection | Table | Decision | Lanes
+
+
+def to_json(model: Model) -> dict[str, Any]:
+    """Return the model as JSON values; ``data`` becomes lower-case hex."""
+    plain = dataclasses.asdict(model)
+    if isinstance(plain.get("data"), bytes):
+        plain["data"] = plain["data"].hex()
+    return plain

@@ -1,0 +1,236 @@
+// @ts-check
+// One renderer for each kind of model. Texts may come from an attacker: textContent only, never markup.
+
+/** @param {string} tag @param {Record<string, any>} [props] @param {...(Node|string|null)} kids */
+function el(tag, props = {}, ...kids) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name === "text") node.textContent = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== undefined && value !== "") node.setAttribute(name, String(value));
+  }
+  node.append(...kids.filter((kid) => kid !== null && kid !== ""));
+  return node;
+}
+
+const MARKS = { good: "✓ ", bad: "✗ ", warning: "! ", neutral: "" };
+const ROW = 16;
+
+function headline(m) {
+  return [
+    el("h3", { text: m.title }),
+    m.verdict ? el("p", { class: `verdict ${m.tone}`, text: MARKS[m.tone] + m.verdict }) : null,
+  ];
+}
+
+function marked(text, difference) {
+  const code = el("code", { text: difference < 0 ? text : text.slice(0, difference) });
+  if (difference >= 0) code.append(el("mark", { text: text.slice(difference), title: "differs from here" }));
+  return code;
+}
+
+function foundExpected(check) {
+  const rows = [];
+  for (const label of ["found", "expected"]) {
+    if (check[label]) rows.push(el("div", {}, `${label}: `, el("code", { text: check[label] })));
+  }
+  return rows;
+}
+
+function checks(list) {
+  if (!list.length) return null;
+  const rows = list.map((check) =>
+    el("tr", {},
+      el("td", { class: check.tone, text: MARKS[check.tone] + check.title }),
+      el("td", { text: check.outcome }, ...(check.tone === "good" ? [] : foundExpected(check)))));
+  return el("table", { "aria-label": "Checks" }, el("tbody", {}, ...rows));
+}
+
+// ---- inspection: verdict, checks, tree and hex, linked by a byte range ----
+
+function tree(nodes, select) {
+  /** @type {HTMLElement[]} */
+  const items = [];
+  const make = (node, level) => {
+    const item = el("li", {
+      role: "treeitem", tabindex: "-1", "aria-level": level, "aria-selected": "false",
+      "aria-expanded": node.children.length ? String(level < 2) : undefined,
+    }, el("span", { class: "item" },
+      el("b", { text: node.label }), " ", el("code", { text: node.value }),
+      node.note ? el("i", { text: ` (${node.note})` }) : null));
+    if (node.children.length) item.append(el("ul", { role: "group" }, ...node.children.map((kid) => make(kid, level + 1))));
+    item.querySelector(".item")?.addEventListener("click", (event) => {
+      event.stopPropagation();
+      if (item.hasAttribute("aria-expanded")) toggle(item);
+      choose(item);
+    });
+    Object.assign(item, { range: [node.start, node.end], label: node.label });
+    items.push(item);
+    return item;
+  };
+  const toggle = (item, open = item.getAttribute("aria-expanded") !== "true") => item.setAttribute("aria-expanded", String(open));
+  const choose = (item) => {
+    for (const other of items) {
+      other.setAttribute("aria-selected", String(other === item));
+      other.tabIndex = other === item ? 0 : -1;
+    }
+    item.focus();
+    select(item.range, item.label);
+  };
+  const root = el("ul", { role: "tree", "aria-label": "Fields" }, ...nodes.map((node) => make(node, 1)));
+  if (root.firstElementChild) /** @type {HTMLElement} */ (root.firstElementChild).tabIndex = 0;
+  root.addEventListener("keydown", (event) => {
+    const visible = [...root.querySelectorAll('[role="treeitem"]')].filter((item) => !item.parentElement?.closest('[aria-expanded="false"]'));
+    const at = visible.indexOf(/** @type {any} */ (document.activeElement));
+    if (at < 0) return;
+    const item = visible[at];
+    const open = item.getAttribute("aria-expanded");
+    const go = {
+      ArrowDown: () => visible[at + 1], ArrowUp: () => visible[at - 1],
+      Home: () => visible[0], End: () => visible[visible.length - 1],
+      ArrowRight: () => (open === "false" ? (toggle(item, true), item) : open === "true" ? visible[at + 1] : null),
+      ArrowLeft: () => (open === "true" ? (toggle(item, false), item) : item.parentElement?.closest('[role="treeitem"]')),
+      Enter: () => (open !== null && toggle(item), item), " ": () => (open !== null && toggle(item), item),
+    }[event.key];
+    if (!go) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const next = go();
+    if (next) choose(next);
+  });
+  return root;
+}
+
+function hexPane(hex) {
+  const bytes = hex.match(/../g) ?? [];
+  const cells = [];
+  const rows = [];
+  for (let start = 0; start < bytes.length; start += ROW) {
+    const row = el("div", { class: "hexrow" }, el("span", { class: "offset", text: start.toString(16).padStart(6, "0") + "  " }));
+    for (const byte of bytes.slice(start, start + ROW)) {
+      const cell = el("span", { text: byte + " " });
+      cells.push(cell);
+      row.append(cell);
+    }
+    rows.push(row);
+  }
+  const pane = el("div", { class: "pane hex", role: "region", "aria-label": `Bytes, ${bytes.length}`, tabindex: "0" }, ...rows);
+  const show = ([start, end]) => {
+    cells.forEach((cell, index) => cell.classList.toggle("on", index >= start && index < end));
+    const row = rows[Math.floor(start / ROW)];
+    if (row) pane.scrollTop = row.offsetTop - pane.offsetTop - 60;
+  };
+  return { pane, show };
+}
+
+function inspection(m, api) {
+  const said = el("div", { class: "live", "aria-live": "polite" });
+  const hex = m.data ? hexPane(m.data) : null;
+  const select = (range, label) => {
+    hex?.show(range);
+    said.textContent = `${label}, bytes ${range[0]} to ${range[1]}`;
+    api.set("selection", range);
+  };
+  const fields = m.nodes.length ? el("div", { class: "pane" }, tree(m.nodes, select)) : null;
+  return [
+    ...headline(m), m.trust ? el("p", { class: "trust", text: m.trust }) : null, checks(m.checks),
+    hex && fields ? el("div", { class: "panes" }, fields, hex.pane) : fields, said,
+  ];
+}
+
+// ---- table: values side by side ----
+
+function table(m) {
+  const rows = m.rows.map((row) =>
+    el("tr", {},
+      el("th", { scope: "row", class: row.tone }, MARKS[row.tone] + row.label, row.note ? el("div", { class: "note", text: row.note }) : null),
+      ...row.cells.map((cell) => el("td", { class: cell.tone }, marked(cell.text, cell.difference)))));
+  const head = el("tr", {}, el("th", {}), ...m.columns.map((name) => el("th", { scope: "col", text: name })));
+  return [...headline(m), el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows))];
+}
+
+// ---- decision: the request, each statement, the reason, and what if ----
+
+function decision(m, api) {
+  const request = m.request.map(([label, value]) => el("tr", {}, el("th", { scope: "row", text: label }), el("td", {}, el("code", { text: value }))));
+  const statements = m.statements.map((s) =>
+    el("li", {}, el("span", { class: s.tone, text: `${MARKS[s.tone]}${s.effect} ${s.label}` }), `: ${s.outcome}`,
+      el("ul", {}, ...s.matches.map((c) => el("li", {}, el("span", { class: c.tone, text: MARKS[c.tone] + c.title }), `: ${c.outcome}`, ...foundExpected(c))))));
+  const parts = [
+    ...headline(m), el("table", { "aria-label": "Request" }, el("tbody", {}, ...request)),
+    el("ul", { "aria-label": "Statements" }, ...statements),
+    el("p", {}, el("b", { text: "Why " }), m.reason),
+    m.next ? el("p", {}, el("b", { text: "Next " }), m.next) : null,
+    m.source ? el("p", { class: "note", text: m.source }) : null,
+  ];
+  if (m.editable.length) parts.push(whatIf(m, api));
+  return parts;
+}
+
+function whatIf(m, api) {
+  const inputs = m.editable.map(([key, value]) => /** @type {HTMLInputElement} */ (el("input", { value, "aria-label": key, spellcheck: "false" })));
+  const ask = () => api.set("edits", Object.fromEntries(m.editable.map(([key], index) => [key, inputs[index].value])));
+  const rows = m.editable.map(([key], index) => el("tr", {}, el("th", { scope: "row", text: key }), el("td", {}, inputs[index])));
+  for (const input of inputs) input.addEventListener("keydown", (event) => { event.stopPropagation(); if (event.key === "Enter") ask(); });
+  return el("fieldset", {}, el("legend", { text: "What if?" }), el("table", {}, el("tbody", {}, ...rows)), el("button", { type: "button", text: "Decide again", onclick: ask }));
+}
+
+// ---- lanes: who sent what to whom, and who could read it ----
+
+function lanes(m) {
+  const detail = el("p", { class: "note", "aria-live": "polite", text: "Choose a message to see what it was, or a party to see what it could read." });
+  const grid = el("div", { class: "lanes" });
+  grid.style.gridTemplateColumns = `auto repeat(${m.lanes.length}, minmax(90px, 1fr))`;
+  const arrows = m.messages.map((message, index) => {
+    const from = m.lanes.indexOf(message.source);
+    const to = m.lanes.indexOf(message.target);
+    const arrow = el("button", { type: "button", class: `arrow ${from === to ? "" : from < to ? "right" : "left"} ${message.tone}`, "aria-pressed": "false",
+      "aria-label": `${message.step}, ${message.source} to ${message.target}: ${message.text}`, text: message.text });
+    arrow.style.gridColumn = `${Math.min(from, to) + 2} / ${Math.max(from, to) + 3}`;
+    arrow.style.gridRow = String(index + 2);
+    const step = el("span", { class: "step", text: message.step });
+    step.style.gridRow = String(index + 2);
+    arrow.addEventListener("click", () => {
+      for (const other of arrows) other.setAttribute("aria-pressed", String(other === arrow));
+      detail.textContent = `${message.step}: ${message.source} → ${message.target}. ${message.text}. ${message.detail} ${message.seen_by.length ? `Readable by ${message.seen_by.join(", ")}.` : ""}`;
+    });
+    grid.append(step, arrow);
+    return arrow;
+  });
+  m.lanes.forEach((name, index) => {
+    const cell = el("span", { class: "name", text: name });
+    cell.style.gridRow = "1";
+    cell.style.gridColumn = String(index + 2);
+    grid.append(cell);
+  });
+  const buttons = m.lanes.map((name) => el("button", { type: "button", text: `What could ${name} read?`, "aria-pressed": "false" }));
+  buttons.forEach((button, index) => button.addEventListener("click", () => {
+    const on = button.getAttribute("aria-pressed") !== "true";
+    for (const other of buttons) other.setAttribute("aria-pressed", String(on && other === button));
+    let count = 0;
+    arrows.forEach((arrow, at) => {
+      const readable = m.messages[at].seen_by.includes(m.lanes[index]);
+      count += Number(readable);
+      arrow.classList.toggle("hidden-from", on && !readable);
+    });
+    detail.textContent = on ? `${m.lanes[index]} could read ${count} of ${arrows.length} messages; the others are drawn with a dashed line.` : "";
+  }));
+  return [...headline(m), el("div", {}, ...buttons), grid, detail];
+}
+
+const RENDERERS = { inspection, table, decision, lanes };
+
+export default {
+  render({ model, el: host }) {
+    const root = el("div", { class: "nw" });
+    const api = { set(name, value) { model.set(name, value); model.save_changes(); } };
+    const draw = () => {
+      const m = model.get("model");
+      root.replaceChildren(...RENDERERS[m.kind](m, api).filter((node) => node));
+    };
+    draw();
+    model.on("change:model", draw);
+    host.append(root);
+    return () => model.off("change:model", draw);
+  },
+};

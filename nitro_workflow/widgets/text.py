@@ -1,0 +1,97 @@
+"""Models as plain text: what a terminal, a diff and a screen reader get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nitro_workflow.widgets.model import (
+    MARKS,
+    Check,
+    Decision,
+    Inspection,
+    Lanes,
+    Model,
+    Node,
+    Table,
+)
+
+__all__ = ["render_text"]
+
+
+def render_text(model: Model) -> str:
+    """Return the model as lines of text, without colour."""
+    match model:
+        case Inspection():
+            lines = _inspection(model)
+        case Table():
+            lines = _table(model)
+        case Decision():
+            lines = _decision(model)
+        case Lanes():
+            lines = _lanes(model)
+    return "\n".join(lines)
+
+
+def _headline(title: str, verdict: str, tone: str) -> str:
+    return f"{MARKS[tone]} {title}: {verdict}" if verdict else title
+
+
+def _check_lines(checks: Sequence[Check], indent: str = "  ") -> Iterator[str]:
+    width = max((len(check.title) for check in checks), default=0)
+    for check in checks:
+        yield f"{indent}{MARKS[check.tone]} {check.title:<{width}}  {check.outcome}".rstrip()
+        if check.tone in {"bad", "warning"}:
+            for label, text in (("found", check.found), ("expected", check.expected)):
+                if text:
+                    yield f"{indent}    {label:>8}  {text}"
+
+
+def _node_lines(nodes: Sequence[Node], depth: int = 1) -> Iterator[str]:
+    for node in nodes:
+        note = f"  ({node.note})" if node.note else ""
+        yield f"{'  ' * depth}{node.label}: {node.value}{note}"
+        yield from _node_lines(node.children, depth + 1)
+
+
+def _inspection(model: Inspection) -> Iterator[str]:
+    yield _headline(model.title, model.verdict, model.tone)
+    if model.trust:
+        yield f"  {model.trust}"
+    yield from _check_lines(model.checks)
+    yield from _node_lines(model.nodes)
+
+
+def _table(model: Table) -> Iterator[str]:
+    yield _headline(model.title, model.verdict, model.tone)
+    for row in model.rows:
+        note = f"  {row.note}" if row.note else ""
+        yield f"  {MARKS[row.tone]} {row.label}{note}"
+        for column, cell in zip(model.columns, row.cells, strict=True):
+            yield f"      {column:>10}  {cell.text}"
+            if cell.difference >= 0:
+                yield f"      {'':>10}  {' ' * cell.difference}^ first difference"
+
+
+def _decision(model: Decision) -> Iterator[str]:
+    yield _headline(model.title, model.verdict, model.tone)
+    for label, value in model.request:
+        yield f"  {label:>10}  {value}"
+    for statement in model.statements:
+        head = f"{MARKS[statement.tone]} {statement.label} ({statement.effect})"
+        yield f"  {head}: {statement.outcome}"
+        yield from _check_lines(statement.matches, "      ")
+    yield f"  reason  {model.reason}"
+    if model.next:
+        yield f"  next    {model.next}"
+    if model.source:
+        yield f"  source  {model.source}"
+
+
+def _lanes(model: Lanes) -> Iterator[str]:
+    yield model.title
+    for message in model.messages:
+        yield f"  {message.step:>3}  {message.source} → {message.target}: {message.text}"
+        if message.detail:
+            yield f"       {message.detail}"
+        if message.seen_by:
+            yield f"       readable by {', '.join(message.seen_by)}"
