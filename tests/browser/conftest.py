@@ -1,0 +1,90 @@
+"""A real Chromium, and a page that runs the inspector as JupyterLab would."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nitro_workflow.widgets.model import to_json
+
+STATIC = Path(__file__).parents[2] / "nitro_workflow" / "widgets" / "static"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# What anywidget gives a renderer: get, set, save_changes, on, off.
+HARNESS = """
+window.saved = {};
+const state = MODEL;
+const handlers = {};
+const model = {
+  get: (name) => state[name],
+  set: (name, value) => { state[name] = value; window.saved[name] = value; },
+  save_changes: () => {},
+  on: (name, handler) => { handlers[name] = handler; },
+  off: (name) => { delete handlers[name]; },
+};
+window.update = (next) => { state.model = next; handlers["change:model"](); };
+const url = URL.createObjectURL(new Blob([MODULE], { type: "text/javascript" }));
+const { default: widget } = await import(url);
+window.cleanup = widget.render({ model, el: document.getElementById("host") });
+document.body.dataset.ready = "yes";
+"""
+
+# JupyterLab's variables, as its two themes set them.
+DARK = (
+    "--jp-layout-color0:#111;--jp-layout-color1:#212121;--jp-layout-color2:#424242;"
+    "--jp-ui-font-color1:#fff;--jp-border-color2:#616161;--jp-brand-color1:#42a5f5;"
+)
+
+
+@pytest.fixture
+def chromium(require):
+    """Return the path of Chromium."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    require("browser", path is not None, "apt-get install chromium")
+    return path
+
+
+@pytest.fixture
+def page(chromium):
+    """Return an empty page; every error of its console fails the test."""
+    from playwright.sync_api import sync_playwright
+
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        page = browser.new_page(viewport={"width": 1100, "height": 900})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        browser.close()
+    assert errors == []
+
+
+@pytest.fixture
+def inspect(page):
+    """Draw a model in the page, light or dark."""
+
+    def draw(model, *, dark=False):
+        script = HARNESS.replace("MODEL", json.dumps({"model": to_json(model)}), 1)
+        script = script.replace("MODULE", json.dumps((STATIC / "inspector.js").read_text()), 1)
+        script = script.replace("</", "<\\/")
+        theme = f'<body data-jp-theme-light="{str(not dark).lower()}" style="{DARK if dark else ""}'
+        page.set_content(
+            f"<!doctype html><style>{(STATIC / 'inspector.css').read_text()}</style>"
+            f'{theme}background:{"#111" if dark else "#fff"}"><div id="host"></div>'
+            f'<script type="module">{script}</script>'
+        )
+        page.wait_for_selector("body[data-ready=yes]")
+        return page
+
+    return draw

@@ -1,0 +1,97 @@
+"""The live inspector in a real browser: keyboard, roles, themes, and hostile texts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from nitro_workflow.widgets.model import to_json
+from tests.widgets.models import ALL, DECISION, HOSTILE, INSPECTION, LANES, TABLE
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("model", ALL, ids=lambda model: model.kind)
+def test_draws_with_enough_contrast(inspect, model, dark):
+    page = inspect(model, dark=dark)
+    assert page.get_by_role("heading", name=model.title).is_visible()
+    worst = page.evaluate(CONTRAST)
+    assert worst["ratio"] >= 4.5, worst
+
+
+def test_the_tree_is_walked_with_the_keyboard(inspect):
+    page = inspect(INSPECTION)
+    tree = page.get_by_role("tree", name="Fields")
+    tree.get_by_role("treeitem").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("saved.selection") == [8, 20]
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert tree.get_by_role("treeitem").filter(has_text="payload").first.get_attribute("aria-expanded") == "false"  # fmt: skip
+    page.keyboard.press("Home")
+    assert page.evaluate("saved.selection") == [1, 6]
+
+
+def test_a_selected_field_shows_its_bytes(inspect):
+    page = inspect(INSPECTION)
+    page.get_by_text("digest").click()
+    marked = page.locator(".hexrow .on").all_inner_texts()
+    assert [text.strip() for text in marked] == [f"{byte:02x}" for byte in range(20, 30)]
+    assert page.locator("[aria-live]").inner_text() == "digest, bytes 20 to 30"
+
+
+def test_an_attackers_text_stays_text(inspect):
+    page = inspect(INSPECTION)
+    assert page.locator("img").count() == 0
+    assert page.get_by_text(HOSTILE).count() == 1
+
+
+def test_the_first_difference_is_marked_in_words_too(inspect):
+    page = inspect(TABLE)
+    mark = page.locator("mark")
+    assert mark.inner_text() == "cd" * 28
+    assert mark.get_attribute("title") == "differs from here"
+
+
+def test_what_if_sends_the_edited_values_and_draws_the_answer(inspect):
+    page = inspect(DECISION)
+    page.get_by_label("kms:RecipientAttestation:PCR0").fill("ab" * 48)
+    page.keyboard.press("Enter")
+    assert page.evaluate("saved.edits") == {"kms:RecipientAttestation:PCR0": "ab" * 48}
+    answer = dataclasses.replace(DECISION, verdict="allowed", tone="good")
+    page.evaluate("(next) => update(next)", to_json(answer))
+    assert page.get_by_text("✓ allowed").is_visible()
+
+
+def test_lanes_show_what_a_party_could_read(inspect):
+    page = inspect(LANES)
+    page.get_by_role("button", name="What could parent read?").click()
+    assert page.locator(".arrow.hidden-from").count() == 2
+    assert page.get_by_text("parent could read 1 of 3 messages").is_visible()
+
+
+def test_a_narrow_window_needs_no_sideways_scrolling_of_the_page(inspect):
+    page = inspect(TABLE)
+    page.set_viewport_size({"width": 600, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 600
+
+
+# The lowest contrast ratio (WCAG 2) between any text and the ground it stands on.
+CONTRAST = """() => {
+  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (c) => [0.2126, 0.7152, 0.0722].reduce((sum, k, i) => {
+    const v = c[i] / 255; return sum + k * (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); }, 0);
+  const ground = (node) => { for (; node; node = node.parentElement) {
+    const c = rgb(getComputedStyle(node).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255,255,255]; };
+  let worst = { ratio: 21 };
+  for (const node of document.querySelectorAll("#host *")) {
+    if (![...node.childNodes].some((kid) => kid.nodeType === 3 && kid.textContent.trim())) continue;
+    const [a, b] = [light(rgb(getComputedStyle(node).color)), light(ground(node))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < worst.ratio) worst = { ratio, text: node.textContent.slice(0, 60) };
+  }
+  return worst;
+}"""

@@ -1,0 +1,84 @@
+"""One model of each kind, small, with hostile texts in it."""
+
+from __future__ import annotations
+
+from nitro_workflow.widgets import (
+    Cell,
+    Check,
+    Decision,
+    Inspection,
+    Lanes,
+    Message,
+    Node,
+    Row,
+    Statement,
+    Table,
+)
+
+HOSTILE = "<img src=x onerror=alert(1)>\u202e</script>"
+
+INSPECTION = Inspection(
+    title="Attestation document",
+    verdict="refused: the signature does not verify",
+    tone="bad",
+    trust="Trust root: this lab's (local.nitro-workflow-lab), not AWS's",
+    checks=(
+        Check("shape", "COSE_Sign1 shape", "good", "an array of four"),
+        Check(
+            "signature", "Signature", "bad", "does not verify", "ES384 over 4,300 bytes", "valid"
+        ),
+    ),
+    nodes=(
+        Node("protected", "{1: -35}", 1, 6),
+        Node(
+            "payload",
+            "map of 9",
+            6,
+            40,
+            children=(
+                Node("module_id", HOSTILE, 8, 20),
+                Node("digest", "SHA384", 20, 30, note="the only one"),
+            ),
+        ),
+    ),
+    data=bytes(range(64)),
+)
+
+TABLE = Table(
+    title="PCRs",
+    columns=("document", "image", "policy"),
+    rows=(
+        Row("PCR0", (Cell("ab" * 48), Cell("ab" * 48), Cell("ab" * 20 + "cd" * 28, "bad", 40)), "bad",
+            "the whole image"),
+        Row("PCR1", (Cell("01" * 48), Cell("01" * 48), Cell("not asked for")), "good", "kernel"),
+    ),
+    verdict="the policy expects another image",
+    tone="bad",
+)  # fmt: skip
+
+DECISION = Decision(
+    title="kms:Decrypt by ParentInstance",
+    verdict="denied",
+    tone="bad",
+    request=(("principal", "arn:aws:iam::444455556666:role/ParentInstance"), ("action", "kms:Decrypt")),
+    statements=(
+        Statement("DenyOtherImages", "Deny", "bad", "applies", (
+            Check("kms:RecipientAttestation:PCR0", "PCR0", "bad", "differs", "00" * 48, "ab" * 48),)),
+        Statement("Encrypt", "Allow", "neutral", "is about another action"),
+    ),
+    reason="an explicit Deny applies: PCR0 is not the expected one",
+    next="launch the image that the policy names, without debug mode",
+    editable=(("kms:RecipientAttestation:PCR0", "00" * 48),),
+)  # fmt: skip
+
+LANES = Lanes(
+    title="Who sent what to whom",
+    lanes=("enclave", "parent", "proxy", "cloud"),
+    messages=(
+        Message("D2", "parent", "enclave", "ciphertext, 4096 bytes", "sha256 ab…", ("parent", "enclave")),
+        Message("D3", "enclave", "cloud", "Decrypt with Recipient", "TLS", ("enclave", "cloud")),
+        Message("D5", "cloud", "cloud", "seals the data key", "", ("cloud",)),
+    ),
+)  # fmt: skip
+
+ALL = (INSPECTION, TABLE, DECISION, LANES)
