@@ -1,8 +1,8 @@
-"""Requests to the Nitro Security Module and its answers, byte for byte as AWS's `nsm-api` writes them.
+"""Requests to the Nitro Security Module and its answers, byte for byte as `nsm-api` writes them.
 
-Serde's externally tagged enums in CBOR: what has no fields is a bare text string (``"GetRandom"``), what
-has fields is a map of one entry (``{"DescribePCR": {"index": 0}}``), keys in the order of the Rust
-structs. [src: aws-nitro-enclaves-nsm-api src/api/mod.rs; facts.md §4]
+Serde's externally tagged enums in CBOR: what has no fields is a bare text string (``"GetRandom"``),
+what has fields is a map of one entry (``{"DescribePCR": {"index": 0}}``), keys in the order of the
+Rust structs. [src: aws-nitro-enclaves-nsm-api src/api/mod.rs]
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ def encode_request(request: Request) -> bytes:
 def decode_request(data: bytes) -> Request:
     """Return the request in ``data``; raises `EncodingError` for anything else.
 
-    As tolerant as the module: unknown fields are ignored, text is taken where bytes are meant, an absent
-    field of Attestation is null. [src: QEMU hw/virtio/virtio-nsm.c]
+    As tolerant as the module: unknown fields are ignored, text is taken where bytes are meant, an
+    absent field of Attestation is null. [src: QEMU hw/virtio/virtio-nsm.c]
     """
     body = _load(data, "NSM request")
     if body == "DescribeNSM":
@@ -323,9 +323,7 @@ def _raise_error(body: Any) -> None:
 def _u16(fields: dict[Any, Any], key: str) -> int:
     value = fields.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 0xFFFF:
-        raise EncodingError(
-            f"{key} is {value!r:.40}", expected="an unsigned 16-bit number", where="NSM"
-        )
+        raise EncodingError(f"{key} is {value!r:.40}", expected="0 to 65535", where="NSM")
     return value
 
 

@@ -1,8 +1,8 @@
 """The Nitro Security Module as a state machine: a request in, a response out, never an exception.
 
-`handle` does no I/O: time is a parameter, entropy and the issuing of documents are injected. The sandbox
-and any other host share it. The rules are those of QEMU's model of the device and, where that is
-narrower than hardware, of `nsm-api`: facts.md §4.
+`handle` does no I/O: time is a parameter, entropy and the issuing of documents are injected. The
+sandbox and any other host share it. The rules are those of QEMU's model of the device and, where
+that is narrower than hardware, of `nsm-api`.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ MAX_PCRS: Final = 32
 """Registers of a module. [src: nsm-api, `max_pcrs`]"""
 
 LOCKED_AT_BOOT: Final = 16
-"""PCRs 0-15 are read-only from the start; 16-31 belong to the application. [src: facts.md §4]"""
+"""PCRs 0-15 are read-only from the start; 16-31 belong to the application. [src: QEMU hw/virtio/virtio-nsm.c]"""
 
 PCR_SIZE: Final = 48
 """Bytes of a SHA-384 digest."""
 
 FIELD_LIMIT: Final = 1024
-"""Bytes of public_key, user_data and nonce each: genuine documents carry 1024. [src: facts.md §4]"""
+"""Bytes of public_key, user_data and nonce each: genuine documents carry 1024."""
 
 RANDOM_SIZE: Final = 256
 """Bytes of one GetRandom answer. [src: QEMU NSM_RND_BUF_SIZE]"""

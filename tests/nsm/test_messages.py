@@ -1,4 +1,4 @@
-"""The bytes of facts.md §4, written out by hand."""
+"""The module's messages, their bytes written out by hand."""
 
 import pytest
 
