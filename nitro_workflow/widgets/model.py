@@ -8,8 +8,9 @@ interprets.
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 __all__ = [
     "Cell",
@@ -153,6 +154,28 @@ class Lanes:
 
 
 Model = Inspection | Table | Decision | Lanes
+Value = TypeVar("Value")
+
+
+def visible(value: Value) -> Value:
+    """Return the model with control and bidirectional-override characters written as escapes.
+
+    Such characters in an attacker's field would otherwise reorder what a person reads.
+    """
+    if isinstance(value, str):
+        return "".join(_visible(char) for char in value)  # type: ignore[return-value]
+    if isinstance(value, tuple):
+        return tuple(visible(item) for item in value)  # type: ignore[return-value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: visible(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return dataclasses.replace(value, **fields)
+    return value
+
+
+def _visible(char: str) -> str:
+    if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"}:
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
 def to_json(model: Model) -> dict[str, Any]:

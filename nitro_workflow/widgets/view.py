@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.widgets.html import render_html
-from nitro_workflow.widgets.model import Decision, Model, to_json
+from nitro_workflow.widgets.model import Decision, Model, to_json, visible
 from nitro_workflow.widgets.text import render_text
 
 __all__ = ["View"]
@@ -30,7 +30,7 @@ class View:
     """
 
     def __init__(self, model: Model, *, what_if: WhatIf | None = None) -> None:
-        self.model = model
+        self.model = visible(model)
         self._what_if = what_if
 
     def __repr__(self) -> str:
@@ -46,7 +46,7 @@ class View:
 
     def _answer(self, change: Any) -> None:
         if self._what_if is not None:
-            change.owner.model = to_json(self._what_if(dict(change.new)))
+            change.owner.model = to_json(visible(self._what_if(dict(change.new))))
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle = {"text/plain": render_text(self.model), "text/html": render_html(self.model)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nitro_workflow.widgets.model import to_json
+from nitro_workflow.widgets.model import to_json, visible
 
 STATIC = Path(__file__).parents[2] / "nitro_workflow" / "widgets" / "static"
 FLAGS = [
@@ -75,7 +75,7 @@ def inspect(page):
     """Draw a model in the page, light or dark."""
 
     def draw(model, *, dark=False):
-        script = HARNESS.replace("MODEL", json.dumps({"model": to_json(model)}), 1)
+        script = HARNESS.replace("MODEL", json.dumps({"model": to_json(visible(model))}), 1)
         script = script.replace("MODULE", json.dumps((STATIC / "inspector.js").read_text()), 1)
         script = script.replace("</", "<\\/")
         theme = f'<body data-jp-theme-light="{str(not dark).lower()}" style="{DARK if dark else ""}'

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from nitro_workflow.widgets.model import to_json
+from nitro_workflow.widgets.model import to_json, visible
 from tests.widgets.models import ALL, DECISION, HOSTILE, INSPECTION, LANES, TABLE
 
 pytestmark = pytest.mark.browser
@@ -46,7 +46,7 @@ def test_a_selected_field_shows_its_bytes(inspect):
 def test_an_attackers_text_stays_text(inspect):
     page = inspect(INSPECTION)
     assert page.locator("img").count() == 0
-    assert page.get_by_text(HOSTILE).count() == 1
+    assert page.get_by_text(visible(HOSTILE)).count() == 1
 
 
 def test_the_first_difference_is_marked_in_words_too(inspect):

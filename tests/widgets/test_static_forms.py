@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from nitro_workflow.widgets import View
-from nitro_workflow.widgets.model import to_json
+from nitro_workflow.widgets.model import to_json, visible
 from tests.widgets.models import ALL, DECISION, HOSTILE, INSPECTION, LANES, TABLE
 
 
@@ -58,7 +58,12 @@ def test_both_forms_say_the_title_and_the_verdict(model):
 def test_an_attackers_text_stays_text():
     reader = _read(INSPECTION)
     assert "img" not in reader.tags
-    assert HOSTILE in "".join(reader.text)
+    assert visible(HOSTILE) in "".join(reader.text)
+
+
+def test_characters_that_reorder_text_are_written_as_escapes():
+    assert visible("a\u202eb\x00c\U000e0001") == r"a\u202eb\u0000c\U000e0001"
+    assert "\u202e" not in repr(View(INSPECTION))
 
 
 def test_a_failed_check_shows_found_beside_expected():

@@ -1,0 +1,5 @@
+"""``python -m nitro_workflow.cli``."""
+
+from nitro_workflow.cli import main
+
+main()
