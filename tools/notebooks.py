@@ -1,6 +1,6 @@
 """Execute every notebook in order in a clean lab and write its outputs back in a stable form.
 
-Committed outputs hold static forms only: what a widget shows live is dropped, its HTML and text stay.
+Committed outputs hold static forms only: what a widget shows live is dropped; HTML and text stay.
 """
 
 from __future__ import annotations
