@@ -22,6 +22,7 @@ from nitro_workflow.widgets.model import (
     Statement,
     Table,
 )
+from nitro_workflow.widgets.question import Question
 from nitro_workflow.widgets.view import View
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Lanes",
     "Message",
     "Node",
+    "Question",
     "Row",
     "Statement",
     "Table",
