@@ -279,7 +279,7 @@ def decode_locked(data: bytes) -> None:
 
 
 def decode_attestation(data: bytes) -> bytes:
-    """Return the document from the answer to `Attestation`; raises `NsmError` or `EncodingError`."""
+    """Return the document in the answer to `Attestation`; raises `NsmError`, `EncodingError`."""
     return _octets(_answer(data, "Attestation"), "document")
 
 

@@ -35,7 +35,7 @@ MAX_PCRS: Final = 32
 """Registers of a module. [src: nsm-api, `max_pcrs`]"""
 
 LOCKED_AT_BOOT: Final = 16
-"""PCRs 0-15 are read-only from the start; 16-31 belong to the application. [src: QEMU hw/virtio/virtio-nsm.c]"""
+"""PCRs 0-15 are read-only from the start. [src: QEMU hw/virtio/virtio-nsm.c]"""
 
 PCR_SIZE: Final = 48
 """Bytes of a SHA-384 digest."""
