@@ -15,7 +15,7 @@ _LIVE = "application/vnd.jupyter.widget-view+json"
 
 @dataclass(frozen=True)
 class Question:
-    """One question with its options; ``right`` is the index of the right one, ``why`` its reason."""
+    """A question with its options; ``right`` is the index of the right one, ``why`` its reason."""
 
     text: str
     options: Sequence[str]

@@ -1,0 +1,38 @@
+"""The one formatter: values that vary between runs appear in these few fixed forms only.
+
+``tests/notebooks/sanitize.cfg`` matches exactly these, so that committed outputs can be compared.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+__all__ = ["duration", "moment", "short", "size"]
+
+
+def size(count: int) -> str:
+    """Return ``4,498 bytes``."""
+    return f"{count:,} bytes"
+
+
+def duration(seconds: float) -> str:
+    """Return ``1,234 ms``."""
+    return f"{round(seconds * 1000):,} ms"
+
+
+def moment(seconds: float) -> str:
+    """Return seconds since 1970 as ``2026-11-25T00:13:47Z``."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def short(value: object) -> str:
+    """Return a JSON value as one short text: lists by their items, mappings as ``key=value``."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={short(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(short(item) for item in value)
+    return str(value)
