@@ -22,13 +22,19 @@ from __future__ import annotations
 
 from nitro_workflow.cms.envelope import MAX_ENVELOPE_BYTES, Envelope, parse_envelope
 from nitro_workflow.cms.opening import open_envelope
-from nitro_workflow.cms.sealing import MAX_PLAINTEXT_BYTES, key_identifier, seal_envelope
+from nitro_workflow.cms.sealing import (
+    MAX_PLAINTEXT_BYTES,
+    key_identifier,
+    load_recipient_key,
+    seal_envelope,
+)
 
 __all__ = [
     "MAX_ENVELOPE_BYTES",
     "MAX_PLAINTEXT_BYTES",
     "Envelope",
     "key_identifier",
+    "load_recipient_key",
     "open_envelope",
     "parse_envelope",
     "seal_envelope",

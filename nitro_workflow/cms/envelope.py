@@ -118,7 +118,7 @@ def _segments(reader: ber.Reader) -> bytes:
         start, end = reader.primitive(ber.CONTEXT_0, "encryptedContent")
         return reader.data[start:end]
     frame = reader.enter(ber.CONTEXT_0_CONSTRUCTED, "encryptedContent")
-    segments = []
+    segments: list[bytes] = []
     while reader.peek() == ber.OCTET_STRING and len(segments) < MAX_SEGMENTS:
         start, end = reader.primitive(ber.OCTET_STRING, "encryptedContent segment")
         segments.append(reader.data[start:end])

@@ -44,13 +44,18 @@ def seal_envelope(plaintext: bytes, spki_der: bytes) -> bytes:
             next="seal a data key, and encrypt the data with that",
         )
     content_key, iv = os.urandom(32), os.urandom(BLOCK_BYTES)
-    encrypted_key = _wrap(content_key, _recipient_key(spki_der))
+    encrypted_key = _wrap(content_key, load_recipient_key(spki_der))
     return _layout(
         key_identifier(spki_der), encrypted_key, iv, _encrypt(plaintext, content_key, iv)
     )
 
 
-def _recipient_key(spki_der: bytes) -> rsa.RSAPublicKey:
+def load_recipient_key(spki_der: bytes) -> rsa.RSAPublicKey:
+    """Return the public key that an envelope can be sealed to.
+
+    Raises `EnvelopeError` for anything but an RSA key of 2048, 3072 or 4096 bits as DER
+    SubjectPublicKeyInfo. (AWS documents 2048; the others are unverified there.)
+    """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import load_der_public_key

@@ -1,0 +1,116 @@
+"""Aliases: names for keys, in one account and region."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nitro_workflow.cloud.local.kms import access, names, paging
+from nitro_workflow.cloud.local.kms.records import Key, moment
+from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
+
+Answer = Mapping[str, Any]
+_NAME = re.compile(r"alias/[a-zA-Z0-9/_-]+")
+
+
+def create_alias(services: Services, call: Call) -> Answer:
+    """Give a key of the caller's account a name."""
+    name, key = _name(call), _target(services, call)
+    arn = names.alias_arn(services, call.caller.account, name)
+    _authorize(services, call, arn, key)
+    access.require_not_pending(key)
+    now = call.now.timestamp()
+    with services.store.transaction() as db:
+        added = db.execute(
+            "INSERT INTO kms_aliases VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (call.caller.account, name, key.key_id, now, now),
+        )
+    if not added.rowcount:
+        raise ServiceFault("AlreadyExistsException", f"An alias with the name {arn} already exists")
+    return {}
+
+
+def update_alias(services: Services, call: Call) -> Answer:
+    """Give an alias to another key of the same kind."""
+    name, key = _name(call), _target(services, call)
+    old = names.find(services, call, name).key
+    _authorize(services, call, names.alias_arn(services, call.caller.account, name), old, key)
+    access.require_not_pending(key)
+    if (old.key_spec.is_symmetric, old.usage) != (key.key_spec.is_symmetric, key.usage):
+        raise ServiceFault(
+            "ValidationException",
+            f"Alias {name} cannot be changed from a {old.spec} key for {old.usage} to a {key.spec}"
+            f" key for {key.usage}.",
+        )
+    with services.store.transaction() as db:
+        db.execute(
+            "UPDATE kms_aliases SET key_id = ?, updated = ? WHERE account = ? AND name = ?",
+            (key.key_id, call.now.timestamp(), call.caller.account, name),
+        )
+    return {}
+
+
+def delete_alias(services: Services, call: Call) -> Answer:
+    """Take a name away; the key stays."""
+    name = _name(call)
+    key = names.find(services, call, name).key
+    _authorize(services, call, names.alias_arn(services, call.caller.account, name), key)
+    with services.store.transaction() as db:
+        db.execute(
+            "DELETE FROM kms_aliases WHERE account = ? AND name = ?", (call.caller.account, name)
+        )
+    return {}
+
+
+def list_aliases(services: Services, call: Call) -> Answer:
+    """List the account's aliases, or one key's."""
+    access.authorize_account(services, call)
+    page = paging.Page.of(call, default=50)
+    wanted = call.params.get("KeyId")
+    key = names.find_key(services, call, wanted) if wanted else None
+    rows = services.store.read().execute(
+        "SELECT * FROM kms_aliases WHERE account = ? AND name > ? AND (? = '' OR key_id = ?)"
+        " ORDER BY name LIMIT ?",
+        (
+            *(call.caller.account, page.after),
+            *((key.key_id, key.key_id) if key else ("", "")),
+            page.limit + 1,
+        ),
+    )
+    found = [_entry(services, dict(row)) for row in rows]
+    return page.answer("Aliases", found, lambda alias: str(alias["AliasName"]))
+
+
+def _entry(services: Services, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "AliasName": row["name"],
+        "AliasArn": names.alias_arn(services, row["account"], row["name"]),
+        "TargetKeyId": row["key_id"],
+        "CreationDate": moment(row["created"]),
+        "LastUpdatedDate": moment(row["updated"]),
+    }
+
+
+def _authorize(services: Services, call: Call, arn: str, *keys: Key) -> None:
+    """Ask for the alias (identity policies decide) and for every key in the operation."""
+    access.authorize_account(services, call, arn)
+    for key in keys:
+        access.authorize(services, call, key)
+
+
+def _name(call: Call) -> str:
+    name = str(call.params["AliasName"])
+    if not name.startswith("alias/"):
+        raise ServiceFault("ValidationException", 'Alias must start with the prefix "alias/".')
+    if not _NAME.fullmatch(name):
+        raise ServiceFault(
+            "InvalidAliasNameException", "Alias contains invalid characters for an alias"
+        )
+    if name.startswith("alias/aws/") and call.operation != "DeleteAlias":
+        raise ServiceFault("NotAuthorizedException", "Names that begin with alias/aws/ are AWS's.")
+    return name
+
+
+def _target(services: Services, call: Call) -> Key:
+    return names.find_key(services, call, call.params["TargetKeyId"])

@@ -1,0 +1,225 @@
+"""Grants: CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nitro_workflow.cloud.local.kms import access, grant_rules, names, paging
+from nitro_workflow.cloud.local.kms.grant_rules import Row
+from nitro_workflow.cloud.local.kms.records import Key, moment
+from nitro_workflow.cloud.local.kms.specs import AGREE, ENCRYPT, SIGN, unsupported
+from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
+
+if TYPE_CHECKING:
+    from nitro_workflow.policy import Grant
+
+Answer = Mapping[str, Any]
+# CreateGrant's API reference: what a grant can allow depends on what the key can do.
+_FOR_EVERY_KEY = frozenset({"CreateGrant", "RetireGrant", "DescribeKey"})
+_BY_USAGE = {
+    ENCRYPT: grant_rules.WITH_CONTEXT,
+    SIGN: frozenset({"Sign", "Verify", "GetPublicKey"}),
+    AGREE: frozenset({"DeriveSharedSecret", "GetPublicKey"}),
+}
+
+
+def create_grant(services: Services, call: Call) -> Answer:
+    """Allow a principal some operations; the same grant with the same name is not made twice."""
+    _refuse_what_is_not_done(call)
+    named = names.find(services, call, call.params["KeyId"], bad_arn="InvalidArnException")
+    access.authorize(services, call, named.key, conditions=_conditions(call))
+    access.require_usable(named.key, call)
+    _check_operations(named.key, call)
+    for member in ("GranteePrincipal", "RetiringPrincipal"):
+        _check_principal(services, call.params.get(member))
+    access.stop_if_dry_run(call)
+    row = _existing(services, named.key, call) or _insert(services, named.key, call)
+    return {"GrantToken": row.token, "GrantId": row.grant_id}
+
+
+def list_grants(services: Services, call: Call) -> Answer:
+    """List a key's grants."""
+    key = access.manage(services, call, while_pending=True)
+    page = paging.Page.of(call, default=50)
+    found = [
+        _entry(key, row)
+        for row in grant_rules.rows(services, key)
+        if row.grant_id > page.after
+        and call.params.get("GrantId") in (None, row.grant_id)
+        and call.params.get("GranteePrincipal") in (None, row.grantee)
+    ]
+    return page.answer("Grants", found, lambda grant: str(grant["GrantId"]))
+
+
+def list_retirable_grants(services: Services, call: Call) -> Answer:
+    """List the grants that a principal of the caller's account may retire."""
+    access.authorize_account(services, call)
+    page = paging.Page.of(call, default=50)
+    rows = services.store.read().execute(
+        "SELECT * FROM kms_grants WHERE retiring = ? AND grant_id > ? ORDER BY grant_id LIMIT ?",
+        (call.params["RetiringPrincipal"], page.after, page.limit + 1),
+    )
+    found = []
+    for row in map(Row.from_row, rows):
+        key = names.find_by_id(services, call, row.key_id)
+        if key is not None:
+            found.append(_entry(key, row))
+    return page.answer("Grants", found, lambda grant: str(grant["GrantId"]))
+
+
+def retire_grant(services: Services, call: Call) -> Answer:
+    """End a grant as its retiring principal, or as a grantee who was given RetireGrant."""
+    key, row = _to_retire(services, call)
+    access.authorize(services, call, key, more_grants=_leave_to_retire(row))
+    access.stop_if_dry_run(call)
+    _delete(services, row)
+    return {}
+
+
+def revoke_grant(services: Services, call: Call) -> Answer:
+    """End a grant as an administrator of the key."""
+    key = access.manage(services, call, while_pending=True)
+    row = _grant(services, key, call.params["GrantId"])
+    access.stop_if_dry_run(call)
+    _delete(services, row)
+    return {}
+
+
+def _refuse_what_is_not_done(call: Call) -> None:
+    for member in ("GranteeServicePrincipal", "RetiringServicePrincipal"):
+        if call.params.get(member):
+            raise unsupported(member)
+    if not call.params.get("GranteePrincipal"):
+        raise ServiceFault("ValidationException", "GranteePrincipal is required.")
+    if "SourceArn" in (call.params.get("Constraints") or {}):
+        raise unsupported("Constraints.SourceArn")
+
+
+def _conditions(call: Call) -> dict[str, Any]:
+    conditions: dict[str, Any] = {
+        "kms:GrantOperations": list(call.params["Operations"]),
+        "kms:GranteePrincipal": call.params["GranteePrincipal"],
+        "kms:GrantIsForAWSResource": "false",
+    }
+    if call.params.get("RetiringPrincipal"):
+        conditions["kms:RetiringPrincipal"] = call.params["RetiringPrincipal"]
+    kinds = list(call.params.get("Constraints") or {})
+    return conditions | ({"kms:GrantConstraintType": kinds[0]} if kinds else {})
+
+
+def _check_operations(key: Key, call: Call) -> None:
+    allowed = _FOR_EVERY_KEY | _BY_USAGE[key.usage]
+    wrong = [name for name in call.params["Operations"] if name not in allowed]
+    if wrong:
+        raise ServiceFault(
+            "ValidationException",
+            f"Grant operation {wrong[0]} is not supported for {key.usage} keys of {key.spec}.",
+        )
+    if call.params.get("Constraints") and key.usage != ENCRYPT:
+        raise ServiceFault(
+            "ValidationException", "Encryption context constraints need a symmetric key."
+        )
+
+
+def _check_principal(services: Services, principal: str | None) -> None:
+    if principal and not services.gate.principal_exists(principal):
+        raise ServiceFault("InvalidArnException", f"The principal {principal} does not exist.")
+
+
+def _existing(services: Services, key: Key, call: Call) -> Row | None:
+    """Return the grant that a repeated CreateGrant with a Name means (KMS makes it once)."""
+    if not call.params.get("Name"):
+        return None
+    wanted = (
+        *(call.params["Name"], call.params["GranteePrincipal"]),
+        *(call.params.get("RetiringPrincipal", ""), sorted(call.params["Operations"])),
+        call.params.get("Constraints") or {},
+    )
+    for row in grant_rules.rows(services, key):
+        found = (row.name, row.grantee, row.retiring, sorted(row.operations), row.constraints)
+        if found == wanted:
+            return row
+    return None
+
+
+def _insert(services: Services, key: Key, call: Call) -> Row:
+    row = Row(
+        grant_id=os.urandom(32).hex(),
+        key_id=key.key_id,
+        token=base64.b64encode(os.urandom(96)).decode(),
+        name=call.params.get("Name", ""),
+        grantee=call.params["GranteePrincipal"],
+        retiring=call.params.get("RetiringPrincipal", ""),
+        issuing_account=call.caller.account,
+        operations=tuple(dict.fromkeys(call.params["Operations"])),
+        constraints=call.params.get("Constraints") or {},
+        created=call.now.timestamp(),
+    )
+    with services.store.transaction() as db:
+        db.execute(
+            "INSERT INTO kms_grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(row.grant_id, row.key_id, row.token, row.name, row.grantee, row.retiring),
+                *(row.issuing_account, json.dumps(row.operations), json.dumps(row.constraints)),
+                row.created,
+            ),
+        )
+    return row
+
+
+def _entry(key: Key, row: Row) -> dict[str, Any]:
+    optional = {
+        "Name": row.name,
+        "RetiringPrincipal": row.retiring,
+        "Constraints": dict(row.constraints),
+    }
+    return {
+        "KeyId": key.arn,
+        "GrantId": row.grant_id,
+        "CreationDate": moment(row.created),
+        "GranteePrincipal": row.grantee,
+        "IssuingAccount": f"arn:aws:iam::{row.issuing_account}:root",
+        "Operations": list(row.operations),
+        **{name: value for name, value in optional.items() if value},
+    }
+
+
+def _to_retire(services: Services, call: Call) -> tuple[Key, Row]:
+    """Find the grant by its token, or by key and grant id."""
+    token, grant_id = call.params.get("GrantToken"), call.params.get("GrantId")
+    if token and not grant_id:
+        row = services.store.read().execute("SELECT * FROM kms_grants WHERE token = ?", (token,))
+        found = row.fetchone()
+        key = names.find_by_id(services, call, found["key_id"]) if found else None
+        if key is None:
+            raise ServiceFault("InvalidGrantTokenException", "The grant token is not valid.")
+        return key, Row.from_row(found)
+    if not grant_id or not call.params.get("KeyId"):
+        raise ServiceFault(
+            "ValidationException", "Specify either GrantToken, or both KeyId and GrantId."
+        )
+    key = names.find_key(services, call, call.params["KeyId"])
+    return key, _grant(services, key, grant_id)
+
+
+def _leave_to_retire(row: Row) -> Sequence[Grant]:
+    """Say as a grant what RetireGrant says: the retiring principal may end this one."""
+    from nitro_workflow.policy import Grant
+
+    return [Grant(row.retiring, ("RetireGrant",), row.grant_id, row.name)] if row.retiring else []
+
+
+def _grant(services: Services, key: Key, grant_id: str) -> Row:
+    for row in grant_rules.rows(services, key):
+        if row.grant_id == grant_id:
+            return row
+    raise ServiceFault("NotFoundException", f"Grant ID {grant_id} not found")
+
+
+def _delete(services: Services, row: Row) -> None:
+    with services.store.transaction() as db:
+        db.execute("DELETE FROM kms_grants WHERE grant_id = ?", (row.grant_id,))

@@ -1,0 +1,130 @@
+"""The rows of the KMS, as frozen records, and the SQL that makes their tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from nitro_workflow.cloud.local.kms.specs import ALGORITHM_MEMBER, SPECS, SYMMETRIC, KeySpec
+
+# Times are seconds since 1970 in UTC. Key material is sealed by the vault, never in clear.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS kms_keys (
+    key_id TEXT PRIMARY KEY, account TEXT NOT NULL, arn TEXT NOT NULL, description TEXT NOT NULL,
+    spec TEXT NOT NULL, usage TEXT NOT NULL, policy TEXT NOT NULL, created REAL NOT NULL,
+    enabled INTEGER NOT NULL, deletion REAL, window INTEGER,
+    rotation_days INTEGER, rotation_next REAL
+) STRICT;
+CREATE INDEX IF NOT EXISTS kms_keys_account ON kms_keys (account, key_id);
+CREATE TABLE IF NOT EXISTS kms_material (
+    key_id TEXT NOT NULL REFERENCES kms_keys ON DELETE CASCADE, number INTEGER NOT NULL,
+    material_id TEXT NOT NULL, sealed BLOB NOT NULL, rotated REAL NOT NULL, rotation TEXT NOT NULL,
+    PRIMARY KEY (key_id, number)
+) STRICT;
+CREATE TABLE IF NOT EXISTS kms_aliases (
+    account TEXT NOT NULL, name TEXT NOT NULL,
+    key_id TEXT NOT NULL REFERENCES kms_keys ON DELETE CASCADE,
+    created REAL NOT NULL, updated REAL NOT NULL, PRIMARY KEY (account, name)
+) STRICT;
+CREATE INDEX IF NOT EXISTS kms_aliases_key ON kms_aliases (key_id, name);
+CREATE TABLE IF NOT EXISTS kms_tags (
+    key_id TEXT NOT NULL REFERENCES kms_keys ON DELETE CASCADE,
+    name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (key_id, name)
+) STRICT;
+CREATE TABLE IF NOT EXISTS kms_grants (
+    grant_id TEXT PRIMARY KEY, key_id TEXT NOT NULL REFERENCES kms_keys ON DELETE CASCADE,
+    token TEXT NOT NULL UNIQUE, name TEXT NOT NULL, grantee TEXT NOT NULL, retiring TEXT NOT NULL,
+    issuing_account TEXT NOT NULL, operations TEXT NOT NULL, constraints TEXT NOT NULL,
+    created REAL NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS kms_grants_key ON kms_grants (key_id, grant_id);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One KMS key without its material, tags, aliases and grants."""
+
+    key_id: str
+    account: str
+    arn: str
+    description: str
+    spec: str
+    usage: str
+    policy: str
+    created: float
+    enabled: bool
+    deletion: float | None
+    window: int | None
+    rotation_days: int | None
+    rotation_next: float | None
+
+    @classmethod
+    def from_row(cls, row: sqlite3.Row) -> Key:
+        """Read a row of ``kms_keys``."""
+        values = dict(row)
+        return cls(**{**values, "enabled": bool(values["enabled"])})
+
+    @property
+    def state(self) -> str:
+        """KMS's KeyState: Enabled, Disabled or PendingDeletion."""
+        if self.deletion is not None:
+            return "PendingDeletion"
+        return "Enabled" if self.enabled else "Disabled"
+
+    @property
+    def key_spec(self) -> KeySpec:
+        """What this key can do."""
+        return SPECS[self.spec]
+
+    @property
+    def algorithms(self) -> dict[str, list[str]]:
+        """The usage's algorithms under the member that KMS lists them in."""
+        return {ALGORITHM_MEMBER[self.usage]: list(self.key_spec.algorithms[self.usage])}
+
+
+def moment(seconds: float) -> datetime:
+    """Return a stored time as botocore's timestamp shape wants it."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def metadata(key: Key, material_id: str) -> dict[str, Any]:
+    """Return KMS's KeyMetadata."""
+    found: dict[str, Any] = {
+        "AWSAccountId": key.account,
+        "KeyId": key.key_id,
+        "Arn": key.arn,
+        "CreationDate": moment(key.created),
+        "Enabled": key.state == "Enabled",
+        "Description": key.description,
+        "KeyUsage": key.usage,
+        "KeyState": key.state,
+        "Origin": "AWS_KMS",
+        "KeyManager": "CUSTOMER",
+        "CustomerMasterKeySpec": key.spec,
+        "KeySpec": key.spec,
+        "MultiRegion": False,
+        **key.algorithms,
+    }
+    if key.deletion is not None:
+        found["DeletionDate"] = moment(key.deletion)
+    if key.spec == SYMMETRIC:
+        found["CurrentKeyMaterialId"] = material_id
+    return found
+
+
+def key_conditions(key: Key, aliases: list[str], tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the condition keys that describe the key itself, for every operation on it."""
+    return {
+        "kms:KeySpec": key.spec,
+        "kms:CustomerMasterKeySpec": key.spec,
+        "kms:KeyUsage": key.usage,
+        "kms:CustomerMasterKeyUsage": key.usage,
+        "kms:KeyOrigin": "AWS_KMS",
+        "kms:MultiRegion": "false",
+        "kms:ResourceAliases": aliases,
+        **{f"aws:ResourceTag/{name}": value for name, value in tags.items()},
+    }
