@@ -1,0 +1,347 @@
+"""Strict, bounded CBOR (RFC 8949): a scanner for where, cbor2 for what, refused where they differ.
+
+The scanner knows nothing but structure. It gives the byte range of every item, so that a person
+can be shown exactly the bytes that were checked, and it refuses what makes one value have two
+encodings: heads that are longer than needed (§4.1), strings in chunks, duplicate keys, trailing
+bytes. Arrays and maps of indefinite length stay allowed: newer attestation documents have them.
+Floating point, undefined and other simple values do not occur in any format of this package and
+are refused, and so is every tag that the caller does not name (cbor2 turns some tags into shared
+references or regular expressions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import cbor2
+
+from nitro_workflow.errors import EncodingError
+
+__all__ = ["DEFAULT_LIMITS", "Item", "Kind", "Limits", "dumps", "loads_strict", "scan"]
+
+Kind = Literal["uint", "nint", "bytes", "text", "array", "map", "tag", "false", "true", "null"]
+
+_MAJOR: tuple[Kind, ...] = ("uint", "nint", "bytes", "text", "array", "map", "tag", "null")
+_SIMPLE: dict[int, Kind] = {20: "false", 21: "true", 22: "null"}
+_BREAK = 0xFF
+_KEY_KINDS = frozenset({"uint", "nint", "bytes", "text"})
+# The shortest argument that deserves 1, 2, 4 and 8 more bytes (RFC 8949 §4.1).
+_FLOOR = {1: 24, 2: 1 << 8, 4: 1 << 16, 8: 1 << 32}
+_ERRORS = (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+class Limits(NamedTuple):
+    """What a scan may cost: bytes of input, items in all, levels of nesting."""
+
+    max_bytes: int
+    max_items: int
+    max_depth: int
+
+
+DEFAULT_LIMITS = Limits(max_bytes=262_144, max_items=65_536, max_depth=16)
+"""KMS takes documents of up to 262,144 bytes; an EIF's signature holds 32,768 one-byte items."""
+
+
+class Item(NamedTuple):
+    """One CBOR item and where it stands; offsets are in bytes, ``end`` is exclusive.
+
+    ``content`` is the offset after the head. ``argument`` is the head's number: a value for
+    integers (``-1 - argument`` for ``nint``), a length for the rest, the number of a tag, None for
+    indefinite length. ``children`` of a map are key, value, key, value, ….
+    """
+
+    kind: Kind
+    start: int
+    content: int
+    end: int
+    argument: int | None
+    children: tuple[Item, ...]
+
+    def pairs(self) -> list[tuple[Item, Item]]:
+        """Return the keys and values of a map, in the order of the bytes."""
+        return list(zip(self.children[::2], self.children[1::2], strict=True))
+
+
+def scan(
+    data: bytes,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    tags: frozenset[int] = frozenset(),
+) -> Item:
+    """Return the item that ``data`` is, with the byte ranges of all within it.
+
+    ``tags`` are the tag numbers that may occur. Raises `EncodingError` with the offset of the first
+    byte that is not well-formed, is longer than it needs to be, or passes a limit.
+    """
+    if len(data) > limits.max_bytes:
+        raise EncodingError(
+            f"{len(data)} bytes",
+            expected=f"at most {limits.max_bytes} bytes",
+            offset=limits.max_bytes,
+            next="Check that the input is one document, not a file of another kind.",
+        )
+    scanner = _Scanner(data, limits, tags)
+    item = scanner.item(0, 0)
+    if item.end != len(data):
+        raise EncodingError(
+            f"{len(data) - item.end} bytes after the end of the item",
+            expected="no trailing bytes",
+            offset=item.end,
+        )
+    return item
+
+
+def loads_strict(
+    data: bytes,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    tags: frozenset[int] = frozenset(),
+) -> Any:
+    """Return the value of ``data`` as cbor2 reads it, after `scan` accepted every byte.
+
+    Raises `EncodingError` where `scan` does, where cbor2 refuses, and where the two disagree.
+    """
+    item = scan(data, limits=limits, tags=tags)
+    return value_of(data, item, limits=limits)
+
+
+def value_of(data: bytes, item: Item, *, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """Return cbor2's value of a scanned item, held against the scan."""
+    try:
+        value = cbor2.loads(
+            data[item.start : item.end],
+            max_depth=limits.max_depth + 2,
+            allow_duplicate_keys=False,
+        )
+    except _ERRORS as error:
+        raise EncodingError(
+            f"cbor2 refuses what the scanner read: {error}",
+            expected="bytes on which both agree",
+            offset=item.start,
+        ) from error
+    _agree(data, item, value)
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    """Return the encoding of ``value``: definite lengths, shortest heads, keys in given order.
+
+    Takes what the formats hold: int, bytes, str, bool, None, lists, tuples and mappings of them.
+    Raises `EncodingError` for anything else.
+    """
+    try:
+        encoded: bytes = cbor2.dumps(value)
+    except (cbor2.CBOREncodeError, ValueError, TypeError, OverflowError) as error:
+        raise EncodingError(
+            f"{type(value).__name__} that has no CBOR form here: {error}",
+            expected="int, bytes, str, bool, None, lists and mappings",
+        ) from error
+    return encoded
+
+
+class _Scanner:
+    """Walks the bytes once; recursion is bounded by ``limits.max_depth``."""
+
+    __slots__ = ("data", "left", "max_depth", "size", "tags")
+
+    def __init__(self, data: bytes, limits: Limits, tags: frozenset[int]) -> None:
+        self.data = data
+        self.size = len(data)
+        self.left = limits.max_items
+        self.max_depth = limits.max_depth
+        self.tags = tags
+
+    def item(self, start: int, depth: int) -> Item:
+        self.left -= 1
+        if self.left < 0 or depth > self.max_depth:
+            limit = "items" if self.left < 0 else "nesting"
+            raise EncodingError(f"too much {limit}", expected="a small document", offset=start)
+        if start >= self.size:
+            raise _cut(start)
+        initial = self.data[start]
+        major, low = initial >> 5, initial & 31
+        if low < 24:
+            argument, content = low, start + 1
+        elif low == 31:
+            return self._indefinite(start, major, depth)
+        else:
+            argument, content = self._argument(start, major, low)
+        if major < 2:
+            return Item(_MAJOR[major], start, content, content, argument, ())
+        if major < 4:
+            return self._string(start, content, argument, major)
+        if major < 6:
+            return self._definite(start, content, argument, major, depth)
+        if major == 6:
+            return self._tag(start, content, argument, depth)
+        return self._simple(start, content, argument)
+
+    def _argument(self, start: int, major: int, low: int) -> tuple[int, int]:
+        if low > 27:
+            raise EncodingError(
+                f"reserved head 0x{self.data[start]:02x}",
+                expected="a head of RFC 8949 §3",
+                offset=start,
+            )
+        width = 1 << (low - 24)
+        content = start + 1 + width
+        if content > self.size:
+            raise _cut(self.size)
+        argument = int.from_bytes(self.data[start + 1 : content], "big")
+        if major == 7:
+            raise EncodingError(
+                "a floating-point number or an unassigned simple value",
+                expected="integer, string, array, map, true, false or null",
+                offset=start,
+            )
+        if argument < _FLOOR[width]:
+            raise EncodingError(
+                f"number {argument} written in {width} bytes",
+                expected="the shortest head (RFC 8949 §4.1)",
+                offset=start,
+            )
+        return argument, content
+
+    def _string(self, start: int, content: int, length: int, major: int) -> Item:
+        end = content + length
+        if end > self.size:
+            raise EncodingError(
+                f"a string of {length} bytes of which {self.size - content} are there",
+                expected="the whole string",
+                offset=start,
+            )
+        if major == 3:
+            try:
+                self.data[content:end].decode()
+            except UnicodeDecodeError as error:
+                raise EncodingError(
+                    "text that is not UTF-8", expected="UTF-8", offset=content + error.start
+                ) from None
+        return Item(_MAJOR[major], start, content, end, length, ())
+
+    def _definite(self, start: int, content: int, length: int, major: int, depth: int) -> Item:
+        count = length * (major - 3)
+        # Each child takes a byte at least: a count bomb is refused before any work.
+        if count > self.size - content:
+            raise EncodingError(
+                f"{_MAJOR[major]} of {length} entries in {self.size - content} bytes",
+                expected="as many entries as the head says",
+                offset=start,
+            )
+        children = []
+        end = content
+        for _ in range(count):
+            child = self.item(end, depth + 1)
+            end = child.end
+            children.append(child)
+        if major == 5:
+            self._check_keys(children)
+        return Item(_MAJOR[major], start, content, end, length, tuple(children))
+
+    def _indefinite(self, start: int, major: int, depth: int) -> Item:
+        if major not in (4, 5):
+            raise EncodingError(
+                "a break without a container" if major == 7 else f"chunked {_MAJOR[major]}",
+                expected="a definite length; only arrays and maps may be indefinite",
+                offset=start,
+            )
+        children = []
+        end = start + 1
+        while end < self.size and self.data[end] != _BREAK:
+            child = self.item(end, depth + 1)
+            end = child.end
+            children.append(child)
+        if end >= self.size:
+            raise _cut(end)
+        if major == 5:
+            if len(children) % 2:
+                raise EncodingError("a key without a value", expected="key and value", offset=end)
+            self._check_keys(children)
+        return Item(_MAJOR[major], start, start + 1, end + 1, None, tuple(children))
+
+    def _check_keys(self, children: list[Item]) -> None:
+        seen = set()
+        for key in children[::2]:
+            if key.kind not in _KEY_KINDS:
+                raise EncodingError(
+                    f"a map key that is {key.kind}", expected="integer or string", offset=key.start
+                )
+            # Heads are shortest, so equal values have equal bytes.
+            encoded = self.data[key.start : key.end]
+            if encoded in seen:
+                raise EncodingError("a key twice", expected="each key once", offset=key.start)
+            seen.add(encoded)
+
+    def _tag(self, start: int, content: int, number: int, depth: int) -> Item:
+        if number not in self.tags:
+            allowed = ", ".join(map(str, sorted(self.tags))) or "none"
+            raise EncodingError(
+                f"tag {number}", expected=f"no tag here (allowed: {allowed})", offset=start
+            )
+        child = self.item(content, depth + 1)
+        return Item("tag", start, content, child.end, number, (child,))
+
+    def _simple(self, start: int, content: int, number: int) -> Item:
+        kind = _SIMPLE.get(number)
+        if kind is None:
+            raise EncodingError(
+                f"simple value {number}", expected="true, false or null", offset=start
+            )
+        return Item(kind, start, content, content, number, ())
+
+
+def _cut(offset: int) -> EncodingError:
+    return EncodingError(
+        "the end of the input", expected="more bytes: the item is cut short", offset=offset
+    )
+
+
+def _agree(data: bytes, item: Item, value: Any) -> None:
+    """Raise where cbor2's value is not what the scanner saw."""
+    if not _same(data, item, value):
+        raise EncodingError(
+            f"cbor2 reads {type(value).__name__} where the scanner saw {item.kind}",
+            expected="bytes on which both agree",
+            offset=item.start,
+        )
+
+
+def _same(data: bytes, item: Item, value: Any) -> bool:
+    kind = item.kind
+    if kind == "bytes":
+        return type(value) is bytes and value == data[item.content : item.end]
+    if kind == "text":
+        return type(value) is str and value.encode() == data[item.content : item.end]
+    if kind == "uint":
+        return type(value) is int and value == item.argument
+    if kind == "nint":
+        return type(value) is int and item.argument is not None and value == -1 - item.argument
+    if kind == "null":
+        return value is None
+    if kind in ("true", "false"):
+        return value is (kind == "true")
+    return _same_container(data, item, value)
+
+
+def _same_container(data: bytes, item: Item, value: Any) -> bool:
+    if item.kind == "tag":
+        return (
+            isinstance(value, cbor2.CBORTag)
+            and value.tag == item.argument
+            and _same(data, item.children[0], value.value)
+        )
+    if item.kind == "array":
+        return (
+            type(value) in (list, tuple)
+            and len(value) == len(item.children)
+            and all(map(_same, [data] * len(value), item.children, value))
+        )
+    # Inside a tag cbor2 makes containers immutable: tuples and a mapping that is not a dict.
+    is_map = isinstance(value, Mapping)
+    flat = [part for pair in value.items() for part in pair] if is_map else []
+    return (
+        is_map
+        and len(flat) == len(item.children)
+        and all(map(_same, [data] * len(flat), item.children, flat))
+    )
