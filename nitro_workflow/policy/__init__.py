@@ -1,1 +1,59 @@
-"""."""
+"""Key policies: decide like IAM, explain every decision, and say who can ever decrypt.
+
+>>> from nitro_workflow.policy import Policies, Principal, Request, RequestContext
+>>> from nitro_workflow.policy import evaluate, explain, parse_policy
+>>> key_policy = parse_policy({
+...     "Version": "2012-10-17",
+...     "Statement": {
+...         "Sid": "Inside", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*",
+...         "Principal": {"AWS": "arn:aws:iam::111122223333:role/Parent"},
+...         "Condition": {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": "ab" * 48}},
+...     },
+... }, name="key policy")
+>>> request = Request(
+...     Principal.parse("arn:aws:sts::111122223333:assumed-role/Parent/i-0abc"),
+...     "kms:Decrypt",
+...     "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+... )
+>>> evaluate(request, Policies(key_policy)).effect
+'implicitDeny'
+>>> explain(request, Policies(key_policy)).cause.code
+'no_document'
+"""
+
+from __future__ import annotations
+
+from nitro_workflow.policy import author
+from nitro_workflow.policy.causes import Cause
+from nitro_workflow.policy.conditions import Condition
+from nitro_workflow.policy.document import Policy, PolicyKind, Statement, parse_policy
+from nitro_workflow.policy.evaluate import Deciding, Decision, Policies, evaluate
+from nitro_workflow.policy.explain import Explanation, explain
+from nitro_workflow.policy.grants import Grant
+from nitro_workflow.policy.outcomes import Check, StatementOutcome
+from nitro_workflow.policy.principals import Principal, PrincipalKind
+from nitro_workflow.policy.request import Request, RequestContext, pcr_values
+
+__all__ = [
+    "Cause",
+    "Check",
+    "Condition",
+    "Deciding",
+    "Decision",
+    "Explanation",
+    "Grant",
+    "Policies",
+    "Policy",
+    "PolicyKind",
+    "Principal",
+    "PrincipalKind",
+    "Request",
+    "RequestContext",
+    "Statement",
+    "StatementOutcome",
+    "author",
+    "evaluate",
+    "explain",
+    "parse_policy",
+    "pcr_values",
+]

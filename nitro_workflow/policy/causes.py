@@ -1,0 +1,258 @@
+"""The likely cause of a decision, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nitro_workflow.policy.evaluate import Decision, Policies, Situation
+from nitro_workflow.policy.outcomes import Check, StatementOutcome
+from nitro_workflow.policy.pcrs import HEX_LENGTH, PcrKey, feeds, parse_key
+from nitro_workflow.policy.request import ATTESTATION_PREFIX
+
+__all__ = ["Cause", "find_cause"]
+
+_ENCRYPTION_CONTEXT = "kms:encryptioncontext:"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """``code`` is stable and for programs; ``text`` is one sentence; ``next_step`` is an order."""
+
+    code: str
+    text: str
+    next_step: str = ""
+    check: Check | None = None
+
+
+def find_cause(
+    situation: Situation, policies: Policies, decision: Decision, nearest: StatementOutcome | None
+) -> Cause:
+    """Return the cause of a decision; for a denial the first thing to change."""
+    if decision.allowed:
+        return _allowed(decision, nearest)
+    if decision.effect == "explicitDeny" and nearest is not None:
+        return _denied(situation, nearest)
+    return _missing(situation, policies, decision, nearest)
+
+
+def _allowed(decision: Decision, nearest: StatementOutcome | None) -> Cause:
+    if nearest is not None:
+        return Cause("allowed", f"{nearest.label} allows it and nothing denies it")
+    if decision.deciding:
+        return Cause("allowed", f"{getattr(decision.deciding[0], 'label', 'a grant')} allows it")
+    return Cause("allowed", "the account's root user may do everything in his own account")
+
+
+def _denied(situation: Situation, nearest: StatementOutcome) -> Cause:
+    negated = [check for check in nearest.checks if check.condition is not None]
+    for check in negated:
+        cause = _condition(situation, check)
+        if cause is not None:
+            return cause
+    return Cause(
+        "explicit_deny",
+        f"{nearest.label} denies it, and a Deny is stronger than any Allow",
+        "change the request so that the Deny no longer applies, or ask the owner of that policy",
+    )
+
+
+def _missing(
+    situation: Situation, policies: Policies, decision: Decision, nearest: StatementOutcome | None
+) -> Cause:
+    lacks = decision.lacking[0] if decision.lacking else "resource"
+    if lacks == "resource" and policies.resource is None and not policies.grants:
+        return _no_resource_policy(situation)
+    if nearest is None:
+        return _no_statement(situation, lacks)
+    for check in nearest.failed:
+        cause = _check(situation, nearest, check)
+        if cause is not None:
+            return cause
+    return _no_statement(situation, lacks)
+
+
+def _no_resource_policy(situation: Situation) -> Cause:
+    what = "key policy" if situation.action.startswith("kms:") else "resource-based policy"
+    if situation.needs_resource_policy:
+        text = f"no {what} was given, and identity policies alone never decide about this resource"
+    else:
+        text = f"the resource is another account's, and no {what} was given that lets the caller in"
+    return Cause("no_resource_policy", text, f"give the {what} of {situation.request.resource}")
+
+
+_WHOSE = {
+    "resource": "the resource's policy",
+    "identity": "the caller's identity policies",
+    "boundary": "the caller's permissions boundary",
+    "session": "the session policy",
+}
+
+
+def _no_statement(situation: Situation, lacks: str) -> Cause:
+    cross = situation.principal.account != situation.owner
+    why = ": across accounts both sides must allow" if cross and lacks == "identity" else ""
+    return Cause(
+        f"no_{lacks}_allow",
+        f"nothing in {_WHOSE[lacks]} allows {situation.request.action}{why}",
+        f"add an Allow of {situation.request.action} to {_WHOSE[lacks]}",
+    )
+
+
+def _check(situation: Situation, nearest: StatementOutcome, check: Check) -> Cause | None:
+    action, caller = situation.request.action, situation.principal.arn
+    if check.element in ("Action", "NotAction"):
+        allowed = ", ".join(check.expected)
+        return Cause(
+            "wrong_action",
+            f"{nearest.label} comes nearest, and it is about {allowed}, not {action}",
+            f"call one of these instead, or have {action} added by the policy's owner",
+            check,
+        )
+    if check.element in ("Principal", "NotPrincipal"):
+        return Cause(
+            "wrong_principal",
+            f"{nearest.label} allows {action}, but not to {caller}",
+            "call with the credentials of a principal that it names, or have this one added",
+            check,
+        )
+    if check.element in ("Resource", "NotResource"):
+        return Cause(
+            "wrong_resource",
+            f"{nearest.label} is about other resources than {situation.request.resource}",
+            'compare the ARN with the statement\'s; in a key policy write "*"',
+            check,
+        )
+    return _condition(situation, check)
+
+
+def _condition(situation: Situation, check: Check) -> Cause | None:
+    pcr = parse_key(check.key)
+    if pcr is not None:
+        return _pcr(situation, check, pcr)
+    if check.key.lower().startswith(_ENCRYPTION_CONTEXT):
+        return _encryption_context(check)
+    if check.found is None:
+        return Cause(
+            "key_absent",
+            f"the request has no {check.key}, which {check.operator} looks at",
+            f"send the request so that {check.key} is present",
+            check,
+        )
+    return Cause(
+        "condition",
+        f"{check.key} is {_shown(check.found)};"
+        f" {check.operator} compares with {_shown(check.expected)}",
+        f"change {check.key} of the request, or the condition",
+        check,
+    )
+
+
+def _encryption_context(check: Check) -> Cause:
+    name = check.key[len(_ENCRYPTION_CONTEXT) :]
+    found = "is missing" if check.found is None else f"is {_shown(check.found)}"
+    return Cause(
+        "encryption_context",
+        f"the encryption context “{name}” {found};"
+        f" the policy compares with {_shown(check.expected)}",
+        "decrypt with exactly the context the data was encrypted with",
+        check,
+    )
+
+
+def _pcr(situation: Situation, check: Check, pcr: PcrKey) -> Cause:
+    if check.found is None:
+        return _no_pcr(situation, check, pcr)
+    found, expected = check.found[0], check.nearest
+    if found.lower() == expected.lower():
+        return Cause(
+            "upper_case",
+            f"{pcr.label} is right, but the policy spells it in upper case and {check.operator}"
+            " minds the case",
+            "use StringEqualsIgnoreCase, or write the value in lower case",
+            check,
+        )
+    if len(expected) != HEX_LENGTH:
+        return Cause(
+            "wrong_length",
+            f"the policy's {pcr.label} has {len(expected)} characters; a PCR has {HEX_LENGTH}",
+            "copy the whole value again from the image's measurements",
+            check,
+        )
+    if not found.strip("0"):
+        return _zero(check, pcr)
+    return _differs(check, pcr)
+
+
+def _no_pcr(situation: Situation, check: Check, pcr: PcrKey) -> Cause:
+    attested = any(key.startswith(ATTESTATION_PREFIX) for key in situation.context)
+    if not attested:
+        return Cause(
+            "no_document",
+            f"the request carried no attestation document, so it has no {pcr.label}",
+            "call from inside the enclave with Recipient: the document of its NSM",
+            check,
+        )
+    if pcr.nitrotpm or any("nitrotpm" in key for key in situation.context):
+        return Cause(
+            "other_kind_of_document",
+            f"the document has no {pcr.label}: NitroTPM and enclave documents have different keys",
+            "use kms:RecipientAttestation:NitroTPMPCR<n> for instances, :PCR<n> for enclaves",
+            check,
+        )
+    return Cause(
+        "pcr_absent", f"the document has no {pcr.label}", f"do not ask for {pcr.label}", check
+    )
+
+
+def _zero(check: Check, pcr: PcrKey) -> Cause:
+    if pcr.index == 8:
+        return Cause(
+            "unsigned_image",
+            "PCR8 is all zeros: the image that runs is not signed",
+            "build the image with the signing certificate and key, and run that file",
+            check,
+        )
+    if pcr.index <= 2:
+        return Cause(
+            "debug_mode",
+            f"{pcr.label} is all zeros: the enclave runs in debug mode",
+            "run the enclave without --debug-mode; its PCRs are then the image's",
+            check,
+        )
+    return Cause(
+        "pcr_zero", f"{pcr.label} is all zeros: nothing was measured into it",
+        f"{pcr.label} is the measurement of {feeds(pcr)}", check,
+    )  # fmt: skip
+
+
+_DIFFERS = {
+    3: ("other_role", "the enclave's parent instance has another IAM role",
+        "run it on an instance with the role the policy expects, or put that role's PCR3 in"),
+    4: ("other_instance", "the enclave runs on another instance",
+        "run it on the instance the policy expects, or put the new instance's PCR4 in"),
+    8: ("other_signer", "the image was signed with another certificate",
+        "sign the image with the expected certificate, or put the new certificate's PCR8 in"),
+}  # fmt: skip
+
+
+def _differs(check: Check, pcr: PcrKey) -> Cause:
+    if pcr.nitrotpm:
+        code, text, step = "other_boot", "the instance booted something else", "compare the AMI"
+    elif pcr.index in _DIFFERS:
+        code, text, step = _DIFFERS[pcr.index]
+    elif pcr.index >= 16:
+        code, text = "other_extension", f"the enclave extended {pcr.label} with something else"
+        step = "compare what the application measures into it"
+    else:
+        code = "rebuilt_image"
+        text = (
+            f"the image that runs is not the one the policy names: {feeds(pcr)} measure otherwise"
+        )
+        step = (
+            "run the image the policy names, or have its owner put in the new PCRs after a review"
+        )
+    return Cause(code, f"{pcr.label} differs: {text}", step, check)
+
+
+def _shown(values: tuple[str, ...]) -> str:
+    return " or ".join(map(repr, values)) if values else "nothing"

@@ -1,0 +1,104 @@
+"""Why: each statement against the request, the nearest one, the likely cause, the next step.
+
+AWS says AccessDenied and never which PCR of which statement. The decision here is `evaluate`'s;
+this module only looks again, at everything, and says what it saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nitro_workflow.policy.causes import Cause, find_cause
+from nitro_workflow.policy.evaluate import Decision, Policies, Situation, evaluate
+from nitro_workflow.policy.outcomes import StatementOutcome, examine
+from nitro_workflow.policy.request import Request
+
+__all__ = ["Explanation", "explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision and everything that led to it.
+
+    ``nearest`` is the statement that decided, or, for an implicit denial, the Allow that came
+    nearest. ``reading`` says whose reading this is when it is about a denial met on AWS.
+    """
+
+    request: Request
+    decision: Decision
+    outcomes: tuple[StatementOutcome, ...]
+    nearest: StatementOutcome | None
+    cause: Cause
+
+    @property
+    def summary(self) -> str:
+        """One line: the decision, the statement, the cause."""
+        where = f" by {self.nearest.label}" if self.nearest and self.nearest.applies else ""
+        return f"{self.decision.effect}{where}: {self.cause.text}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the whole record; ``decision`` has the words of AWS's simulator."""
+        return {
+            "decision": self.decision.effect,
+            "summary": self.summary,
+            "cause": self.cause.code,
+            "next": self.cause.next_step,
+            "basis": self.decision.basis,
+            "principal": self.request.principal.arn,
+            "action": self.request.action,
+            "resource": self.request.resource,
+            "deciding": [entry.to_json() for entry in self.decision.deciding],
+            "lacking": list(self.decision.lacking),
+            "nearest": self.nearest.to_json() if self.nearest else None,
+            "statements": [outcome.to_json() for outcome in self.outcomes],
+        }
+
+    def to_text(self) -> str:
+        """Return the explanation for a terminal, a log or a notebook."""
+        from nitro_workflow.policy.render import render_text
+
+        return render_text(self)
+
+
+def explain(request: Request, policies: Policies) -> Explanation:
+    """Decide a request and say why. Never raises for what a policy says.
+
+    >>> explanation.decision == evaluate(request, policies)  # doctest: +SKIP
+    True
+    """
+    decision = evaluate(request, policies)
+    situation = Situation(request, boundary=policies.boundary is not None)
+    outcomes = tuple(
+        examine(situation, role, policy, statement)
+        for role, policy in policies.named()
+        for statement in policy.statements
+    )
+    nearest = _nearest(decision, outcomes)
+    return Explanation(
+        request, decision, outcomes, nearest, find_cause(situation, policies, decision, nearest)
+    )
+
+
+def _nearest(decision: Decision, outcomes: tuple[StatementOutcome, ...]) -> StatementOutcome | None:
+    if decision.effect == "explicitDeny":
+        return next((o for o in outcomes if o.applies and not o.statement.allow), None)
+    if decision.allowed:
+        return next((o for o in outcomes if o.applies and o.statement.allow), None)
+    wanted = decision.lacking[0] if decision.lacking else "resource"
+    allows = [o for o in outcomes if o.statement.allow and o.role == wanted]
+    return max(allows, key=_nearness, default=None)
+
+
+def _nearness(outcome: StatementOutcome) -> tuple[bool, bool, bool, int]:
+    return (
+        _all(outcome, ("Action", "NotAction")),
+        _all(outcome, ("Principal", "NotPrincipal")),
+        _all(outcome, ("Resource", "NotResource")),
+        -len(outcome.failed),
+    )
+
+
+def _all(outcome: StatementOutcome, elements: Iterable[str]) -> bool:
+    return all(check.matched for check in outcome.checks if check.element in elements)
