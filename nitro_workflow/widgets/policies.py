@@ -1,0 +1,96 @@
+"""A policy decision with its reason, and the difference of two policies, as views.
+
+A decision is drawn from its JSON record, so that one met in an event of the cloud and one made for a
+question look alike; the view says which it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nitro_workflow.widgets.formats import short
+from nitro_workflow.widgets.model import Cell, Check, Decision, Row, Statement, Table, Tone
+
+__all__ = ["decision_model", "difference_table"]
+
+_VERDICTS: dict[str, tuple[str, Tone]] = {
+    "allowed": ("allowed", "good"),
+    "implicitDeny": ("denied: nothing allows it", "bad"),
+    "explicitDeny": ("denied by an explicit Deny", "bad"),
+}
+_SOURCES = {
+    "verified": "Attestation values: from a verified document.",
+    "what-if": "Attestation values: hypothetical (what if).",
+}
+_SHOWN = 4  # values of a list that a check shows before it counts the rest
+
+
+def decision_model(
+    explanation: Mapping[str, Any], *, title: str = "", editable: Mapping[str, str] | None = None
+) -> Decision:
+    """Return the view model of `policy.Explanation.to_json`.
+
+    ``editable`` maps the condition keys that a reader may change to their present values.
+    """
+    verdict, tone = _VERDICTS[explanation["decision"]]
+    action = str(explanation["action"])
+    who = str(explanation["principal"]).rsplit(":", 1)[-1]
+    return Decision(
+        title=title or f"{action} by {who}",
+        verdict=verdict,
+        tone=tone,
+        request=tuple((key, str(explanation[key])) for key in ("principal", "action", "resource")),
+        statements=tuple(_statement(record) for record in explanation["statements"]),
+        reason=str(explanation["summary"]),
+        next=str(explanation.get("next") or ""),
+        source=_SOURCES.get(str(explanation.get("basis")), ""),
+        editable=tuple((editable or {}).items()),
+    )
+
+
+def _statement(record: Mapping[str, Any]) -> Statement:
+    applies, effect = bool(record["applies"]), str(record["effect"])
+    tone: Tone = "neutral" if not applies else "good" if effect == "Allow" else "bad"
+    label = str(record.get("sid") or f"statement {record['statement']}")
+    failed = [_check(check) for check in record["checks"] if not check["matched"]]
+    matched = [_check(check) for check in record["checks"] if check["matched"]]
+    outcome = "applies" if applies else "does not apply"
+    shown = matched if applies else failed
+    return Statement(f"{label} ({record['policy']})", effect, tone, outcome, tuple(shown))
+
+
+def _check(record: Mapping[str, Any]) -> Check:
+    title = str(record.get("key") or record["element"])
+    matched = bool(record["matched"])
+    found = "no such key in the request" if record["found"] is None else _some(record["found"])
+    operator = f"{record['operator']}: " if record.get("operator") else ""
+    return Check(
+        id=str(record["element"]),
+        title=title,
+        tone="good" if matched else "warning",
+        outcome=operator + ("matches" if matched else str(record.get("note") or "differs")),
+        found="" if matched else found,
+        expected="" if matched else _some(record["expected"]),
+    )
+
+
+def _some(values: Sequence[Any]) -> str:
+    more = len(values) - _SHOWN
+    text = short(list(values)[:_SHOWN])
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def difference_table(lines: Iterable[str], *, title: str) -> Table:
+    """Return a policy's changed lines, each marked added or removed; lines in between are context."""
+    rows = [_difference_row(line) for line in lines if not line.startswith("@@")]
+    return Table(title=title, columns=("policy",), rows=tuple(rows))
+
+
+def _difference_row(line: str) -> Row:
+    mark, text = line[:1], line[1:]
+    label = {"+": "added", "-": "removed"}.get(mark, "")
+    tone: Tone = {"+": "good", "-": "warning"}.get(mark, "neutral")  # type: ignore[assignment]
+    # A figure space does not collapse, so that the JSON keeps its shape in HTML.
+    indent = len(text) - len(text.lstrip())
+    return Row(label, (Cell("\u2007" * indent + text.lstrip()),), tone)
