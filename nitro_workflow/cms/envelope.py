@@ -26,13 +26,20 @@ ENVELOPED_DATA = bytes.fromhex("06092a864886f70d010703")  # 1.2.840.113549.1.7.3
 DATA = bytes.fromhex("06092a864886f70d010701")  # 1.2.840.113549.1.7.1
 AES_256_CBC = bytes.fromhex("060960864801650304012a")  # 2.16.840.1.101.3.4.1.42
 _SHA_256 = bytes.fromhex("300d06096086480165030402010500")
+_SHA_256_ABSENT = bytes.fromhex("300b0609608648016503040201")
 # RSAES-OAEP with SHA-256 for both hash and MGF1, parameters written out (RFC 4055 clause 4.1).
 OAEP_SHA_256 = (
-    bytes.fromhex("303c06092a864886f70d010107302f")
-    + bytes.fromhex("a00f")
+    bytes.fromhex("303c06092a864886f70d010107302fa00f")
     + _SHA_256
     + bytes.fromhex("a11c301a06092a864886f70d010108")
     + _SHA_256
+)
+# The same with SHA-256's NULL left out: RFC 4055 clause 2.1 says that both must be read.
+_OAEP_SHA_256_ABSENT = (
+    bytes.fromhex("303806092a864886f70d010107302ba00d")
+    + _SHA_256_ABSENT
+    + bytes.fromhex("a11a301806092a864886f70d010108")
+    + _SHA_256_ABSENT
 )
 
 
@@ -87,13 +94,20 @@ def _recipient(reader: ber.Reader, spans: dict[str, tuple[int, int]]) -> None:
     recipient = reader.enter(ber.SEQUENCE, "KeyTransRecipientInfo")
     spans["recipient_version"] = reader.literal(VERSION_2, "recipient version", "version 2")
     spans["key_identifier"] = reader.primitive(ber.CONTEXT_0, "subjectKeyIdentifier")
-    spans["key_algorithm"] = reader.literal(
-        OAEP_SHA_256, "keyEncryptionAlgorithm", "RSAES-OAEP with SHA-256 and MGF1 with SHA-256"
-    )
+    spans["key_algorithm"] = _key_algorithm(reader)
     spans["encrypted_key"] = reader.primitive(ber.OCTET_STRING, "encryptedKey")
     reader.leave(recipient, "KeyTransRecipientInfo")
     spans["recipient"] = (start, reader.position)
     reader.leave(infos, "recipientInfos")
+
+
+def _key_algorithm(reader: ber.Reader) -> tuple[int, int]:
+    absent = reader.data.startswith(_OAEP_SHA_256_ABSENT, reader.position)
+    return reader.literal(
+        _OAEP_SHA_256_ABSENT if absent else OAEP_SHA_256,
+        "keyEncryptionAlgorithm",
+        "RSAES-OAEP with SHA-256 and MGF1 with SHA-256",
+    )
 
 
 def _content(reader: ber.Reader, spans: dict[str, tuple[int, int]]) -> bytes:

@@ -82,7 +82,7 @@ def _size(call: Call) -> int:
         raise ServiceFault(
             "ValidationException", "Please specify either number of bytes or key spec."
         )
-    return DATA_KEY_BYTES[spec] if size is None else int(size)
+    return int(size) if size is not None else DATA_KEY_BYTES[str(spec)]
 
 
 def _key(services: Services, call: Call, attestation: VerifiedAttestation | None = None) -> Key:
