@@ -1,18 +1,18 @@
-"""A policy decision with its reason, and the difference of two policies, as views.
+"""A policy decision with its reason, as a view.
 
-A decision is drawn from its JSON record, so that one met in an event of the cloud and one made for a
-question look alike; the view says which it is.
+A decision is drawn from its JSON record, so that one met in an event of the cloud and one made for
+a question look alike; the view says which it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nitro_workflow.widgets.formats import short
-from nitro_workflow.widgets.model import Cell, Check, Decision, Row, Statement, Table, Tone
+from nitro_workflow.widgets.model import Check, Decision, Statement, Tone
 
-__all__ = ["decision_model", "difference_table"]
+__all__ = ["decision_model"]
 
 _VERDICTS: dict[str, tuple[str, Tone]] = {
     "allowed": ("allowed", "good"),
@@ -79,18 +79,3 @@ def _some(values: Sequence[Any]) -> str:
     more = len(values) - _SHOWN
     text = short(list(values)[:_SHOWN])
     return f"{text} and {more} more" if more > 0 else text
-
-
-def difference_table(lines: Iterable[str], *, title: str) -> Table:
-    """Return a policy's changed lines, each marked added or removed; lines in between are context."""
-    rows = [_difference_row(line) for line in lines if not line.startswith("@@")]
-    return Table(title=title, columns=("policy",), rows=tuple(rows))
-
-
-def _difference_row(line: str) -> Row:
-    mark, text = line[:1], line[1:]
-    label = {"+": "added", "-": "removed"}.get(mark, "")
-    tone: Tone = {"+": "good", "-": "warning"}.get(mark, "neutral")  # type: ignore[assignment]
-    # A figure space does not collapse, so that the JSON keeps its shape in HTML.
-    indent = len(text) - len(text.lstrip())
-    return Row(label, (Cell("\u2007" * indent + text.lstrip()),), tone)
