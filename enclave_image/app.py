@@ -47,7 +47,8 @@ class Limits:
     base = 60.0  # for a job, plus its size at the slowest rate
     slowest_rate = 1024 * 1024  # bytes a second
     linger = 2.0  # for the other side to read an error before the connection closes
-    busy = 1.0  # to tell a second connection that it has to wait
+    wait = 3.0  # of a second connection for the first to end; longer than its linger
+    busy = 1.0  # to tell a second connection that it has waited in vain
 
 
 class Application:
@@ -157,7 +158,7 @@ class Server:
         self._start_error: NitroWorkflowError | None = None
 
     def load(self, config: bytes, nsm: Nsm, transport: Any) -> None:
-        """Make the application ready; an error is told to each job, since no one reads a console."""
+        """Make the application ready; an error is told to each job: no one reads the console."""
         try:
             self._application = Application(parse_config(config), nsm, transport)
             self._loaded.set()
@@ -178,7 +179,7 @@ class Server:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            if self._one_at_a_time.acquire(blocking=False):
+            if self._one_at_a_time.acquire(timeout=self._limits.wait):
                 threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
             else:
                 self._say_busy(sock)
