@@ -71,7 +71,7 @@ class Vault:
             raise CloudUnavailable(
                 "a secret at rest that does not open",
                 expected="what this cloud's wrapping key sealed",
-                where=purpose.split("/")[0],
+                where=purpose.partition("/")[0],
                 next="the database and wrapping.key are not of the same cloud: restore both",
             ) from None
 

@@ -1,0 +1,248 @@
+"""The HTTP edge: Starlette's application in front of the dispatcher.
+
+The event loop only moves bytes; signatures, decisions, cryptography and SQLite run in a small pool
+of threads (OpenSSL and the disk release the interpreter). A slow sender costs a coroutine, not a
+thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from nitro_workflow.cloud.local.catalogue import guess_service
+from nitro_workflow.cloud.local.chunks import ChunkDecoder, ChunkSigner
+from nitro_workflow.cloud.local.dispatch import Dispatcher, Opened
+from nitro_workflow.cloud.local.intake import (
+    MAX_OBJECT_BYTES,
+    MAX_PLAIN_BYTES,
+    Intake,
+    IntakePlan,
+)
+from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse, write_fault
+from nitro_workflow.cloud.local.protocol.messages import FileSlice
+from nitro_workflow.cloud.local.service import ServiceFault
+from nitro_workflow.cloud.local.sigv4 import signing_key
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.types import Receive, Scope, Send
+
+__all__ = ["AccessLog", "make_app"]
+
+_THREADS = 8
+_BLOCK = 256 * 1024  # bytes of an object read and sent at a time
+# Seconds between two pieces of a body. A sender that is slower holds no connection for ever.
+BODY_PAUSE_S = 30.0
+AccessLog = Callable[[dict[str, Any]], None]
+
+
+class _Disconnected(Exception):
+    """The client went away; there is nobody to answer."""
+
+
+@dataclass(slots=True)
+class _Edge:
+    dispatcher: Dispatcher
+    pool: ThreadPoolExecutor
+    log: AccessLog
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request = _request(scope)
+        try:
+            response = await self._answer(request, receive)
+        except _Disconnected:
+            return
+        except ServiceFault as fault:
+            from nitro_workflow.cloud.local.catalogue import SERVICES
+
+            protocol = SERVICES[guess_service(request)].protocol
+            response = write_fault(protocol, fault, str(uuid.uuid4()))
+        await _send(response, request.method, send)
+        self._note(request, response, started)
+
+    async def _answer(self, request: RawRequest, receive: Receive) -> RawResponse:
+        if _is_plain(request):
+            full = replace(request, body=await _read_plain(request, receive))
+            return await self._run(self.dispatcher.handle, full)
+        opened = await self._run(self.dispatcher.open, request)
+        if isinstance(opened, RawResponse):
+            return opened
+        return await self._take_body(opened, request, receive)
+
+    async def _take_body(
+        self, opened: Opened, request: RawRequest, receive: Receive
+    ) -> RawResponse:
+        plan = _plan(opened, request)
+        settings = self.dispatcher.services.settings
+        path = settings.folder / "incoming" / uuid.uuid4().hex if opened.streams else None
+        with Intake(plan, path) as intake:
+            try:
+                async for piece in _pieces(receive):
+                    intake.feed(piece)
+                body = await self._run(intake.finish)
+            except ServiceFault as fault:
+                return write_fault(opened.service.protocol, fault, opened.request_id)
+            full = replace(request, body=bytes(intake.content))
+            return await self._run(
+                self.dispatcher.finish, opened, full, body if opened.streams else None
+            )
+
+    async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.pool, function, *arguments)
+
+    def _note(self, request: RawRequest, response: RawResponse, started: float) -> None:
+        # Never the query: a presigned URL is a credential. Never a header but these.
+        self.log(
+            {
+                "method": request.method,
+                "path": request.path,
+                "target": request.headers.get("x-amz-target", ""),
+                "status": response.status,
+                "milliseconds": round((time.perf_counter() - started) * 1000, 2),
+                "request_id": response.headers.get(
+                    "x-amzn-requestid", response.headers.get("x-amz-request-id", "")
+                ),
+                "source_ip": request.source_ip,
+            }
+        )
+
+
+def _request(scope: Scope) -> RawRequest:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    client = scope.get("client") or ("", 0)
+    return RawRequest(
+        method=scope["method"],
+        path=scope.get("raw_path", scope["path"].encode()).decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        secure=scope["scheme"] == "https",
+        source_ip=client[0],
+    )
+
+
+def _is_plain(request: RawRequest) -> bool:
+    """Whether the body is small and must be at hand to know the operation: all but S3."""
+    credential = request.headers.get("authorization", "") or unquote(request.query)
+    if "/aws4_request" in credential:
+        return "/s3/aws4_request" not in credential
+    return guess_service(request) != "s3"
+
+
+def _plan(opened: Opened, request: RawRequest) -> IntakePlan:
+    headers, claim = request.headers, opened.who.claim
+    payload = claim.payload if claim else ""
+    chunked = "aws-chunked" in headers.get("content-encoding", "") or payload.startswith(
+        "STREAMING"
+    )
+    signer = None
+    if claim is not None and payload.startswith("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"):
+        key = signing_key(claim, opened.who.secret)
+        signer = ChunkSigner(key, claim.timestamp, claim.scope, claim.signature)
+    return IntakePlan.of(
+        headers,
+        payload=payload,
+        decoder=ChunkDecoder(signer) if chunked else None,
+        limit=MAX_OBJECT_BYTES if opened.streams else MAX_PLAIN_BYTES,
+    )
+
+
+async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        try:
+            message = await asyncio.wait_for(receive(), BODY_PAUSE_S)
+        except TimeoutError:
+            raise ServiceFault(
+                "RequestTimeout",
+                "Your socket connection to the server was not read from or written to within the "
+                "timeout period.",
+            ) from None
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+async def _read_plain(request: RawRequest, receive: Receive) -> bytes:
+    stated = request.headers.get("content-length", "0")
+    too_large = ServiceFault(
+        "RequestEntityTooLargeException",
+        f"The request's body is larger than the {MAX_PLAIN_BYTES} bytes allowed.",
+        413,
+    )
+    if stated.isdigit() and int(stated) > MAX_PLAIN_BYTES:
+        raise too_large
+    content = bytearray()
+    async for piece in _pieces(receive):
+        content += piece
+        if len(content) > MAX_PLAIN_BYTES:
+            raise too_large
+    return bytes(content)
+
+
+async def _send(response: RawResponse, method: str, send: Send) -> None:
+    body = response.body
+    length = body.length if isinstance(body, FileSlice) else len(body)
+    headers = dict(response.headers)
+    if method != "HEAD" or "content-length" not in headers:
+        headers["content-length"] = str(length)
+    pairs = [(name.encode("latin-1"), text.encode("utf-8")) for name, text in headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": pairs})
+    if isinstance(body, FileSlice):
+        await _send_file(body, method, send)
+    else:
+        content = b"" if method == "HEAD" else body
+        await send({"type": "http.response.body", "body": content})
+
+
+async def _send_file(part: FileSlice, method: str, send: Send) -> None:
+    with part.file as file:
+        left = 0 if method == "HEAD" else part.length
+        file.seek(part.start)
+        while left:
+            block = file.read(min(_BLOCK, left))
+            if not block:
+                return  # the file is shorter than it was: the client sees a cut body
+            left -= len(block)
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def make_app(
+    dispatcher: Dispatcher, *, log: AccessLog, on_start: Callable[[], Awaitable[None]] | None = None
+) -> Starlette:
+    """Return the ASGI application: `/_nitro/health`, and everything else to the dispatcher."""
+    from starlette.applications import Starlette
+    from starlette.responses import JSONResponse
+    from starlette.routing import Mount, Route
+
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloud")
+
+    async def health(_request: Any) -> JSONResponse:
+        rows = dispatcher.services.store.read().execute("SELECT count(*) FROM accounts").fetchone()
+        return JSONResponse({"status": "ok", "accounts": rows[0], "pid": os.getpid()})
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if on_start is not None:
+            await on_start()
+        yield
+        pool.shutdown(wait=True)
+
+    edge = _Edge(dispatcher, pool, log)
+    routes = [Route("/_nitro/health", health), Mount("/", app=edge)]
+    return Starlette(routes=routes, lifespan=lifespan)

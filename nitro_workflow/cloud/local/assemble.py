@@ -1,0 +1,35 @@
+"""The parts of one cloud, put together from its folder."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from nitro_workflow.cloud.local.catalogue import schemas
+from nitro_workflow.cloud.local.events import EventLog
+from nitro_workflow.cloud.local.gate import Gate
+from nitro_workflow.cloud.local.s3.data import sweep
+from nitro_workflow.cloud.local.seed import seed
+from nitro_workflow.cloud.local.service import Services, Settings
+from nitro_workflow.cloud.local.store import Store
+from nitro_workflow.cloud.local.vault import Vault
+
+__all__ = ["open_services"]
+
+
+def open_services(settings: Settings) -> Services:
+    """Open (or make) the cloud in ``settings.folder``.
+
+    Raises:
+        CloudUnavailable: a wrapping key that is not one.
+    """
+    folder = settings.folder
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "objects").mkdir(exist_ok=True)
+    store = Store(folder / "state.sqlite3")
+    store.create(schemas())
+    vault = Vault.at(folder / "wrapping.key")
+    services = Services(settings, store, vault, Gate(store), EventLog(store))
+    seed(services, credentials=folder / "credentials.json")
+    sweep(services)
+    services.events.forget_old(datetime.now(UTC))
+    return services

@@ -1,0 +1,161 @@
+"""Who makes a request: the claim of its signature, held against what this cloud knows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from nitro_workflow.cloud.local.iam.data import find_access_key
+from nitro_workflow.cloud.local.protocol.messages import RawRequest
+from nitro_workflow.cloud.local.service import ANONYMOUS, Caller, ServiceFault, Services
+from nitro_workflow.cloud.local.sessions import open_session
+from nitro_workflow.cloud.local.sigv4 import (
+    Claim,
+    SignatureFault,
+    check_signature,
+    check_time,
+    read_claim,
+)
+
+__all__ = ["Authenticated", "authenticate", "fault_of"]
+
+_INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The caller; `claim` and `secret` check the chunks of a streamed body."""
+
+    caller: Caller
+    claim: Claim | None = None
+    secret: str = ""
+
+
+def authenticate(
+    services: Services, request: RawRequest, service: str, now: datetime
+) -> Authenticated:
+    """Verify the request's signature.
+
+    An unsigned request is anonymous where the service serves such (S3), and refused elsewhere.
+
+    Raises:
+        SignatureFault: with the kind that `fault_of` puts into the service's words.
+    """
+    claim = read_claim(request)
+    if claim is None:
+        if service != "s3":
+            raise SignatureFault("missing", "Missing Authentication Token")
+        return Authenticated(ANONYMOUS)
+    if claim.region != services.region:
+        raise SignatureFault(
+            "region", f"Credential should be scoped to a valid region, not '{claim.region}'."
+        )
+    caller, secret, expires = _identify(services, claim)
+    check_time(claim, now)
+    check_signature(claim, request, secret, hashlib.sha256(request.body).hexdigest())
+    if expires is not None and now >= expires:
+        raise SignatureFault(
+            "expired_token", "The security token included in the request is expired"
+        )
+    return Authenticated(caller, claim, secret)
+
+
+def _identify(services: Services, claim: Claim) -> tuple[Caller, str, datetime | None]:
+    db = services.store.read()
+    if claim.token:
+        session = open_session(services.vault, db, claim.token)
+        if session is None or session.access_key_id != claim.access_key_id:
+            raise SignatureFault("bad_token", _INVALID_TOKEN)
+        return session.caller, session.secret_access_key, session.expires
+    key = find_access_key(db, claim.access_key_id)
+    if key is None or key.status != "Active":
+        raise SignatureFault("unknown_key", _INVALID_TOKEN)
+    secret = services.vault.open(key.secret, f"iam/{key.id}").decode()
+    if not key.principal.startswith("arn:"):
+        return _service_caller(key.principal, key.id), secret, None
+    row = db.execute("SELECT * FROM entities WHERE arn = ?", (key.principal,)).fetchone()
+    if row is None:
+        raise SignatureFault("unknown_key", _INVALID_TOKEN)
+    caller = Caller(
+        account=row["account"],
+        arn=row["arn"],
+        kind="user",
+        principal_id=row["id"],
+        name=row["name"],
+        entity_arn=row["arn"],
+        access_key_id=key.id,
+    )
+    return caller, secret, None
+
+
+def _service_caller(name: str, key_id: str) -> Caller:
+    return Caller(
+        account="", arn=name, kind="service", principal_id=name, name=name, access_key_id=key_id
+    )
+
+
+# kind -> protocol -> (code, HTTP status). Sources: "Common Errors" of the KMS, IAM and EC2 API
+# references; "Error Responses" of the Amazon S3 API Reference.
+_WORDS: dict[str, dict[str, tuple[str, int]]] = {
+    "missing": {
+        "json": ("MissingAuthenticationTokenException", 400),
+        "query": ("MissingAuthenticationToken", 403),
+        "ec2": ("AuthFailure", 401),
+        "rest-xml": ("AccessDenied", 403),
+    },
+    "incomplete": {
+        "json": ("IncompleteSignatureException", 400),
+        "query": ("IncompleteSignature", 400),
+        "ec2": ("AuthFailure", 401),
+        "rest-xml": ("AuthorizationHeaderMalformed", 400),
+    },
+    "unknown_key": {
+        "json": ("UnrecognizedClientException", 400),
+        "query": ("InvalidClientTokenId", 403),
+        "ec2": ("AuthFailure", 401),
+        "rest-xml": ("InvalidAccessKeyId", 403),
+    },
+    "bad_token": {
+        "json": ("UnrecognizedClientException", 400),
+        "query": ("InvalidClientTokenId", 403),
+        "ec2": ("AuthFailure", 401),
+        "rest-xml": ("InvalidToken", 400),
+    },
+    "bad_signature": {
+        "json": ("InvalidSignatureException", 400),
+        "query": ("SignatureDoesNotMatch", 403),
+        "ec2": ("AuthFailure", 401),
+        "rest-xml": ("SignatureDoesNotMatch", 403),
+    },
+    "skewed": {
+        "json": ("InvalidSignatureException", 400),
+        "query": ("SignatureDoesNotMatch", 403),
+        "ec2": ("RequestExpired", 400),
+        "rest-xml": ("RequestTimeTooSkewed", 403),
+    },
+    "expired_request": {
+        "json": ("InvalidSignatureException", 400),
+        "query": ("SignatureDoesNotMatch", 403),
+        "ec2": ("RequestExpired", 400),
+        "rest-xml": ("AccessDenied", 403),
+    },
+    "expired_token": {
+        "json": ("ExpiredTokenException", 400),
+        "query": ("ExpiredToken", 403),
+        "ec2": ("RequestExpired", 400),
+        "rest-xml": ("ExpiredToken", 400),
+    },
+    "region": {
+        "json": ("InvalidSignatureException", 400),
+        "query": ("SignatureDoesNotMatch", 403),
+        "ec2": ("AuthFailure", 401),
+        "rest-xml": ("AuthorizationHeaderMalformed", 400),
+    },
+}
+
+
+def fault_of(fault: SignatureFault, protocol: str) -> ServiceFault:
+    """Return the fault in the words of the service's protocol."""
+    code, status = _WORDS[fault.kind][protocol]
+    return ServiceFault(code, fault.message, status)

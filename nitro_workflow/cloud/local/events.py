@@ -1,0 +1,257 @@
+"""Decision records: one CloudTrail-shaped event an API call, with the reason of the decision.
+
+Records are written behind the answer, in one transaction every few milliseconds (CloudTrail too
+comes later): a cloud that is killed may lack the records of its last moments, never an
+acknowledged write. Secrets are not in them: sensitive members and blobs are replaced.
+
+Source: AWS CloudTrail User Guide, "CloudTrail record contents"; AWS KMS Developer Guide,
+"Monitoring Nitro enclaves requests" (``additionalEventData.recipient``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from nitro_workflow.cloud.local.protocol.scalars import write_time
+from nitro_workflow.cloud.local.service import Call, Caller, ServiceFault
+from nitro_workflow.cloud.local.store import Store
+
+__all__ = ["SCHEMA", "EventLog", "EventQuery", "find_events", "make_event", "redact"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, time REAL NOT NULL,
+    name TEXT NOT NULL, source TEXT NOT NULL, username TEXT NOT NULL, access_key TEXT NOT NULL,
+    read_only TEXT NOT NULL, document TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS event_accounts (
+    account TEXT NOT NULL, seq INTEGER NOT NULL REFERENCES events (seq) ON DELETE CASCADE,
+    PRIMARY KEY (account, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event_resources (
+    seq INTEGER NOT NULL REFERENCES events (seq) ON DELETE CASCADE, name TEXT NOT NULL,
+    PRIMARY KEY (seq, name)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS event_times ON events (time);
+"""
+
+_FLUSH_S = 0.05
+_KEEP = timedelta(days=90)  # CloudTrail's event history
+_HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+_READ_VERBS = ("Get", "List", "Describe", "Head", "Lookup")
+# CloudTrail's own table for KMS: these change nothing that is kept.
+_READ_NAMES = frozenset(
+    {
+        "AssumeRole", "Decrypt", "DeriveSharedSecret", "Encrypt", "GenerateDataKey",
+        "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom", "ReEncrypt", "Sign",
+        "Verify", "VerifyMac",
+    }
+)  # fmt: skip
+
+
+class EventLog:
+    """Takes events from any thread; one thread of its own writes them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pending: list[Mapping[str, Any]] = []
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._wake = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+        self._thread.start()
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Take one event (of `make_event`); it is on the disk within 50 ms."""
+        with self._lock:
+            self._pending.append(event)
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._wake.wait()
+            self._wake.clear()
+            # Let a burst gather: one transaction, one fsync.
+            threading.Event().wait(_FLUSH_S)
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all that is pending; when this returns, they can be looked up."""
+        with self._writing:
+            with self._lock:
+                batch, self._pending = self._pending, []
+            if batch:
+                with self._store.transaction() as db:
+                    for event in batch:
+                        _insert(db, event)
+
+    def forget_old(self, now: datetime) -> None:
+        """Delete what is older than 90 days, as CloudTrail's event history does."""
+        with self._store.transaction() as db:
+            db.execute("DELETE FROM events WHERE time < ?", ((now - _KEEP).timestamp(),))
+
+    def close(self) -> None:
+        """Write the rest and stop the thread."""
+        self._closed = True
+        self._wake.set()
+        self._thread.join()
+        self.flush()
+
+
+def _insert(db: Any, event: Mapping[str, Any]) -> None:
+    identity = event["userIdentity"]
+    moment = datetime.fromisoformat(event["eventTime"])
+    row = db.execute(
+        "INSERT INTO events (id, time, name, source, username, access_key, read_only, document) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            event["eventID"],
+            moment.timestamp(),
+            event["eventName"],
+            event["eventSource"],
+            identity.get("userName") or identity.get("arn", "").rpartition("/")[2],
+            identity.get("accessKeyId", ""),
+            "true" if event["readOnly"] else "false",
+            json.dumps(event),
+        ),
+    )
+    resources = event.get("resources", ())
+    accounts = {identity.get("accountId"), *(r.get("accountId") for r in resources)}
+    pairs = [(account, row.lastrowid) for account in accounts if account]
+    db.executemany("INSERT INTO event_accounts VALUES (?, ?)", pairs)
+    names = {r["ARN"] for r in resources}
+    db.executemany("INSERT INTO event_resources VALUES (?, ?)", [(row.lastrowid, n) for n in names])
+
+
+def make_event(
+    call: Call, shape: Any, fault: ServiceFault | None, region: str
+) -> Mapping[str, Any]:
+    """Return the record of a finished call; `shape` is its input shape, which says what to hide."""
+    trail, name = call.trail, call.operation
+    event: dict[str, Any] = {
+        "eventVersion": "1.11",
+        "userIdentity": _identity(call.caller),
+        "eventTime": write_time(call.now, "iso8601"),
+        "eventSource": f"{call.service}.amazonaws.com",
+        "eventName": name,
+        "awsRegion": region,
+        "sourceIPAddress": call.source_ip,
+        "userAgent": call.user_agent,
+        "requestParameters": redact(shape, call.params) if shape is not None else None,
+        "responseElements": None,
+        "requestID": call.request_id,
+        "eventID": str(uuid.uuid4()),
+        "readOnly": name.startswith(_READ_VERBS) or name in _READ_NAMES,
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": call.caller.account,
+        "eventCategory": "Management",
+    }
+    if fault is not None:
+        event |= {"errorCode": fault.code, "errorMessage": fault.message}
+    if trail.resources:
+        unique = {item["ARN"]: item for item in trail.resources}
+        event["resources"] = list(unique.values())
+    event["additionalEventData"] = _additional(call)
+    return event
+
+
+def _additional(call: Call) -> dict[str, Any]:
+    trail = call.trail
+    data: dict[str, Any] = dict(trail.extra)
+    if trail.recipient:
+        data["recipient"] = trail.recipient
+    if trail.decisions:
+        # The refusal, where there is one, is the decision that ended the call.
+        decided = next((d for d in trail.decisions if d["decision"] != "allowed"), None)
+        first = decided or trail.decisions[0]
+        data["nitroWorkflow"] = {**first, "decisions": len(trail.decisions)}
+    return data
+
+
+def _identity(caller: Caller) -> dict[str, Any]:
+    identity: dict[str, Any] = {
+        "principalId": caller.principal_id,
+        "arn": caller.arn,
+        "accountId": caller.account,
+        "accessKeyId": caller.access_key_id,
+    }
+    if caller.kind == "user":
+        return {"type": "IAMUser", **identity, "userName": caller.name}
+    if caller.kind == "role":
+        issuer = {
+            "type": "Role",
+            "principalId": caller.principal_id.partition(":")[0],
+            "arn": caller.entity_arn,
+            "accountId": caller.account,
+            "userName": caller.name,
+        }
+        return {"type": "AssumedRole", **identity, "sessionContext": {"sessionIssuer": issuer}}
+    if caller.kind == "service":
+        return {"type": "AWSService", "invokedBy": caller.name}
+    return {"type": "AWSAccount", "principalId": "", "accountId": "anonymous"}
+
+
+def redact(shape: Any, value: Any) -> Any:
+    """Return parameters as CloudTrail shows them: first letters lower, secrets and blobs replaced.
+
+    A blob becomes its size and SHA-256, unless its shape is sensitive: then nothing is said.
+    """
+    if shape.metadata.get("sensitive"):
+        return _HIDDEN
+    kind = shape.type_name
+    if kind == "structure":
+        return {
+            name[0].lower() + name[1:]: redact(shape.members[name], item)
+            for name, item in value.items()
+            if name in shape.members
+        }
+    if kind == "list":
+        return [redact(shape.member, item) for item in value]
+    if kind == "map":
+        return {key: redact(shape.value, item) for key, item in value.items()}
+    if kind == "blob":
+        return {"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()}
+    return write_time(value, "iso8601") if kind == "timestamp" else value
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """What to look up: `filters` are columns of ``events`` (or ``resource``) and their values.
+
+    `below` is the sequence number that a former page ended with; times are seconds since 1970.
+    """
+
+    account: str
+    filters: Mapping[str, str]
+    since: float
+    until: float
+    below: int
+    limit: int
+
+
+def find_events(store: Store, query: EventQuery) -> Sequence[Any]:
+    """Return rows of ``events`` that the account may see, newest first."""
+    where = ["a.account = ?", "e.time BETWEEN ? AND ?", "e.seq < ?"]
+    values: list[Any] = [query.account, query.since, query.until, query.below]
+    for column, value in query.filters.items():
+        where.append(
+            "EXISTS (SELECT 1 FROM event_resources r WHERE r.seq = e.seq AND r.name = ?)"
+            if column == "resource"
+            else f"e.{column} = ?"
+        )
+        values.append(value)
+    values.append(query.limit)
+    # Columns come from a fixed table, values are bound.
+    text = (
+        "SELECT e.* FROM events e JOIN event_accounts a ON a.seq = e.seq WHERE "  # noqa: S608
+        + " AND ".join(where)
+        + " ORDER BY e.seq DESC LIMIT ?"
+    )
+    return store.read().execute(text, values).fetchall()

@@ -1,0 +1,20 @@
+"""IAM: users, roles, their policies, access keys, instance profiles. Small state, real effect.
+
+What is written here is what the gate reads at the next request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nitro_workflow.cloud.local.iam.data import SCHEMA
+from nitro_workflow.cloud.local.iam.entities import OPERATIONS as _ENTITIES
+from nitro_workflow.cloud.local.iam.keys import OPERATIONS as _KEYS
+from nitro_workflow.cloud.local.iam.managed import OPERATIONS as _MANAGED
+from nitro_workflow.cloud.local.iam.policies import OPERATIONS as _POLICIES
+from nitro_workflow.cloud.local.iam.profiles import OPERATIONS as _PROFILES
+from nitro_workflow.cloud.local.service import Handler
+
+__all__ = ["OPERATIONS", "SCHEMA"]
+
+OPERATIONS: Mapping[str, Handler] = {**_ENTITIES, **_KEYS, **_MANAGED, **_POLICIES, **_PROFILES}

@@ -1,0 +1,185 @@
+"""Users and roles: create, read, list, delete; trust policies and boundaries."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from nitro_workflow.cloud.local.iam.common import (
+    allow,
+    arn_of,
+    check_document,
+    entity_row,
+    page,
+    role_shape,
+    user_shape,
+)
+from nitro_workflow.cloud.local.iam.data import new_id
+from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
+
+__all__ = ["OPERATIONS"]
+
+_PREFIX = {"user": "AIDA", "role": "AROA"}
+_SESSION_S = 3600  # IAM: MaxSessionDuration, when it is not given
+
+
+def create_role(services: Services, call: Call) -> Mapping[str, Any]:
+    """Make a role with its trust policy."""
+    params = call.params
+    check_document(params["AssumeRolePolicyDocument"], "trust")
+    return {"Role": role_shape(_create(services, call, "role", params["RoleName"]))}
+
+
+def create_user(services: Services, call: Call) -> Mapping[str, Any]:
+    """Make a user."""
+    return {"User": user_shape(_create(services, call, "user", call.params["UserName"]))}
+
+
+def _create(services: Services, call: Call, kind: str, name: str) -> sqlite3.Row:
+    params, account = call.params, call.caller.account
+    path, boundary = params.get("Path", "/"), params.get("PermissionsBoundary")
+    arn = arn_of(account, kind, path, name)
+    allow(services, call, arn, {"iam:PermissionsBoundary": boundary} if boundary else {})
+    if boundary:
+        require_policy(services, boundary)
+    record = (
+        arn, kind, account, name, path, new_id(_PREFIX[kind]), call.now.isoformat(),
+        params.get("AssumeRolePolicyDocument"), boundary, params.get("Description"),
+        params.get("MaxSessionDuration", _SESSION_S), json.dumps(params.get("Tags", [])),
+    )  # fmt: skip
+    with services.store.transaction() as db:
+        try:
+            db.execute(f"INSERT INTO entities VALUES ({','.join('?' * len(record))})", record)  # noqa: S608
+        except sqlite3.IntegrityError:
+            text = f"{kind.capitalize()} with name {name} already exists."
+            raise ServiceFault("EntityAlreadyExists", text, 409) from None
+        row: sqlite3.Row = db.execute("SELECT * FROM entities WHERE arn = ?", (arn,)).fetchone()
+    return row
+
+
+def require_policy(services: Services, arn: str) -> None:
+    """Check that a managed policy is there.
+
+    Raises:
+        ServiceFault: NoSuchEntity.
+    """
+    query = "SELECT 1 FROM managed_policies WHERE arn = ?"
+    if services.store.read().execute(query, (arn,)).fetchone() is None:
+        raise ServiceFault(
+            "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.", 404
+        )
+
+
+def get_role(services: Services, call: Call) -> Mapping[str, Any]:
+    """Describe a role."""
+    return {"Role": role_shape(entity_row(services, call, "role", call.params["RoleName"]))}
+
+
+def get_user(services: Services, call: Call) -> Mapping[str, Any]:
+    """Describe a user; without a name, the caller."""
+    name = call.params.get("UserName", call.caller.name if call.caller.kind == "user" else "")
+    if not name:
+        raise ServiceFault("ValidationError", "Must specify userName when calling with non-User")
+    return {"User": user_shape(entity_row(services, call, "user", name))}
+
+
+def list_roles(services: Services, call: Call) -> Mapping[str, Any]:
+    """List the account's roles."""
+    return page(call, [role_shape(row) for row in _all(services, call, "role")], "Roles")
+
+
+def list_users(services: Services, call: Call) -> Mapping[str, Any]:
+    """List the account's users."""
+    return page(call, [user_shape(row) for row in _all(services, call, "user")], "Users")
+
+
+def _all(services: Services, call: Call, kind: str) -> list[sqlite3.Row]:
+    path = call.params.get("PathPrefix", "/")
+    allow(services, call, arn_of(call.caller.account, kind, path, ""))
+    query = "SELECT * FROM entities WHERE kind = ? AND account = ? ORDER BY name"
+    rows = services.store.read().execute(query, (kind, call.caller.account)).fetchall()
+    return [row for row in rows if row["path"].startswith(path)]
+
+
+def delete_role(services: Services, call: Call) -> Mapping[str, Any]:
+    """Delete a role that has no policies left and is in no instance profile."""
+    row = entity_row(services, call, "role", call.params["RoleName"])
+    with services.store.transaction() as db:
+        _must_be_bare(db, row["arn"])
+        query = "SELECT 1 FROM instance_profiles WHERE role = ?"
+        if db.execute(query, (row["arn"],)).fetchone():
+            raise _conflict("Cannot delete entity, must remove roles from instance profile first.")
+        db.execute("DELETE FROM entities WHERE arn = ?", (row["arn"],))
+    return {}
+
+
+def delete_user(services: Services, call: Call) -> Mapping[str, Any]:
+    """Delete a user that has no policies and no access keys left."""
+    row = entity_row(services, call, "user", call.params["UserName"])
+    with services.store.transaction() as db:
+        _must_be_bare(db, row["arn"])
+        if db.execute("SELECT 1 FROM access_keys WHERE principal = ?", (row["arn"],)).fetchone():
+            raise _conflict("Cannot delete entity, must delete access keys first.")
+        db.execute("DELETE FROM entities WHERE arn = ?", (row["arn"],))
+    return {}
+
+
+def _must_be_bare(db: sqlite3.Connection, arn: str) -> None:
+    if db.execute("SELECT 1 FROM inline_policies WHERE entity = ?", (arn,)).fetchone():
+        raise _conflict("Cannot delete entity, must delete policies first.")
+    if db.execute("SELECT 1 FROM attachments WHERE entity = ?", (arn,)).fetchone():
+        raise _conflict("Cannot delete entity, must detach all policies first.")
+
+
+def _conflict(message: str) -> ServiceFault:
+    return ServiceFault("DeleteConflict", message, 409)
+
+
+def update_assume_role_policy(services: Services, call: Call) -> Mapping[str, Any]:
+    """Replace a role's trust policy."""
+    row = entity_row(services, call, "role", call.params["RoleName"])
+    check_document(call.params["PolicyDocument"], "trust")
+    with services.store.transaction() as db:
+        db.execute(
+            "UPDATE entities SET trust = ? WHERE arn = ?",
+            (call.params["PolicyDocument"], row["arn"]),
+        )
+    return {}
+
+
+def _set_boundary(services: Services, call: Call, kind: str, name: str) -> Mapping[str, Any]:
+    row, boundary = entity_row(services, call, kind, name), call.params.get("PermissionsBoundary")
+    if boundary:
+        require_policy(services, boundary)
+    with services.store.transaction() as db:
+        db.execute("UPDATE entities SET boundary = ? WHERE arn = ?", (boundary, row["arn"]))
+    return {}
+
+
+def role_boundary(services: Services, call: Call) -> Mapping[str, Any]:
+    """Set or delete a role's permissions boundary."""
+    return _set_boundary(services, call, "role", call.params["RoleName"])
+
+
+def user_boundary(services: Services, call: Call) -> Mapping[str, Any]:
+    """Set or delete a user's permissions boundary."""
+    return _set_boundary(services, call, "user", call.params["UserName"])
+
+
+OPERATIONS: Mapping[str, Handler] = {
+    "CreateRole": create_role,
+    "CreateUser": create_user,
+    "DeleteRole": delete_role,
+    "DeleteRolePermissionsBoundary": role_boundary,
+    "DeleteUser": delete_user,
+    "DeleteUserPermissionsBoundary": user_boundary,
+    "GetRole": get_role,
+    "GetUser": get_user,
+    "ListRoles": list_roles,
+    "ListUsers": list_users,
+    "PutRolePermissionsBoundary": role_boundary,
+    "PutUserPermissionsBoundary": user_boundary,
+    "UpdateAssumeRolePolicy": update_assume_role_policy,
+}

@@ -1,0 +1,124 @@
+"""Instance profiles: what puts a role on an EC2 instance."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from nitro_workflow.cloud.local.iam.common import allow, arn_of, no_such, page, role_shape
+from nitro_workflow.cloud.local.iam.data import new_id
+from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
+
+__all__ = ["OPERATIONS"]
+
+_KIND = "instance-profile"
+
+
+def _shape(services: Services, row: sqlite3.Row) -> dict[str, Any]:
+    query = "SELECT * FROM entities WHERE arn = ?"
+    role = services.store.read().execute(query, (row["role"],)).fetchone()
+    return {
+        "Path": row["path"],
+        "InstanceProfileName": row["name"],
+        "InstanceProfileId": row["id"],
+        "Arn": row["arn"],
+        "CreateDate": datetime.fromisoformat(row["created"]),
+        "Roles": [role_shape(role)] if role else [],
+    }
+
+
+def _row(services: Services, call: Call) -> sqlite3.Row:
+    """Return the profile; AWS's own side belongs to no account and looks in all of them."""
+    name, account = call.params["InstanceProfileName"], call.caller.account
+    query, values = "SELECT * FROM instance_profiles WHERE name = ?", [name]
+    if not call.caller.is_service:
+        query, values = f"{query} AND account = ?", [name, account]
+    row: sqlite3.Row | None = services.store.read().execute(query, values).fetchone()
+    allow(services, call, row["arn"] if row else arn_of(account, _KIND, "/", name))
+    if row is None:
+        raise no_such(_KIND, name)
+    return row
+
+
+def create_instance_profile(services: Services, call: Call) -> Mapping[str, Any]:
+    """Make an instance profile, empty at first."""
+    name, path = call.params["InstanceProfileName"], call.params.get("Path", "/")
+    account = call.caller.account
+    arn = arn_of(account, _KIND, path, name)
+    allow(services, call, arn)
+    values = (arn, account, name, path, new_id("AIPA"), call.now.isoformat(), None)
+    with services.store.transaction() as db:
+        try:
+            db.execute("INSERT INTO instance_profiles VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        except sqlite3.IntegrityError:
+            text = f"Instance Profile {name} already exists."
+            raise ServiceFault("EntityAlreadyExists", text, 409) from None
+        row = db.execute("SELECT * FROM instance_profiles WHERE arn = ?", (arn,)).fetchone()
+    return {"InstanceProfile": _shape(services, row)}
+
+
+def get_instance_profile(services: Services, call: Call) -> Mapping[str, Any]:
+    """Describe an instance profile and its role."""
+    return {"InstanceProfile": _shape(services, _row(services, call))}
+
+
+def list_instance_profiles(services: Services, call: Call) -> Mapping[str, Any]:
+    """List the account's instance profiles."""
+    allow(services, call, arn_of(call.caller.account, _KIND, "/", "*"))
+    query = "SELECT * FROM instance_profiles WHERE account = ? ORDER BY name"
+    rows = services.store.read().execute(query, (call.caller.account,)).fetchall()
+    return page(call, [_shape(services, row) for row in rows], "InstanceProfiles")
+
+
+def add_role(services: Services, call: Call) -> Mapping[str, Any]:
+    """Put a role in a profile: whoever does so must be allowed to pass that role."""
+    row, name = _row(services, call), call.params["RoleName"]
+    query = "SELECT arn FROM entities WHERE kind = 'role' AND account = ? AND name = ?"
+    role = services.store.read().execute(query, (call.caller.account, name)).fetchone()
+    if role is None:
+        raise no_such("role", name)
+    services.gate.authorize(
+        call,
+        "iam:PassRole",
+        role["arn"],
+        resource_account=call.caller.account,
+        context={"iam:PassedToService": "ec2.amazonaws.com"},
+    )
+    if row["role"]:
+        text = "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1"
+        raise ServiceFault("LimitExceeded", text, 409)
+    return _set_role(services, row["arn"], role["arn"])
+
+
+def remove_role(services: Services, call: Call) -> Mapping[str, Any]:
+    """Take the role out of a profile."""
+    return _set_role(services, _row(services, call)["arn"], None)
+
+
+def _set_role(services: Services, profile: str, role: str | None) -> Mapping[str, Any]:
+    with services.store.transaction() as db:
+        db.execute("UPDATE instance_profiles SET role = ? WHERE arn = ?", (role, profile))
+    return {}
+
+
+def delete_instance_profile(services: Services, call: Call) -> Mapping[str, Any]:
+    """Delete an empty instance profile."""
+    row = _row(services, call)
+    if row["role"]:
+        text = "Cannot delete entity, must remove roles from instance profile first."
+        raise ServiceFault("DeleteConflict", text, 409)
+    with services.store.transaction() as db:
+        db.execute("DELETE FROM instance_profiles WHERE arn = ?", (row["arn"],))
+    return {}
+
+
+OPERATIONS: Mapping[str, Handler] = {
+    "AddRoleToInstanceProfile": add_role,
+    "CreateInstanceProfile": create_instance_profile,
+    "DeleteInstanceProfile": delete_instance_profile,
+    "GetInstanceProfile": get_instance_profile,
+    "ListInstanceProfiles": list_instance_profiles,
+    "RemoveRoleFromInstanceProfile": remove_role,
+}

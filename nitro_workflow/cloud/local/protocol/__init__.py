@@ -1,0 +1,22 @@
+"""The wire formats of AWS's services, driven by botocore's own models: one mechanism for all.
+
+`read_request` turns bytes into an operation and parameters, `write_result` and `write_fault` turn
+a handler's answer into bytes: JSON 1.1 (KMS, CloudTrail), query (IAM, STS), EC2 and REST-XML (S3).
+"""
+
+from __future__ import annotations
+
+from nitro_workflow.cloud.local.protocol.messages import RawRequest, RawResponse
+from nitro_workflow.cloud.local.protocol.models import load_model
+from nitro_workflow.cloud.local.protocol.reader import find_operation, read_request
+from nitro_workflow.cloud.local.protocol.writer import write_fault, write_result
+
+__all__ = [
+    "RawRequest",
+    "RawResponse",
+    "find_operation",
+    "load_model",
+    "read_request",
+    "write_fault",
+    "write_result",
+]

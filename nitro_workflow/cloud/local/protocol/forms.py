@@ -1,0 +1,110 @@
+"""The query and EC2 protocols: nested parameters in a form (``Tags.member.1.Key=…``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from nitro_workflow.cloud.local.protocol.messages import RawRequest
+from nitro_workflow.cloud.local.protocol.scalars import read_scalar
+from nitro_workflow.cloud.local.service import ServiceFault
+
+__all__ = ["parse_form", "read_form"]
+
+# Fields of one form. AWS publishes no figure; a form of the largest policy has fewer than twenty.
+_MAX_FIELDS = 2_000
+
+
+def parse_form(request: RawRequest) -> dict[str, str]:
+    """Return the fields of the body (POST) or of the query (GET, presigned).
+
+    Raises:
+        ServiceFault: not a form, or one with too many fields.
+    """
+    text = request.query if request.method == "GET" else request.body.decode("utf-8", "replace")
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+    except ValueError as error:
+        raise ServiceFault("MalformedQueryString", str(error), 400) from None
+
+
+def read_form(shape: Any, form: Mapping[str, str], *, ec2: bool) -> dict[str, Any]:
+    """Return the input structure of the form.
+
+    Raises:
+        ServiceFault: a field that does not hold what its shape says.
+    """
+    root = _tree(form)
+    try:
+        value = _value(shape, root, ec2)
+    except (ValueError, TypeError, AttributeError) as error:
+        code = "InvalidParameterValue" if ec2 else "ValidationError"
+        raise ServiceFault(code, f"A parameter is not valid: {error}") from None
+    return dict(value)
+
+
+def _tree(form: Mapping[str, str]) -> dict[str, Any]:
+    """Turn dotted names into nested dictionaries; a leaf beside branches is kept under ""."""
+    root: dict[str, Any] = {}
+    for name, text in form.items():
+        node = root
+        for part in name.split("."):
+            node = node.setdefault(part, {})
+        node[""] = text
+    return root
+
+
+def _value(shape: Any, node: dict[str, Any], ec2: bool) -> Any:
+    if shape.type_name == "structure":
+        return _structure(shape, node, ec2)
+    if shape.type_name == "list":
+        items = node if ec2 or shape.serialization.get("flattened") else _inner(shape, node)
+        return [_value(shape.member, item, ec2) for item in _numbered(items)]
+    if shape.type_name == "map":
+        entries = node if shape.serialization.get("flattened") else node.get("entry", {})
+        key, value = _entry_names(shape)
+        return {e[key][""]: _value(shape.value, e[value], ec2) for e in _numbered(entries)}
+    if "" not in node:
+        raise ValueError("a value was expected where there are further names")
+    return read_scalar(shape, node[""])
+
+
+def _structure(shape: Any, node: dict[str, Any], ec2: bool) -> dict[str, Any]:
+    found = {}
+    for name, member in shape.members.items():
+        wire = _ec2_name(name, member) if ec2 else _query_name(name, member)
+        if wire in node:
+            found[name] = _value(member, node[wire], ec2)
+    return found
+
+
+def _query_name(name: str, member: Any) -> str:
+    # A flattened list is named by its member; no other list is (AWS query protocol).
+    if member.type_name == "list" and member.serialization.get("flattened"):
+        return str(member.member.serialization.get("name", name))
+    return str(member.serialization.get("name", name))
+
+
+def _ec2_name(name: str, member: Any) -> str:
+    serialization = member.serialization
+    if "queryName" in serialization:
+        return str(serialization["queryName"])
+    wire = str(serialization.get("name", name))
+    return wire[0].upper() + wire[1:]
+
+
+def _inner(shape: Any, node: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = node.get(shape.member.serialization.get("name", "member"), {})
+    return found
+
+
+def _entry_names(shape: Any) -> tuple[str, str]:
+    return (
+        shape.key.serialization.get("name", "key"),
+        shape.value.serialization.get("name", "value"),
+    )
+
+
+def _numbered(node: dict[str, Any]) -> list[dict[str, Any]]:
+    return [node[n] for n in sorted((k for k in node if k.isdigit()), key=int)]

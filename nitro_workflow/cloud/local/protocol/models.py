@@ -1,0 +1,26 @@
+"""Botocore's service models, loaded when a service is first used."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+__all__ = ["load_model", "protocol_of"]
+
+
+@lru_cache(maxsize=16)
+def load_model(service: str) -> Any:
+    """Return the ``botocore.model.ServiceModel`` of a service (``kms``, ``s3`` …)."""
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+
+    # include_default_search_paths: a model in the user's ~/.aws/models must not change the cloud.
+    loader = Loader(
+        include_default_search_paths=False, extra_search_paths=[Loader.BUILTIN_DATA_PATH]
+    )
+    return ServiceModel(loader.load_service_model(service, "service-2"), service_name=service)
+
+
+def protocol_of(model: Any) -> str:
+    """Return ``json``, ``query``, ``ec2`` or ``rest-xml``."""
+    return str(model.metadata["protocol"])

@@ -1,0 +1,192 @@
+"""The REST-XML protocol (S3): routes, labels, query, headers, XML bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree as ET
+
+from nitro_workflow.cloud.local.protocol.messages import RawRequest
+from nitro_workflow.cloud.local.protocol.scalars import read_scalar
+from nitro_workflow.cloud.local.service import ServiceFault
+
+__all__ = ["match_route", "parse_rest", "split_path"]
+
+# Query names that say nothing about the operation: SDKs add x-id, presigned URLs the X-Amz-*.
+_NEUTRAL = frozenset({"x-id"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    operation: str
+    method: str
+    has_bucket: bool
+    has_key: bool
+    literals: frozenset[tuple[str, str]]
+    required_query: frozenset[str]
+    required_headers: frozenset[str]
+
+    def fits(self, request: RawRequest, bucket: str, key: str) -> bool:
+        query = request.query_values
+        return (
+            self.method == request.method
+            and self.has_bucket == bool(bucket)
+            and self.has_key == bool(key)
+            and all(name in query and query[name] == value for name, value in self.literals)
+            and self.required_query <= query.keys()
+            and self.required_headers <= request.headers.keys()
+        )
+
+    @property
+    def weight(self) -> tuple[int, int]:
+        return len(self.literals), len(self.required_query) + len(self.required_headers)
+
+
+def split_path(path: str) -> tuple[str, str]:
+    """Return bucket and key (decoded) of a path-style address."""
+    bucket, _, key = path.lstrip("/").partition("/")
+    return unquote(bucket), unquote(key)
+
+
+def match_route(model: Any, request: RawRequest) -> str:
+    """Return the operation whose route says most about the request.
+
+    Raises:
+        ServiceFault: no operation has this method and path.
+    """
+    bucket, key = split_path(request.path)
+    fitting = [route for route in _routes(model) if route.fits(request, bucket, key)]
+    if not fitting:
+        raise ServiceFault(
+            "MethodNotAllowed", "The specified method is not allowed against this resource.", 405
+        )
+    return max(fitting, key=lambda route: route.weight).operation
+
+
+@lru_cache(maxsize=4)
+def _routes(model: Any) -> tuple[_Route, ...]:
+    return tuple(_route(model.operation_model(name)) for name in sorted(model.operation_names))
+
+
+def _route(operation: Any) -> _Route:
+    path, _, query = operation.http["requestUri"].partition("?")
+    literals = [part.partition("=") for part in query.split("&") if part]
+    shape = operation.input_shape
+    required = [shape.members[n] for n in shape.required_members] if shape else []
+    placed = [(m.serialization.get("location"), m.serialization.get("name", "")) for m in required]
+    return _Route(
+        operation=operation.name,
+        method=operation.http["method"],
+        has_bucket="{Bucket}" in path,
+        has_key="{Key+}" in path,
+        literals=frozenset((n, v) for n, _, v in literals if n not in _NEUTRAL),
+        required_query=frozenset(n for where, n in placed if where == "querystring"),
+        required_headers=frozenset(n.lower() for where, n in placed if where == "header"),
+    )
+
+
+def parse_rest(shape: Any, request: RawRequest) -> dict[str, Any]:
+    """Return the input structure.
+
+    Raises:
+        ServiceFault: MalformedXML, or a header or query value of another type.
+    """
+    bucket, key = split_path(request.path)
+    labels = {"Bucket": bucket, "Key": key}
+    params: dict[str, Any] = {}
+    try:
+        for name, member in shape.members.items():
+            value = _located(member, request, labels)
+            if value is not None:
+                params[name] = value
+        params.update(_body(shape, request.body))
+    except (ValueError, TypeError) as error:
+        raise ServiceFault("InvalidArgument", f"A parameter is not valid: {error}") from None
+    return params
+
+
+def _located(member: Any, request: RawRequest, labels: Mapping[str, str]) -> Any:
+    location = member.serialization.get("location")
+    name = member.serialization.get("name", "")
+    if location == "uri":
+        return labels[name]
+    if location == "headers":
+        prefix = name.lower()
+        pairs = request.headers.items()
+        return {k[len(prefix) :]: v for k, v in pairs if k.startswith(prefix)} or None
+    if location == "querystring":
+        text = request.query_values.get(name)
+    elif location == "header":
+        text = request.headers.get(name.lower())
+    else:
+        return None
+    if text is None:
+        return None
+    if member.type_name == "list":
+        return [read_scalar(member.member, part.strip()) for part in text.split(",")]
+    return read_scalar(member, text)
+
+
+def _body(shape: Any, body: bytes) -> dict[str, Any]:
+    payload = shape.serialization.get("payload")
+    if payload is not None:
+        member = shape.members[payload]
+        if member.type_name == "blob":
+            return {}
+        if member.type_name == "string":
+            return {payload: body.decode()} if body else {}
+        return {payload: _xml(member, _parse_xml(body))} if body else {}
+    inside = [m for m in shape.members.values() if "location" not in m.serialization]
+    return _structure(shape, _parse_xml(body)) if inside and body else {}
+
+
+def _parse_xml(body: bytes) -> ET.Element:
+    # A DOCTYPE may declare entities that expand without end; S3 knows none.
+    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+        raise _malformed()
+    try:
+        return ET.fromstring(body)  # noqa: S314 - see above
+    except ET.ParseError:
+        raise _malformed() from None
+
+
+def _malformed() -> ServiceFault:
+    return ServiceFault(
+        "MalformedXML",
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    )
+
+
+def _local(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _xml(shape: Any, element: ET.Element) -> Any:
+    if shape.type_name == "structure":
+        return _structure(shape, element)
+    if shape.type_name == "list":
+        return [_xml(shape.member, child) for child in element]
+    text = element.text or ""
+    return read_scalar(shape, text if shape.type_name == "string" else text.strip())
+
+
+def _structure(shape: Any, element: ET.Element) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, member in shape.members.items():
+        if "location" in member.serialization:
+            continue
+        flattened = member.type_name == "list" and member.serialization.get("flattened")
+        wire = member.serialization.get("name", name)
+        if flattened:
+            wire = member.member.serialization.get("name", wire)
+        children = [child for child in element if _local(child) == wire]
+        if children:
+            found[name] = (
+                [_xml(member.member, c) for c in children]
+                if flattened
+                else _xml(member, children[0])
+            )
+    return found

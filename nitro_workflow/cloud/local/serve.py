@@ -1,0 +1,203 @@
+"""The process: ``python -m nitro_workflow.cloud.local.serve --lab FOLDER``.
+
+It says that it is ready by writing ``endpoint.json``; it stops gracefully on SIGTERM and SIGINT:
+requests under way are answered, records are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nitro_workflow.cloud.local.app import AccessLog, make_app
+from nitro_workflow.cloud.local.assemble import open_services
+from nitro_workflow.cloud.local.dispatch import Dispatcher
+from nitro_workflow.cloud.local.service import Services, Settings
+from nitro_workflow.cloud.local.tls import TlsFiles, ensure_tls
+from nitro_workflow.errors import CloudUnavailable, UsageError
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+__all__ = ["ServeOptions", "main", "serve"]
+
+_BACKLOG = 1024
+_GRACE_S = 10  # seconds that requests under way have, once the process was told to stop
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """How the cloud is served. `port` 0 takes a free one; `tls` None takes the cloud's own."""
+
+    settings: Settings
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: TlsFiles | None = None
+    access_log: bool = False
+
+
+def serve(options: ServeOptions) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        CloudUnavailable: the port is taken, or another process serves this folder.
+        UsageError: seeded credentials on an address that others can reach.
+    """
+    settings = options.settings
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _refuse_seeded_credentials(options)
+    with _claim(settings.folder):
+        tls = options.tls or ensure_tls(settings.folder, settings.region)
+        listener = _listen(options.host, options.port)
+        services = open_services(settings)
+        try:
+            _run(options, services, tls, listener)
+        finally:
+            (settings.folder / "endpoint.json").unlink(missing_ok=True)
+            services.events.close()
+            services.store.close()
+
+
+def _refuse_seeded_credentials(options: ServeOptions) -> None:
+    """Refuse to offer the seeded operators to a network."""
+    seeded = options.settings.folder / "credentials.json"
+    if _is_loopback(options.host):
+        return
+    raise UsageError(
+        f"the address {options.host}, which other machines can reach, and {seeded.name}",
+        expected="a loopback address",
+        where="--bind",
+        next="bind to 127.0.0.1",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _claim:  # noqa: N801 - used as a with-statement, not as a type
+    """Hold the folder's lock: one process, one cloud."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+
+    def __enter__(self) -> None:
+        import fcntl
+
+        self._file = self._path.open("a")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise CloudUnavailable(
+                "another process that serves this folder",
+                expected="one process for one cloud",
+                where=self._path.parent.name,
+                next="endpoint.json in that folder says where it listens",
+            ) from None
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CloudUnavailable(
+            f"{host}:{port} can not be bound ({error.strerror})",
+            expected="a free port",
+            where="--port",
+            next="choose another port, or 0 for a free one",
+        ) from None
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: socket.socket) -> None:
+    import uvicorn
+
+    async def ready() -> None:
+        write_endpoint(options.settings.folder, _address(options.host, listener), tls.ca)
+
+    app = make_app(Dispatcher(services), log=_logger(options.access_log), on_start=ready)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        ws="none",
+        ssl_certfile=tls.certificate,
+        ssl_keyfile=tls.key,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_GRACE_S,
+        backlog=_BACKLOG,
+    )
+    _serve_on(uvicorn.Server(config), listener)
+
+
+def _serve_on(server: Server, listener: socket.socket) -> None:
+    threading.current_thread().name = "edge"
+    server.run(sockets=[listener])
+
+
+def _address(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
+def write_endpoint(folder: Path, endpoint: str, ca: Path) -> None:
+    """Say, in one step, that the cloud answers: where, under which CA, as which process."""
+    document = {"endpoint": endpoint, "ca": str(ca), "pid": os.getpid()}
+    draft = folder / "endpoint.new"
+    draft.write_text(json.dumps(document), encoding="utf-8")
+    draft.replace(folder / "endpoint.json")
+
+
+def _logger(wanted: bool) -> AccessLog:
+    """Return what writes one JSON object a request to standard error, or nothing."""
+    if not wanted:
+        return lambda _entry: None
+
+    def write(entry: Mapping[str, Any]) -> None:
+        line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry}
+        sys.stderr.write(json.dumps(line) + "\n")
+
+    return write
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(prog="nitro_workflow.cloud.local.serve")
+    parser.add_argument("--lab", type=Path, required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--bind", default="127.0.0.1")
+    parser.add_argument("--json-log", action="store_true")
+    values = parser.parse_args(arguments)
+    settings = Settings(values.lab.resolve())
+    serve(ServeOptions(settings, values.bind, values.port, access_log=values.json_log))
+
+
+if __name__ == "__main__":
+    main()
