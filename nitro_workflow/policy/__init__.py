@@ -26,9 +26,10 @@ from __future__ import annotations
 from nitro_workflow.policy import author
 from nitro_workflow.policy.causes import Cause
 from nitro_workflow.policy.conditions import Condition
-from nitro_workflow.policy.document import Policy, PolicyKind, Statement, parse_policy
+from nitro_workflow.policy.document import Policy, PolicyKind, Statement
 from nitro_workflow.policy.evaluate import Deciding, Decision, Policies, evaluate
 from nitro_workflow.policy.explain import Explanation, explain
+from nitro_workflow.policy.grammar import parse_policy, parse_policy_leniently
 from nitro_workflow.policy.grants import Grant
 from nitro_workflow.policy.outcomes import Check, StatementOutcome
 from nitro_workflow.policy.principals import Principal, PrincipalKind
@@ -55,5 +56,6 @@ __all__ = [
     "evaluate",
     "explain",
     "parse_policy",
+    "parse_policy_leniently",
     "pcr_values",
 ]

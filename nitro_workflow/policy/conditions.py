@@ -7,13 +7,13 @@ reference_policies_condition-single-vs-multi-valued-context-keys (`ForAllValues`
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nitro_workflow.errors import PolicyError
 from nitro_workflow.policy.operators import BASE_OPERATORS, BaseOperator, Matcher
 
-__all__ = ["Condition", "Operator", "parse_operator"]
+__all__ = ["Condition", "Operator", "nearest_operator", "parse_operator"]
 
 Context = Mapping[str, Sequence[str]]
 _SET_OPERATORS = {"foranyvalue": "ForAnyValue", "forallvalues": "ForAllValues"}
@@ -102,7 +102,8 @@ class Condition:
             if not values:
                 return absent
             if not quantifier:
-                return any(hit(value, context) for value in values) != negated
+                # "Multivalued context keys require a condition set operator."
+                return len(values) == 1 and hit(values[0], context) != negated
             if not any(values):  # only empty strings: "resolves to a null data set"
                 return absent
             results = (hit(value, context) != negated for value in values)
@@ -120,19 +121,8 @@ class Condition:
         return holds
 
 
-def unknown_operator(text: str, where: str) -> PolicyError:
-    """Return the error for an operator that the language does not have."""
-    return PolicyError(
-        f"the condition operator {text!r}",
-        expected="an operator such as StringEquals or ForAnyValue:StringLikeIfExists",
-        where=where,
-        next=f"did you mean {_nearest(text)}?",
-    )
-
-
-def _nearest(text: str) -> str:
-    import difflib
-
+def nearest_operator(text: str) -> str:
+    """Return the operator that an unknown one was probably meant to be."""
     names = {entry.name.lower(): entry.name for entry in BASE_OPERATORS.values()} | {"null": "Null"}
     close = difflib.get_close_matches(text.rpartition(":")[2].lower(), names, n=1, cutoff=0)
     return names[close[0]] if close else "StringEquals"

@@ -1,8 +1,6 @@
-"""The policy document: read strictly, compiled once, and kept whole.
+"""The policy document: compiled once, and kept whole.
 
-Source: reference_policies_grammar and the pages of its elements. What AWS refuses to save for its
-grammar is refused here with the JSON path; what AWS saves but can never match is kept and reported
-by `check`.
+Source: reference_policies_grammar. `grammar` reads it.
 """
 
 from __future__ import annotations
@@ -13,24 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nitro_workflow.errors import PolicyError
-from nitro_workflow.policy.conditions import Condition, parse_operator, unknown_operator
+from nitro_workflow.policy.conditions import Condition
 from nitro_workflow.policy.principals import PrincipalElement
-from nitro_workflow.policy.reading import Path, locate, path_text, read_json
 from nitro_workflow.policy.targets import ActionElement, ResourceElement
 
-__all__ = ["KINDS", "Policy", "PolicyKind", "Statement", "parse_policy"]
+__all__ = ["KINDS", "Policy", "PolicyKind", "Statement"]
 
 PolicyKind = Literal["resource", "identity", "boundary", "session", "trust"]
 KINDS: tuple[PolicyKind, ...] = ("resource", "identity", "boundary", "session", "trust")
-VERSIONS = ("2012-10-17", "2008-10-17")
-MAX_STATEMENTS = 10_000
-_POLICY_KEYS = ("Version", "Id", "Statement")
-_STATEMENT_KEYS = (
-    "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource",
-    "NotResource", "Condition",
-)  # fmt: skip
-_PRINCIPAL_TYPES = ("AWS", "Service", "Federated", "CanonicalUser")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +47,14 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy document. ``raw`` is what was read, untouched."""
+    """A policy document. ``raw`` is what was read, untouched; ``warnings`` are of lenient reading."""
 
     kind: PolicyKind
     version: str
     id: str
     statements: tuple[Statement, ...]
     name: str = ""
+    warnings: tuple[str, ...] = field(default=(), compare=False)
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -85,248 +74,3 @@ class Policy:
     def to_text(self) -> str:
         """Return the document as indented JSON text."""
         return json.dumps(self.raw, indent=2, ensure_ascii=False)
-
-
-class _Reader:
-    """Reads one document; errors carry the path, and line and column when there is text."""
-
-    def __init__(self, text: str | None, kind: PolicyKind, name: str) -> None:
-        self.text = text
-        self.kind = kind
-        self.name = name or f"{kind} policy"
-        self.variables = False
-
-    def error(self, path: Path, found: str, expected: str, next_step: str = "") -> PolicyError:
-        place = locate(self.text, path) if self.text is not None else ""
-        where = f"{self.name}, {path_text(path)}" + (f" ({place})" if place else "")
-        return PolicyError(
-            found,
-            expected=expected,
-            where=where,
-            next=next_step or f"correct {path_text(path)} and read the policy again",
-        )
-
-    def policy(self, value: Any) -> Policy:
-        if not isinstance(value, Mapping):
-            raise self.error((), _kind_of(value), "an object with Version and Statement")
-        self.known(value, (), _POLICY_KEYS)
-        version = self.text_at(value, "Version", (), default="2008-10-17")
-        if version not in VERSIONS:
-            raise self.error(("Version",), f"the version {version!r}", " or ".join(VERSIONS))
-        self.variables = version == "2012-10-17"
-        if "Statement" not in value:
-            raise self.error((), "no Statement", "a statement or a list of statements")
-        listed = value["Statement"]
-        entries = listed if isinstance(listed, list) else [listed]
-        if not entries or len(entries) > MAX_STATEMENTS:
-            found = f"{len(entries)} statements"
-            raise self.error(("Statement",), found, f"1 to {MAX_STATEMENTS}")
-        statements = tuple(
-            self.statement(
-                entry, index, ("Statement", index) if isinstance(listed, list) else ("Statement",)
-            )
-            for index, entry in enumerate(entries)
-        )
-        identifier = self.text_at(value, "Id", (), default="")
-        return Policy(self.kind, version, identifier, statements, self.name, raw=value)
-
-    def statement(self, value: Any, index: int, path: Path) -> Statement:
-        if not isinstance(value, Mapping):
-            raise self.error(path, _kind_of(value), "a statement object")
-        self.known(value, path, _STATEMENT_KEYS)
-        effect = self.text_at(value, "Effect", path)
-        if effect not in ("Allow", "Deny"):
-            raise self.error((*path, "Effect"), f"the effect {effect!r}", '"Allow" or "Deny"')
-        not_principal, principal = self.principal(value, path)
-        return Statement(
-            index=index,
-            sid=self.text_at(value, "Sid", path, default=""),
-            allow=effect == "Allow",
-            principal=principal,
-            not_principal=not_principal,
-            actions=self.actions(value, path),
-            resources=self.resources(value, path),
-            conditions=self.conditions(value, path),
-        )
-
-    def known(self, value: Mapping[str, Any], path: Path, names: tuple[str, ...]) -> None:
-        for name in value:
-            if name in names:
-                continue
-            alike = [known for known in names if known.lower() == str(name).lower()]
-            hint = f"element names are case-sensitive: write {alike[0]!r}" if alike else ""
-            raise self.error((*path, name), f"the element {name!r}", ", ".join(names), hint)
-
-    def text_at(
-        self, value: Mapping[str, Any], name: str, path: Path, *, default: str | None = None
-    ) -> str:
-        if name not in value:
-            if default is None:
-                raise self.error(path, f"no {name}", f"a {name} element")
-            return default
-        found = value[name]
-        if not isinstance(found, str):
-            raise self.error((*path, name), _kind_of(found), "a string")
-        return found
-
-    def one_of(self, value: Mapping[str, Any], path: Path, name: str) -> tuple[bool, str] | None:
-        """Return (is it the Not… form, the name), or None where neither is there."""
-        negative = f"Not{name}"
-        if name in value and negative in value:
-            raise self.error((*path, negative), f"{name} and {negative} together", "one of them")
-        if name in value:
-            return False, name
-        return (True, negative) if negative in value else None
-
-    def principal(
-        self, value: Mapping[str, Any], path: Path
-    ) -> tuple[bool, PrincipalElement | None]:
-        form = self.one_of(value, path, "Principal")
-        if self.kind in ("identity", "boundary", "session"):
-            if form:
-                raise self.error(
-                    (*path, form[1]), f"{form[1]} in {_an(self.kind)} policy", "no such element",
-                    "whom the policy is attached to is its principal; remove the element",
-                )  # fmt: skip
-            return False, None
-        if form is None:
-            raise self.error(path, "no Principal", "a Principal: this policy is on a resource")
-        negated, name = form
-        if negated and self.kind == "trust":
-            raise self.error((*path, name), "NotPrincipal in a trust policy", "a Principal")
-        return negated, self.principal_element(value[name], (*path, name))
-
-    def principal_element(self, value: Any, path: Path) -> PrincipalElement:
-        if value == "*":
-            return PrincipalElement((("AWS", "*"),))
-        if not isinstance(value, Mapping) or not value:
-            found = repr(value) if isinstance(value, str) else _kind_of(value)
-            raise self.error(path, found, 'an object such as {"AWS": "arn:…"}, or "*"')
-        self.known(value, path, _PRINCIPAL_TYPES)
-        entries = [
-            (kind, text)
-            for kind, listed in value.items()
-            for text in self.strings(listed, (*path, kind))
-        ]
-        return PrincipalElement(tuple(entries))
-
-    def actions(self, value: Mapping[str, Any], path: Path) -> ActionElement:
-        form = self.one_of(value, path, "Action")
-        if form is None:
-            raise self.error(path, "no Action", "an Action or NotAction element")
-        negated, name = form
-        texts = self.strings(value[name], (*path, name))
-        for number, text in enumerate(texts):
-            service, colon, operation = text.partition(":")
-            if text.strip("*") and not (service and colon and operation):
-                place = (*path, name, number) if isinstance(value[name], list) else (*path, name)
-                raise self.error(place, f"the action {text!r}", '"service:Operation" or "*"')
-        return ActionElement(texts, negated)
-
-    def resources(self, value: Mapping[str, Any], path: Path) -> ResourceElement | None:
-        form = self.one_of(value, path, "Resource")
-        if self.kind == "trust":
-            if form:
-                raise self.error(
-                    (*path, form[1]), f"{form[1]} in a trust policy", "no such element",
-                    "the role that carries the policy is its resource; remove the element",
-                )  # fmt: skip
-            return None
-        if form is None:
-            raise self.error(path, "no Resource", "a Resource or NotResource element")
-        negated, name = form
-        texts = self.strings(value[name], (*path, name))
-        return ResourceElement(texts, negated, self.variables)
-
-    def conditions(self, value: Mapping[str, Any], path: Path) -> tuple[Condition, ...]:
-        block = value.get("Condition", {})
-        place = (*path, "Condition")
-        if not isinstance(block, Mapping):
-            raise self.error(place, _kind_of(block), "an object of operators")
-        found: list[Condition] = []
-        for name, keys in block.items():
-            operator = parse_operator(name)
-            if operator is None:
-                error = unknown_operator(name, "")
-                raise self.error((*place, name), error.found, error.expected, error.next)
-            if not isinstance(keys, Mapping) or not keys:
-                raise self.error((*place, name), _kind_of(keys), "an object of condition keys")
-            for key, listed in keys.items():
-                values = self.condition_values(listed, (*place, name, key))
-                if not key.strip():
-                    raise self.error((*place, name, key), "an empty key", "a condition key")
-                found.append(Condition(operator, key, values, self.variables))
-        return tuple(found)
-
-    def strings(self, value: Any, path: Path) -> tuple[str, ...]:
-        listed = value if isinstance(value, list) else [value]
-        if not listed:
-            raise self.error(path, "an empty list", "at least one string")
-        for number, entry in enumerate(listed):
-            place = (*path, number) if isinstance(value, list) else path
-            if not isinstance(entry, str):
-                raise self.error(place, _kind_of(entry), "a string")
-            if not entry.strip():
-                raise self.error(place, "an empty string", "a name, an ARN or a pattern")
-        return tuple(listed)
-
-    def condition_values(self, value: Any, path: Path) -> tuple[str, ...]:
-        listed = value if isinstance(value, list) else [value]
-        texts: list[str] = []
-        for number, entry in enumerate(listed):
-            if isinstance(entry, bool):
-                texts.append("true" if entry else "false")
-            elif isinstance(entry, str | int | float):
-                texts.append(_number_text(entry))
-            else:
-                place = (*path, number) if isinstance(value, list) else path
-                raise self.error(place, _kind_of(entry), "a string, a number or true/false")
-        return tuple(texts)
-
-
-def _number_text(value: str | float) -> str:
-    return value if isinstance(value, str) else repr(value)
-
-
-def _an(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-
-
-def _kind_of(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
-    names |= {int: "a number", float: "a number", type(None): "null"}
-    if value in ({}, []):
-        return "an empty object" if value == {} else "an empty list"
-    return names.get(type(value), type(value).__name__)
-
-
-def parse_policy(
-    source: str | bytes | Mapping[str, Any], *, kind: PolicyKind = "resource", name: str = ""
-) -> Policy:
-    """Read a policy document.
-
-    ``kind`` says where the policy stands: on a resource (a key policy, a bucket policy), on an
-    identity, as a permissions boundary, as a session policy, or as a role's trust policy. ``name``
-    is what errors and explanations call it.
-
-    >>> parse_policy('{"Version": "2012-10-17", "Statement": []}')
-    Traceback (most recent call last):
-    nitro_workflow.errors.PolicyError: ...
-
-    Raises `PolicyError` with the JSON path, and with line and column when ``source`` is text.
-    """
-    if kind not in KINDS:
-        raise PolicyError(f"the policy kind {kind!r}", expected=", ".join(KINDS), where="kind")
-    if isinstance(source, Mapping):
-        return _Reader(None, kind, name).policy(_plain(source, name))
-    value = read_json(source, what=name or f"{kind} policy")
-    text = source if isinstance(source, str) else source.decode("utf-8-sig")
-    return _Reader(text, kind, name).policy(value)
-
-
-def _plain(source: Mapping[str, Any], name: str) -> Any:
-    """Bring a mapping to what its JSON text would say, so that both are read alike."""
-    try:
-        return read_json(json.dumps(source), what=name or "policy")
-    except (TypeError, ValueError, RecursionError) as error:
-        raise PolicyError(str(error), expected="values that JSON knows", where=name) from None

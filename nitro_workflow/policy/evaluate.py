@@ -14,18 +14,13 @@ from nitro_workflow.policy.document import Policy, Statement
 from nitro_workflow.policy.grants import Grant
 from nitro_workflow.policy.principals import Grip, Principal, PrincipalKind
 from nitro_workflow.policy.request import Request
+from nitro_workflow.policy.services import always_allows, never_allows, requires_resource_policy
 
 __all__ = ["Deciding", "Decision", "Effect", "Policies", "Situation", "evaluate"]
 
 Effect = Literal["allowed", "implicitDeny", "explicitDeny"]
 Context = Mapping[str, Sequence[str]]
 _NO_IDENTITY = (PrincipalKind.SERVICE, PrincipalKind.IDENTITY_PROVIDER, PrincipalKind.ANONYMOUS)
-# Actions that a role's trust policy must allow, whatever the caller's own policies say.
-_TRUST_ACTIONS = frozenset(
-    f"sts:{name}"
-    for name in ("assumerole", "assumerolewithsaml", "assumerolewithwebidentity", "tagsession",
-                 "setsourceidentity")
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +68,7 @@ class Deciding:
 class Decision:
     """The answer. ``lacking`` names what an implicit denial wants, in this order.
 
-    They are `resource`, `identity`, `boundary`, `session`.
+    They are `service`, `resource`, `identity`, `boundary`, `session`.
     """
 
     effect: Effect
@@ -132,10 +127,12 @@ class Situation:
     @property
     def needs_resource_policy(self) -> bool:
         """KMS keys and role trust policies: without their own allow nothing else counts."""
-        resource = self.request.resource
-        if self.action.startswith("kms:"):
-            return ":key/" in resource
-        return self.action in _TRUST_ACTIONS and ":role/" in resource
+        return requires_resource_policy(self.action, self.request.resource)
+
+    @property
+    def same_account(self) -> bool:
+        """Say whether caller and resource are of one account; AWS's own resources are anyone's."""
+        return self.principal.account is not None and self.owner in (self.principal.account, "aws")
 
 
 def _with_role_path(principal: Principal, context: Context) -> Principal:
@@ -158,6 +155,8 @@ def evaluate(request: Request, policies: Policies) -> Decision:
     """
     situation = Situation(request, boundary=policies.boundary is not None)
     basis = request.context.basis
+    if always_allows(situation.action) and request.principal.kind is not PrincipalKind.ANONYMOUS:
+        return Decision("allowed", basis=basis)
     denies = tuple(
         Deciding(role, policy, statement)
         for role, policy in policies.named()
@@ -166,6 +165,8 @@ def evaluate(request: Request, policies: Policies) -> Decision:
     )
     if denies:
         return Decision("explicitDeny", denies, basis=basis)
+    if never_allows(situation.action, request.resource):
+        return Decision("implicitDeny", (), ("service",), basis)
     found = _allows(situation, policies)
     lacking = _lacking(situation, policies, found)
     if lacking:
@@ -220,7 +221,7 @@ def _lacking(situation: Situation, policies: Policies, found: _Allows) -> tuple[
     limits = [] if policies.boundary is None or found.boundary or root else ["boundary"]
     limits += [] if policies.session is None or found.session else ["session"]
     identity = [] if found.identity or root else ["identity"]
-    if principal.account == situation.owner:
+    if situation.same_account:
         if grip is Grip.DIRECT:
             return ()
         if grip is Grip.ROLE:

@@ -139,9 +139,9 @@ def _text(key: str, value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. ``resource_account`` owns the resource; ``""`` takes it from the ARN.
+    """One request. ``resource_account`` owns the resource where its ARN names no account (S3).
 
-    Where the ARN has no account (S3) and none is given, the resource is the caller's own.
+    Where neither says it, the resource is the caller's own.
     """
 
     principal: Principal
@@ -193,11 +193,9 @@ class Request:
     @property
     def owner(self) -> str:
         """The account that owns the resource."""
-        if self.resource_account:
-            return self.resource_account
         parts = self.resource.split(":", 5)
         account = parts[4] if len(parts) == 6 and parts[0] == "arn" else ""
-        return account or self.principal.account or ""
+        return account or self.resource_account or self.principal.account or ""
 
     def derived_context(self) -> dict[str, tuple[str, ...]]:
         """Return the context with what AWS itself adds about the caller; given values win.
@@ -233,6 +231,8 @@ def _about(principal: Principal) -> dict[str, tuple[str, ...]]:
         values["aws:principalisawsservice"] = ("true",)
         values["aws:principalservicename"] = (principal.arn,)
         return values
+    if kind is PrincipalKind.ANONYMOUS:
+        values["aws:userid"] = ("anonymous",)
     if kind in (PrincipalKind.ANONYMOUS, PrincipalKind.IDENTITY_PROVIDER):
         return values
     values["aws:principalarn"] = (principal.role_arn or principal.arn,)
@@ -240,4 +240,8 @@ def _about(principal: Principal) -> dict[str, tuple[str, ...]]:
     values["aws:principalisawsservice"] = ("false",)
     if kind is PrincipalKind.USER:
         values["aws:username"] = (principal.name,)
+    elif kind is PrincipalKind.ROOT:
+        values["aws:userid"] = (principal.account or "",)
+    elif kind is PrincipalKind.FEDERATED_USER:
+        values["aws:userid"] = (f"{principal.account}:{principal.name}",)
     return values

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nitro_workflow.policy.variables import Template
-from nitro_workflow.policy.wildcard import Glob, mark, mark_arn
+from nitro_workflow.policy.wildcard import Glob, complete_arn, mark, mark_arn
 
 __all__ = ["ActionElement", "ResourceElement"]
 
@@ -49,6 +49,9 @@ class ResourceElement:
     texts: tuple[str, ...]
     negated: bool
     variables: bool = True
+    completes: bool = field(
+        default=False, compare=False
+    )  # incomplete ARNs, as identity policies do
     globs: tuple[Glob, ...] = field(init=False, compare=False)
     templates: tuple[Template, ...] = field(init=False, compare=False)
 
@@ -57,7 +60,7 @@ class ResourceElement:
             Template.parse(text, variables=self.variables, wildcards=True) for text in self.texts
         ]
         constants = [t.constant for t in parsed if t.constant is not None]
-        object.__setattr__(self, "globs", tuple(Glob.of(mark_arn(text)) for text in constants))
+        object.__setattr__(self, "globs", tuple(map(self._glob, constants)))
         object.__setattr__(self, "templates", tuple(t for t in parsed if t.constant is None))
 
     def matches(self, resource: str, context: Context) -> bool:
@@ -69,6 +72,7 @@ class ResourceElement:
         if any(glob.matches(resource) for glob in self.globs):
             return True
         resolved = (template.resolve(context) for template in self.templates)
-        return any(
-            Glob.of(mark_arn(text)).matches(resource) for text in resolved if text is not None
-        )
+        return any(self._glob(text).matches(resource) for text in resolved if text is not None)
+
+    def _glob(self, marked: str) -> Glob:
+        return Glob.of(mark_arn(complete_arn(marked) if self.completes else marked))

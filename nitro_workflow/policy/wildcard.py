@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["ANY", "ONE", "Glob", "literal", "mark", "mark_arn", "show"]
+__all__ = ["ANY", "ONE", "Glob", "complete_arn", "literal", "mark", "mark_arn", "show"]
 
 ANY = "\ud800"  # `*`
 ONE = "\ud801"  # `?`
@@ -48,6 +48,17 @@ def mark_arn(marked: str) -> str:
         return marked
     bounded = [_bound(part) for part in head[:5]]
     return ":".join([*bounded, *head[5:]])
+
+
+def complete_arn(marked: str) -> str:
+    """Return an ARN pattern of fewer than six fields with `*` for those that are missing.
+
+    ``arn:aws:sqs`` in an identity policy is ``arn:aws:sqs:*:*:*``. Source: reference-arns.
+    """
+    fields = marked.split(":", 5)
+    if fields[0] != "arn" or len(fields) == 6:
+        return marked
+    return ":".join(fields + [ANY] * (6 - len(fields)))
 
 
 def _bound(segment: str) -> str:
