@@ -1,0 +1,112 @@
+"""What the cloud answers, in the package's own errors: a refusal is not a broken service."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import (
+    AccessRefused,
+    CloudUnavailable,
+    EnclaveError,
+    InputError,
+    NitroWorkflowError,
+    Refused,
+    ServiceError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["cloud_errors", "recorded_error", "refusal"]
+
+DENIED: Final = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"}
+)
+
+NEXT: Final = {
+    "AccessDeniedException": "`nitro-workflow events` shows the statement that decided",
+    "InvalidCiphertextException": "decrypt with the encryption context that it was encrypted with",
+    "NotFoundException": "run step P1: it makes the key where it is missing",
+    "KMSInvalidStateException": "CancelKeyDeletion and EnableKey as its owner",
+    "DisabledException": "EnableKey as its owner",
+    "ValidationException": "`nitro-workflow events` shows what KMS found wrong",
+    "SignatureDoesNotMatch": "sign with the secret key that belongs to this access key",
+    "NoSuchKey": "run step P4: it uploads the ciphertext",
+    "NoSuchBucket": "run step P4: it makes the bucket",
+}
+
+
+@contextlib.contextmanager
+def cloud_errors(where: str) -> Iterator[None]:
+    """Turn botocore's errors, the Encryption SDK's and the cloud's, into the package's tree."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise refusal(error, where) from error
+    except BotoCoreError as error:
+        raise CloudUnavailable(
+            str(error),
+            expected="an answer from the lab's cloud",
+            where=where,
+            next="`nitro-workflow status`; any step starts a cloud that has gone",
+        ) from error
+
+
+def refusal(error: Any, where: str, explanation: str = "") -> NitroWorkflowError:
+    """Return the package's error for a botocore ``ClientError``."""
+    answer = error.response.get("Error", {})
+    code = str(answer.get("Code", "Unknown"))
+    text = str(answer.get("Message") or code)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    step = NEXT.get(code) or NEXT.get(
+        f"{code}Exception", "`nitro-workflow events` shows what the cloud saw"
+    )
+    if code in DENIED:
+        return AccessRefused(
+            text,
+            expected="a request that the policies allow",
+            where=where,
+            next=step,
+            code=code,
+            explanation=explanation,
+        )
+    if status >= 500:
+        return CloudUnavailable(text, expected="an answer", where=where, next=step, code=code)
+    return Refused(
+        text, expected="a request that the cloud accepts", where=where, next=step, code=code
+    )
+
+
+def recorded_error(error: Mapping[str, Any], where: str) -> NitroWorkflowError:
+    """Return the error that another process recorded, of the same kind as it had there."""
+    code = str(error.get("code", "EnclaveError"))
+    kind = _kind(code)
+    fields = {name: str(error.get(name) or "") for name in ("expected", "where", "next")}
+    return kind(
+        str(error.get("found") or "no reason was recorded"),
+        expected=fields["expected"],
+        where=fields["where"] or where,
+        next=fields["next"] or "`nitro-workflow trace` shows how far the job came",
+        code=code,
+    )
+
+
+def _kind(code: str) -> type[NitroWorkflowError]:
+    from nitro_workflow import errors
+
+    plain = {
+        "VerificationError": Refused,
+        "EncodingError": InputError,
+    }  # these two take fields that the record does not hold
+    if code in plain:
+        return plain[code]
+    if code in DENIED:
+        return AccessRefused
+    named = getattr(errors, code, None)
+    if isinstance(named, type) and issubclass(named, NitroWorkflowError):
+        return named
+    known = code in NEXT or code.endswith("Exception")
+    return Refused if known else (EnclaveError if code else ServiceError)

@@ -1,0 +1,256 @@
+"""The four identities of the workflow, each a boto3 session that can only reach the lab's cloud.
+
+The lab's operator (the person at the keyboard) makes the roles once, then takes them by AssumeRole,
+as a person does on AWS. Nothing here reads the environment, a profile, a proxy or the instance
+metadata of the machine: a poisoned environment cannot send a request anywhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import LabError, UsageError
+from nitro_workflow.lab import policies
+from nitro_workflow.lab.state import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import boto3
+
+    from nitro_workflow.lab.processes import Endpoint, Processes
+
+__all__ = ["Parties", "Party", "bucket_name", "isolated_session"]
+
+OPERATOR: Final = "operator"
+TIMEOUT_SECONDS: Final = 60
+INSTANCE_PROFILE: Final = "ParentInstance"
+
+_TITLES: Final = {
+    "owner": "data owner",
+    "developer": "application developer",
+    "administrator": "parent administrator",
+    "instance": "parent instance",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One of the four: ``name`` in code, ``title`` for people, ``role_arn`` for the cloud."""
+
+    name: str
+    title: str
+    account: str
+    role_arn: str
+    may: str
+    may_not: str
+
+
+_MAY: Final = {
+    "owner": (
+        "administer the key and its policy, GenerateDataKey, put and get objects",
+        "Decrypt, CreateGrant, ReEncrypt",
+    ),
+    "developer": ("build, sign and publish images", "anything with the key"),
+    "administrator": (
+        "run and stop the instance and its enclaves",
+        "anything with the key or its policy; become the owner; change roles",
+    ),
+    "instance": (
+        "Decrypt with the enclave's PCRs and the expected context; get the ciphertext",
+        "Decrypt otherwise; everything else",
+    ),
+}
+
+PARTIES: Final = tuple(
+    Party(name, title, policies.ROLES[name][0], policies.role_arn(name), *_MAY[name])
+    for name, title in _TITLES.items()
+)
+
+
+def bucket_name() -> str:
+    """Return the name of the data owner's bucket."""
+    return f"nitro-workflow-data-{policies.DATA_ACCOUNT}"
+
+
+class Parties:
+    """Sessions for the parties of one lab.
+
+    >>> lab.parties.session("owner").client("sts").get_caller_identity()["Arn"]  # doctest: +SKIP
+    'arn:aws:sts::111122223333:assumed-role/DataOwner/nitro-workflow'
+    """
+
+    def __init__(
+        self, processes: Processes, observe: Callable[[str, str, Any], None] | None = None
+    ) -> None:
+        self._processes = processes
+        self._observe = observe
+        self._sessions: dict[str, boto3.Session] = {}
+        self._made_at: str | None = None
+
+    @staticmethod
+    def all() -> tuple[Party, ...]:
+        """Return the four parties with what each may and may not do."""
+        return PARTIES
+
+    def session(self, party: str) -> boto3.Session:
+        """Return the party's session; raises `UsageError` for an unknown party."""
+        if party not in policies.ROLES:
+            raise UsageError(
+                f"no party {party!r}",
+                expected=", ".join(_TITLES),
+                where="party",
+                next="name one of these",
+            )
+        if party == "instance":
+            raise UsageError(
+                "the instance's credentials are in the instance",
+                expected="owner, developer or administrator",
+                where="party",
+                next="`refusals.instance_session` shows how an administrator takes them",
+            )
+        if party not in self._sessions:
+            self.ensure()
+            self._sessions[party] = self._assume(party)
+        return self._sessions[party]
+
+    def operator(self, account: str) -> boto3.Session:
+        """Return the session of the person at the keyboard, who sets the roles up."""
+        keys = self._credentials().get(account)
+        if not keys:
+            raise LabError(
+                f"no credentials for account {account}",
+                expected="the keys that the cloud made at its first start",
+                where="cloud/credentials.json",
+                next="`nitro-workflow down`, then name a new folder with --lab",
+            )
+        return isolated_session(self._endpoint, keys, party="operator", observe=None)
+
+    def ensure(self) -> None:
+        """Make the roles, their policies and the instance profile where this cloud lacks them."""
+        url = self._endpoint().url
+        if self._made_at == url:
+            return
+        for party, (account, name) in policies.ROLES.items():
+            iam = self.operator(account).client("iam")
+            trust = policies.trust_policy(party, f"arn:aws:iam::{account}:user/{OPERATOR}")
+            _unless(iam, "EntityAlreadyExistsException", "create_role", RoleName=name,
+                    AssumeRolePolicyDocument=json.dumps(trust),
+                    Description=_TITLES[party])  # fmt: skip
+            text = json.dumps(policies.identity_policy(party, bucket_name()))
+            iam.put_role_policy(RoleName=name, PolicyName="nitro-workflow", PolicyDocument=text)
+        iam = self.operator(policies.COMPUTE_ACCOUNT).client("iam")
+        exists = "EntityAlreadyExistsException"
+        _unless(iam, exists, "create_instance_profile", InstanceProfileName=INSTANCE_PROFILE)
+        role = policies.ROLES["instance"][1]
+        _unless(iam, "LimitExceededException", "add_role_to_instance_profile",
+                InstanceProfileName=INSTANCE_PROFILE, RoleName=role)  # fmt: skip
+        self._made_at = url
+
+    def _assume(self, party: str) -> boto3.Session:
+        account, _ = policies.ROLES[party]
+        sts = self.operator(account).client("sts")
+
+        def refresh() -> dict[str, str]:
+            answer = sts.assume_role(
+                RoleArn=policies.role_arn(party), RoleSessionName="nitro-workflow"
+            )
+            keys = answer["Credentials"]
+            return {
+                "access_key": keys["AccessKeyId"],
+                "secret_key": keys["SecretAccessKey"],
+                "token": keys["SessionToken"],
+                "expiry_time": keys["Expiration"].isoformat(),
+            }
+
+        return isolated_session(self._endpoint, refresh, party=party, observe=self._observe)
+
+    def _endpoint(self) -> Endpoint:
+        return self._processes.endpoint()
+
+    def _credentials(self) -> dict[str, Any]:
+        return read_json(self._processes.folder.path / "cloud" / "credentials.json")
+
+
+def isolated_session(
+    endpoint: Callable[[], Endpoint],
+    keys: Mapping[str, str] | Callable[[], dict[str, str]],
+    *,
+    party: str,
+    observe: Callable[[str, str, Any], None] | None = None,
+) -> boto3.Session:
+    """Return a boto3 session whose every client goes to ``endpoint()`` and nowhere else.
+
+    ``keys``: ``access_key_id``, ``secret_access_key`` and, if temporary, ``session_token``; or a
+    function that botocore calls for fresh ones. ``observe(party, event_name, request)`` sees each
+    request before it is sent.
+    """
+    import boto3
+    import botocore.session
+    from botocore.config import Config
+    from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
+
+    # Every setting keeps its default and loses its environment variable and its place in a file.
+    table = botocore.session.Session.SESSION_VARIABLES
+    fixed = {
+        name: (None, None, default, convert) for name, (_, _, default, convert) in table.items()
+    }
+    nothing = (None, None, os.devnull, None)
+    core = botocore.session.Session(
+        session_vars={**fixed, "config_file": nothing, "credentials_file": nothing}
+    )
+    if callable(keys):
+
+        class AssumedRole(CredentialProvider):  # type: ignore[misc] # botocore is untyped
+            METHOD = "sts-assume-role"
+
+            def load(self) -> Any:
+                return RefreshableCredentials.create_from_metadata(keys(), keys, self.METHOD)
+
+        core.register_component("credential_provider", CredentialResolver([AssumedRole()]))
+    else:
+        core.set_credentials(
+            keys["access_key_id"], keys["secret_access_key"], keys.get("session_token")
+        )
+    config = Config(
+        connect_timeout=TIMEOUT_SECONDS,
+        read_timeout=TIMEOUT_SECONDS,
+        proxies={},
+        retries={"mode": "standard", "total_max_attempts": 3},
+        s3={"addressing_style": "path", "us_east_1_regional_endpoint": "regional"},
+        use_dualstack_endpoint=False,
+        use_fips_endpoint=False,
+        user_agent_appid="nitro-workflow",
+    )
+
+    class LabSession(boto3.Session):  # type: ignore[misc] # boto3 is untyped
+        def client(self, service_name: str, **given: Any) -> Any:
+            at = endpoint()
+            merged = config.merge(given.pop("config", None) or Config())
+            given |= {"endpoint_url": at.url, "verify": at.ca, "config": merged}
+            given.setdefault("region_name", policies.REGION)
+            client = super().client(service_name, **given)
+            if observe is not None:
+                watch = observe
+
+                def before_send(request: Any, event_name: str, **_: Any) -> None:
+                    watch(party, event_name, request)
+
+                client.meta.events.register("before-send", before_send)
+            return client
+
+    return LabSession(botocore_session=core, region_name=policies.REGION)
+
+
+def _unless(client: Any, code: str, operation: str, **parameters: Any) -> None:
+    """Call; the one error that says it is there already counts as done."""
+    from botocore.exceptions import ClientError
+
+    try:
+        getattr(client, operation)(**parameters)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in (code, code.removesuffix("Exception")):
+            raise

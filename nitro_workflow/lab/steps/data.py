@@ -1,0 +1,173 @@
+"""P3 and P4: the data owner encrypts the records in both forms, and uploads them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import LabError, UntrustedAnswer
+from nitro_workflow.lab import policies
+from nitro_workflow.lab.parties import bucket_name
+from nitro_workflow.lab.steps.keys import CONTEXT
+from nitro_workflow.lab.steps.record import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import BinaryIO
+
+    from nitro_workflow.lab.lab import Lab
+    from nitro_workflow.lab.sealing import SealedData
+
+__all__ = ["ciphertext_holds", "encrypt", "upload"]
+
+SDK_FILE: Final = "customers.csv.esdk"
+ENVELOPE_FILE: Final = "customers.csv.envelope"
+KEY_FILE: Final = "data-key.encrypted"
+PREFIX: Final = "customers/1"
+"""Of the objects in the bucket: data set and version, as in the encryption context."""
+
+
+# -- P3 --------------------------------------------------------------------------------------------
+
+
+def encrypt(lab: Lab) -> Outcome:
+    """Encrypt the records twice: with the AWS Encryption SDK, and by hand with the key of P2.
+
+    IAM: kms:GenerateDataKey (the keyring makes a data key of its own).
+    """
+    from nitro_workflow.lab.sealing import encrypt_envelope, encrypt_message
+
+    kms = lab.parties.session("owner").client("kms")
+    key = lab.produced("P1", "key_arn")
+    # The key leaves this process's memory here: one nonce, one object, never the same key again.
+    data_key = lab.memory.pop("data_key")
+    message = _seal(
+        lab,
+        SDK_FILE,
+        lambda source, sink: encrypt_message(
+            source, sink, kms=kms, key_arn=key, encryption_context=CONTEXT
+        ),
+    )
+    envelope = _seal(
+        lab,
+        ENVELOPE_FILE,
+        lambda source, sink: encrypt_envelope(
+            source, sink, data_key=data_key, encryption_context=CONTEXT
+        ),
+    )
+    evidence = {
+        "basis": "observed by the data owner",
+        "plaintext_bytes": message.plaintext_bytes,
+        "encryption_sdk": message.to_json(),
+        "envelope": envelope.to_json(),
+        "encryption_context": dict(CONTEXT),
+        "plaintext_on_disk": "never: the records stream from their source",
+    }
+    produces = {
+        "sdk_bytes": message.ciphertext_bytes,
+        "sdk_sha256": message.sha256,
+        "envelope_bytes": envelope.ciphertext_bytes,
+        "envelope_sha256": envelope.sha256,
+    }
+    return Outcome(evidence, produces)
+
+
+def ciphertext_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
+    """Tell whether both ciphertexts are still there with the length that was recorded."""
+    owner = lab.path / "owner"
+    sizes = {SDK_FILE: produced["sdk_bytes"], ENVELOPE_FILE: produced["envelope_bytes"]}
+    return all(
+        (owner / name).exists() and (owner / name).stat().st_size == size
+        for name, size in sizes.items()
+    )
+
+
+def _seal(lab: Lab, name: str, encrypt_to: Callable[[Any, BinaryIO], SealedData]) -> SealedData:
+    """Encrypt the records into one file of the owner's, whole or not at all."""
+    target = lab.path / "owner" / name
+    half = target.with_name(f".{name}.part")
+    try:
+        with _records(lab) as source, half.open("wb") as sink:
+            sealed = encrypt_to(source, sink)
+            sink.flush()
+            os.fsync(sink.fileno())
+        half.replace(target)
+    finally:
+        half.unlink(missing_ok=True)
+    return sealed
+
+
+def _records(lab: Lab) -> Any:
+    """Return the records as a stream: the owner's own file, else the generated ones."""
+    from nitro_workflow.lab.dataset import CustomerRecords
+
+    own = lab.folder.settings().get("csv")
+    if not own:
+        return CustomerRecords(seed=lab.seed, size=lab.size)
+    try:
+        return Path(own).open("rb")
+    except OSError as error:
+        raise LabError(
+            f"{error.strerror}: {own}",
+            expected="the owner's records, a CSV",
+            where="P3",
+            next="name another file with --csv",
+        ) from error
+
+
+# -- P4 --------------------------------------------------------------------------------------------
+
+
+def upload(lab: Lab) -> Outcome:
+    """Put both ciphertexts, and the encrypted data key of the second, into the owner's bucket.
+
+    IAM: s3:CreateBucket, s3:PutBucketVersioning, s3:PutBucketPolicy, s3:PutObject.
+    """
+    s3 = lab.parties.session("owner").client("s3")
+    bucket = bucket_name()
+    _ensure_bucket(s3, bucket)
+    put = {
+        name: _put(s3, bucket, lab.path / "owner" / name)
+        for name in (SDK_FILE, ENVELOPE_FILE, KEY_FILE)
+    }
+    evidence = {
+        "basis": "observed by the data owner",
+        "bucket": bucket,
+        "objects": put,
+        "versioning": "Enabled",
+        "bucket_policy": policies.bucket_policy(bucket),
+    }
+    return Outcome(evidence, {"bucket": bucket, "objects": put})
+
+
+def _ensure_bucket(s3: Any, bucket: str) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.create_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
+            raise
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policies.bucket_policy(bucket)))
+
+
+def _put(s3: Any, bucket: str, path: Path) -> dict[str, Any]:
+    """Stream one file up; raises `UntrustedAnswer` where the cloud kept no version of it."""
+    key = f"{PREFIX}/{path.name}"
+    with path.open("rb") as body:
+        answer = s3.put_object(Bucket=bucket, Key=key, Body=body)
+    version = answer.get("VersionId", "")
+    if not version:
+        raise UntrustedAnswer(
+            f"no version id for {key}",
+            expected="a versioned bucket",
+            where="P4",
+            next="run step P4 again: it turns versioning on",
+        )
+    with path.open("rb") as body:
+        digest = hashlib.file_digest(body, "sha256").hexdigest()
+    return {"key": key, "bytes": path.stat().st_size, "sha256": digest, "version_id": version}

@@ -1,0 +1,368 @@
+"""D1–D9: what the parent, the proxy, the enclave and the cloud did, gathered from them.
+
+Nothing here decrypts but the owner's opening of the result in D9. What the enclave says of itself
+is held against what the cloud saw; what the parent says, against what the owner recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import AccessRefused, NitroWorkflowError, UntrustedAnswer
+from nitro_workflow.lab import cloudtrail
+from nitro_workflow.lab.jobs import Job, parent_of
+from nitro_workflow.lab.steps.record import Outcome, Step
+from nitro_workflow.lab.steps.results import open_results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nitro_workflow.lab.lab import Lab
+
+__all__ = ["DECRYPTION", "document_of", "explained", "jobs_of", "start_job"]
+
+FORMS: Final = ("encryption-sdk", "envelope")
+
+
+# -- D1, D2: the parent ----------------------------------------------------------------------------
+
+
+def download(lab: Lab) -> Outcome:
+    """Have the parent get the three objects, in the versions of P4, with its own role."""
+    parent = parent_of(lab)
+    bucket = lab.produced("P4", "bucket")
+    got: dict[str, Any] = {}
+    for name, put in lab.produced("P4", "objects").items():
+        answer = parent.ask(
+            op="get_object", bucket=bucket, key=put["key"], version_id=put["version_id"]
+        )
+        _same("D1", f"{name} as the parent got it", answer["sha256"], put["sha256"])
+        got[name] = {
+            "bytes": answer["bytes"],
+            "sha256": answer["sha256"],
+            "version_id": put["version_id"],
+        }
+    evidence = {
+        "basis": "observed by the parent instance; digests compared with the owner's",
+        "role": answer.get("role", "ParentInstance"),
+        "objects": got,
+        "can_read_it": "no: it has the ciphertext and no key",
+    }
+    return Outcome(evidence, {"instance_id": lab.produced("P8", "instance_id"), "objects": got})
+
+
+def send(lab: Lab) -> Outcome:
+    """Have the parent hand both ciphertexts to the enclave over vsock, with the owner's nonces."""
+    jobs = {form: start_job(lab, form) for form in FORMS}
+    for job in jobs.values():
+        # One job at a time in the enclave: the second waits for the first in the parent.
+        job.state()
+    evidence = {
+        "basis": "observed by the parent instance",
+        "enclave_cid": lab.produced("P8", "enclave_cid"),
+        "port": 5005,
+        "jobs": {
+            form: {"job": job.id, "bytes": job.size, "nonce": job.nonce}
+            for form, job in jobs.items()
+        },
+    }
+    produces = {
+        form: {"job": job.id, "nonce": job.nonce, "size": job.size, "instance": job.instance}
+        for form, job in jobs.items()
+    }
+    return Outcome(evidence, produces)
+
+
+def start_job(lab: Lab, form: str, **changes: Any) -> Job:
+    """Hand one form to the enclave; ``changes`` replace fields of the request (the attacks do)."""
+    from nitro_workflow.lab.receipt import new_nonce
+    from nitro_workflow.lab.steps.data import ENVELOPE_FILE, KEY_FILE, SDK_FILE
+
+    objects = lab.produced("P4", "objects")
+    data = objects[SDK_FILE if form == "encryption-sdk" else ENVELOPE_FILE]
+    key = objects[KEY_FILE] if form == "envelope" else None
+    nonce, identity = new_nonce().hex(), str(uuid.uuid4())
+    request = {
+        "op": "send",
+        "job": identity,
+        "form": form,
+        "nonce": nonce,
+        "cid": lab.produced("P8", "enclave_cid"),
+        "bucket": lab.produced("P4", "bucket"),
+        "key": data["key"],
+        "version_id": data["version_id"],
+        "encrypted_key": key and {"key": key["key"], "version_id": key["version_id"]},
+        **changes,
+    }
+    parent_of(lab).ask(**request)
+    return Job(
+        lab, identity, form, str(request["nonce"]), data["bytes"], lab.produced("P8", "instance_id")
+    )
+
+
+def jobs_of(lab: Lab) -> dict[str, Job]:
+    """Return the jobs of the last D2, by form."""
+    result = lab.result("D2")
+    produced: Mapping[str, Any] = result.produced if result else {}
+    return {
+        form: Job(lab, one["job"], form, one["nonce"], one["size"], one["instance"])
+        for form, one in produced.items()
+    }
+
+
+def jobs_hold(lab: Lab, produced: Mapping[str, Any]) -> bool:
+    """Tell whether the jobs are still known, and none of them was refused."""
+    del produced
+    states = [job.state() for job in jobs_of(lab).values()]
+    return all(state.get("status") in ("running", "queued", "done") for state in states)
+
+
+# -- D3 to D8: the enclave and the cloud -----------------------------------------------------------
+
+
+def attest(lab: Lab) -> Outcome:
+    """Gather: the enclave made its key pair and a document, and sent Decrypt with `Recipient`."""
+
+    def attested(job: Job) -> dict[str, Any]:
+        return {name: value for name, value in job.evidence("D3").items() if name != "document"}
+
+    return _each(lab, "observed by the enclave", attested)
+
+
+def document_of(lab: Lab, form: str = "encryption-sdk") -> bytes:
+    """Return the document that the enclave sent to KMS, checked against its digest."""
+    said = jobs_of(lab)[form].evidence("D3")
+    document = b64decode(said["document"])
+    _same(
+        "D3",
+        "the document that was kept",
+        hashlib.sha256(document).hexdigest(),
+        said["document_sha256"],
+    )
+    return document
+
+
+def decide(lab: Lab) -> Outcome:
+    """Gather: the cloud verified the document and evaluated the key policy with its PCRs.
+
+    The record that the cloud made is found by the document's digest, and compared with what the
+    enclave said and with the PCRs that the owner computed from the image.
+    """
+    return _each(
+        lab,
+        "observed by the cloud; compared with the enclave and the image",
+        lambda job: _decision(lab, job),
+    )
+
+
+def _decision(lab: Lab, job: Job) -> dict[str, Any]:
+    said = job.evidence("D3")
+    event = _event_of(lab, said["document_sha256"])
+    _raise_denial(event, job)
+    seen = event["additionalEventData"].get("attestation", {})
+    _same(
+        "D4", "public key in the document", seen.get("public_key_sha256"), said["public_key_sha256"]
+    )
+    pcrs = cloudtrail.recipient_pcrs(event)
+    for index, value in lab.produced("P6", "pcrs").items():
+        _same("D4", f"PCR{index} that KMS saw", pcrs.get(int(index)), value)
+    decided = cloudtrail.decision(event)
+    return {
+        "decision": decided.get("decision", "allowed"),
+        "explanation": cloudtrail.explanation(event),
+        "caller": event["userIdentity"].get("arn", ""),
+        "document_sha256": said["document_sha256"],
+        "module_id": seen.get("module_id", ""),
+        "root_sha256": seen.get("root_sha256", ""),
+        "pcrs": {f"PCR{index}": value for index, value in pcrs.items()},
+        "request_id": event.get("requestID", ""),
+        "request": decided.get("request") or {},
+        "record": decided,
+    }
+
+
+def _event_of(lab: Lab, digest: str) -> dict[str, Any]:
+    return cloudtrail.find_event(
+        lab, "Decrypt", lambda event: cloudtrail.document_digest(event) == digest
+    )
+
+
+def _raise_denial(event: Mapping[str, Any], job: Job) -> None:
+    """Raise what the enclave recorded, with the reason that only the cloud's record has."""
+    if not event.get("errorCode"):
+        return
+    raise explained(job.failure(job.ended(), "D4"), event)
+
+
+def explained(error: NitroWorkflowError, event: Mapping[str, Any]) -> NitroWorkflowError:
+    """Return the refusal with the explanation that the cloud recorded."""
+    if isinstance(error, AccessRefused):
+        error.explanation = cloudtrail.explanation(event)
+    return error
+
+
+def seal(lab: Lab) -> Outcome:
+    """Gather: the cloud sealed the data key to the document's public key."""
+
+    def sealed(job: Job) -> dict[str, Any]:
+        event = _event_of(lab, job.evidence("D3")["document_sha256"])
+        envelope = event["additionalEventData"].get("envelope", {})
+        return {
+            "envelope_bytes": envelope.get("bytes"),
+            "envelope_sha256": envelope.get("sha256"),
+            "key_encryption": envelope.get("key_encryption"),
+            "content_encryption": envelope.get("content_encryption"),
+            "plaintext_in_answer": False,
+        }
+
+    return _each(lab, "observed by the cloud", sealed)
+
+
+def carry_back(lab: Lab) -> Outcome:
+    """Gather: what the proxy and the parent carried, and that it was TLS records only."""
+    from nitro_workflow.lab.trace import proxy_lines
+
+    carried = proxy_lines(lab)
+    outcome = _each(lab, "", lambda job: job.evidence("D6"))
+    records = sorted({kind for line in carried for kind in line.get("tls_records", {})})
+    evidence = {
+        **outcome.evidence,
+        "basis": "observed by the vsock proxy, and by the enclave where TLS ends",
+        "proxy_connections": len({line.get("connection") for line in carried}),
+        "proxy_bytes": sum(int(line.get("size") or 0) for line in carried),
+        "proxy_saw": records or ["TLS records"],
+    }
+    return Outcome(evidence, outcome.produces)
+
+
+def unwrap(lab: Lab) -> Outcome:
+    """Gather: the enclave opened the envelope; it is the one that the cloud sealed."""
+
+    def opened(job: Job) -> dict[str, Any]:
+        said = job.evidence("D7")
+        event = _event_of(lab, job.evidence("D3")["document_sha256"])
+        sealed = event["additionalEventData"].get("envelope", {}).get("sha256")
+        _same("D7", "the envelope that the enclave opened", said["envelope_sha256"], sealed)
+        return said
+
+    return _each(lab, "observed by the enclave; the envelope is the cloud's of D5", opened)
+
+
+def decrypt(lab: Lab) -> Outcome:
+    """Gather: the enclave decrypted to the last frame; its input is what the owner encrypted."""
+    digests = {
+        "encryption-sdk": lab.produced("P3", "sdk_sha256"),
+        "envelope": lab.produced("P3", "envelope_sha256"),
+    }
+
+    def decrypted(job: Job) -> dict[str, Any]:
+        said = job.evidence("D8")
+        _same("D8", "the ciphertext that the enclave read", said["input_sha256"], digests[job.form])
+        return said
+
+    return _each(lab, "observed by the enclave; the input's digest is the owner's of P3", decrypted)
+
+
+# -- D9: the owner ---------------------------------------------------------------------------------
+
+
+def process(lab: Lab) -> Outcome:
+    """Take result and receipt; the owner verifies the receipt, then opens the result."""
+    return open_results(lab, jobs_of(lab))
+
+
+def _each(lab: Lab, basis: str, gather: Callable[[Job], dict[str, Any]]) -> Outcome:
+    found = {form: gather(job) for form, job in jobs_of(lab).items()}
+    return Outcome({"basis": basis, **found})
+
+
+def _same(step: str, what: str, found: Any, expected: Any) -> None:
+    if found != expected or not found:
+        raise UntrustedAnswer(
+            f"{what}: {found}",
+            expected=str(expected),
+            where=step,
+            next="someone changed it on the way: run the step that made it again",
+        )
+
+
+DECRYPTION: Final = (
+    Step(
+        "D1",
+        "parent instance",
+        "Download the ciphertext and the encrypted data key",
+        download,
+        needs=("P4", "P8"),
+        produces=("objects",),
+        evidence=("role", "can_read_it"),
+    ),
+    Step(
+        "D2",
+        "parent instance",
+        "Send both to the enclave over vsock",
+        send,
+        needs=("D1",),
+        produces=FORMS,
+        evidence=("enclave_cid", "port", "jobs"),
+        holds=jobs_hold,
+    ),
+    Step(
+        "D3",
+        "enclave",
+        "Make a key pair, be attested, ask KMS to decrypt",
+        attest,
+        needs=("D2",),
+        evidence=("encryption-sdk",),
+    ),
+    Step(
+        "D4",
+        "cloud",
+        "Verify the document, compare its PCRs with the policy",
+        decide,
+        needs=("D2", "P7"),
+        evidence=("encryption-sdk",),
+    ),
+    Step(
+        "D5",
+        "cloud",
+        "Seal the data key to the enclave's public key",
+        seal,
+        needs=("D2",),
+        evidence=("encryption-sdk",),
+    ),
+    Step(
+        "D6",
+        "parent instance",
+        "Carry the answer back: TLS records only",
+        carry_back,
+        needs=("D2",),
+        evidence=("proxy_connections", "proxy_bytes", "proxy_saw"),
+    ),
+    Step(
+        "D7",
+        "enclave",
+        "Open the data key with the private key",
+        unwrap,
+        needs=("D2",),
+        evidence=("encryption-sdk",),
+    ),
+    Step(
+        "D8",
+        "enclave",
+        "Decrypt the data: commitment and context required",
+        decrypt,
+        needs=("D2", "P3"),
+        evidence=("encryption-sdk", "envelope"),
+    ),
+    Step(
+        "D9",
+        "enclave",
+        "Process the data; the owner opens the attested result",
+        process,
+        needs=("D2", "P6", "P3"),
+        evidence=("receipt", "groups"),
+    ),
+)

@@ -1,0 +1,91 @@
+"""P1–P8 as rows of the table: from the key to the running enclave."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nitro_workflow.lab.steps import data, images, keys, launch
+from nitro_workflow.lab.steps.record import Step
+
+__all__ = ["PREPARATION"]
+
+PREPARATION: Final = (
+    Step(
+        "P1",
+        "data owner",
+        "Create the KMS key and its policy",
+        keys.create_key,
+        produces=("key_arn", "results_key_arn"),
+        evidence=("key_arn", "alias", "statements"),
+        holds=keys.key_holds,
+    ),
+    Step(
+        "P2",
+        "data owner",
+        "Generate a data key: refused, policy edited, allowed",
+        keys.make_data_key,
+        needs=("P1",),
+        produces=("encrypted_key_sha256",),
+        evidence=("refused_first", "plaintext_bytes", "encrypted_bytes", "kept"),
+    ),
+    Step(
+        "P3",
+        "data owner",
+        "Encrypt the records: Encryption SDK, and by hand",
+        data.encrypt,
+        needs=("P1", "P2"),
+        produces=("sdk_sha256", "envelope_sha256"),
+        evidence=("plaintext_bytes", "encryption_sdk", "encryption_context"),
+        memory={"data_key": "P2"},
+        holds=data.ciphertext_holds,
+    ),
+    Step(
+        "P4",
+        "data owner",
+        "Upload ciphertext and encrypted data key",
+        data.upload,
+        needs=("P3",),
+        produces=("bucket", "objects"),
+        evidence=("bucket", "objects"),
+    ),
+    Step(
+        "P5",
+        "owner and developer",
+        "Inspect both applications",
+        images.inspect,
+        needs=("P1",),
+        produces=("config_sha256", "rootfs_sha256"),
+        evidence=("files", "rootfs_bytes", "entry_point", "vsock_ports", "trusts"),
+        holds=images.inspection_holds,
+    ),
+    Step(
+        "P6",
+        "developer, then owner",
+        "Build the enclave image; the owner measures it",
+        images.build,
+        needs=("P5",),
+        produces=("pcrs", "image_sha256"),
+        evidence=("image_bytes", "measurements", "same_as_inspected"),
+        holds=images.build_holds,
+    ),
+    Step(
+        "P7",
+        "data owner",
+        "Put the PCRs into the key policy",
+        images.fence_key,
+        needs=("P2", "P6"),
+        produces=("pcrs",),
+        evidence=("pcrs", "encryption_context"),
+        holds=images.fence_holds,
+    ),
+    Step(
+        "P8",
+        "parent administrator",
+        "Launch the instance, boot the enclave",
+        launch.launch,
+        needs=("P6", "P7"),
+        produces=("instance_id", "enclave_id", "enclave_cid"),
+        evidence=("instance_id", "role", "enclave", "run_enclave_seconds"),
+        holds=launch.launch_holds,
+    ),
+)

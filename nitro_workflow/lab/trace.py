@@ -1,0 +1,179 @@
+"""Who sent what to whom, and who could have read it: gathered from the processes that did it.
+
+Sources, each with its own view: the parties' requests as they left (this module), the parent and
+the vsock proxy (their file in the runtime folder), the enclave (in its job's evidence), the cloud
+(its events). An event holds digests, lengths and times, never content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import NitroWorkflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from nitro_workflow.lab.lab import Lab
+
+__all__ = ["TraceEvent", "collect", "note_event", "note_request"]
+
+TITLES: Final = {
+    "owner": "data owner",
+    "developer": "developer",
+    "administrator": "administrator",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEvent:
+    """One message. ``visible_to`` names who could read its content, not who carried it.
+
+    ``size`` in bytes and ``sha256`` in hex are of what was sent; "" where only a stream of TLS
+    records was seen. ``at`` is ISO 8601 in UTC.
+    """
+
+    seq: int
+    job: str
+    step: str
+    source: str
+    target: str
+    what: str
+    size: int
+    sha256: str
+    visible_to: tuple[str, ...]
+    at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as `nitro-workflow trace --json` prints it."""
+        return {**asdict(self), "visible_to": list(self.visible_to)}
+
+
+def note_event(path: Path, event: TraceEvent) -> None:
+    """Append one line; a line is below PIPE_BUF, so that several processes may append."""
+    line = json.dumps(event.to_json(), ensure_ascii=False).encode() + b"\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def note_request(path: Path, step: str, party: str, event_name: str, request: Any) -> None:
+    """Note a party's HTTPS request to the cloud, as botocore is about to send it."""
+    _, service, operation = event_name.split(".", 2)
+    body = request.body if isinstance(request.body, bytes) else b""
+    length = _header(request, "X-Amz-Decoded-Content-Length") or _header(request, "Content-Length")
+    title = TITLES.get(party, party)
+    note_event(
+        path,
+        TraceEvent(
+            seq=0,
+            job="",
+            step=step,
+            source=title,
+            target="cloud",
+            what=f"{service}:{operation} over TLS",
+            size=int(length) if length else len(body),
+            sha256=hashlib.sha256(body).hexdigest() if body else "",
+            visible_to=(title, "cloud"),
+            at=now(),
+        ),
+    )
+
+
+def _header(request: Any, name: str) -> str:
+    value = request.headers.get(name, "")
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def now() -> str:
+    """Return the time as ISO 8601 in UTC, to the microsecond."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def collect(lab: Lab, *, job: str = "") -> tuple[TraceEvent, ...]:
+    """Return the lab's events in order of time; ``job`` keeps that job's and those of no job.
+
+    A line that is half-written (a process was killed over it) is left out: the rest stands.
+    """
+    lines: list[Mapping[str, Any]] = [*_lines(lab.path / "logs" / "trace.jsonl")]
+    for file in sorted((lab.runtime / "instance").glob("*/trace.jsonl")):
+        lines += _lines(file)
+    for state in sorted((lab.path / "jobs").glob("*.json")):
+        lines += _of_job(state)
+    events = [event for event in map(_event, lines) if event is not None]
+    kept = [event for event in events if not job or event.job in ("", job)]
+    ordered = sorted(dict.fromkeys(kept), key=lambda event: (event.at, event.seq))
+    return tuple(replace(event, seq=number) for number, event in enumerate(ordered, 1))
+
+
+def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def _of_job(path: Path) -> Iterable[Mapping[str, Any]]:
+    """Return the events that the enclave reported of itself, from its job's evidence."""
+    try:
+        state = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return ()
+    trace = state.get("trace", []) if isinstance(state, dict) else []
+    return [line for line in trace if isinstance(line, dict)]
+
+
+def _event(line: Mapping[str, Any]) -> TraceEvent | None:
+    try:
+        return TraceEvent(
+            seq=int(line.get("seq") or 0),
+            job=str(line.get("job") or ""),
+            step=str(line.get("step") or ""),
+            source=str(line["source"]),
+            target=str(line["target"]),
+            what=str(line["what"]),
+            size=int(line.get("size") or 0),
+            sha256=str(line.get("sha256") or ""),
+            visible_to=tuple(str(name) for name in line.get("visible_to") or ()),
+            at=_iso(line["at"]),
+        )
+    except (KeyError, TypeError, ValueError, NitroWorkflowError):
+        return None
+
+
+def _iso(at: Any) -> str:
+    """Return ISO 8601 for ISO 8601, seconds or milliseconds since 1970."""
+    if isinstance(at, str):
+        return at
+    seconds = float(at) / 1000 if float(at) > 1e11 else float(at)
+    return (
+        datetime.fromtimestamp(seconds, UTC)
+        .isoformat(timespec="microseconds")
+        .replace("+00:00", "Z")
+    )
+
+
+def proxy_lines(lab: Lab) -> list[Mapping[str, Any]]:
+    """Return the lines that the vsock proxy wrote: all that it could see of the KMS traffic."""
+    files = sorted((lab.runtime / "instance").glob("*/trace.jsonl"))
+    return [
+        line
+        for file in files
+        for line in _lines(file)
+        if "tls_records" in line or "proxy" in str(line.get("source"))
+    ]
