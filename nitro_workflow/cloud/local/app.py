@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 from nitro_workflow.cloud.local.catalogue import guess_service
@@ -42,6 +42,8 @@ _THREADS = 8
 _BLOCK = 256 * 1024  # bytes of an object read and sent at a time
 # Seconds between two pieces of a body. A sender that is slower holds no connection for ever.
 BODY_PAUSE_S = 30.0
+P = ParamSpec("P")
+T = TypeVar("T")
 AccessLog = Callable[[dict[str, Any]], None]
 
 
@@ -97,7 +99,7 @@ class _Edge:
                 self.dispatcher.finish, opened, full, body if opened.streams else None
             )
 
-    async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def _run(self, function: Callable[P, T], *arguments: P.args, **_: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.pool, function, *arguments)
 

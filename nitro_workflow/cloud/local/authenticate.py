@@ -110,6 +110,12 @@ _WORDS: dict[str, dict[str, tuple[str, int]]] = {
         "ec2": ("AuthFailure", 401),
         "rest-xml": ("AuthorizationHeaderMalformed", 400),
     },
+    "version": {
+        "json": ("IncompleteSignatureException", 400),
+        "query": ("IncompleteSignature", 400),
+        "ec2": ("AuthFailure", 401),
+        "rest-xml": ("InvalidRequest", 400),
+    },
     "unknown_key": {
         "json": ("UnrecognizedClientException", 400),
         "query": ("InvalidClientTokenId", 403),

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from nitro_workflow.cloud.local.app import AccessLog, make_app
 from nitro_workflow.cloud.local.assemble import open_services
 from nitro_workflow.cloud.local.dispatch import Dispatcher
-from nitro_workflow.cloud.local.service import Services, Settings
+from nitro_workflow.cloud.local.service import MAX_AGE_S, Services, Settings
 from nitro_workflow.cloud.local.tls import TlsFiles, ensure_tls
 from nitro_workflow.errors import CloudUnavailable, UsageError
 
@@ -194,8 +194,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--bind", default="127.0.0.1")
     parser.add_argument("--json-log", action="store_true")
+    parser.add_argument("--attestation-max-age", type=int, default=MAX_AGE_S, metavar="SECONDS")
     values = parser.parse_args(arguments)
-    settings = Settings(values.lab.resolve())
+    settings = Settings(values.lab.resolve(), attestation_max_age_s=values.attestation_max_age)
     serve(ServeOptions(settings, values.bind, values.port, access_log=values.json_log))
 
 

@@ -7,7 +7,6 @@ blobs as bytes, times as datetime, absent members left out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,9 +19,20 @@ if TYPE_CHECKING:
     from nitro_workflow.cloud.local.store import Store
     from nitro_workflow.cloud.local.vault import Vault
 
-__all__ = ["BodyFile", "Call", "Caller", "Handler", "ServiceFault", "Services", "Settings", "Trail"]
+__all__ = [
+    "ANONYMOUS",
+    "MAX_AGE_S",
+    "BodyFile",
+    "Call",
+    "Caller",
+    "Handler",
+    "ServiceFault",
+    "Services",
+    "Settings",
+    "Trail",
+]
 
-_ROLE_SESSION = re.compile(r"^arn:(?P<p>[^:]+):sts::(?P<a>\d{12}):assumed-role/(?P<r>[^/]+)/.+$")
+MAX_AGE_S = 300  # seconds; see Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,7 @@ class Settings:
 
     lab: Path
     region: str = "us-east-1"
-    attestation_max_age_s: int = 300
+    attestation_max_age_s: int = MAX_AGE_S
 
     @property
     def folder(self) -> Path:

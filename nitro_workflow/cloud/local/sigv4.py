@@ -82,6 +82,16 @@ def read_claim(request: RawRequest) -> Claim | None:
     if "X-Amz-Signature" in request.query_values:
         return _from_query(request)
     text = request.headers.get("authorization")
+    if (text or "").startswith("AWS ") or {
+        "AWSAccessKeyId",
+        "Signature",
+    } <= request.query_values.keys():
+        # Signature Version 2: boto3 still presigns so unless it is told s3v4.
+        raise SignatureFault(
+            "version",
+            "The authorization mechanism you have provided is not supported. Please use "
+            f"{_ALGORITHM}.",
+        )
     if text is None:
         return None
     match = _AUTHORIZATION.match(text)
@@ -120,7 +130,8 @@ def _claim(credential: str, headers: str, signature: str, **further: Any) -> Cla
     parts = credential.split("/")
     if len(parts) != 5 or parts[4] != "aws4_request":
         raise SignatureFault("incomplete", "The credential scope has not five parts.")
-    claim = Claim(*parts[:4], tuple(headers.split(";")), signature, **further)  # type: ignore[misc]
+    key_id, date, region, service, _ = parts
+    claim = Claim(key_id, date, region, service, tuple(headers.split(";")), signature, **further)
     try:
         moment = claim.at
     except ValueError:

@@ -97,7 +97,7 @@ def list_users(services: Services, call: Call) -> Mapping[str, Any]:
 
 def _all(services: Services, call: Call, kind: str) -> list[sqlite3.Row]:
     path = call.params.get("PathPrefix", "/")
-    allow(services, call, arn_of(call.caller.account, kind, path, ""))
+    allow(services, call, arn_of(call.caller.account, kind, path, "*"))
     query = "SELECT * FROM entities WHERE kind = ? AND account = ? ORDER BY name"
     rows = services.store.read().execute(query, (kind, call.caller.account)).fetchall()
     return [row for row in rows if row["path"].startswith(path)]
