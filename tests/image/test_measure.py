@@ -1,0 +1,125 @@
+"""The arithmetic of the PCRs, written out again here, and the streaming meter against it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nitro_workflow.errors import ImageError
+from nitro_workflow.image import Measurements, measure_fd, measure_file, measure_parts
+from nitro_workflow.image.build import bytes_part, write_image
+from nitro_workflow.image.eif import SectionKind
+from nitro_workflow.image.measure import crc_of_header_and_body, pcr_of
+from nitro_workflow.image.worker import Lane
+from tests.image.conftest import parts_of
+
+# facts: PCR2 of an image with the bootstrap ramdisk only
+NO_APPLICATION = "21b9efbc184807662e966d34f390821309eeac6802309798826296bf3e8bec7c10edb30948c90ba67310f7b964fc500a"
+
+
+def by_hand(sections: list[tuple[SectionKind, bytes]]) -> tuple[bytes, bytes, bytes]:
+    contents: list[list[bytes]] = [[], [], []]
+    ramdisks = 0
+    for kind, data in sections:
+        if kind in (SectionKind.KERNEL, SectionKind.CMDLINE):
+            contents[0].append(data)
+            contents[1].append(data)
+        if kind is SectionKind.RAMDISK:
+            contents[0].append(data)
+            contents[1 if ramdisks == 0 else 2].append(data)
+            ramdisks += 1
+    return tuple(
+        hashlib.sha384(bytes(48) + hashlib.sha384(b"".join(content)).digest()).digest()
+        for content in contents
+    )
+
+
+def test_the_constant_of_no_application():
+    assert measure_parts(b"k", b"c", [b"r"]).hex()["PCR2"] == NO_APPLICATION
+    assert pcr_of(b"").hex() == NO_APPLICATION
+
+
+def test_a_small_image(small):
+    path = small()
+    data = path.read_bytes()
+    measured = measure_file(path)
+    assert (measured.pcr0, measured.pcr1, measured.pcr2) == by_hand(
+        [(SectionKind.KERNEL, b"kernel"), (SectionKind.CMDLINE, b"quiet"),
+         (SectionKind.RAMDISK, b"first"), (SectionKind.RAMDISK, b"second")]
+    )  # fmt: skip
+    assert measured.crc32 == zlib.crc32(data[548:], zlib.crc32(data[:544]))
+    assert measured.crc32 == int.from_bytes(data[544:548], "big")
+    assert measured.pcr8 is None
+    assert measured.registers[8] == bytes(48)
+    assert list(measured.to_json()) == ["HashAlgorithm", "PCR0", "PCR1", "PCR2"]
+    fd = os.open(path, os.O_RDONLY)
+    assert measure_fd(fd) == measured
+    os.close(fd)
+
+
+kinds = st.sampled_from(
+    [SectionKind.KERNEL, SectionKind.CMDLINE, SectionKind.RAMDISK, SectionKind.METADATA]
+)
+sizes = st.integers(0, 50) | st.integers(0, 3_000_000)
+
+
+@given(st.lists(st.tuples(kinds, st.integers(0, 255), sizes), min_size=2, max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_any_order_of_sections_measures_as_by_hand(tmp_path_factory, drawn):
+    sections = [(kind, bytes([fill]) * size) for kind, fill, size in drawn]
+    path = tmp_path_factory.mktemp("m") / "x.eif"
+    built = write_image(
+        [bytes_part(kind, data) for kind, data in sections], output=path, architecture="x86_64"
+    )
+    measured = measure_file(path)
+    assert (measured.pcr0, measured.pcr1, measured.pcr2) == by_hand(sections)
+    assert built.measurements == measured
+    data = path.read_bytes()
+    assert measured.crc32 == zlib.crc32(data[548:], zlib.crc32(data[:544]))
+
+
+@given(st.binary(max_size=600), st.binary(max_size=5000))
+def test_crcs_combine(head, body):
+    assert crc_of_header_and_body(head, zlib.crc32(body), len(body)) == zlib.crc32(head + body)
+
+
+def test_parts_measure_as_the_file(small):
+    measured = measure_file(small())
+    parts = measure_parts(b"kernel", b"quiet", [b"first", b"second"])
+    assert parts.hex() == measured.hex()
+
+
+def test_progress_ends_at_the_size(small):
+    seen: list[tuple[int, int]] = []
+    path = small()
+    measure_file(path, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (path.stat().st_size,) * 2
+
+
+def test_a_file_that_shrinks_meanwhile_is_refused(tmp_path):
+    path = tmp_path / "x.eif"
+    write_image(parts_of(ramdisks=(bytes(3_000_000),)), output=path, architecture="x86_64")
+    with pytest.raises(ImageError, match="ended while it was being read"):
+        measure_file(path, lambda done, total: os.truncate(path, 2_000_000))
+
+
+def test_a_lane_hands_on_the_error_of_its_sink():
+    lane = Lane(2)
+
+    def broken(data: bytes) -> None:
+        raise MemoryError
+
+    lane.put(broken, bytes(100_000))
+    with pytest.raises(MemoryError):
+        lane.drain()
+    lane.close()
+    lane.close()
+
+
+def test_measurements_are_values():
+    assert Measurements(b"", b"", b"", None, 0) == Measurements(b"", b"", b"", None, 0)
