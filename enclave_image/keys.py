@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nitro_workflow.enclave.jobs import PARENT_CID, Credentials
+from nitro_workflow.enclave.jobs import PARENT_CID, Credentials, b64
 from nitro_workflow.enclave.measured import MeasuredConfig
 from nitro_workflow.errors import AccessRefused, NitroWorkflowError, ServiceError, UntrustedAnswer
 
@@ -90,6 +90,7 @@ class RunKey:
 
     def _evidence(self, document: bytes) -> dict[str, Any]:
         return {
+            "document": b64(document),
             "document_sha256": hashlib.sha256(document).hexdigest(),
             "document_bytes": len(document),
             "public_key_sha256": hashlib.sha256(self.spki).hexdigest(),

@@ -34,6 +34,7 @@ __all__ = [
     "RootfsReport",
     "build_rootfs",
     "inspect_parent",
+    "report_json",
 ]
 
 COMMAND = ("/usr/bin/python3", "-I", "-S", "-B", "/app")
@@ -295,6 +296,7 @@ def _record(target: Path, path: str, origin: str) -> FileRecord:
 
 
 def _trust(measured: MeasuredConfig) -> dict[str, object]:
+    owner_key = hashlib.sha256(measured.owner_public_key_pem.encode()).hexdigest()
     return {
         "kms_host": measured.kms_host,
         "ca_sha256": hashlib.sha256(measured.ca_pem.encode()).hexdigest(),
@@ -302,9 +304,7 @@ def _trust(measured: MeasuredConfig) -> dict[str, object]:
         "encryption_context": dict(measured.encryption_context),
         "query": measured.query.to_json(),
         "threshold": measured.threshold,
-        "owner_public_key_sha256": hashlib.sha256(
-            measured.owner_public_key_pem.encode()
-        ).hexdigest(),
+        "owner_public_key_sha256": owner_key,
     }
 
 
