@@ -48,7 +48,7 @@ class DeclaredInput:
         """Return True: the Encryption SDK asks."""
         return True
 
-    def read(self, count: int = -1) -> bytes:
+    def read(self, count: int | None = -1) -> bytes:
         """Return ``count`` bytes, fewer only where the declared size ends."""
         wanted = self._left if count is None or count < 0 else min(count, self._left)
         parts = []

@@ -5,7 +5,8 @@ documents and an encrypted result; none of that gives plaintext without the encl
 to do over a control socket, one JSON object a line::
 
     {"op": "ping"}
-    {"op": "get_object", "bucket", "key", "version_id"}     → {"bytes", "sha256", "version_id", "role"}
+    {"op": "get_object", "bucket", "key", "version_id"}
+                             → {"bytes", "sha256", "version_id", "role"}
     {"op": "send", "job", "form", "nonce", "cid", "bucket", "key", "version_id",
      "encrypted_key": null | {"key", "version_id"}}         → {"status": "queued"}
     {"op": "job", "job"}     → {"status", "step", "evidence", "result", "receipt", "error", "trace"}
@@ -25,7 +26,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from nitro_workflow.enclave.jobs import (
     parse_request,
     unb64,
 )
+from nitro_workflow.enclave.records import Records
 from nitro_workflow.errors import (
     AccessRefused,
     CloudUnavailable,
@@ -47,7 +49,7 @@ from nitro_workflow.errors import (
 )
 from nitro_workflow.vsock import TraceWriter, Transport, frames, open_transport
 
-__all__ = ["Parent", "Records", "serve"]
+__all__ = ["Parent", "serve"]
 
 FOLDER_SETTING = "NITRO_WORKFLOW_INSTANCE"
 MAX_LINE = 64 * 1024
@@ -56,65 +58,6 @@ BUSY_PATIENCE_S = 600.0
 CHUNK = 256 * 1024
 
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-class Records:
-    """Job states: in memory, and each in a file that is replaced as a whole."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._states: dict[str, dict[str, Any]] = {}
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(folder.glob("*.json")):
-            self._load(path)
-
-    def _load(self, path: Path) -> None:
-        try:
-            state = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            return  # half a file of a killed process: the job is unknown, and can be sent again
-        if state.get("status") in ("queued", "running"):
-            error = EnclaveError(
-                "the parent application was restarted during the job",
-                expected="a job that ends",
-                where="D2",
-                next="run step D2 again",
-            )
-            state |= {"status": "failed", "step": "D2", "error": error.to_json()}
-        self._states[path.stem] = state
-
-    def create(self, job: str) -> None:
-        """Begin a record. Raises `FrameError` for an id that was used before."""
-        with self._lock:
-            known = job in self._states
-            if not known:
-                self._states[job] = {"status": "queued", "step": "D2", "evidence": {}, "trace": []}
-        if known:
-            raise _bad("a job id that was used before", "a new UUID")
-        self.update(job)
-
-    def update(self, job: str, **changes: Any) -> None:
-        """Change fields of a record and write it."""
-        with self._lock:
-            state = self._states[job] = {**self._states[job], **changes}
-            path = self._folder / f"{job}.json"
-            new = path.with_suffix(".new")
-            new.write_text(json.dumps(state), encoding="utf-8")
-            new.replace(path)
-
-    def get(self, job: str) -> dict[str, Any]:
-        """Return a record. Raises `FrameError` for an unknown id."""
-        with self._lock:
-            state = self._states.get(job)
-        if state is None:
-            raise _bad("a job that is not known here", "the id of a job that was sent")
-        return dict(state)
-
-    def add(self, job: str, step: str, evidence: Mapping[str, Any]) -> None:
-        """Add one step's evidence."""
-        known = self.get(job)["evidence"]
-        self.update(job, step=step, evidence={**known, step: dict(evidence)})
 
 
 class Parent:
@@ -135,12 +78,13 @@ class Parent:
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the answer to one request; errors become ``{"error": …}``."""
         try:
-            operation = {
+            operations: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
                 "ping": self._ping,
                 "get_object": self._get_object,
                 "send": self._send,
                 "job": lambda r: self.records.get(_text(r, "job")),
-            }.get(str(request.get("op")))
+            }
+            operation = operations.get(str(request.get("op")))
             if operation is None:
                 raise _bad("an unknown op", "ping | get_object | send | job")
             return operation(request)
@@ -238,7 +182,7 @@ class Parent:
             time.sleep(0.2)
 
     def _credentials(self) -> Credentials:
-        """Take the instance role's credentials from IMDSv2. They give nothing without a document."""
+        """Take the role's credentials from IMDSv2: they give nothing without a document."""
         with _cloud_errors("D2, IMDSv2"):
             found = self._session.get_credentials()
             frozen = found.get_frozen_credentials() if found else None
@@ -291,7 +235,7 @@ class Parent:
             job, status="done", step="D9", result=event["result"], receipt=event["receipt"]
         )
 
-    def _note(  # noqa: PLR0913 - the fields of a trace line
+    def _note(
         self,
         job: str | None,
         step: str,

@@ -31,7 +31,7 @@ from nitro_workflow.lab.rehearsal import KEY_ARN, PracticeKms
 from nitro_workflow.lab.sealing import encrypt_envelope, encrypt_message
 from nitro_workflow.lab.wheels import Wheels, interpreter, module_paths
 from nitro_workflow.nsm import NsmModule
-from nitro_workflow.vsock import GuestTransport, frames
+from nitro_workflow.vsock import frames
 from nitro_workflow.vsock.transport import GATEWAY, read_line
 
 __all__ = ["Closure", "find_closure"]

@@ -72,7 +72,7 @@ def _run(order: dict[str, object]) -> None:
     from nitro_workflow import vsock
     from nitro_workflow.enclave import nsm_device
 
-    app.CONFIG_PATH = str(order["config"])
+    app.CONFIG_PATH = str(order["config"])  # type: ignore[attr-defined]  # only a rehearsal may
     nsm_device.NSM_DESCRIPTOR = order["nsm"]  # type: ignore[misc,assignment]  # Final: only a rehearsal may
     folder = pathlib.Path(str(order["vsock"]))
     vsock.open_transport = lambda: vsock.GuestTransport(folder)
@@ -83,7 +83,7 @@ def main() -> None:
     """Follow the order given as JSON in the first argument until standard input ends."""
     order = json.loads(sys.argv[1])
     sys.path += order["paths"]
-    sys.meta_path.insert(0, _Hide(order["hidden"]))  # type: ignore[arg-type]  # never finds
+    sys.meta_path.insert(0, _Hide(order["hidden"]))
     sys.addaudithook(_watch)
     _run(order)
     sys.stdin.buffer.read()

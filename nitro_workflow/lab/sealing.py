@@ -192,7 +192,8 @@ def _require_size(ciphertext: int) -> None:
 
 def require_context(encryption_context: Mapping[str, str]) -> dict[str, str]:
     """Return the context as a dict of non-empty texts. Raises `UsageError`."""
-    for name, value in encryption_context.items():
+    pairs: Mapping[Any, Any] = encryption_context  # a notebook may pass anything
+    for name, value in pairs.items():
         if not (isinstance(name, str) and isinstance(value, str) and name and value):
             break
         if name.startswith(RESERVED_CONTEXT_PREFIX):

@@ -1,4 +1,4 @@
-"""Which installed package does a file belong to, is it the locked one, and is it unchanged?"""
+"""Whose is a file: of which package, is that the locked one, is the file unchanged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def interpreter() -> Path:
 
 
 def application_root() -> Path:
-    """Return the folder that holds ``enclave_image/``. Raises `ImageError` outside of a checkout."""
+    """Return the folder that holds ``enclave_image/``; raises `ImageError` outside a checkout."""
     root = Path(nitro_workflow.__file__).resolve().parent.parent
     if not (root / "enclave_image" / "app.py").is_file():
         raise ImageError(
