@@ -6,10 +6,12 @@ RFC 5280 §4.2.1.1 asks for (facts of `openssl verify -x509_strict` and cryptogr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
+from threading import Lock
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -18,7 +20,10 @@ from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
 
 from nitro_workflow.attestation.document import Finding
 
-__all__ = ["Chain", "build_chain", "check_validity"]
+__all__ = ["CACHED_LINKS", "Chain", "Links", "build_chain", "check_validity"]
+
+CACHED_LINKS = 1_024
+"""Pairs of certificates that are remembered, some 1.5 KiB each: instances share what is above."""
 
 _CURVE = "secp384r1"
 # What cryptography raises for bytes that are not a certificate; UserWarning where warnings are
@@ -51,23 +56,65 @@ class Chain:
     readable: bool = True
 
 
-def build_chain(cabundle: Sequence[bytes], leaf: bytes | None) -> Chain:
+@dataclass(slots=True)
+class Links:
+    """Remembers by their bytes which certificates issued which. Safe between threads."""
+
+    _held: OrderedDict[tuple[bytes, bytes], None] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def holds(self, issuer: bytes, subject: bytes) -> bool:
+        """Say whether this link was seen to hold."""
+        return (issuer, subject) in self._held
+
+    def note(self, issuer: bytes, subject: bytes) -> None:
+        """Remember that it holds; the oldest is forgotten."""
+        with self._lock:
+            self._held[issuer, subject] = None
+            if len(self._held) > CACHED_LINKS:
+                self._held.popitem(last=False)
+
+
+def build_chain(
+    cabundle: Sequence[bytes],
+    leaf: bytes | None,
+    *,
+    links: Links | None = None,
+    first_only: bool = False,
+) -> Chain:
     """Check all links of a chain: names, signatures, constraints, key usage, path length.
 
-    ``cabundle`` is root first, all DER. Never raises for bad bytes: see ``findings``.
+    ``cabundle`` is root first, all DER. ``links`` spares the signatures that held before;
+    ``first_only`` stops at the first finding. Never raises for bad bytes: see ``findings``.
     """
     ders = (*cabundle, leaf) if leaf is not None else tuple(cabundle)
     names = [*(f"cabundle[{i}]" for i in range(len(cabundle))), "certificate"]
     certificates, findings = _load(ders, names)
     if len(certificates) != len(ders) or leaf is None or not cabundle:
         return _broken(ders, certificates, findings, has_leaf=leaf is not None)
-    findings += _twice(ders, names)
-    for position, certificate in enumerate(certificates):
-        findings += _own_rules(certificate, names[position], len(certificates) - 2 - position)
-    for position, (issuer, subject) in enumerate(pairwise(certificates)):
-        findings += _link(issuer, subject, names[position], names[position + 1])
+    found = _check(ders, certificates, names, links or Links())
+    findings += islice(found, 1) if first_only else found
     windows = tuple((c.not_valid_before_utc, c.not_valid_after_utc) for c in certificates)
     return Chain(ders, windows, _p384(certificates[-1]), tuple(findings))
+
+
+def _check(
+    ders: Sequence[bytes],
+    certificates: Sequence[x509.Certificate],
+    names: Sequence[str],
+    links: Links,
+) -> Iterator[Finding]:
+    yield from _twice(ders, names)
+    for position, certificate in enumerate(certificates):
+        yield from _own_rules(certificate, names[position], len(certificates) - 2 - position)
+    for position, (issuer, subject) in enumerate(pairwise(certificates)):
+        pair = ders[position], ders[position + 1]
+        if links.holds(*pair):
+            continue
+        broken = _link(issuer, subject, names[position], names[position + 1])
+        yield from broken
+        if not broken:
+            links.note(*pair)
 
 
 def check_validity(chain: Chain, at: datetime) -> list[Finding]:
@@ -115,14 +162,14 @@ def _broken(
     """Keep what can still be told of a chain that does not reach from a root to the leaf."""
     if not findings:
         missing = "cabundle" if has_leaf else "certificate"
-        findings = [Finding("none", "certificates from the root to the leaf", missing)]
+        findings = [Finding("no certificates", "certificates from the root to the leaf", missing)]
     whole = has_leaf and len(certificates) == len(ders)
     windows = tuple((c.not_valid_before_utc, c.not_valid_after_utc) for c in certificates)
     leaf_key = _p384(certificates[-1]) if whole and certificates else None
     return Chain(ders, windows if whole else (), leaf_key, tuple(findings), whole)
 
 
-def _twice(ders: Sequence[bytes], names: Sequence[str]) -> list[Finding]:
+def _twice(ders: Sequence[bytes], names: Sequence[str]) -> Iterable[Finding]:
     return [
         Finding("a certificate that occurs before", "each certificate once", names[position])
         for position, der in enumerate(ders)

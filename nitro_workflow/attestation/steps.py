@@ -35,6 +35,8 @@ from nitro_workflow.encoding.cose import verify_sign1
 
 __all__ = ["AUTHENTICITY", "CLOCK_SKEW", "STEPS", "Case", "Expected", "Step"]
 
+_NO_PAYLOAD = "no payload that can be read"
+
 AUTHENTICITY = ("shape", "fields", "chain", "validity", "root", "signature")
 """The steps that the verdict is about."""
 
@@ -116,7 +118,7 @@ def _shape(case: Case) -> Result:
 
 def _fields(case: Case) -> Result:
     if case.reading.payload is None:
-        return _skipped("no payload map to look into")
+        return _skipped(_NO_PAYLOAD)
     unknown = tuple(f"unknown field {name[:64]!r}, not judged" for name in case.reading.unknown)
     return Result(case.reading.fields, f"{len(case.reading.payload)} fields", unknown)
 
@@ -167,6 +169,8 @@ def _freshness(case: Case) -> Result:
     limit = case.expected.max_age
     if limit is None:
         return _skipped("no maximum age was asked for")
+    if case.reading.payload is None:
+        return _skipped(_NO_PAYLOAD)
     timestamp = case.reading.values.get("timestamp_ms")
     if timestamp is None or case.at is None:
         return _failed("no time that can be read", f"at most {_span(limit)} old", "timestamp")
@@ -186,6 +190,8 @@ def _span(age: timedelta) -> str:
 def _same(case: Case, name: str, wanted: bytes | None) -> Result:
     if wanted is None:
         return _skipped("nothing was asked for")
+    if case.reading.payload is None:
+        return _skipped(_NO_PAYLOAD)
     value = case.reading.values.get(name)
     if value is None:
         return _failed("null or absent", f"{wanted.hex()[:64] or 'empty'}", name)
@@ -198,6 +204,8 @@ def _pcrs(case: Case) -> Result:
     judgement = case.judgement
     if judgement is None:
         return _skipped("no PCRs were asked for")
+    if case.reading.payload is None:
+        return _skipped(_NO_PAYLOAD)
     rows = tuple(
         f"PCR{row.index} {'matches' if row.matched else 'differs'}: "
         f"{row.found.hex() if row.found is not None else 'absent'}"
@@ -218,6 +226,8 @@ def _pcrs(case: Case) -> Result:
 def _debug(case: Case) -> Result:
     if case.reading.kind == "nitrotpm":
         return _skipped("a NitroTPM document: there is no debug mode")
+    if not case.reading.pcrs:
+        return _skipped("no PCRs that can be read")
     mode = case.reading.mode
     if mode == "production":
         return _passed("PCR0 is not all zero")

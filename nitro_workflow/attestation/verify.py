@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Literal
 
-from nitro_workflow.attestation.chain import Chain, build_chain
+from nitro_workflow.attestation.chain import Chain, Links, build_chain
 from nitro_workflow.attestation.document import AttestationDocument, time_of
 from nitro_workflow.attestation.parse import Reading, examine
 from nitro_workflow.attestation.pcrs import PcrExpectation
@@ -53,6 +53,7 @@ class Verifier:
         self._root = parse_root(root)
         self._fingerprint = fingerprint(self._root)
         self._chains: OrderedDict[tuple[bytes, ...], Chain] = OrderedDict()
+        self._links = Links()
         self._lock = Lock()
 
     @classmethod
@@ -146,7 +147,7 @@ class Verifier:
         return self._explain(document, at, expected)
 
     def _explain(self, document: bytes | AttestationDocument, at: At, expected: Expected) -> Report:
-        case = self._case(document, at, expected)
+        case = self._case(document, at, expected, first_only=False)
         steps = tuple(step.outcome(case) for step in STEPS)
         failed = tuple(step.id for step in steps if step.status == "failed")
         authentic = all(step.status == "passed" for step in steps if step.id in AUTHENTICITY)
@@ -163,7 +164,7 @@ class Verifier:
     def _verify(
         self, document: bytes | AttestationDocument, at: At, expected: Expected
     ) -> VerifiedAttestation:
-        case = self._case(document, at, expected)
+        case = self._case(document, at, expected, first_only=True)
         outcomes = []
         for step in STEPS:
             outcome = step.outcome(case)
@@ -183,7 +184,14 @@ class Verifier:
             steps=tuple(outcomes),
         )
 
-    def _case(self, document: bytes | AttestationDocument, at: At, expected: Expected) -> Case:
+    def _case(
+        self,
+        document: bytes | AttestationDocument,
+        at: At,
+        expected: Expected,
+        *,
+        first_only: bool,
+    ) -> Case:
         raw = document.raw if isinstance(document, AttestationDocument) else bytes(document)
         reading = examine(raw)
         moment = _moment(reading, at, expected)
@@ -194,7 +202,7 @@ class Verifier:
                 judgement = replace(judgement, matched=False, note="a document of a known kind")
         return Case(
             reading=reading,
-            chain=self._chain(reading),
+            chain=self._chain(reading, first_only=first_only),
             root=self._root,
             at=moment,
             time_source="document" if at == "document" else "given",
@@ -202,7 +210,7 @@ class Verifier:
             judgement=judgement,
         )
 
-    def _chain(self, reading: Reading) -> Chain:
+    def _chain(self, reading: Reading, *, first_only: bool) -> Chain:
         """Return the chain, from the cache where these very bytes held before.
 
         A cached chain says that its links hold, which does not depend on the time; validity is
@@ -216,7 +224,7 @@ class Verifier:
             if chain is not None:
                 self._chains.move_to_end(key)
                 return chain
-        chain = build_chain(bundle, leaf)
+        chain = build_chain(bundle, leaf, links=self._links, first_only=first_only)
         if not chain.findings:
             with self._lock:
                 self._chains[key] = chain
