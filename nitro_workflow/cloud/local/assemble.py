@@ -8,16 +8,18 @@ from nitro_workflow.cloud.local.catalogue import schemas
 from nitro_workflow.cloud.local.events import EventLog
 from nitro_workflow.cloud.local.gate import Gate
 from nitro_workflow.cloud.local.s3.data import sweep
-from nitro_workflow.cloud.local.seed import seed
+from nitro_workflow.cloud.local.seed import Keys, seed
 from nitro_workflow.cloud.local.service import Services, Settings
 from nitro_workflow.cloud.local.store import Store
 from nitro_workflow.cloud.local.vault import Vault
 
-__all__ = ["open_services"]
+__all__ = ["CREDENTIALS", "open_services"]
+
+CREDENTIALS = "credentials.json"  # keys that were drawn at the first start; mode 0600
 
 
-def open_services(settings: Settings) -> Services:
-    """Open (or make) the cloud in ``settings.folder``.
+def open_services(settings: Settings, keys: Keys | None = None) -> Services:
+    """Open (or make) the cloud in ``settings.folder``; `keys` seed one that is made.
 
     Raises:
         CloudUnavailable: a wrapping key that is not one.
@@ -29,7 +31,7 @@ def open_services(settings: Settings) -> Services:
     store.create(schemas())
     vault = Vault.at(folder / "wrapping.key")
     services = Services(settings, store, vault, Gate(store), EventLog(store))
-    seed(services, credentials=folder / "credentials.json")
+    seed(services, given=keys, keep_in=folder / CREDENTIALS)
     sweep(services)
     services.events.forget_old(datetime.now(UTC))
     return services

@@ -180,8 +180,8 @@ def _record(request: Request, policies: Policies, decision: Decision) -> dict[st
         "deciding": [item.to_json() for item in decision.deciding],
         "basis": request.context.basis,
     }
-    # Twenty times a second an ordinary Decrypt is allowed for the same reason: its statements are
-    # enough. What was refused, and what was attested, is explained in full.
+    # An ordinary call is allowed again and again for the same reason: its statements are enough.
+    # What was refused, and what was attested, is explained in full.
     if decision.allowed and not request.context.attested:
         record["summary"] = f"allowed by {_named(decision)}"
     else:

@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.cloud.local.app import AccessLog, make_app
-from nitro_workflow.cloud.local.assemble import open_services
+from nitro_workflow.cloud.local.assemble import CREDENTIALS, open_services
 from nitro_workflow.cloud.local.dispatch import Dispatcher
+from nitro_workflow.cloud.local.seed import read_keys
 from nitro_workflow.cloud.local.service import MAX_AGE_S, Services, Settings
 from nitro_workflow.cloud.local.tls import TlsFiles, ensure_tls
-from nitro_workflow.errors import CloudUnavailable, UsageError
+from nitro_workflow.errors import CertificateError, CloudUnavailable, UsageError
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -37,13 +39,19 @@ _GRACE_S = 10  # seconds that requests under way have, once the process was told
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How the cloud is served. `port` 0 takes a free one; `tls` None takes the cloud's own."""
+    """How the cloud is served.
+
+    `port` 0 takes a free one; `tls` None takes the cloud's own; `credentials` is a file of keys to
+    seed a new cloud with; `name` is the host name clients use where it is not the address.
+    """
 
     settings: Settings
     host: str = "127.0.0.1"
     port: int = 0
     tls: TlsFiles | None = None
+    credentials: Path | None = None
     access_log: bool = False
+    name: str = ""
 
 
 def serve(options: ServeOptions) -> None:
@@ -55,11 +63,13 @@ def serve(options: ServeOptions) -> None:
     """
     settings = options.settings
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _refuse_seeded_credentials(options)
+    _refuse_open_doors(options)
+    keys = read_keys(options.credentials) if options.credentials else None
     with _claim(settings.folder):
+        (settings.folder / "endpoint.json").unlink(missing_ok=True)
         tls = options.tls or ensure_tls(settings.folder, settings.region)
         listener = _listen(options.host, options.port)
-        services = open_services(settings)
+        services = open_services(settings, keys)
         try:
             _run(options, services, tls, listener)
         finally:
@@ -68,17 +78,57 @@ def serve(options: ServeOptions) -> None:
             services.store.close()
 
 
-def _refuse_seeded_credentials(options: ServeOptions) -> None:
-    """Refuse to offer the seeded operators to a network."""
-    seeded = options.settings.folder / "credentials.json"
+def _refuse_open_doors(options: ServeOptions) -> None:
+    """On an address that others can reach: no keys but those given, no certificate but theirs."""
     if _is_loopback(options.host):
         return
-    raise UsageError(
-        f"the address {options.host}, which other machines can reach, and {seeded.name}",
-        expected="a loopback address",
-        where="--bind",
-        next="bind to 127.0.0.1",
-    )
+    folder = options.settings.folder
+    drawn = (folder / CREDENTIALS).exists()
+    made = (folder / "state.sqlite3").exists()
+    if drawn or not (made or options.credentials):
+        raise UsageError(
+            f"{options.host}, which other machines can reach, and keys that were drawn by default",
+            expected="a cloud seeded with --credentials FILE",
+            where="--bind",
+            next="nitro-workflow cloud new-credentials FILE, then serve a new folder with it",
+        )
+    if options.tls is None:
+        raise UsageError(
+            f"{options.host}, which other machines can reach, and the lab's own certificate",
+            expected="--tls-certificate, --tls-key and --tls-ca of a name that clients can check",
+            where="--bind",
+            next="give the three files, or bind to 127.0.0.1",
+        )
+
+
+def tls_files(certificate: Path | None, key: Path | None, ca: Path | None) -> TlsFiles | None:
+    """Return the files given, checked to belong together; None where none is given.
+
+    Raises:
+        UsageError: one without the others.
+        CertificateError: not a certificate and its key.
+    """
+    if certificate is None and key is None and ca is None:
+        return None
+    if certificate is None or key is None or ca is None:
+        raise UsageError(
+            "one of the three TLS files without the others",
+            expected="--tls-certificate, --tls-key and --tls-ca",
+            where="--tls-…",
+            next="give all three, or none for the cloud's own",
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+        context.load_verify_locations(ca)
+    except (ssl.SSLError, OSError) as error:
+        raise CertificateError(
+            f"TLS files that do not load ({error})",
+            expected="a PEM chain, its private key, and a PEM CA",
+            where="--tls-…",
+            next="check them with `openssl x509 -in FILE -text`",
+        ) from None
+    return TlsFiles(ca.resolve(), certificate, key)
 
 
 def _is_loopback(host: str) -> bool:
@@ -135,7 +185,7 @@ def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: soc
     import uvicorn
 
     async def ready() -> None:
-        write_endpoint(options.settings.folder, _address(options.host, listener), tls.ca)
+        write_endpoint(options.settings.folder, _address(options, listener), tls.ca)
 
     app = make_app(Dispatcher(services), log=_logger(options.access_log), on_start=ready)
     config = uvicorn.Config(
@@ -162,8 +212,8 @@ def _serve_on(server: Server, listener: socket.socket) -> None:
     server.run(sockets=[listener])
 
 
-def _address(host: str, listener: socket.socket) -> str:
-    port = listener.getsockname()[1]
+def _address(options: ServeOptions, listener: socket.socket) -> str:
+    host, port = options.name or options.host, listener.getsockname()[1]
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
