@@ -1,0 +1,360 @@
+"""What runs between the hypervisor and a sandboxed program: kernel, ramdisk 0 and init in one.
+
+Started as ``python -I -S bootstrap.py SPEC`` by `host.sandbox`; SPEC is JSON. Three processes come of
+it: the *outer* one leaves the namespaces and waits; the *init*, process 1 of the new ones, builds the
+root, gives up every privilege and reaps; the *program* is what the image says. Whoever dies takes those
+below along. Everything is imported before the old root goes: afterwards a module would come from the image.
+"""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import itertools
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.host import linux, seccomp
+from nitro_workflow.image.eif import open_image
+from nitro_workflow.image.ramdisk import ramdisk_entries
+from nitro_workflow.image.unpack import unpack_entries
+
+WORK = "/tmp"  # noqa: S108 - a mount point in a mount namespace of our own, never this machine's folder
+DEVICES = ("null", "zero", "full", "random", "urandom")
+DEFAULT_PATH = "/sbin:/usr/sbin:/bin:/usr/bin"  # [src: sdk-bootstrap init/init.c]
+HEARTBEAT = b"\xb7"
+NSM = 3  # the descriptor an enclave finds its module at
+
+NAMESPACES = (
+    linux.CLONE_NEWUSER
+    | linux.CLONE_NEWNS
+    | linux.CLONE_NEWPID
+    | linux.CLONE_NEWIPC
+    | linux.CLONE_NEWUTS
+)
+
+
+class Boot:
+    """The line to the hypervisor: JSON datagrams, sometimes with descriptors."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.sock = socket.socket(fileno=descriptor)
+
+    def tell(self, event: str, descriptors: list[int] | None = None, **fields: Any) -> None:
+        """Send one event."""
+        data = json.dumps({"event": event, **fields}).encode()
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors or []))]
+        self.sock.sendmsg([data], rights if descriptors else [])
+
+
+def main() -> int:
+    """Be the outer process; return the exit status of the program."""
+    spec = json.loads(sys.argv[1])
+    boot = Boot(spec["boot"])
+    stage = "start"
+    try:
+        # A parent that died before this line leaves us to init: the pid then differs.
+        linux.die_with_parent()
+        if os.getppid() != spec["parent"]:
+            return 1
+        stage = "namespaces"
+        _leave_namespaces(spec)
+        stage = "mounts"
+        trees = _clone_trees(spec)
+    except OSError as error:
+        boot.tell("error", stage=stage, errno=error.errno, text=error.strerror or str(error))
+        return 1
+    child = os.fork()
+    if child == 0:
+        os._exit(_init(spec, boot, trees))
+    linux.die_with_parent()
+    linux.close_from(3)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) & 0xFF
+
+
+def _leave_namespaces(spec: dict[str, Any]) -> None:
+    """Enter new namespaces, as user 0 of a user namespace that maps one ordinary user."""
+    uid, gid = os.geteuid(), os.getegid()
+    flags = NAMESPACES | (0 if spec["network"] else linux.CLONE_NEWNET)
+    if spec["user"] is None:
+        linux.unshare(flags)
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"0 {uid} 1")
+        _write("/proc/self/gid_map", f"0 {gid} 1")
+        return
+    # Started by root: the sandbox is another user. Only a process outside may write such a map.
+    me, (ready, go) = os.getpid(), os.pipe()
+    helper = os.fork()
+    if helper == 0:
+        os.read(ready, 1)
+        try:
+            _write(f"/proc/{me}/uid_map", f"0 {spec['user']} 1")
+            _write(f"/proc/{me}/gid_map", f"0 {spec['user']} 1")
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    try:
+        linux.unshare(flags)
+    finally:
+        os.write(go, b"!")
+        _, status = os.waitpid(helper, 0)
+        os.close(ready)
+        os.close(go)
+    if status:
+        raise PermissionError(1, "the user map could not be written")
+
+
+def _clone_trees(spec: dict[str, Any]) -> dict[str, int]:
+    """Copy what will be mounted while this process still has its first user: files may be its own."""
+    linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
+    sources = {f"/dev/{name}": f"/dev/{name}" for name in DEVICES}
+    sources.update({bind["target"]: bind["source"] for bind in spec["binds"]})
+    return {target: linux.clone_tree(source) for target, source in sources.items()}
+
+
+def _init(spec: dict[str, Any], boot: Boot, trees: dict[str, int]) -> int:
+    """Be process 1: returns the exit status of the program."""
+    stage = "user"
+    try:
+        if spec["user"] is not None:
+            os.setgroups([])
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+        linux.die_with_parent()
+        os.setsid()
+        os.umask(0o022)
+        stage = "root"
+        linux.mount("tmpfs", WORK, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, _size(spec, 1))
+        trees.update(_fresh_proc())
+        if spec["image"] is not None:
+            stage = "image"
+            spec = {**spec, **_unpack(spec)}
+            stage = "root"
+            _enter_root(f"{WORK}/image/rootfs")
+        else:
+            _build_instance_root(spec, trees)
+            _enter_root(WORK)
+        _furnish(spec, trees)
+        stage = "vsock"
+        if spec["image"] is not None:
+            _vsock_device(boot)
+        stage = "privileges"
+        _give_up_privileges(spec)
+        stage = "program"
+        child = _start(spec)
+    except (OSError, NitroWorkflowError, ValueError) as error:
+        number = getattr(error, "errno", None)
+        boot.tell("error", stage=stage, errno=number, text=str(error)[:2000])
+        return 1
+    boot.tell("started")
+    linux.close_from(3)
+    return _reap(child)
+
+
+def _unpack(spec: dict[str, Any]) -> dict[str, Any]:
+    """Unpack the customer's ramdisks as the kernel would; take command and environment from them."""
+    folder = Path(WORK, "image")
+    with open_image(spec["image"]) as image:
+        parts = [ramdisk_entries(image, index) for index in range(1, len(image.ramdisks))]
+        unpack_entries(itertools.chain(*parts), folder)
+    command = [line for line in _lines(folder / "cmd") if line]
+    if not command:
+        raise ValueError("the image has no /cmd: nothing to run")
+    pairs = (line.partition("=") for line in _lines(folder / "env"))
+    environment = {name: value for name, sign, value in pairs if name and sign}
+    return {"command": command, "environment": environment}
+
+
+def _lines(path: Path) -> list[str]:
+    if path.is_symlink() or not path.is_file():
+        return []
+    text = os.fsdecode(path.read_bytes())
+    path.unlink()
+    return text.split("\n")
+
+
+def _build_instance_root(spec: dict[str, Any], trees: dict[str, int]) -> None:
+    """Put the read-only system and the instance's own folder into an empty root."""
+    for target, source in spec["links"].items():
+        os.makedirs(os.path.dirname(WORK + target), exist_ok=True)
+        os.symlink(source, WORK + target)
+    for bind in spec["binds"]:
+        target = WORK + bind["target"]
+        if bind["folder"]:
+            os.makedirs(target, exist_ok=True)
+        else:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+        linux.attach_tree(trees[bind["target"]], target)
+        if not bind["writable"]:
+            linux.set_read_only(target)
+
+
+def _enter_root(folder: str) -> None:
+    """Make ``folder`` the root and let the old one go."""
+    if not os.path.isdir(folder) or os.path.islink(folder):
+        raise ValueError("the image has no /rootfs folder")
+    linux.mount(folder, folder, None, linux.MS_BIND | linux.MS_REC)
+    os.chdir(folder)
+    linux.pivot_root(".", ".")
+    # The old root now lies on top of the new one: detach it, then stand in the new one.
+    linux.unmount(".")
+    os.chdir("/")
+
+
+def _fresh_proc() -> dict[str, int]:
+    """Return a /proc of the new pid namespace, detached; none where the kernel refuses one.
+
+    The kernel asks that a /proc be visible already, so this comes before the old root goes.
+    """
+    folder = f"{WORK}/.proc"
+    os.mkdir(folder)
+    flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC | linux.MS_RDONLY
+    try:
+        linux.mount("proc", folder, "proc", flags)
+    except PermissionError:
+        # This machine's own /proc is masked (a container's is): the sandbox's stays empty.
+        return {}
+    tree = linux.clone_tree(folder)
+    linux.unmount(folder)
+    os.rmdir(folder)
+    return {"/proc": tree}
+
+
+def _furnish(spec: dict[str, Any], trees: dict[str, int]) -> None:
+    """Mount /dev, /proc, /tmp and /run. Paths are looked up in the new root: links lead nowhere."""
+    plain = linux.MS_NOSUID | linux.MS_NODEV
+    for name in ("dev", "proc", "sys", "tmp", "run"):
+        os.makedirs(f"/{name}", exist_ok=True)
+    linux.mount("tmpfs", "/dev", "tmpfs", linux.MS_NOSUID | linux.MS_NOEXEC, "size=64k,mode=755")
+    for name in DEVICES:
+        os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
+        linux.attach_tree(trees[f"/dev/{name}"], f"/dev/{name}")
+    os.mkdir("/dev/shm")  # noqa: S108 - the POSIX name of shared memory
+    linux.mount("tmpfs", "/dev/shm", "tmpfs", plain, _size(spec, 2))  # noqa: S108
+    for name, target in {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
+        os.symlink(f"/proc/self/{target}", f"/dev/{name}")
+    if "/proc" in trees:
+        linux.attach_tree(trees["/proc"], "/proc")
+    if spec["image"] is not None:
+        data = _size(spec, 2).replace("755", "1777")
+        linux.mount("tmpfs", "/tmp", "tmpfs", plain, data)  # noqa: S108
+        linux.mount("tmpfs", "/run", "tmpfs", plain, _size(spec, 2))
+    else:
+        os.chmod("/tmp", 0o1777)  # noqa: S108,S103 - in memory already, and may hold the package
+    socket.sethostname(spec["hostname"])
+
+
+def _size(spec: dict[str, Any], share: int) -> str:
+    return f"size={spec['memory'] // share},mode=755"
+
+
+def _vsock_device(boot: Boot) -> None:
+    """Make the folder that plays the device, hand both its ends out, say the heartbeat."""
+    os.mkdir("/run/vsock", 0o700)
+    gateway = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    gateway.bind("/run/vsock/host.sock")
+    gateway.listen(64)
+    folder = os.open("/run/vsock", os.O_PATH | os.O_DIRECTORY)
+    boot.tell("unpacked", [gateway.fileno(), folder])
+    gateway.close()
+    os.close(folder)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as beat:
+        beat.connect("/run/vsock/host.sock")
+        beat.sendall(b"CONNECT 3 9000\n")
+        with beat.makefile("rb") as answer:
+            line = answer.readline(64)
+            beat.sendall(HEARTBEAT)
+            if not line.startswith(b"OK") or answer.read(1) != HEARTBEAT:
+                raise ValueError("no heartbeat from the parent")
+
+
+def _give_up_privileges(spec: dict[str, Any]) -> None:
+    """From here on: no capability, no way to get one, and only the system calls of the list."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would be the memory, on disk
+    code = seccomp.build_filter(spec["families"])
+    linux.drop_capabilities()
+    linux.no_new_privileges()
+    linux.install_filter(code)
+
+
+def _start(spec: dict[str, Any]) -> int:
+    """Fork the program; return its pid once it runs. Raises OSError when it cannot be executed."""
+    failed, report = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            _execute(spec, report)
+        except OSError as error:
+            os.write(report, f"{error.errno}".encode())
+        finally:
+            os._exit(127)
+    os.close(report)
+    number = os.read(failed, 16)
+    os.close(failed)
+    if number:
+        text = f"{spec['command'][0]}: {os.strerror(int(number))}"
+        raise OSError(int(number), text)
+    return child
+
+
+def _execute(spec: dict[str, Any], report: int) -> None:
+    """Be the program: descriptors 0 to 2, for an enclave 3, and nothing else."""
+    os.setsid()
+    os.chdir(spec["folder"])
+    report = _move_up(report)
+    nsm = _move_up(spec["nsm"]) if spec["nsm"] is not None else None
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0)
+    first = 3
+    if nsm is not None:
+        os.dup2(nsm, NSM, inheritable=True)
+        first = NSM + 1
+    os.dup2(report, first, inheritable=False)
+    linux.close_from(first + 1)
+    if spec["limit"]:
+        resource.setrlimit(resource.RLIMIT_DATA, (spec["memory"], spec["memory"]))
+    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    environment = {"PATH": DEFAULT_PATH, **spec["environment"]}
+    try:
+        os.execvpe(spec["command"][0], spec["command"], environment)
+    except OSError as error:
+        os.write(first, f"{error.errno}".encode())
+        os._exit(127)
+
+
+def _move_up(descriptor: int) -> int:
+    """Return a copy above those that are about to be set."""
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64)
+
+
+def _reap(child: int) -> int:
+    """Wait for the program and for whatever it left; return the program's exit status."""
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            return os.waitstatus_to_exitcode(status) & 0xFF
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    os._exit(main())
