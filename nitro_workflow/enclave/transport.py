@@ -176,6 +176,8 @@ class _Carrier:
         self, connection: http.client.HTTPConnection, request: Any, target: str
     ) -> tuple[int, dict[str, str], bytes]:
         headers = {name: _text(value) for name, value in request.headers.items()}
+        # What was signed: http.client would add the port, since it takes 80 for the usual one.
+        headers.setdefault("Host", self._host)
         connection.request(request.method, target, body=request.body, headers=headers)
         response = connection.getresponse()
         body = response.read(MAX_ANSWER_BYTES + 1)
