@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from nitro_workflow.cloud.local.iam.data import find_access_key
+from nitro_workflow.cloud.local.principals import find_access_key
 from nitro_workflow.cloud.local.protocol.messages import RawRequest
 from nitro_workflow.cloud.local.service import ANONYMOUS, Caller, ServiceFault, Services
 from nitro_workflow.cloud.local.sessions import open_session

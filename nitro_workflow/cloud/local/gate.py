@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.iam.data import identity_documents, principal_exists
+from nitro_workflow.cloud.local.principals import identity_documents, principal_exists
 from nitro_workflow.cloud.local.protocol.scalars import write_time
 from nitro_workflow.cloud.local.service import Call, Caller, ServiceFault
 from nitro_workflow.cloud.local.store import Store

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from nitro_workflow.cloud.local.iam.data import new_id
+from nitro_workflow.cloud.local.principals import new_id
 from nitro_workflow.cloud.local.service import Services
 from nitro_workflow.cloud.local.sessions import new_secret
 from nitro_workflow.errors import InputError, UsageError

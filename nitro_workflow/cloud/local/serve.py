@@ -184,6 +184,8 @@ def _listen(host: str, port: int) -> socket.socket:
 def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: socket.socket) -> None:
     import uvicorn
 
+    from nitro_workflow.cloud.local.patience import PatientProtocol
+
     async def ready() -> None:
         write_endpoint(options.settings.folder, _address(options, listener), tls.ca)
 
@@ -191,7 +193,7 @@ def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: soc
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=PatientProtocol,
         lifespan="on",
         ws="none",
         ssl_certfile=tls.certificate,

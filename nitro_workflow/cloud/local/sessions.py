@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from nitro_workflow.cloud.local.iam.data import new_id
+from nitro_workflow.cloud.local.principals import new_id
 from nitro_workflow.cloud.local.service import Caller
 from nitro_workflow.cloud.local.vault import Vault
 from nitro_workflow.errors import CloudUnavailable

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nitro_workflow.cloud.local.iam.data import SCHEMA
 from nitro_workflow.cloud.local.iam.entities import OPERATIONS as _ENTITIES
 from nitro_workflow.cloud.local.iam.keys import OPERATIONS as _KEYS
 from nitro_workflow.cloud.local.iam.managed import OPERATIONS as _MANAGED
 from nitro_workflow.cloud.local.iam.policies import OPERATIONS as _POLICIES
 from nitro_workflow.cloud.local.iam.profiles import OPERATIONS as _PROFILES
+from nitro_workflow.cloud.local.principals import SCHEMA
 from nitro_workflow.cloud.local.service import Handler
 
 __all__ = ["OPERATIONS", "SCHEMA"]

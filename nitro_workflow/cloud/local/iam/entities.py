@@ -16,7 +16,7 @@ from nitro_workflow.cloud.local.iam.common import (
     role_shape,
     user_shape,
 )
-from nitro_workflow.cloud.local.iam.data import new_id
+from nitro_workflow.cloud.local.principals import new_id
 from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
 
 __all__ = ["OPERATIONS"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from nitro_workflow.cloud.local.iam.common import entity_row, page
-from nitro_workflow.cloud.local.iam.data import new_id
+from nitro_workflow.cloud.local.principals import new_id
 from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
 from nitro_workflow.cloud.local.sessions import new_secret
 from nitro_workflow.cloud.local.vault import Vault

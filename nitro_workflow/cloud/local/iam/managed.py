@@ -15,8 +15,8 @@ from nitro_workflow.cloud.local.iam.common import (
     page,
     url_encoded,
 )
-from nitro_workflow.cloud.local.iam.data import new_id
 from nitro_workflow.cloud.local.iam.entities import require_policy
+from nitro_workflow.cloud.local.principals import new_id
 from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
 
 __all__ = ["OPERATIONS"]

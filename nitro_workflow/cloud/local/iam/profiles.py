@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from nitro_workflow.cloud.local.iam.common import allow, arn_of, no_such, page, role_shape
-from nitro_workflow.cloud.local.iam.data import new_id
+from nitro_workflow.cloud.local.principals import new_id
 from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
 
 __all__ = ["OPERATIONS"]
