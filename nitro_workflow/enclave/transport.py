@@ -203,7 +203,9 @@ class _Carrier:
                     return None
                 connection = self._idle.pop()
             # A TLS connection at rest has nothing to read but its end.
-            if not select.select([connection.sock], [], [], 0)[0]:
+            waiting = select.poll()
+            waiting.register(connection.sock, select.POLLIN)
+            if not waiting.poll(0):
                 return connection
             connection.close()
 
