@@ -222,9 +222,9 @@ def _with_document(body: Any, document: bytes, operation: str) -> bytes:
     except (ValueError, TypeError, KeyError) as error:
         raise UntrustedAnswer(
             "a request body that is not KMS's JSON with a Recipient",
-            expected="application/x-amz-json-1.1",
+            expected="what provide-client-params made, as application/x-amz-json-1.1",
             where=f"kms:{operation}",
-            next="use a botocore whose KMS client speaks JSON",
+            next="look for another handler of provide-client-params that answers before this one",
         ) from error
     return json.dumps(members).encode()
 
