@@ -24,6 +24,7 @@
 from __future__ import annotations
 
 from nitro_workflow.policy import author
+from nitro_workflow.policy.analyse import Analysis, analyse
 from nitro_workflow.policy.causes import Cause
 from nitro_workflow.policy.conditions import Condition
 from nitro_workflow.policy.document import Policy, PolicyKind, Statement
@@ -36,6 +37,7 @@ from nitro_workflow.policy.principals import Principal, PrincipalKind
 from nitro_workflow.policy.request import Request, RequestContext, pcr_values
 
 __all__ = [
+    "Analysis",
     "Cause",
     "Check",
     "Condition",
@@ -52,6 +54,7 @@ __all__ = [
     "RequestContext",
     "Statement",
     "StatementOutcome",
+    "analyse",
     "author",
     "evaluate",
     "explain",

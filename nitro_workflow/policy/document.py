@@ -47,7 +47,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy document. ``raw`` is what was read, untouched; ``warnings`` are of lenient reading."""
+    """A policy document. ``raw`` is what was read; ``warnings`` come from lenient reading."""
 
     kind: PolicyKind
     version: str

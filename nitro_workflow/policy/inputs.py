@@ -1,0 +1,55 @@
+"""Files of questions: requests one a line, ListGrants' answer, measurements as tools print them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nitro_workflow.errors import PolicyError
+from nitro_workflow.policy.grants import Grant
+from nitro_workflow.policy.reading import read_json
+from nitro_workflow.policy.request import Request
+
+__all__ = ["parse_grants", "parse_measurements", "parse_requests"]
+
+
+def parse_requests(source: bytes, *, where: str = "request") -> list[Request]:
+    """Read one request, a JSON list of requests, or one request a line.
+
+    Raises `PolicyError` with the line of the text that is no request.
+    """
+    try:
+        value = read_json(source, what=where)
+    except PolicyError:
+        lines = [(n, line) for n, line in enumerate(source.splitlines(), 1) if line.strip()]
+        if len(lines) < 2 or not lines[0][1].strip().endswith(b"}"):
+            raise
+        value = [read_json(line, what=f"{where}, line {number}") for number, line in lines]
+    return [Request.from_json(entry) for entry in (value if isinstance(value, list) else [value])]
+
+
+def parse_grants(source: bytes, *, where: str = "grants") -> tuple[Grant, ...]:
+    """Read ListGrants' answer, a list of grants, or one grant.
+
+    Raises `PolicyError` for what is none of these.
+    """
+    value = read_json(source, what=where)
+    listed = value.get("Grants", [value]) if isinstance(value, Mapping) else value
+    if not isinstance(listed, list) or not all(isinstance(entry, Mapping) for entry in listed):
+        raise PolicyError("no grants", expected="the answer of ListGrants", where=where)
+    return tuple(Grant.from_json(entry) for entry in listed)
+
+
+def parse_measurements(source: bytes, *, where: str = "measurements") -> dict[str, str]:
+    """Read ``{"PCR0": hex, …}``, bare or as nitro-cli's ``{"Measurements": {…}}``.
+
+    Raises `PolicyError` where there is no PCR.
+    """
+    value: Any = read_json(source, what=where)
+    if isinstance(value, Mapping):
+        value = value.get("Measurements", value)
+    pcrs = value.items() if isinstance(value, Mapping) else ()
+    found = {k: v for k, v in pcrs if isinstance(v, str) and k.upper().startswith("PCR")}
+    if not found:
+        raise PolicyError("no measurements", expected='{"PCR0": "…"}', where=where)
+    return found
