@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import socket
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -34,6 +36,9 @@ DEFAULT_WORKERS: Final = 4
 """Connections at a time. [src: vsock_proxy src/main.rs]"""
 
 CONNECT_SECONDS: Final = 10.0
+
+QUIET_SECONDS: Final = 0.05
+"""A direction that rests so long has ended a burst: one line of trace for each."""
 
 
 class Proxy:
@@ -77,34 +82,87 @@ class Proxy:
             )
         else:
             server.settimeout(None)
-            outward, inward = RecordObserver(), RecordObserver()
-            relay(client, server, from_left=outward.feed, from_right=inward.feed)
-            self._note(outward, inward)
+            self._observe(client, server)
         finally:
             self._free.release()
 
-    def _note(self, outward: RecordObserver, inward: RecordObserver) -> None:
-        if self._trace is None:
-            return
-        name = outward.server_name
-        for step, source, target, seen in (
-            ("D3", "enclave", "kms", outward),
-            ("D6", "kms", "enclave", inward),
-        ):
+    def _observe(self, client: socket.socket, server: socket.socket) -> None:
+        """Relay; note each burst once its direction is quiet, and the rest at the end."""
+        outward = _Direction("D3", "enclave", "kms", self._trace)
+        inward = _Direction("D6", "kms", "enclave", self._trace)
+        ended = threading.Event()
+        watch = threading.Thread(target=_watch, args=(ended, outward, inward), daemon=True)
+        watch.start()
+        relay(client, server, from_left=outward.feed, from_right=inward.feed)
+        ended.set()
+        watch.join()
+        for direction in (outward, inward):
+            direction.note(outward.server_name, ended=True)
+
+
+class _Direction:
+    """One direction of one connection, noted burst by burst: a connection may stay open for long."""
+
+    def __init__(self, step: str, source: str, target: str, trace: TraceWriter | None) -> None:
+        self._names = {"step": step, "source": source, "target": target}
+        self._trace = trace
+        self._lock = threading.Lock()
+        self._all = RecordObserver()
+        self._burst = hashlib.sha256()
+        self._size = 0
+        self._counted: dict[str, int] = {}
+        self._last = 0.0
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for, as far as it has come by."""
+        return self._all.server_name
+
+    @property
+    def quiet(self) -> bool:
+        """Whether something has passed, and then nothing for `QUIET_SECONDS`."""
+        return self._size > 0 and time.monotonic() - self._last > QUIET_SECONDS
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece."""
+        with self._lock:
+            self._all.feed(data)
+            self._burst.update(data)
+            self._size += len(data)
+            self._last = time.monotonic()
+
+    def note(self, name: str | None, *, ended: bool = False) -> None:
+        """Write one line about what has passed since the last one.
+
+        Until the direction has ``ended``, the last record may still be on its way.
+        """
+        with self._lock:
+            if self._trace is None or not self._size:
+                return
+            seen, before = dict(self._all.records), self._counted
+            records = {kind: seen[kind] - before.get(kind, 0) for kind in sorted(seen)}
+            whole = self._all.only_tls if ended else self._all.not_tls_at is None
             with contextlib.suppress(OSError):  # a full disk must not cut the enclave off
                 self._trace.append(
-                    step=step,
-                    source=source,
-                    target=target,
+                    **self._names,
                     what="TLS records through the vsock proxy",
-                    size=seen.size,
-                    sha256=seen.sha256,
-                    visible_to=["proxy"],
-                    records=dict(sorted(seen.records.items())),
-                    only_tls=seen.only_tls,
-                    not_tls_at=seen.not_tls_at,
+                    size=self._size,
+                    sha256=self._burst.hexdigest(),
+                    visible_to=["enclave", "kms"],
+                    carried_by=["proxy"],
+                    records={kind: count for kind, count in records.items() if count},
+                    only_tls=whole,
+                    not_tls_at=self._all.not_tls_at,
                     server_name=name,
                 )
+            self._burst, self._size, self._counted = hashlib.sha256(), 0, seen
+
+
+def _watch(ended: threading.Event, outward: _Direction, inward: _Direction) -> None:
+    while not ended.wait(QUIET_SECONDS / 2):
+        for direction in (outward, inward):
+            if direction.quiet:
+                direction.note(outward.server_name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

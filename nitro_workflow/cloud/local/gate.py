@@ -188,7 +188,11 @@ def _record(request: Request, policies: Policies, decision: Decision) -> dict[st
         from nitro_workflow.policy import explain
 
         explanation = explain(request, policies)
-        record |= {"summary": explanation.summary, "explanation": explanation.to_text()}
+        record |= {
+            "summary": explanation.summary,
+            "explanation": explanation.to_text(),
+            "record": explanation.to_json(),
+        }
     return record
 
 
