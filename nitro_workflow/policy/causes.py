@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from nitro_workflow.policy.evaluate import Decision, Policies, Situation
+from nitro_workflow.policy.evaluate import Decision, Policies, Situation, lacking_allows
 from nitro_workflow.policy.outcomes import Check, StatementOutcome
 from nitro_workflow.policy.pcrs import HEX_LENGTH, PcrKey, feeds, parse_key
 from nitro_workflow.policy.request import ATTESTATION_PREFIX
+from nitro_workflow.policy.services import always_allows, never_allows
 
-__all__ = ["Cause", "find_cause"]
+__all__ = ["Cause", "find_cause", "further_obstacles"]
 
 _ENCRYPTION_CONTEXT = "kms:encryptioncontext:"
 
@@ -25,17 +27,61 @@ class Cause:
 
 
 def find_cause(
-    situation: Situation, policies: Policies, decision: Decision, nearest: StatementOutcome | None
+    situation: Situation,
+    policies: Policies,
+    decision: Decision,
+    nearest: StatementOutcome | None,
+    outcomes: Sequence[StatementOutcome] = (),
 ) -> Cause:
     """Return the cause of a decision; for a denial the first thing to change."""
     if decision.allowed:
-        return _allowed(decision, nearest)
+        return _allowed(situation, decision, nearest)
     if decision.effect == "explicitDeny" and nearest is not None:
-        return _denied(situation, nearest)
-    return _missing(situation, policies, decision, nearest)
+        cause = _denied(situation, nearest)
+    else:
+        cause = _missing(situation, policies, decision, nearest)
+    return _which_part(cause, outcomes) if cause.code == "rebuilt_image" else cause
 
 
-def _allowed(decision: Decision, nearest: StatementOutcome | None) -> Cause:
+def further_obstacles(
+    situation: Situation,
+    policies: Policies,
+    decision: Decision,
+    outcomes: Sequence[StatementOutcome],
+) -> tuple[str, ...]:
+    """Say what else an allow would lack, once the cause is out of the way."""
+    if decision.allowed or decision.lacking[:1] == ("service",):
+        return ()
+    denied = decision.effect == "explicitDeny"
+    lacking = lacking_allows(situation, policies) if denied else decision.lacking[1:]
+    action = situation.request.action
+    return tuple(
+        f"nothing in {_WHOSE[name]} allows {action} to this caller"
+        for name in lacking
+        if not (denied and _only_measurements_differ(name, outcomes))
+    )
+
+
+def _only_measurements_differ(role: str, outcomes: Sequence[StatementOutcome]) -> bool:
+    """Say whether an Allow lacks nothing but what the Deny lacks too: the right document."""
+    return any(
+        all(parse_key(check.key) for check in outcome.failed)
+        for outcome in outcomes
+        if outcome.role == role and outcome.statement.allow
+    )
+
+
+_WHOSE = {
+    "resource": "the resource's policy",
+    "identity": "the caller's identity policies",
+    "boundary": "the caller's permissions boundary",
+    "session": "the session policy",
+}
+
+
+def _allowed(situation: Situation, decision: Decision, nearest: StatementOutcome | None) -> Cause:
+    if always_allows(situation.action):
+        return Cause("allowed", f"{situation.request.action} needs no permission")
     if nearest is not None:
         return Cause("allowed", f"{nearest.label} allows it and nothing denies it")
     if decision.deciding:
@@ -60,6 +106,9 @@ def _missing(
     situation: Situation, policies: Policies, decision: Decision, nearest: StatementOutcome | None
 ) -> Cause:
     lacks = decision.lacking[0] if decision.lacking else "resource"
+    if lacks == "service":
+        why = never_allows(situation.action, situation.request.resource)
+        return Cause("belongs_to_aws", why, "make one of your own and change that")
     if lacks == "resource" and policies.resource is None and not policies.grants:
         return _no_resource_policy(situation)
     if nearest is None:
@@ -78,14 +127,6 @@ def _no_resource_policy(situation: Situation) -> Cause:
     else:
         text = f"the resource is another account's, and no {what} was given that lets the caller in"
     return Cause("no_resource_policy", text, f"give the {what} of {situation.request.resource}")
-
-
-_WHOSE = {
-    "resource": "the resource's policy",
-    "identity": "the caller's identity policies",
-    "boundary": "the caller's permissions boundary",
-    "session": "the session policy",
-}
 
 
 def _no_statement(situation: Situation, lacks: str) -> Cause:
@@ -244,14 +285,29 @@ def _differs(check: Check, pcr: PcrKey) -> Cause:
         code, text = "other_extension", f"the enclave extended {pcr.label} with something else"
         step = "compare what the application measures into it"
     else:
-        code = "rebuilt_image"
-        text = (
-            f"the image that runs is not the one the policy names: {feeds(pcr)} measure otherwise"
-        )
-        step = (
-            "run the image the policy names, or have its owner put in the new PCRs after a review"
-        )
+        code, text = "rebuilt_image", "the image that runs is not the one the policy names"
+        step = "run the image the policy names, or have its owner review the new one and its PCRs"
     return Cause(code, f"{pcr.label} differs: {text}", step, check)
+
+
+def _which_part(cause: Cause, outcomes: Sequence[StatementOutcome]) -> Cause:
+    """Say which half of the image changed, where PCR1 and PCR2 are compared anywhere."""
+    same: dict[int, bool] = {}
+    for outcome in outcomes:
+        for check in outcome.checks:
+            pcr = parse_key(check.key)
+            if pcr and not pcr.nitrotpm and check.found and check.condition:
+                same[pcr.index] = check.found[0].lower() in map(str.lower, check.expected)
+    parts = {(True, False): "application", (False, True): "boot"}
+    part = parts.get((same.get(1, False), same.get(2, False))) if {1, 2} <= same.keys() else None
+    if part is None:
+        return cause
+    text = {
+        "application": "kernel and boot ramdisk are the same (PCR1), the application is not (PCR2)",
+        "boot": "the application is the same (PCR2), kernel or boot ramdisk differ (PCR1): probably"
+        " built with another release of the tools",
+    }[part]
+    return replace(cause, text=f"{cause.text}; {text}")
 
 
 def _shown(values: tuple[str, ...]) -> str:

@@ -16,7 +16,15 @@ from nitro_workflow.policy.principals import Grip, Principal, PrincipalKind
 from nitro_workflow.policy.request import Request
 from nitro_workflow.policy.services import always_allows, never_allows, requires_resource_policy
 
-__all__ = ["Deciding", "Decision", "Effect", "Policies", "Situation", "evaluate"]
+__all__ = [
+    "Deciding",
+    "Decision",
+    "Effect",
+    "Policies",
+    "Situation",
+    "evaluate",
+    "lacking_allows",
+]
 
 Effect = Literal["allowed", "implicitDeny", "explicitDeny"]
 Context = Mapping[str, Sequence[str]]
@@ -172,6 +180,11 @@ def evaluate(request: Request, policies: Policies) -> Decision:
     if lacking:
         return Decision("implicitDeny", (), lacking, basis)
     return Decision("allowed", found.deciding(), basis=basis)
+
+
+def lacking_allows(situation: Situation, policies: Policies) -> tuple[str, ...]:
+    """Return what an allow would lack if nothing denied the request: see `Decision.lacking`."""
+    return _lacking(situation, policies, _allows(situation, policies))
 
 
 @dataclass(slots=True)

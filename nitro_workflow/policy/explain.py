@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nitro_workflow.policy.causes import Cause, find_cause
+from nitro_workflow.policy.causes import Cause, find_cause, further_obstacles
 from nitro_workflow.policy.evaluate import Decision, Policies, Situation, evaluate
 from nitro_workflow.policy.outcomes import StatementOutcome, examine
 from nitro_workflow.policy.request import Request
@@ -23,7 +23,7 @@ class Explanation:
     """A decision and everything that led to it.
 
     ``nearest`` is the statement that decided, or, for an implicit denial, the Allow that came
-    nearest. ``reading`` says whose reading this is when it is about a denial met on AWS.
+    nearest. ``also`` says what would still stand in the way afterwards.
     """
 
     request: Request
@@ -31,12 +31,14 @@ class Explanation:
     outcomes: tuple[StatementOutcome, ...]
     nearest: StatementOutcome | None
     cause: Cause
+    also: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
         """One line: the decision, the statement, the cause."""
-        where = f" by {self.nearest.label}" if self.nearest and self.nearest.applies else ""
-        return f"{self.decision.effect}{where}: {self.cause.text}"
+        if self.decision.effect != "explicitDeny" or self.nearest is None:
+            return f"{self.decision.effect}: {self.cause.text}"
+        return f"explicitDeny by {self.nearest.label}: {self.cause.text}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole record; ``decision`` has the words of AWS's simulator."""
@@ -45,6 +47,7 @@ class Explanation:
             "summary": self.summary,
             "cause": self.cause.code,
             "next": self.cause.next_step,
+            "also": list(self.also),
             "basis": self.decision.basis,
             "principal": self.request.principal.arn,
             "action": self.request.action,
@@ -76,9 +79,9 @@ def explain(request: Request, policies: Policies) -> Explanation:
         for statement in policy.statements
     )
     nearest = _nearest(decision, outcomes)
-    return Explanation(
-        request, decision, outcomes, nearest, find_cause(situation, policies, decision, nearest)
-    )
+    cause = find_cause(situation, policies, decision, nearest, outcomes)
+    also = further_obstacles(situation, policies, decision, outcomes)
+    return Explanation(request, decision, outcomes, nearest, cause, also)
 
 
 def _nearest(decision: Decision, outcomes: tuple[StatementOutcome, ...]) -> StatementOutcome | None:

@@ -18,23 +18,21 @@ __all__ = ["render_analysis", "render_text"]
 
 _HEADLINES = {
     "allowed": "ALLOWED",
-    "implicitDeny": "DENIED — no statement allows it (implicitDeny)",
-    "explicitDeny": "DENIED — a statement forbids it (explicitDeny)",
+    "implicitDeny": "DENIED: nothing allows it (implicitDeny)",
+    "explicitDeny": "DENIED: a statement forbids it (explicitDeny)",
 }
+_LABEL = 12  # characters of the first column under a statement
 
 
 def render_text(explanation: Explanation) -> str:
     """Return the lines of an explanation, joined."""
     request, decision, cause = explanation.request, explanation.decision, explanation.cause
-    lines = [
-        _HEADLINES[decision.effect],
-        f"  who       {request.principal.arn}",
-        f"  what      {request.action}",
-        f"  on        {request.resource}",
-        f"  because   {cause.text}",
-    ]
+    lines = [_HEADLINES[decision.effect], f"  why    {cause.text}"]
     if cause.next_step:
-        lines.append(f"  next      {cause.next_step}")
+        lines.append(f"  next   {cause.next_step}")
+    lines += [f"  also   {text}" for text in explanation.also]
+    lines += ["", f"  who    {request.principal.arn}", f"  what   {request.action}"]
+    lines += [f"  on     {request.resource}"]
     nearest = explanation.nearest
     if nearest is not None:
         title = "Decided by" if nearest.applies else "Nearest statement"
@@ -45,49 +43,69 @@ def render_text(explanation: Explanation) -> str:
     if others:
         lines += ["", "The other statements" if nearest else "The statements"]
         lines += [_one_line(outcome) for outcome in others]
-    if decision.basis == "what-if":
-        lines += [
-            "",
-            "A what-if: the values of the request are taken as given, nothing was verified.",
-        ]
+    lines += ["", _BASIS[decision.basis]]
     return "\n".join(lines)
 
 
-def _check(check: Check, outcome: StatementOutcome) -> list[str]:
-    mark = "✓" if check.matched else "✗"
-    name = f"{check.operator} {check.key}".strip() or check.element
-    wide = len(name) > 12 or check.condition is not None
-    if check.matched and outcome.statement.allow and not wide:
-        return [f"  {mark} {name:<12}  {_values(check.expected)}"]
-    lines = [f"  {mark} {name}" + (f"  ({check.note})" if check.note else "")]
+_BASIS = {
+    "verified": "The PCRs are those of a verified attestation document, or there was none.",
+    "what-if": "A what-if: the request is taken as given, nothing was verified.",
+}
+
+
+def _name(check: Check) -> str:
     pcr = parse_key(check.key)
-    if pcr is not None:
-        lines.append(f"      {pcr.label} measures {feeds(pcr)}")
+    return pcr.label if pcr else check.key or check.element
+
+
+def _check(check: Check, outcome: StatementOutcome) -> list[str]:
+    """Return one line for what went without saying, and the whole comparison for what decided."""
+    decisive = not check.matched or (not outcome.statement.allow and check.condition is not None)
+    mark = "✗" if decisive else "✓"
+    if not decisive:
+        text = ", ".join(map(_short, check.expected))
+        operator = f"  ({check.operator})" if check.operator else ""
+        return [f"  {mark} {_name(check):<{_LABEL}}  {text}{operator}"]
+    pcr = parse_key(check.key)
+    about = f"measures {feeds(pcr)}" if pcr else ""
+    head = "  ".join(filter(None, (check.operator, about)))
+    lines = [f"  {mark} {_name(check):<{_LABEL}}  {head or check.note}".rstrip()]
     expected = (check.nearest,) if check.difference is not None else check.expected
     more = len(check.expected) - len(expected)
-    lines.append(f"      expected  {_values(expected)}" + (f"  (or {more} more)" if more else ""))
-    lines.append(f"      found     {_values(check.found or ()) if check.found else 'nothing'}")
+    others = f"  (or {more} more)" if more else ""
+    lines.append(f"      {_expectation(check, outcome):<9} {', '.join(expected)}{others}")
+    lines.append(f"      found     {', '.join(check.found) if check.found else _absent(check)}")
     if check.difference is not None and check.found:
-        lines.append(
-            " " * (16 + check.difference) + f"▲ differs from character {check.difference + 1}"
-        )
+        lines.append(" " * (16 + check.difference) + f"▲ character {check.difference + 1} differs")
+    elif check.note and head and check.found:
+        lines.append(f"      {check.note}")
     return lines
 
 
-def _values(values: tuple[str, ...]) -> str:
-    return ", ".join(values) if len(values) <= 6 else f"{', '.join(values[:6])}, … ({len(values)})"
+def _expectation(check: Check, outcome: StatementOutcome) -> str:
+    """Name what the values of the policy are here: wanted, excepted or forbidden."""
+    negated = check.condition is not None and check.condition.operator.base.negated
+    if outcome.statement.allow:
+        return "not" if negated else "expected"
+    return "all but" if negated else "forbids"
+
+
+def _absent(check: Check) -> str:
+    if parse_key(check.key):
+        return "nothing: the request has no such measurement"
+    return "nothing: the request has no such key"
+
+
+def _short(text: str) -> str:
+    """Shorten a measurement where it is right and need not be read."""
+    return f"{text[:8]}…{text[-8:]}" if len(text) > 80 and " " not in text else text
 
 
 def _one_line(outcome: StatementOutcome) -> str:
     mark = "✓" if outcome.applies else "·"
-    failed = outcome.failed
-    why = (
-        "applies"
-        if not failed
-        else "not for this: "
-        + ", ".join(f"{check.operator} {check.key}".strip() or check.element for check in failed)
-    )
-    return f"  {mark} {outcome.label} ({outcome.statement.effect}) — {why}"
+    failed = ", ".join(_name(check) for check in outcome.failed)
+    why = "applies" if outcome.applies else f"not here: {failed}"
+    return f"  {mark} {outcome.label} ({outcome.statement.effect}): {why}"
 
 
 _VERDICTS = {
