@@ -1,0 +1,182 @@
+"""One lesson: an open lab, and what the notebook shows of it, one short call each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nitro_workflow.errors import LabError, UsageError
+from nitro_workflow.lab import Lab
+from nitro_workflow.lab.refusals import try_attack
+from nitro_workflow.lab.steps import STEPS
+from nitro_workflow.lessons import cards, views
+from nitro_workflow.widgets import Cell, Question, Row, Table, View
+from nitro_workflow.widgets.listing import Listing, difference, json_listing
+
+__all__ = ["LESSONS", "Lesson", "open_lesson"]
+
+LESSONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "00": ("The parties and the lab", ()),
+    "01": ("The key", ("P1",)),
+    "02": ("Data key and encryption", ("P2", "P3")),
+    "03": ("Storage", ("P4",)),
+    "04": ("The enclave image", ("P5", "P6")),
+    "05": ("PCRs into the key policy", ("P7",)),
+    "06": ("Launch", ("P8",)),
+    "07": ("Attested decryption", tuple(f"D{number}" for number in range(1, 10))),
+}
+"""Number → title and the steps that the lesson runs."""
+
+
+def open_lesson(number: str) -> Lesson:
+    """Open the lab for a lesson and run what stands before it and is missing.
+
+    Raises `UsageError` for a number that is not a lesson's, and what a step raises.
+    """
+    if number not in LESSONS:
+        raise UsageError(
+            f"no lesson {number!r}",
+            expected=", ".join(LESSONS),
+            where="open_lesson",
+            next="name one of them, as the notebooks do",
+        )
+    lab = Lab.open()
+    lab.up()
+    steps = LESSONS[number][1]
+    before = [step.number for step in STEPS[: _first(steps)]]
+    caught_up = [number for number in before if lab.ensure(number)]
+    return Lesson(lab, number, tuple(caught_up))
+
+
+def _first(steps: Sequence[str]) -> int:
+    numbers = [step.number for step in STEPS]
+    return numbers.index(steps[0]) if steps else 0
+
+
+class Lesson:
+    """What one notebook shows: every method returns a view, none holds logic."""
+
+    def __init__(self, lab: Lab, number: str, caught_up: tuple[str, ...]) -> None:
+        self.lab = lab
+        self.number = number
+        self.caught_up = caught_up
+
+    def __repr__(self) -> str:
+        title, steps = LESSONS[self.number]
+        name, fingerprint = self.lab.trust_root()
+        before = f"ran first: {', '.join(self.caught_up)}" if self.caught_up else "all done"
+        return "\n".join(
+            [
+                f"Lesson {self.number}: {title}",
+                f"Trust root: this lab's, {name}; not AWS's",
+                f"  SHA-256 {fingerprint}",
+                f"Steps here: {', '.join(steps) or 'none'}; those before: {before}",
+            ]
+        )
+
+    # -- the workflow ------------------------------------------------------------------------------
+
+    def run(self, step: str) -> View:
+        """Run one step and show its evidence. Raises what the step raises."""
+        return View(cards.step_card(self.lab.run(step)))
+
+    def steps(self) -> View:
+        """Show the 17 steps, which are done, and which belong to this lesson."""
+        done = [step.number for step in STEPS if self.lab.result(step.number)]
+        return View(cards.step_table(done, LESSONS[self.number][1]))
+
+    def attack(self, name: str) -> View:
+        """Try an attack and show how it ended: refused, useless or detected."""
+        return View(cards.attack_card(try_attack(self.lab, name)))
+
+    def ask(self, text: str, options: Sequence[str], *, right: int, why: str) -> Question:
+        """Ask before the cell that decides."""
+        return Question(text, options, right, why)
+
+    # -- what there is to see ----------------------------------------------------------------------
+
+    def parties(self) -> View:
+        """Show the four roles: what each may do, and what only the cloud's answer keeps it from."""
+        from nitro_workflow.lab.policies import ROLES
+
+        rows = [
+            Row(role, tuple(map(Cell, (account, views.MAY[party], views.MAY_NOT[party]))))
+            for party, (account, role) in ROLES.items()
+        ]
+        return View(Table("Four roles in two accounts", ("account", "may", "may not"), tuple(rows)))
+
+    def key_policy(self) -> Listing:
+        """Show the key policy as it stands in the cloud."""
+        policy = views.key_policy(self.lab)
+        return json_listing(policy, title="The key policy, as KMS has it now")
+
+    def bucket_policy(self) -> Listing:
+        """Show the bucket policy that P4 put."""
+        policy = self._evidence("P4")["bucket_policy"]
+        return json_listing(policy, title="The bucket policy")
+
+    def difference(self, step: str) -> Listing:
+        """Show how a step changed the key policy."""
+        return difference(self._evidence(step)["difference"], title=f"What {step} changed")
+
+    def who_can_decrypt(self) -> View:
+        """Show every path to the plaintext that the key policy leaves."""
+        return View(views.who_can_decrypt(self.lab))
+
+    def what_if(self) -> View:
+        """Show the decision for the instance's Decrypt, with values to change."""
+        model, answer = views.what_if(self.lab)
+        return View(model, what_if=answer)
+
+    def message(self) -> View:
+        """Show the header of the Encryption SDK's message."""
+        return View(views.message(self.lab))
+
+    def measured_configuration(self) -> Listing:
+        """Show what the enclave is told to trust; it is part of the image."""
+        return json_listing(views.measured(self.lab), title="Measured configuration")
+
+    def image(self) -> View:
+        """Show the layout of the enclave image."""
+        return View(views.image(self.lab))
+
+    def measurements(self) -> View:
+        """Show the PCRs as the developer's build and the owner's own reading give them."""
+        return View(views.measurements(self.lab))
+
+    def enclaves(self) -> Listing:
+        """Show what nitro-cli's describe-enclaves says."""
+        text = json.dumps(views.enclaves(self.lab), indent=2)
+        return Listing("nitro-cli describe-enclaves", text, "json")
+
+    def document(self) -> View:
+        """Show the enclave's attestation document with every check."""
+        return View(views.document(self.lab))
+
+    def decision(self) -> View:
+        """Show KMS's decision of D4 with its reason, from the cloud's own record."""
+        return View(views.decision(self.lab))
+
+    def pcrs(self) -> View:
+        """Show the PCRs of document, image and key policy side by side."""
+        return View(views.pcrs(self.lab))
+
+    def trace(self) -> View:
+        """Show who sent what to whom for the last job, and who could read it."""
+        return View(views.trace(self.lab))
+
+    def result(self) -> View:
+        """Show the opened result: aggregates, small groups suppressed."""
+        return View(views.result(self.lab))
+
+    def _evidence(self, step: str) -> Mapping[str, Any]:
+        result = self.lab.result(step)
+        if result is None:
+            raise LabError(
+                f"step {step} has not run",
+                expected=f"the record of {step}",
+                where=f"lesson {self.number}",
+                next=f'run lesson.run("{step}") first',
+            )
+        return result.evidence

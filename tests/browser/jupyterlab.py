@@ -1,0 +1,87 @@
+"""A real JupyterLab, headless, for tests and for looking at notebooks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+TOKEN = "for-tests-only"
+
+
+@contextlib.contextmanager
+def jupyterlab(folder: Path, settings: Path, **environment: str):
+    """Start JupyterLab over ``folder`` on a free port; yield its address with the token."""
+    settings.mkdir(parents=True, exist_ok=True)
+    _setting(settings, "notification", {"fetchNews": "false"})
+    own = {
+        f"JUPYTER_{name}_DIR": str(settings / name.lower())
+        for name in ("CONFIG", "DATA", "RUNTIME")
+    }
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0",
+        f"--IdentityProvider.token={TOKEN}", "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        f"--LabApp.user_settings_dir={settings / 'settings'}",
+        f"--LabApp.workspaces_dir={settings / 'workspaces'}",
+    ]  # fmt: skip
+    log = settings / "jupyterlab.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=out, stderr=out, env={**os.environ, **own, **environment}
+        )
+    try:
+        yield _address(process, log)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _address(process: subprocess.Popen, log: Path) -> str:
+    for _ in range(300):
+        found = re.search(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab", log.read_text())
+        if found:
+            return f"http://127.0.0.1:{found[1]}/lab"
+        if process.poll() is not None:
+            break
+        time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+
+
+def use_dark_theme(settings: Path) -> None:
+    """Make the next start dark."""
+    _setting(settings, "themes", {"theme": "JupyterLab Dark"})
+
+
+def _setting(settings: Path, plugin: str, value: dict) -> None:
+    folder = settings / "settings" / "@jupyterlab" / "apputils-extension"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{plugin}.jupyterlab-settings").write_text(json.dumps(value))
+
+
+def run_all(page, address: str, notebook: str) -> None:
+    """Open a notebook, run every cell, and wait until the kernel has nothing left to do."""
+    page.goto(f"{address}/tree/{notebook}?token={TOKEN}&reset")
+    # Before the kernel is there, "Run All" would meet a dialog that asks for one.
+    page.locator(".jp-Notebook").wait_for(timeout=60_000)
+    page.get_by_role("button", name=re.compile("Python 3")).first.wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    wait_until_idle(page)
+
+
+def wait_until_idle(page, seconds: float = 240) -> None:
+    """Wait until every code cell shows a number and none shows a star."""
+    state = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(p => p.textContent)"""
+    for _ in range(int(seconds * 2)):
+        page.wait_for_timeout(500)
+        prompts = page.evaluate(state)
+        if prompts and all(re.search(r"\[\d+\]", prompt) for prompt in prompts):
+            return
+    raise TimeoutError(f"cells that did not finish: {page.evaluate(state)}")
