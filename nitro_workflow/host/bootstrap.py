@@ -1,9 +1,10 @@
-"""What runs between the hypervisor and a sandboxed program: kernel, ramdisk 0 and init in one.
+"""What runs between hypervisor and sandboxed program: kernel, ramdisk 0 and init in one.
 
-Started as ``python -I -S bootstrap.py SPEC`` by `host.sandbox`; SPEC is JSON. Three processes come of
-it: the *outer* one leaves the namespaces and waits; the *init*, process 1 of the new ones, builds the
-root, gives up every privilege and reaps; the *program* is what the image says. Whoever dies takes those
-below along. Everything is imported before the old root goes: afterwards a module would come from the image.
+Started as ``python -I -S bootstrap.py SPEC`` by `host.sandbox`; SPEC is JSON. Three processes
+come of it: the *outer* one leaves the namespaces and waits; the *init*, process 1 of the new
+ones, builds the root, gives up every privilege and reaps; the *program* is what the image says.
+Whoever dies takes those below along. Everything is imported before the old root goes: afterwards
+a module would come from the image.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from nitro_workflow.image.eif import open_image
 from nitro_workflow.image.ramdisk import ramdisk_entries
 from nitro_workflow.image.unpack import unpack_entries
 
-WORK = "/tmp"  # noqa: S108 - a mount point in a mount namespace of our own, never this machine's folder
+WORK = "/tmp"  # noqa: S108 - a mount point in a mount namespace of our own
 DEVICES = ("null", "zero", "full", "random", "urandom")
 DEFAULT_PATH = "/sbin:/usr/sbin:/bin:/usr/bin"  # [src: sdk-bootstrap init/init.c]
 HEARTBEAT = b"\xb7"
@@ -116,7 +117,7 @@ def _leave_namespaces(spec: dict[str, Any]) -> None:
 
 
 def _clone_trees(spec: dict[str, Any]) -> dict[str, int]:
-    """Copy what will be mounted while this process still has its first user: files may be its own."""
+    """Copy what will be mounted, as the first user still: files may be its own."""
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     sources = {f"/dev/{name}": f"/dev/{name}" for name in DEVICES}
     sources.update({bind["target"]: bind["source"] for bind in spec["binds"]})
@@ -163,7 +164,7 @@ def _init(spec: dict[str, Any], boot: Boot, trees: dict[str, int]) -> int:
 
 
 def _unpack(spec: dict[str, Any]) -> dict[str, Any]:
-    """Unpack the customer's ramdisks as the kernel would; take command and environment from them."""
+    """Unpack the customer's ramdisks; take command and environment from them."""
     folder = Path(WORK, "image")
     with open_image(spec["image"]) as image:
         parts = [ramdisk_entries(image, index) for index in range(1, len(image.ramdisks))]
@@ -187,23 +188,24 @@ def _lines(path: Path) -> list[str]:
 def _build_instance_root(spec: dict[str, Any], trees: dict[str, int]) -> None:
     """Put the read-only system and the instance's own folder into an empty root."""
     for target, source in spec["links"].items():
-        os.makedirs(os.path.dirname(WORK + target), exist_ok=True)
-        os.symlink(source, WORK + target)
+        link = Path(WORK + target)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(source)
     for bind in spec["binds"]:
-        target = WORK + bind["target"]
+        target = Path(WORK + bind["target"])
         if bind["folder"]:
-            os.makedirs(target, exist_ok=True)
+            target.mkdir(parents=True, exist_ok=True)
         else:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
-        linux.attach_tree(trees[bind["target"]], target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        linux.attach_tree(trees[bind["target"]], str(target))
         if not bind["writable"]:
-            linux.set_read_only(target)
+            linux.set_read_only(str(target))
 
 
 def _enter_root(folder: str) -> None:
     """Make ``folder`` the root and let the old one go."""
-    if not os.path.isdir(folder) or os.path.islink(folder):
+    if not Path(folder).is_dir() or Path(folder).is_symlink():
         raise ValueError("the image has no /rootfs folder")
     linux.mount(folder, folder, None, linux.MS_BIND | linux.MS_REC)
     os.chdir(folder)
@@ -218,17 +220,17 @@ def _fresh_proc() -> dict[str, int]:
 
     The kernel asks that a /proc be visible already, so this comes before the old root goes.
     """
-    folder = f"{WORK}/.proc"
-    os.mkdir(folder)
+    folder = Path(WORK, ".proc")
+    folder.mkdir()
     flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC | linux.MS_RDONLY
     try:
-        linux.mount("proc", folder, "proc", flags)
+        linux.mount("proc", str(folder), "proc", flags)
     except PermissionError:
         # This machine's own /proc is masked (a container's is): the sandbox's stays empty.
         return {}
-    tree = linux.clone_tree(folder)
-    linux.unmount(folder)
-    os.rmdir(folder)
+    tree = linux.clone_tree(str(folder))
+    linux.unmount(str(folder))
+    folder.rmdir()
     return {"/proc": tree}
 
 
@@ -236,15 +238,15 @@ def _furnish(spec: dict[str, Any], trees: dict[str, int]) -> None:
     """Mount /dev, /proc, /tmp and /run. Paths are looked up in the new root: links lead nowhere."""
     plain = linux.MS_NOSUID | linux.MS_NODEV
     for name in ("dev", "proc", "sys", "tmp", "run"):
-        os.makedirs(f"/{name}", exist_ok=True)
+        Path("/", name).mkdir(exist_ok=True)
     linux.mount("tmpfs", "/dev", "tmpfs", linux.MS_NOSUID | linux.MS_NOEXEC, "size=64k,mode=755")
     for name in DEVICES:
         os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
         linux.attach_tree(trees[f"/dev/{name}"], f"/dev/{name}")
-    os.mkdir("/dev/shm")  # noqa: S108 - the POSIX name of shared memory
+    Path("/dev/shm").mkdir()  # noqa: S108 - the POSIX name of shared memory
     linux.mount("tmpfs", "/dev/shm", "tmpfs", plain, _size(spec, 2))  # noqa: S108
     for name, target in {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
-        os.symlink(f"/proc/self/{target}", f"/dev/{name}")
+        Path("/dev", name).symlink_to(f"/proc/self/{target}")
     if "/proc" in trees:
         linux.attach_tree(trees["/proc"], "/proc")
     if spec["image"] is not None:
@@ -252,7 +254,7 @@ def _furnish(spec: dict[str, Any], trees: dict[str, int]) -> None:
         linux.mount("tmpfs", "/tmp", "tmpfs", plain, data)  # noqa: S108
         linux.mount("tmpfs", "/run", "tmpfs", plain, _size(spec, 2))
     else:
-        os.chmod("/tmp", 0o1777)  # noqa: S108,S103 - in memory already, and may hold the package
+        Path("/tmp").chmod(0o1777)  # noqa: S108 - in memory already, and may hold the package
     socket.sethostname(spec["hostname"])
 
 
@@ -262,7 +264,7 @@ def _size(spec: dict[str, Any], share: int) -> str:
 
 def _vsock_device(boot: Boot) -> None:
     """Make the folder that plays the device, hand both its ends out, say the heartbeat."""
-    os.mkdir("/run/vsock", 0o700)
+    Path("/run/vsock").mkdir(0o700)
     gateway = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     gateway.bind("/run/vsock/host.sock")
     gateway.listen(64)
@@ -329,7 +331,7 @@ def _execute(spec: dict[str, Any], report: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     environment = {"PATH": DEFAULT_PATH, **spec["environment"]}
     try:
-        os.execvpe(spec["command"][0], spec["command"], environment)
+        os.execvpe(spec["command"][0], spec["command"], environment)  # noqa: S606 - it is the point
     except OSError as error:
         os.write(first, f"{error.errno}".encode())
         os._exit(127)

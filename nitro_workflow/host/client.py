@@ -1,4 +1,4 @@
-"""The client of the hypervisor process: nitro-cli's operations, and what AWS does around an instance."""
+"""The hypervisor's client: nitro-cli's operations, and what AWS does around an instance."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ BOOT: Final = 60.0  # seconds for an instance
 
 
 class SandboxHost:
-    """Runs enclaves in sandboxes of this machine. All errors are `HostError` with nitro-cli's code,
-    `SandboxUnavailable`, or what the cloud said.
+    """Runs enclaves in sandboxes of this machine.
 
+    Errors are `HostError` with nitro-cli's code, `SandboxUnavailable`, or what the cloud said.
     ``runtime`` is the folder with the hypervisor's socket. Where several instances run,
     ``instance_id`` says which one's administrator is asking.
 
     >>> host = SandboxHost(runtime)  # doctest: +SKIP
     >>> host.run_enclave("app.eif", 512, 2)["EnclaveCID"]  # doctest: +SKIP
     16
-    """  # noqa: D205
+    """
 
     def __init__(self, runtime: Path) -> None:
         self._path = Path(runtime) / SOCKET_NAME
@@ -45,7 +45,7 @@ class SandboxHost:
         cpu_count: int | None = None,
         enclave_name: str | None = None,
         enclave_cid: int | None = None,
-        debug_mode: bool = False,  # noqa: FBT001, FBT002 - nitro-cli's flag by its name
+        debug_mode: bool = False,
         *,
         cpu_ids: Sequence[int] | None = None,
         instance_id: str | None = None,

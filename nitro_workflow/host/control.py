@@ -1,4 +1,4 @@
-"""The line to the hypervisor: one JSON object a line each way, over a Unix socket of the same user."""
+"""The line to the hypervisor: one JSON object a line each way, over a Unix socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nitro-cli's error codes: what each means. [src: aws-nitro-enclaves-cli src/common/document_errors.rs]"""
+"""The error codes of nitro-cli: what each means. [src: nitro-cli src/common/document_errors.rs]."""
 
 from __future__ import annotations
 

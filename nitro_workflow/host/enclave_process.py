@@ -86,7 +86,7 @@ class Console:
 
 
 class EnclaveProcess:
-    """An enclave. `launch` returns once it has booted; ``on_end`` is called once, when it is gone."""
+    """An enclave. `launch` returns once it has booted; ``on_end`` is called when it is gone."""
 
     def __init__(self, plan: Plan, on_end: Callable[[EnclaveProcess], None]) -> None:
         self.plan = plan
@@ -170,7 +170,7 @@ class EnclaveProcess:
         except TimeoutError as error:
             raise failure(
                 "E36",
-                "Enclave boot failure: Waiting on enclave to boot failed with error VsockTimeoutError",
+                "Waiting on enclave to boot failed with error VsockTimeoutError",
                 expected=f"a heartbeat within {2 * BOOT_SECONDS:.0f} s",
                 next="start it with --debug-mode and read its console",
             ) from error

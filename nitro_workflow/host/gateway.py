@@ -1,7 +1,8 @@
 """The vsock of one sandboxed enclave: carries connections between its folder and the parent's.
 
-Both folders belong to processes that are not trusted: every socket is opened by name below a descriptor
-of its folder, never through a link, and only if it *is* a socket. [src: firecracker docs/vsock.md]
+Both folders belong to processes that are not trusted: every socket is opened by name below a
+descriptor of its folder, never through a link, and only if it *is* a socket. [src: firecracker
+docs/vsock.md]
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ HEARTBEAT: Final = b"\xb7"
 """What an enclave says once it has booted, and is answered. [src: sdk-bootstrap init/init.c]"""
 
 CONNECTIONS: Final = 128
-"""Connections of one enclave at a time, both ways: a flood must not take the hypervisor's threads."""
+"""Connections of one enclave at a time: a flood must not take the hypervisor's threads."""
 
 SECONDS: Final = 10.0  # for the line with the port
 
@@ -38,8 +39,8 @@ _INWARD: Final = re.compile(rb"CONNECT (\d{1,10})")
 class Gateway:
     """Threads that accept on the enclave's gateway and on the parent's ``<cid>/v.sock``.
 
-    ``approved`` is waited for before the heartbeat is answered: no image runs before it is measured.
-    Owns its descriptors; `close` ends all.
+    ``approved`` is waited for before the heartbeat is answered: no image runs before it is
+    measured. Owns its descriptors; `close` ends all.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """AWS's side of the machine: measures images, runs enclaves and instances, signs documents.
 
-``python -m nitro_workflow.host.hypervisor --lab FOLDER --runtime FOLDER`` is a process of its own. The
-keys of its attestation PKI are in its memory only: a new process has a new root, written to
-``<lab>/hypervisor/root.pem``, which the lab's cloud trusts and nobody else's.
+``python -m nitro_workflow.host.hypervisor --lab FOLDER --runtime FOLDER`` is a process of its
+own. The keys of its attestation PKI are in its memory only: a new process has a new root, written
+to ``<lab>/hypervisor/root.pem``, which the lab's cloud trusts and nobody else's.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class Hypervisor:
             enclave.terminate()
         self._measuring.shutdown(wait=False, cancel_futures=True)
 
-    def _start(  # noqa: PLR0913
+    def _start(
         self, record: InstanceRecord, image: int, size: int, file_name: str, memory_mib: int,
         cpu_count: int | None, cpu_ids: Sequence[int] | None, enclave_name: str | None,
         enclave_cid: int | None, *, debug_mode: bool,
@@ -253,7 +253,7 @@ class Hypervisor:
 
     def _find(self, enclave_id: str | None, name: str | None, *, ended: bool) -> EnclaveProcess:
         with self._lock:
-            known = [*self._enclaves.values(), *(reversed(self._ended) if ended else ())]
+            known: list[EnclaveProcess] = [*self._enclaves.values(), *(reversed(self._ended) if ended else ())]
         for enclave in known:
             if enclave_id == enclave.plan.enclave_id or (
                 not enclave_id and name == enclave.plan.name

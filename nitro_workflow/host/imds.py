@@ -31,7 +31,7 @@ LONGEST_TOKEN: Final = 21_600
 """Seconds a token may live. [src: EC2 user guide]"""
 
 RENEW_BEFORE: Final = timedelta(minutes=5)
-"""Credentials are renewed this long before they end: botocore asks again 10 to 15 minutes before."""
+"""Credentials are renewed this long before they end; botocore asks 10 to 15 minutes before."""
 
 TOKENS: Final = 1_000  # live tokens; the oldest go first
 
@@ -42,7 +42,8 @@ _CREDENTIALS: Final = f"{_ROOT}/iam/security-credentials"
 class MetadataService:
     """Serves one instance's metadata on a free port of loopback, from threads of its own.
 
-    ``fetch`` returns fresh credentials of the instance's role; its errors become a 500, as EC2's do.
+    ``fetch`` returns fresh credentials of the instance's role; its errors become a 500, as EC2's
+    do.
     """
 
     def __init__(self, record: InstanceRecord, fetch: Callable[[], RoleCredentials]) -> None:
@@ -146,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = 10  # seconds a client may take for its request
 
-    def do_PUT(self) -> None:  # noqa: N802 - the name http.server looks for
+    def do_PUT(self) -> None:
         """Issue a token."""
         if self.path.rstrip("/") != "/latest/api/token":
             self._answer(404)
@@ -155,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._token(self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", ""))
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Answer a fact to whoever has a token."""
         token = self.headers.get("X-aws-ec2-metadata-token")
         if token is None or not self.metadata.knows(token):

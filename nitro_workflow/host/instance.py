@@ -1,9 +1,9 @@
 """The first process of an instance's sandbox: starts the vsock proxy and the parent application.
 
-``python -m nitro_workflow.host.instance CONFIG`` with JSON ``{"folder", "programs": {name: argv}}``.
-Restarts nothing: a program that ends is written into ``status.json``, and whoever needs it is refused.
-Also runs commands for the instance's administrator, as SSM does: root on an instance can do what he likes
-*inside*.
+``python -m nitro_workflow.host.instance CONFIG`` with JSON ``{"folder", "programs": {name:
+argv}}``. Restarts nothing: a program that ends is written into ``status.json``, and whoever needs
+it is refused. Also runs commands for the instance's administrator, as SSM does: root on an
+instance can do what he likes *inside*.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The Linux calls that Python's standard library does not offer, through libc.
 
-Only what the sandbox's bootstrap needs; each raises OSError with the kernel's error. Numbers are from
-the kernel's uapi headers and are the same on x86_64 and aarch64 where none is given for each.
+Only what the sandbox's bootstrap needs; each raises OSError with the kernel's error. Numbers are
+from the kernel's uapi headers and are the same on x86_64 and aarch64 where none is given for
+each.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A parent instance from the hypervisor's side: its folder, its sandbox, its metadata service.
 
-The sandbox shares the network, so that the parent reaches the cloud, and sees: this system's programs,
-the Python that runs this, the package, the applications' folder, the CA file, all read-only; and its own
-folder. Not the lab, not the hypervisor's socket, not any process of this machine.
+The sandbox shares the network, so that the parent reaches the cloud, and sees: this system's
+programs, the Python that runs this, the package, the applications' folder, the CA file, all
+read-only; and its own folder. Not the lab, not the hypervisor's socket, not any process of this
+machine.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ INSIDE: Final = "/run/instance"
 CA_INSIDE: Final = "/etc/nitro-workflow/ca.pem"
 
 KMS_PORT: Final = 8000
-"""vsock port of the proxy to KMS, as AWS's service unit. [src: nitro-enclaves-vsock-proxy.service]"""
+"""vsock port of the proxy to KMS. [src: nitro-enclaves-vsock-proxy.service]"""
 
 PROXY_CONNECTIONS: Final = 8
 
@@ -167,7 +168,7 @@ class Parent:
 
     def _await_ready(self) -> None:
         """Wait until the proxy and the parent listen; raises `HostError` with the end of a log."""
-        ready = {
+        ready: dict[str, Callable[[], bool]] = {
             # Not by connecting: the proxy would carry that to the cloud, and into the trace.
             "proxy": lambda: "->" in _tail(self.folder / "proxy.log"),
             "parent": lambda: _answers(self.folder / "control.sock"),

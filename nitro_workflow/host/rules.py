@@ -1,4 +1,4 @@
-"""nitro-cli's rules for memory, CPUs, CID and name, as pure functions. [src: facts of nitro-cli 1.5.0]"""
+"""The rules of nitro-cli 1.5.0 for memory, CPUs, CID and name, as pure functions."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ def check_memory(eif_bytes: int, requested_mib: int) -> int:
     if requested_mib < minimum:
         raise failure(
             "E26",
-            f"Insufficient memory requested. User provided `memory` is {requested_mib} MB, but based "
-            f"on the EIF file size, the minimum memory should be {minimum} MB",
+            f"Insufficient memory requested. User provided `memory` is {requested_mib} MB, but "
+            f"based on the EIF file size, the minimum memory should be {minimum} MB",
             expected=f"≥ {minimum} MiB: 4 times the image",
             next=f"--memory {max(minimum, MINIMUM_MIB)}",
         )
     if requested_mib < MINIMUM_MIB:
         raise failure(
             "E26",
-            f"Insufficient memory requested. User provided `memory` is {requested_mib} MB, which is "
-            f"below the minimum of {MINIMUM_MIB} MB",
+            f"Insufficient memory requested. User provided `memory` is {requested_mib} MB, which "
+            f"is below the minimum of {MINIMUM_MIB} MB",
             expected=f"≥ {MINIMUM_MIB} MiB",
             next=f"--memory {MINIMUM_MIB}",
         )
@@ -122,7 +122,7 @@ def choose_cpus(
 
 
 def choose_name(wanted: str | None, eif_name: str, taken: Collection[str]) -> str:
-    """Return the name: ``wanted`` or the file's without ``.eif``; a taken one gets ``_1``, ``_2`` …
+    """Return the name: ``wanted`` or the file's without ``.eif``; a taken one gets ``_1``, ``_2``.
 
     Raises `HostError` E58 for a name that is empty, too long or unprintable.
     """
@@ -134,5 +134,5 @@ def choose_name(wanted: str | None, eif_name: str, taken: Collection[str]) -> st
 
 
 def host_architecture() -> str:
-    """Return ``x86_64`` or ``aarch64`` (or what else this machine is)."""
+    """Return this machine's architecture in the words of EIF headers."""
     return {"arm64": "aarch64"}.get(platform.machine(), platform.machine())

@@ -1,7 +1,7 @@
-"""Start a program in a sandbox of its own: an enclave from its image, or an instance from this system.
+"""Start a program in a sandbox: an enclave from its image, or an instance from this system.
 
-`bootstrap` does the work in the child. Needs nothing installed, and no privilege where user namespaces
-are allowed; started by root, the sandbox is another, unprivileged user.
+`bootstrap` does the work in the child. Needs nothing installed, and no privilege where user
+namespaces are allowed; started by root, the sandbox is another, unprivileged user.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Bind:
 class SandboxSpec:
     """What to run. ``image`` is a descriptor of an EIF; without it, ``command`` runs on ``binds``.
 
-    ``memory`` in bytes: size of what it may write, and, for an image, RLIMIT_DATA of *each* process:
-    a limit that an ordinary user may set, not the hard partition of real hardware.
+    ``memory`` in bytes: size of what it may write, and, for an image, RLIMIT_DATA of *each*
+    process: a limit that an ordinary user may set, not the hard partition of real hardware.
     """
 
     memory: int
@@ -102,7 +102,7 @@ class Sandbox:
         return self.process.pid
 
     def next_event(self, timeout: float) -> BootEvent:
-        """Return the bootstrap's next event; raises `SandboxUnavailable` or `HostError` for an error.
+        """Return the bootstrap's next event; raises `SandboxUnavailable` or `HostError` for one.
 
         ``timeout`` in seconds; raises TimeoutError after it.
         """
@@ -144,7 +144,7 @@ def sandbox_user(number: int) -> int | None:
 
 @functools.cache
 def require_sandbox() -> None:
-    """Start a sandbox that does nothing; raises `SandboxUnavailable` where this machine forbids it."""
+    """Start a sandbox that does nothing; raises `SandboxUnavailable` where it cannot be."""
     binds, links = system_binds()
     spec = SandboxSpec(
         memory=1 << 20, command=("/bin/true",), binds=binds, links=links, user=sandbox_user(0)
@@ -166,7 +166,7 @@ def system_binds() -> tuple[list[Bind], dict[str, str]]:
     for name in ("usr", "lib", "lib64", "lib32", "bin", "sbin"):
         path = Path("/", name)
         if path.is_symlink():
-            links[str(path)] = os.readlink(path)
+            links[str(path)] = str(path.readlink())
         elif path.is_dir():
             binds.append(Bind(str(path), str(path)))
     return binds, links

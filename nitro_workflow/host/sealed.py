@@ -1,4 +1,4 @@
-"""A copy of an image that nobody can change: measured from, unpacked from, whatever the file becomes."""
+"""A copy of an image that nobody can change, whatever becomes of the file."""
 
 from __future__ import annotations
 

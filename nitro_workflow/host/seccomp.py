@@ -1,8 +1,9 @@
 """The sandbox's system call filter, assembled by hand: an allow list, and a look at four calls.
 
-Network namespaces do not stop AF_VSOCK (a guest's sockets reach its host through it), so the filter does:
-socket() and socketpair() know only the families given. clone() makes threads and processes but no
-namespaces; clone3(), whose flags a filter cannot see, is answered ENOSYS and libc falls back to clone().
+Network namespaces do not stop AF_VSOCK (a guest's sockets reach its host through it), so the
+filter does: socket() and socketpair() know only the families given. clone() makes threads and
+processes but no namespaces; clone3(), whose flags a filter cannot see, is answered ENOSYS and
+libc falls back to clone().
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _inspected(families: Sequence[int]) -> dict[str, list[_Code]]:
 
 
 def _when(number: int, body: list[_Code]) -> list[_Code]:
-    """Return ``body``, which must end in a return, under the condition that the call is ``number``."""
+    """Return ``body``, which must end in a return, for the call ``number`` only."""
     return [(_EQUAL, 0, len(body), number), *body]
 
 

@@ -2,9 +2,9 @@
 
 Everything else is answered ENOSYS: a call that no one thought of is not there. What is missing on
 purpose: namespaces and mounts, ptrace and process_vm_*, bpf, keyctl, perf_event_open, io_uring,
-userfaultfd, module loading, kexec, other processes' memory and descriptors, clock setting. `seccomp`
-looks into the arguments of socket, socketpair, clone and ioctl. [src: Linux asm/unistd_64.h and
-asm-generic/unistd.h]
+userfaultfd, module loading, kexec, other processes' memory and descriptors, clock setting.
+`seccomp` looks into the arguments of socket, socketpair, clone and ioctl. [src: Linux
+asm/unistd_64.h and asm-generic/unistd.h]
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Proxy:
 
 
 class _Direction:
-    """One direction of one connection, noted burst by burst: a connection may stay open for long."""
+    """One direction of one connection, noted burst by burst: it may stay open for long."""
 
     def __init__(self, step: str, source: str, target: str, trace: TraceWriter | None) -> None:
         self._names = {"step": step, "source": source, "target": target}

@@ -1,0 +1,233 @@
+"""The proxy: allow list, start-up errors, carrying, concurrency, and the trace that shows TLS only."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from nitro_workflow.errors import InputError, Refused, VsockError
+from nitro_workflow.vsock import HostTransport, TraceWriter
+from nitro_workflow.vsock.allowlist import Remote, check_allowed, parse_allowlist
+from nitro_workflow.vsock.proxy import Proxy, main
+
+LIST = "allowlist:\n- {address: kms.us-east-1.amazonaws.com, port: 443}\n- {address: 127.0.0.1, port: 80}\n"
+
+
+def test_allowlist_of_vsock_proxy():
+    remotes = (Remote("kms.us-east-1.amazonaws.com", 443), Remote("127.0.0.1", 80))
+    assert parse_allowlist(LIST) == remotes
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("other: []", "No allowlist field"),
+        ("", "No allowlist field"),
+        ("allowlist: 5", "not a list"),
+        ("allowlist: [x]", "not a map"),
+        ("allowlist: [{port: 1}]", "address is None"),
+        ("allowlist: [{address: a, port: 0}]", "port is 0"),
+        ("allowlist: [{address: a, port: true}]", "port is True"),
+        ("allowlist: [", "not YAML"),
+        ("!!python/object:os.system {}", "not YAML"),
+    ],
+)
+def test_allowlist_that_is_none(text, found):
+    with pytest.raises(InputError, match=found):
+        parse_allowlist(text)
+
+
+def test_allowed_by_name_or_by_address():
+    allowed = parse_allowlist(LIST)
+    check_allowed(Remote("KMS.us-east-1.amazonaws.com", 443), allowed)
+    check_allowed(Remote("localhost", 80), allowed, socket.AF_INET)
+    for remote in (Remote("127.0.0.1", 81), Remote("kms.example.invalid", 443)):
+        with pytest.raises(Refused, match="The given address and port are not allowed"):
+            check_allowed(remote, allowed)
+
+
+def test_start_up_errors(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NITRO_WORKFLOW_VSOCK", f"host:{tmp_path}")
+    config = tmp_path / "list.yaml"
+    config.write_text(LIST)
+    arguments = ["--config", str(config), "8000"]
+    assert main([*arguments, "127.0.0.1", "81"]) == 1
+    assert "The given address and port are not allowed" in capsys.readouterr().err
+    config.write_text("allow: []")
+    assert main([*arguments, "127.0.0.1", "80"]) == 3
+    assert "No allowlist field" in capsys.readouterr().err
+    assert main(["--config", str(tmp_path / "absent"), "8000", "127.0.0.1", "80"]) == 3
+    config.write_text(LIST)
+    with HostTransport(tmp_path).listen(8000):
+        assert main([*arguments, "127.0.0.1", "80"]) == 4
+
+
+@pytest.fixture
+def server():
+    """Echo what comes, in upper case, until the client ends."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run():
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            with sock:
+                while data := sock.recv(65536):
+                    sock.sendall(data.upper())
+
+    threading.Thread(target=run, daemon=True).start()
+    yield listener.getsockname()[1]
+    listener.close()
+
+
+@pytest.fixture
+def proxy(tmp_path, server):
+    listener = HostTransport(tmp_path).listen(8000)
+    trace = TraceWriter(tmp_path / "trace.jsonl")
+    it = Proxy(listener, Remote("127.0.0.1", server), workers=2, trace=trace)
+    thread = threading.Thread(target=it.serve_forever, daemon=True)
+    thread.start()
+    yield tmp_path
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(5)
+
+
+def dial(folder):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(5)
+    sock.connect(str(folder / "3" / "v.sock_8000"))
+    return sock
+
+
+def lines(folder, count):
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        path = folder / "trace.jsonl"
+        text = path.read_text() if path.exists() else ""
+        if text.count("\n") >= count:
+            return [json.loads(line) for line in text.splitlines()]
+        time.sleep(0.01)
+    pytest.fail("no trace")
+
+
+def test_carries_both_ways_and_traces_digests_only(proxy):
+    secret = b"\x17\x03\x03\x00\x06secret"
+    with dial(proxy) as sock:
+        sock.sendall(secret)
+        assert sock.recv(100) == b"\x17\x03\x03\x00\x06SECRET"
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(1) == b""
+    outward, inward = lines(proxy, 2)
+    assert (outward["source"], outward["target"], outward["size"]) == ("enclave", "kms", 11)
+    assert (inward["source"], inward["step"]) == ("kms", "D6")
+    assert outward["records"] == {"application_data": 1}
+    assert outward["only_tls"]
+    assert outward["visible_to"] == ["enclave", "kms"]
+    assert outward["carried_by"] == ["proxy"]
+    text = (proxy / "trace.jsonl").read_text()
+    assert "secret" not in text.lower()
+
+
+def test_each_burst_of_a_connection_that_stays_open_is_traced(proxy):
+    with dial(proxy) as sock:
+        for _ in range(2):
+            sock.sendall(b"\x17\x03\x03\x00\x01a")
+            sock.recv(100)
+            time.sleep(0.2)
+        events = lines(proxy, 4)
+        assert [it["size"] for it in events] == [6] * 4
+        assert [it["records"] for it in events] == [{"application_data": 1}] * 4
+
+
+def test_at_most_so_many_at_a_time(proxy):
+    first, second, third = dial(proxy), dial(proxy), dial(proxy)
+    with first, second, third:
+        for sock in (first, second):
+            sock.sendall(b"a")
+            assert sock.recv(1) == b"A"
+        third.sendall(b"b")
+        third.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            third.recv(1)
+        first.close()
+        third.settimeout(5)
+        assert third.recv(1) == b"B"
+
+
+def test_a_remote_that_is_down_cuts_that_connection_only(tmp_path, capfd):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    listener = HostTransport(tmp_path).listen(8000)
+    thread = threading.Thread(target=Proxy(listener, Remote("127.0.0.1", port)).serve_forever)
+    thread.start()
+    for _ in range(6):  # more than there are workers
+        with dial(tmp_path) as sock:
+            assert sock.recv(1) == b""
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(5)
+    assert f"127.0.0.1:{port}" in capfd.readouterr().err
+
+
+def test_as_a_process(tmp_path, server):
+    (tmp_path / "list.yaml").write_text(f"allowlist: [{{address: 127.0.0.1, port: {server}}}]")
+    command = [sys.executable, "-m", "nitro_workflow.vsock.proxy", "--config", "list.yaml"]
+    environment = {**os.environ, "NITRO_WORKFLOW_VSOCK": f"host:{tmp_path}"}
+    process = subprocess.Popen(
+        [*command, "8000", "127.0.0.1", str(server)],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        assert b"vsock port 8000" in process.stderr.readline()
+        with dial(tmp_path) as sock:
+            sock.sendall(b"x")
+            assert sock.recv(1) == b"X"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+def test_trace_of_several_writers_never_mixes(tmp_path):
+    path = tmp_path / "trace.jsonl"
+
+    def write(number):
+        writer = TraceWriter(path)
+        for _ in range(50):
+            writer.append(
+                step="D2", source=str(number), target="b", what="w" * 500, size=1, sha256="0" * 64,
+                visible_to=["a"], job="j",
+            )  # fmt: skip
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(events) == 200
+    assert [it["seq"] for it in events if it["source"] == "1"] == list(range(1, 51))
+    with pytest.raises(IsADirectoryError):
+        TraceWriter(tmp_path).append(
+            step="D2", source="a", target="b", what="", size=0, sha256="", visible_to=[]
+        )
+
+
+def test_unresolvable_names_are_an_error_of_the_tree(monkeypatch):
+    from nitro_workflow.vsock import allowlist
+
+    def fail(*_):
+        raise OSError
+
+    monkeypatch.setattr(allowlist.socket, "getaddrinfo", fail)
+    with pytest.raises(VsockError):
+        allowlist.resolve("kms.example.invalid")
