@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["down", "lab", "status", "step", "trace", "walk"]
 
 UNITS: Final = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
-LARGEST: Final = 4 * 1024**3  # bytes: what a small lab machine has room for, twice
-WIDTH: Final = 100  # characters of a line of evidence
+LARGEST: Final = 1024**3 - 28  # bytes: the envelope form's limit, less its nonce and tag
+WIDTH: Final = 96  # characters of a line of evidence: a PCR
 
 
-class _Size(click.ParamType):
+class _Size(click.ParamType[int]):
     """A number of bytes: ``16MiB``, ``512KiB``, ``1048576``."""
 
     name = "size"
@@ -40,7 +40,7 @@ class _Size(click.ParamType):
             self.fail(f"{value!r} is not a size such as 16MiB", param, ctx)
         size = int(found[1]) * UNITS[found[2].upper()]
         if not 1024 <= size <= LARGEST:
-            self.fail(f"{value!r} is not from 1KiB to 4GiB", param, ctx)
+            self.fail(f"{value!r} is not from 1KiB to just under 1GiB", param, ctx)
         return size
 
 
@@ -68,14 +68,24 @@ def _open(folder: Path | None, *, size: int = 0) -> Lab:
 @click.option(
     "--size", type=_Size(), default="16MiB", show_default=True, help="Size of the data set."
 )
+@click.option("--csv", type=click.Path(path_type=Path), help="Your own records, same columns.")
+@click.option("--verbose", is_flag=True, help="All of the evidence.")
 @click.pass_context
-def walk(ctx: click.Context, folder: Path | None, as_json: bool, size: int) -> None:
+def walk(
+    ctx: click.Context,
+    folder: Path | None,
+    as_json: bool,
+    size: int,
+    csv: Path | None,
+    verbose: bool,
+) -> None:
     """Run the 17 steps, from key creation to attested decryption.
 
     Exit code: 0 when all are done; else that of the step that was not (1 refused, 3 input, 4
     service).
     """
     opened = _open(folder, size=size)
+    opened.folder.change_settings(csv=str(csv.absolute()) if csv else None)
     begun = time.monotonic()
     opened.up()
     if not as_json:
@@ -86,12 +96,11 @@ def walk(ctx: click.Context, folder: Path | None, as_json: bool, size: int) -> N
             click.echo(json.dumps(result.to_json(), ensure_ascii=False))
         else:
             part = _show_part(result.step, part)
-            _show(result)
+            _show(result, everything=verbose)
         done += result.status == "done"
         code = 0 if result.status == "done" else opened.last_exit_code
     if not as_json:
-        click.echo(f"\n{done} of 17 steps done in {time.monotonic() - begun:.1f} s.", nl=False)
-        click.echo(" `nitro-workflow trace` shows who sent what." if done == 17 else "")
+        _ending(opened, done, time.monotonic() - begun)
     ctx.exit(code)
 
 
@@ -118,6 +127,15 @@ def _heading(opened: Lab) -> None:
     )
 
 
+def _ending(opened: Lab, done: int, seconds: float) -> None:
+    click.secho(f"\n{done} of 17 steps done in {seconds:.1f} s.", bold=True)
+    if done == 17:
+        click.echo(
+            "`nitro-workflow trace` shows who sent what to whom, `down` stops the processes."
+        )
+    _heading(opened)
+
+
 def _show_part(number: str, part: str) -> str:
     from nitro_workflow.lab.lab import find_step
 
@@ -132,35 +150,67 @@ def _show(result: StepResult, *, everything: bool = False) -> None:
 
     good = result.status == "done"
     mark = click.style("✓", fg="green") if good else click.style("✗", fg="red", bold=True)
-    title = click.style(result.title, bold=True)
-    pad = " " * max(1, 56 - len(result.title))
-    click.echo(f"  {mark} {result.step}  {result.party:<21} {title}{pad}{result.seconds:6.2f} s")
+    title = click.style(f"{result.title:<55}", bold=True)
+    click.echo(f"  {mark} {result.step}  {result.party:<21} {title} {result.seconds:6.2f} s")
     keys = tuple(result.evidence) if everything else find_step(result.step).evidence
     for key in keys:
-        if key in result.evidence:
-            _show_value(key, result.evidence[key], everything=everything)
+        if key == "groups" and not everything:
+            _show_groups(result.evidence.get("groups", []))
+            continue
+        value = _at(result.evidence, key)
+        if value is not None:
+            _show_value(key.rpartition("/")[2], value, everything=everything)
     for note in result.notes:
-        click.secho(f"         note: {note}", dim=True)
+        click.secho(f"        note: {note}", dim=True)
     if result.error is not None:
         _show_error(result.error)
 
 
-def _show_value(key: str, value: Any, *, everything: bool, indent: int = 9) -> None:
-    label = click.style(f"{' ' * indent}{key.replace('_', ' '):<24}", fg="cyan")
-    if isinstance(value, dict) and value:
+def _show_groups(groups: list[Mapping[str, Any]]) -> None:
+    """Show the opened result as a table: one row a group."""
+    measures = (
+        [name for name, value in groups[0].items() if isinstance(value, dict)] if groups else []
+    )
+    head = "".join(f"{f'mean {name}':>16}" for name in measures)
+    click.secho(f"{' ' * 8}{'group':<14}{'count':>10}{head}", fg="cyan")
+    for group in groups:
+        name = next(str(value) for value in group.values() if isinstance(value, str))
+        means = "".join(f"{group[one]['mean']:>16}" for one in measures)
+        click.echo(f"{' ' * 8}{name:<14}{group['count']:>10}{means}")
+
+
+def _at(evidence: Mapping[str, Any], path: str) -> Any:
+    """Return what stands at ``encryption-sdk/decision``; None for nothing."""
+    value: Any = evidence
+    for name in path.split("/"):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _show_value(key: str, value: Any, *, everything: bool, indent: int = 8) -> None:
+    label = click.style(f"{' ' * indent}{key.replace('_', ' '):<22}", fg="cyan")
+    nested = isinstance(value, dict) and any(isinstance(one, dict | list) for one in value.values())
+    if nested or (isinstance(value, dict) and any(len(str(one)) > 40 for one in value.values())):
         click.echo(label)
         for name, inner in value.items():
             _show_value(str(name), inner, everything=everything, indent=indent + 2)
-    elif isinstance(value, list) and value and (everything or not isinstance(value[0], str)):
+    elif isinstance(value, list) and len(value) > 1 and (everything or isinstance(value[0], dict)):
         click.echo(label)
         for line in value:
-            text = line if isinstance(line, str) else json.dumps(line, ensure_ascii=False)
-            click.echo(f"{' ' * (indent + 2)}{text}")
+            click.echo(f"{' ' * (indent + 2)}{_one_line(line)}")
     else:
-        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        text = _one_line(value)
         click.echo(
             f"{label} {text if everything or len(text) <= WIDTH else text[: WIDTH - 1] + '…'}"
         )
+
+
+def _one_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_one_line(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_one_line, value))
+    return str(value)
 
 
 def _show_error(error: Mapping[str, str]) -> None:
@@ -198,7 +248,7 @@ def status(folder: Path | None, as_json: bool) -> None:
         name, digest = opened.trust_root()
         click.echo(f"Trust root  {name}, SHA-256 {digest[:16]}… (made by this lab)")
     for one, result, rests in rows:
-        when = result.at if result else ""
+        when = result.at[:19] if result else ""
         click.echo(f"  {one.number}  {_state(result, rests):<12} {when:<21} {one.title}")
 
 

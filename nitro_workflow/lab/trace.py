@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nitro_workflow.errors import NitroWorkflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from nitro_workflow.lab.lab import Lab
@@ -99,19 +99,28 @@ def now() -> str:
 
 
 def collect(lab: Lab, *, job: str = "") -> tuple[TraceEvent, ...]:
-    """Return the lab's events in order of time; ``job`` keeps that job's and those of no job.
+    """Return the events of the steps that are done, in order of time.
 
-    A line that is half-written (a process was killed over it) is left out: the rest stands.
+    ``job`` keeps that job's events and those of no job. What happened before the earliest of the
+    lab's present records (an earlier walk) is left out, and so is a line that is half-written (a
+    process was killed over it): the rest stands.
     """
     lines: list[Mapping[str, Any]] = [*_lines(lab.path / "logs" / "trace.jsonl")]
     for file in sorted((lab.runtime / "instance").glob("*/trace.jsonl")):
         lines += _lines(file)
-    for state in sorted((lab.path / "jobs").glob("*.json")):
-        lines += _of_job(state)
     events = [event for event in map(_event, lines) if event is not None]
-    kept = [event for event in events if not job or event.job in ("", job)]
+    begin = _begin(lab)
+    kept = [event for event in events if event.at >= begin and (not job or event.job in ("", job))]
     ordered = sorted(dict.fromkeys(kept), key=lambda event: (event.at, event.seq))
     return tuple(replace(event, seq=number) for number, event in enumerate(ordered, 1))
+
+
+def _begin(lab: Lab) -> str:
+    """Return when the earliest step of the lab's present records began."""
+    from nitro_workflow.lab.steps import STEPS
+
+    results = [lab.result(step.number) for step in STEPS]
+    return min((result.at for result in results if result), default="")
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -126,16 +135,6 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
             continue
         if isinstance(value, dict):
             yield value
-
-
-def _of_job(path: Path) -> Iterable[Mapping[str, Any]]:
-    """Return the events that the enclave reported of itself, from its job's evidence."""
-    try:
-        state = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return ()
-    trace = state.get("trace", []) if isinstance(state, dict) else []
-    return [line for line in trace if isinstance(line, dict)]
 
 
 def _event(line: Mapping[str, Any]) -> TraceEvent | None:
@@ -168,12 +167,7 @@ def _iso(at: Any) -> str:
     )
 
 
-def proxy_lines(lab: Lab) -> list[Mapping[str, Any]]:
-    """Return the lines that the vsock proxy wrote: all that it could see of the KMS traffic."""
-    files = sorted((lab.runtime / "instance").glob("*/trace.jsonl"))
-    return [
-        line
-        for file in files
-        for line in _lines(file)
-        if "tls_records" in line or "proxy" in str(line.get("source"))
-    ]
+def proxy_lines(lab: Lab, instance: str) -> list[Mapping[str, Any]]:
+    """Return the lines that the instance's vsock proxy wrote: all that it could see of KMS."""
+    lines = _lines(lab.runtime / "instance" / instance / "trace.jsonl")
+    return [line for line in lines if "records" in line]

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from nitro_workflow.errors import AccessRefused, NitroWorkflowError, UntrustedAnswer
 from nitro_workflow.lab import cloudtrail
 from nitro_workflow.lab.jobs import Job, parent_of
+from nitro_workflow.lab.parent import wait_for
 from nitro_workflow.lab.steps.record import Outcome, Step
 from nitro_workflow.lab.steps.results import open_results
+from nitro_workflow.lab.trace import proxy_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["DECRYPTION", "document_of", "explained", "jobs_of", "start_job"]
 
 FORMS: Final = ("encryption-sdk", "envelope")
+
+PROXY_SECONDS: Final = 15.0
+"""The proxy notes what it carried when the line is quiet, or the connection ends."""
 
 
 # -- D1, D2: the parent ----------------------------------------------------------------------------
@@ -172,6 +177,7 @@ def _decision(lab: Lab, job: Job) -> dict[str, Any]:
     decided = cloudtrail.decision(event)
     return {
         "decision": decided.get("decision", "allowed"),
+        "summary": decided.get("summary", ""),
         "explanation": cloudtrail.explanation(event),
         "caller": event["userIdentity"].get("arn", ""),
         "document_sha256": said["document_sha256"],
@@ -179,8 +185,8 @@ def _decision(lab: Lab, job: Job) -> dict[str, Any]:
         "root_sha256": seen.get("root_sha256", ""),
         "pcrs": {f"PCR{index}": value for index, value in pcrs.items()},
         "request_id": event.get("requestID", ""),
-        "request": decided.get("request") or {},
-        "record": decided,
+        "request": event.get("requestParameters") or {},
+        "decision_record": decided.get("record") or {},
     }
 
 
@@ -222,20 +228,48 @@ def seal(lab: Lab) -> Outcome:
 
 
 def carry_back(lab: Lab) -> Outcome:
-    """Gather: what the proxy and the parent carried, and that it was TLS records only."""
-    from nitro_workflow.lab.trace import proxy_lines
-
-    carried = proxy_lines(lab)
+    """Gather: what the proxy carried between the enclave and KMS: TLS records only."""
     outcome = _each(lab, "", lambda job: job.evidence("D6"))
-    records = sorted({kind for line in carried for kind in line.get("tls_records", {})})
+    back = _carried_back(lab)
+    if not all(line.get("only_tls") for line in back):
+        raise UntrustedAnswer(
+            "bytes that are no TLS records",
+            expected="TLS from the enclave to KMS: the proxy must not be able to read",
+            where="D6",
+            next="see the proxy's lines with `nitro-workflow trace`",
+        )
+    kinds: dict[str, int] = {}
+    for line in back:
+        for kind, count in line["records"].items():
+            kinds[kind] = kinds.get(kind, 0) + count
     evidence = {
         **outcome.evidence,
         "basis": "observed by the vsock proxy, and by the enclave where TLS ends",
-        "proxy_connections": len({line.get("connection") for line in carried}),
-        "proxy_bytes": sum(int(line.get("size") or 0) for line in carried),
-        "proxy_saw": records or ["TLS records"],
+        "proxy_carried_bytes": sum(int(line.get("size") or 0) for line in back),
+        "proxy_saw_tls_records": kinds,
+        "proxy_could_read": "nothing: TLS ends inside the enclave",
+        "server_name": next(
+            (str(line["server_name"]) for line in back if line.get("server_name")), ""
+        ),
     }
     return Outcome(evidence, outcome.produces)
+
+
+def _carried_back(lab: Lab) -> list[Mapping[str, Any]]:
+    """Wait for the proxy's lines about these jobs, from KMS to the enclave."""
+    sent = lab.result("D2")
+    begin = sent.at if sent else ""
+
+    def seen() -> dict[str, Any]:
+        lines = proxy_lines(lab, lab.produced("P8", "instance_id"))
+        return {
+            "lines": [
+                it for it in lines if it.get("step") == "D6" and str(it.get("at")) >= begin[:23]
+            ]
+        }
+
+    found = wait_for(seen, lambda it: bool(it["lines"]), seconds=PROXY_SECONDS, what="the proxy")
+    return list(found["lines"])
 
 
 def unwrap(lab: Lab) -> Outcome:
@@ -306,7 +340,7 @@ DECRYPTION: Final = (
         send,
         needs=("D1",),
         produces=FORMS,
-        evidence=("enclave_cid", "port", "jobs"),
+        evidence=("enclave_cid", "port", "jobs/encryption-sdk/job", "jobs/envelope/job"),
         holds=jobs_hold,
     ),
     Step(
@@ -315,7 +349,11 @@ DECRYPTION: Final = (
         "Make a key pair, be attested, ask KMS to decrypt",
         attest,
         needs=("D2",),
-        evidence=("encryption-sdk",),
+        evidence=(
+            "encryption-sdk/document_sha256",
+            "encryption-sdk/public_key_sha256",
+            "encryption-sdk/pcrs/PCR0",
+        ),
     ),
     Step(
         "D4",
@@ -323,7 +361,12 @@ DECRYPTION: Final = (
         "Verify the document, compare its PCRs with the policy",
         decide,
         needs=("D2", "P7"),
-        evidence=("encryption-sdk",),
+        evidence=(
+            "encryption-sdk/summary",
+            "encryption-sdk/caller",
+            "encryption-sdk/pcrs/PCR0",
+            "encryption-sdk/root_sha256",
+        ),
     ),
     Step(
         "D5",
@@ -331,7 +374,7 @@ DECRYPTION: Final = (
         "Seal the data key to the enclave's public key",
         seal,
         needs=("D2",),
-        evidence=("encryption-sdk",),
+        evidence=("encryption-sdk/envelope_sha256", "encryption-sdk/key_encryption"),
     ),
     Step(
         "D6",
@@ -339,7 +382,7 @@ DECRYPTION: Final = (
         "Carry the answer back: TLS records only",
         carry_back,
         needs=("D2",),
-        evidence=("proxy_connections", "proxy_bytes", "proxy_saw"),
+        evidence=("proxy_carried_bytes", "proxy_saw_tls_records", "proxy_could_read"),
     ),
     Step(
         "D7",
@@ -347,7 +390,7 @@ DECRYPTION: Final = (
         "Open the data key with the private key",
         unwrap,
         needs=("D2",),
-        evidence=("encryption-sdk",),
+        evidence=("encryption-sdk/envelope_sha256", "encryption-sdk/opened_with"),
     ),
     Step(
         "D8",
@@ -355,7 +398,12 @@ DECRYPTION: Final = (
         "Decrypt the data: commitment and context required",
         decrypt,
         needs=("D2", "P3"),
-        evidence=("encryption-sdk", "envelope"),
+        evidence=(
+            "encryption-sdk/plaintext_bytes",
+            "encryption-sdk/suite",
+            "encryption-sdk/commitment",
+            "envelope/plaintext_bytes",
+        ),
     ),
     Step(
         "D9",
@@ -363,6 +411,12 @@ DECRYPTION: Final = (
         "Process the data; the owner opens the attested result",
         process,
         needs=("D2", "P6", "P3"),
-        evidence=("receipt", "groups"),
+        evidence=(
+            "receipt/encryption-sdk/module_id",
+            "receipt/encryption-sdk/result_sha256",
+            "rows",
+            "suppressed",
+            "groups",
+        ),
     ),
 )

@@ -65,11 +65,20 @@ def inspect(lab: Lab) -> Outcome:
         "environment": report.environment,
         "vsock_ports": report.vsock_ports,
         "trusts": report.trust,
+        "measured_configuration": _public_facts(config),
         "parent_application": [f"{one.path} {one.sha256}" for one in parent],
         "belongs_to": "this machine, whose Python is in it; the Dockerfile gives everyone's PCRs",
     }
     config_digest = hashlib.sha256(config).hexdigest()
     return Outcome(evidence, {"config_sha256": config_digest, "rootfs_sha256": digest})
+
+
+def _public_facts(config: bytes) -> dict[str, Any]:
+    """Return the measured configuration for people: PEM blocks as the digest of their text."""
+    values: dict[str, Any] = json.loads(config)
+    pems = [name for name, value in values.items() if str(value).startswith("-----BEGIN")]
+    digests = {f"{name}_sha256": hashlib.sha256(values[name].encode()).hexdigest() for name in pems}
+    return {name: value for name, value in values.items() if name not in pems} | digests
 
 
 def _digest_of(report: RootfsReport) -> str:
@@ -130,10 +139,11 @@ def build(lab: Lab) -> Outcome:
     with built.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     names = measured.hex()
+    claimed = built.measurements.hex()
     pcrs = {name.removeprefix("PCR"): value for name, value in names.items() if name != "PCR8"}
-    if names != built.measurements.hex():
+    if names != claimed:
         raise ImageRefused(
-            f"the developer's PCR0 {built.measurements.hex()['PCR0']}",
+            f"the developer's PCR0 {claimed['PCR0']}",
             expected=f"{names['PCR0']}, which the owner measured",
             where="P6",
             next="do not use this image",
@@ -142,7 +152,8 @@ def build(lab: Lab) -> Outcome:
         "basis": "observed by the developer who built it, and by the owner who measured the file",
         "image_bytes": built.size,
         "image_sha256": digest,
-        "measurements": names,
+        "measurements": claimed,
+        "owner_measurements": names,
         "same_as_inspected": f"{compared} files of the ramdisk",
         "bootable": not built.is_stand_in,
         "inputs": _inputs(lab),

@@ -45,8 +45,9 @@ def launch(lab: Lab) -> Outcome:
     record = _run_instance(ec2)
     instance = record["InstanceId"]
     booted = host.boot_instance(instance)
+    programs = sorted(booted.get("Programs", {}))
     begun = time.monotonic()
-    enclave = host.run_enclave(str(image_of(lab)), memory_mib=MEMORY_MIB, cpu_count=CPUS)
+    enclave = host.run_enclave(str(image_of(lab)), MEMORY_MIB, CPUS, instance_id=instance)
     seconds = round(time.monotonic() - begun, 3)
     evidence = {
         "basis": "observed by the cloud (instance) and the hypervisor (enclave)",
@@ -54,7 +55,9 @@ def launch(lab: Lab) -> Outcome:
         "instance_type": INSTANCE_TYPE,
         "role": record.get("IamInstanceProfile", {}).get("Arn", ""),
         "enclave_options": record.get("EnclaveOptions", {}),
-        "booted": booted,
+        "instance_role": booted.get("RoleArn", ""),
+        "metadata_service": "IMDSv2, this instance's only",
+        "instance_runs": programs,
         "enclave": enclave,
         "run_enclave_seconds": seconds,
     }

@@ -26,7 +26,7 @@ PREPARATION: Final = (
         keys.make_data_key,
         needs=("P1",),
         produces=("encrypted_key_sha256",),
-        evidence=("refused_first", "plaintext_bytes", "encrypted_bytes", "kept"),
+        evidence=("refused_first/found", "plaintext_bytes", "encrypted_bytes", "kept"),
     ),
     Step(
         "P3",
@@ -35,7 +35,12 @@ PREPARATION: Final = (
         data.encrypt,
         needs=("P1", "P2"),
         produces=("sdk_sha256", "envelope_sha256"),
-        evidence=("plaintext_bytes", "encryption_sdk", "encryption_context"),
+        evidence=(
+            "encryption_sdk/ciphertext_bytes",
+            "encryption_sdk/sha256",
+            "envelope/sha256",
+            "encryption_context",
+        ),
         memory={"data_key": "P2"},
         holds=data.ciphertext_holds,
     ),
@@ -46,7 +51,12 @@ PREPARATION: Final = (
         data.upload,
         needs=("P3",),
         produces=("bucket", "objects"),
-        evidence=("bucket", "objects"),
+        evidence=(
+            "bucket",
+            "objects/customers.csv.esdk/version_id",
+            "objects/customers.csv.envelope/version_id",
+            "objects/data-key.encrypted/version_id",
+        ),
     ),
     Step(
         "P5",
@@ -55,7 +65,15 @@ PREPARATION: Final = (
         images.inspect,
         needs=("P1",),
         produces=("config_sha256", "rootfs_sha256"),
-        evidence=("files", "rootfs_bytes", "entry_point", "vsock_ports", "trusts"),
+        evidence=(
+            "files",
+            "rootfs_bytes",
+            "entry_point",
+            "vsock_ports",
+            "trusts/kms_host",
+            "trusts/key_arn",
+            "trusts/threshold",
+        ),
         holds=images.inspection_holds,
     ),
     Step(
@@ -65,7 +83,7 @@ PREPARATION: Final = (
         images.build,
         needs=("P5",),
         produces=("pcrs", "image_sha256"),
-        evidence=("image_bytes", "measurements", "same_as_inspected"),
+        evidence=("image_bytes", "image_sha256", "measurements", "same_as_inspected"),
         holds=images.build_holds,
     ),
     Step(
@@ -75,7 +93,7 @@ PREPARATION: Final = (
         images.fence_key,
         needs=("P2", "P6"),
         produces=("pcrs",),
-        evidence=("pcrs", "encryption_context"),
+        evidence=("pcrs/PCR0", "pcrs/PCR3", "encryption_context"),
         holds=images.fence_holds,
     ),
     Step(
@@ -85,7 +103,13 @@ PREPARATION: Final = (
         launch.launch,
         needs=("P6", "P7"),
         produces=("instance_id", "enclave_id", "enclave_cid"),
-        evidence=("instance_id", "role", "enclave", "run_enclave_seconds"),
+        evidence=(
+            "instance_id",
+            "role",
+            "enclave/EnclaveID",
+            "enclave/EnclaveCID",
+            "run_enclave_seconds",
+        ),
         holds=launch.launch_holds,
     ),
 )
