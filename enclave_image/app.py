@@ -239,7 +239,8 @@ def _step_of(error: NitroWorkflowError, reached: str) -> str:
 
 
 def _in_time(error: NitroWorkflowError, job: _Job) -> NitroWorkflowError:
-    """Name the deadline where it was what ended the stream."""
+    """Name the deadline where it was what ended the stream; say what to do in any case."""
+    error.next = error.next or "send the job again, as nitro_workflow.enclave.jobs says"
     if not job.expired.is_set() or not isinstance(error, FrameError | VsockError):
         return error
     return FrameError(

@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nitro_workflow.enclave.jobs import PARENT_CID, Credentials, b64
+from nitro_workflow.enclave.jobs import PARENT_CID, Credentials, b64, internal_error
 from nitro_workflow.enclave.measured import MeasuredConfig
 from nitro_workflow.errors import AccessRefused, NitroWorkflowError, ServiceError, UntrustedAnswer
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-__all__ = ["Evidence", "KmsAccess", "Nsm", "RunKey", "kms_failure"]
+__all__ = ["Evidence", "JobKms", "KmsAccess", "Nsm", "RunKey", "kms_failure"]
 
 REPORTED_PCRS = (0, 1, 2, 3, 4, 8)
 RSA_BITS = 2048  # KMS takes 2048, 3072, 4096 (facts.md §6)
@@ -130,7 +130,7 @@ class KmsAccess:
             transport=transport,
         )
 
-    def client(self, credentials: Credentials, emit: Evidence) -> Any:
+    def client(self, credentials: Credentials, emit: Evidence) -> JobKms:
         """Return a KMS client for one job. What it may ask for is fixed by the measured context."""
         from botocore.config import Config
 
@@ -148,7 +148,30 @@ class KmsAccess:
         events.register_first("provide-client-params.kms.*", watch.require_measured)
         events.register_first("before-send.kms.*", watch.count_request)
         events.register_first("after-call.kms.*", watch.record_answer)
-        return client
+        return JobKms(client)
+
+
+class JobKms:
+    """One job's KMS client; remembers why a call failed.
+
+    The Encryption SDK keeps only the text of what its keyring's client raised (facts.md §9).
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.failure: Exception | None = None
+
+    def decrypt(self, **params: Any) -> dict[str, Any]:
+        """Call KMS's Decrypt."""
+        try:
+            answer: dict[str, Any] = self._client.decrypt(**params)
+        except Exception as error:
+            self.failure = error
+            raise
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 class _Watch:
@@ -198,27 +221,23 @@ class _Watch:
             )
 
 
-def kms_failure(error: BaseException) -> NitroWorkflowError | None:
-    """Return KMS's own reason, dug out of what libraries wrapped around it; None if none is there.
-
-    The Encryption SDK hides it in exception chains and in ``.list`` (facts.md §9).
-    """
+def kms_failure(error: BaseException) -> NitroWorkflowError:
+    """Return a failed KMS call as an error of the package's tree, with KMS's own reason."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    for inner in _unwrap(error):
-        if isinstance(inner, NitroWorkflowError):
-            return inner
-        if isinstance(inner, ClientError):
-            return _client_error(inner)
-        if isinstance(inner, BotoCoreError):
-            return ServiceError(
-                f"KMS was not reached ({type(inner).__name__})",
-                expected="an answer through the parent's vsock proxy",
-                where="D6, the proxy on vsock 3:8000",
-                next="the administrator checks that the vsock proxy runs and allows the KMS host",
-                code="KmsUnreachable",
-            )
-    return None
+    if isinstance(error, NitroWorkflowError):
+        return error
+    if isinstance(error, ClientError):
+        return _client_error(error)
+    if not isinstance(error, BotoCoreError):
+        return internal_error(error)
+    return ServiceError(
+        f"KMS was not reached ({type(error).__name__})",
+        expected="an answer through the parent's vsock proxy",
+        where="D6, the proxy on vsock 3:8000",
+        next="the administrator checks that the vsock proxy runs and allows the KMS host",
+        code="KmsUnreachable",
+    )
 
 
 def _client_error(error: Any) -> NitroWorkflowError:
@@ -232,19 +251,3 @@ def _client_error(error: Any) -> NitroWorkflowError:
         next="compare the image's PCRs and the context with the key policy; see CloudTrail's event",
         code=str(answer.get("Code") or "KmsError")[:128],
     )
-
-
-def _unwrap(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
-    queue: list[object] = [error]
-    while queue and len(found) < 100:
-        current = queue.pop(0)
-        if not isinstance(current, BaseException) or current in found:
-            continue
-        found.append(current)
-        queue += [current.__cause__, current.__context__, *current.args]
-        inner = getattr(current, "list", None)
-        for part in (current, *current.args):
-            inner = getattr(part, "list", None)
-            queue += inner if isinstance(inner, list | tuple) else []
-    return found

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from enclave_image.keys import kms_failure
+from enclave_image.keys import JobKms, kms_failure
 from nitro_workflow.enclave.jobs import FRAME_LENGTH, JobRequest, canonical_json
 from nitro_workflow.enclave.measured import MeasuredConfig
 from nitro_workflow.errors import FrameError, NitroWorkflowError, UntrustedAnswer
@@ -97,7 +97,7 @@ class Opened:
 def open_stream(
     request: JobRequest,
     config: MeasuredConfig,
-    kms: Any,
+    kms: JobKms,
     source: DeclaredInput,
     feed: Callable[[bytes], None],
 ) -> Opened:
@@ -112,11 +112,10 @@ def open_stream(
         return _open_envelope(request, config, kms, source, feed)
     except NitroWorkflowError:
         raise
-    except Exception as error:  # noqa: BLE001 - the SDK raises classes of many libraries
-        known = kms_failure(error)
-        if known is not None:
-            raise known from None
-        raise _tampered(request.form) from None
+    except Exception as error:
+        if kms.failure is not None:
+            raise kms_failure(kms.failure) from None
+        raise _tampered(request.form) from error
 
 
 def _tampered(form: str) -> UntrustedAnswer:
@@ -129,7 +128,7 @@ def _tampered(form: str) -> UntrustedAnswer:
 
 
 def _open_message(
-    config: MeasuredConfig, kms: Any, source: DeclaredInput, feed: Callable[[bytes], None]
+    config: MeasuredConfig, kms: JobKms, source: DeclaredInput, feed: Callable[[bytes], None]
 ) -> Opened:
     import aws_encryption_sdk
     from aws_encryption_sdk.identifiers import CommitmentPolicy
@@ -138,12 +137,13 @@ def _open_message(
         commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
         max_encrypted_data_keys=MAX_DATA_KEYS,
     )
+    # The context is required twice, each time exactly: before KMS is asked (`keys`), and of the
+    # authenticated header below. The SDK's own parameter would refuse without saying why.
     expected, total = dict(config.encryption_context), 0
     with client.stream(
         mode="decrypt-unsigned",
         source=source,
         keyring=_keyring(config, kms),
-        encryption_context=expected,
         max_body_length=FRAME_LENGTH,
     ) as stream:
         _require_header(stream.header, expected)
@@ -155,7 +155,7 @@ def _open_message(
     return Opened(digest, _evidence(config, "encryption-sdk", source.size, total, digest, frames))
 
 
-def _keyring(config: MeasuredConfig, kms: Any) -> Any:
+def _keyring(config: MeasuredConfig, kms: JobKms) -> Any:
     from aws_cryptographic_material_providers.mpl import AwsCryptographicMaterialProviders
     from aws_cryptographic_material_providers.mpl.config import MaterialProvidersConfig
     from aws_cryptographic_material_providers.mpl.models import CreateAwsKmsKeyringInput
@@ -182,7 +182,7 @@ def _require_header(header: Any, expected: Mapping[str, str]) -> None:
 def _open_envelope(
     request: JobRequest,
     config: MeasuredConfig,
-    kms: Any,
+    kms: JobKms,
     source: DeclaredInput,
     feed: Callable[[bytes], None],
 ) -> Opened:
@@ -206,7 +206,7 @@ def _open_envelope(
     return Opened(digest, _evidence(config, "envelope", source.size, total, digest, 1))
 
 
-def _data_key(request: JobRequest, config: MeasuredConfig, kms: Any) -> bytearray:
+def _data_key(request: JobRequest, config: MeasuredConfig, kms: JobKms) -> bytearray:
     answer = kms.decrypt(
         CiphertextBlob=request.encrypted_key,
         KeyId=config.key_arn,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
-from application_world import HOST, ModuleChannel, QuickLimits, World, make_config
+from application_world import CONTEXT, HOST, ModuleChannel, QuickLimits, World, make_config
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from enclave_image.app import Server
+from nitro_workflow.attestation import Verifier
+from nitro_workflow.attestation.issue import HypervisorPki
 from nitro_workflow.enclave.nsm_device import NsmClient
 from nitro_workflow.lab.rehearsal import PracticeKms
 
@@ -21,14 +23,24 @@ def owner_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 3072)
 
 
-@pytest.fixture
-def issue() -> Callable[..., bytes]:
-    """What the hypervisor signs with; the tests of the receipt put the lab's PKI here."""
-    return lambda **_: b"document-" + os.urandom(16)
+@pytest.fixture(scope="session")
+def pki() -> HypervisorPki:
+    return HypervisorPki.create(datetime.now(UTC))
+
+
+@pytest.fixture(scope="session")
+def issue(pki: HypervisorPki) -> Callable[..., bytes]:
+    """What the hypervisor signs with."""
+    return pki.instance("i-0123456789abcdef0", datetime.now(UTC)).issue
 
 
 @pytest.fixture
-def world(
+def verifier(pki: HypervisorPki) -> Verifier:
+    return Verifier.local(pki.root_der)
+
+
+@pytest.fixture(scope="module")
+def running(
     tmp_path_factory: pytest.TempPathFactory,
     owner_key: rsa.RSAPrivateKey,
     issue: Callable[..., bytes],
@@ -47,3 +59,12 @@ def world(
     yield made
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
+
+
+@pytest.fixture
+def world(running: World) -> Iterator[World]:
+    """The running application, as it was before the last test bent its surroundings."""
+    kms = running.kms
+    yield running
+    kms.bend = None
+    running.kms, running.kms_reachable, running.context = kms, True, dict(CONTEXT)
