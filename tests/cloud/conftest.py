@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
+from botocore.loaders import Loader
 
 from nitro_workflow.cloud.local.assemble import open_services
 from nitro_workflow.cloud.local.dispatch import Dispatcher
 from nitro_workflow.cloud.local.service import Settings
 
+SERVE = (sys.executable, "-m", "nitro_workflow.cloud.local.serve")
+LOADER = Loader()
 DATA, COMPUTE, SERVICE = "111122223333", "444455556666", "ec2.amazonaws.com"
 
 
@@ -38,8 +42,7 @@ class RunningCloud:
         log = (self.lab / "cloud.log").open("ab")
         with log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "nitro_workflow.cloud.local.serve", "--lab", str(self.lab)]
-                + ["--json-log", *options],
+                [*SERVE, "--lab", str(self.lab), "--json-log", *options],
                 stderr=log,
                 env={**os.environ, **(environment or {})},
             )
@@ -91,10 +94,12 @@ class RunningCloud:
     def session(self, who: str | dict[str, str]) -> Any:
         if isinstance(who, str):
             key = self.keys[who]
-            return boto3.Session(key["access_key_id"], key["secret_access_key"], region_name="us-east-1")
-        return boto3.Session(
-            who["AccessKeyId"], who["SecretAccessKey"], who.get("SessionToken"), region_name="us-east-1"
-        )
+            pair = (key["access_key_id"], key["secret_access_key"], None)
+        else:
+            pair = (who["AccessKeyId"], who["SecretAccessKey"], who.get("SessionToken"))
+        inner = botocore.session.Session()
+        inner.register_component("data_loader", LOADER)  # a model is read once, not once a client
+        return boto3.Session(*pair, region_name="us-east-1", botocore_session=inner)
 
     def client(self, service: str, who: str | dict[str, str] = DATA, **config: Any) -> Any:
         client = self.session(who).client(
@@ -117,7 +122,9 @@ class RunningCloud:
             iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
         except iam.exceptions.EntityAlreadyExistsException:
             iam.update_assume_role_policy(RoleName=name, PolicyDocument=document)
-        iam.put_role_policy(RoleName=name, PolicyName="main", PolicyDocument=policy(*statements))
+        if statements:
+            document = policy(*statements)
+            iam.put_role_policy(RoleName=name, PolicyName="main", PolicyDocument=document)
         who = SERVICE if trusted == {"Service": SERVICE} else account
         sts = self.client("sts", who)
         arn = f"arn:aws:iam::{account}:role/{name}"

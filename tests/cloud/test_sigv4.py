@@ -101,7 +101,10 @@ def test_each_character_of_the_signature_counts(dispatcher: Dispatcher) -> None:
         ("", "IncompleteSignatureException"),
         ("Bearer x", "IncompleteSignatureException"),
         ("AWS AKIA:sig", "IncompleteSignatureException"),
-        ("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=00", "IncompleteSignatureException"),
+        (
+            "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=00",
+            "IncompleteSignatureException",
+        ),
     ],
 )
 def test_what_is_not_a_signature(dispatcher: Dispatcher, text: str | None, expected: str) -> None:
@@ -118,7 +121,9 @@ def test_an_unknown_key_and_another_region(dispatcher: Dispatcher) -> None:
     own = keys(dispatcher)
     answer = code(dispatcher.handle(signed(own, region="eu-west-1")))
     assert answer == "InvalidSignatureException"
-    assert code(dispatcher.handle(signed(own, service="dynamodb"))) == "UnsupportedOperationException"
+    assert (
+        code(dispatcher.handle(signed(own, service="dynamodb"))) == "UnsupportedOperationException"
+    )
 
 
 @pytest.mark.parametrize(

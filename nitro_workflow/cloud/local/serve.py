@@ -10,10 +10,10 @@ import argparse
 import ipaddress
 import json
 import os
+import signal
 import socket
 import ssl
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -210,8 +210,14 @@ def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: soc
 
 
 def _serve_on(server: Server, listener: socket.socket) -> None:
-    threading.current_thread().name = "edge"
+    # Uvicorn ends gracefully and then raises the signal again: being told to stop is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     server.run(sockets=[listener])
+
+
+def _stop(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 def _address(options: ServeOptions, listener: socket.socket) -> str:
