@@ -13,7 +13,7 @@ import select
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -60,8 +60,10 @@ def over_vsock(
     errors, after its retries, where the proxy or KMS does not answer.
     """
     carrier = _Carrier(transport or _machine_transport(), cid, port, host, _context(ca_pem))
-    register = _register_of(client_or_session)
-    register("before-send.kms", carrier.send, unique_id=_EMITTER_ID)
+    events = _events_of(client_or_session)
+    # botocore keeps the first handler of an id; the last carrier is the one that counts.
+    events.unregister("before-send.kms", unique_id=_EMITTER_ID)
+    events.register("before-send.kms", carrier.send, unique_id=_EMITTER_ID)
     return client_or_session
 
 
@@ -72,10 +74,9 @@ def _machine_transport() -> _Vsock:
     return transport
 
 
-def _register_of(target: Any) -> Callable[..., None]:
-    events = target.meta.events if hasattr(target, "meta") else target
-    register: Callable[..., None] = events.register
-    return register
+def _events_of(target: Any) -> Any:
+    """Return what has botocore's ``register``: a client's emitter, or the session itself."""
+    return target.meta.events if hasattr(target, "meta") else target
 
 
 def _context(ca_pem: bytes) -> ssl.SSLContext:
@@ -132,16 +133,18 @@ class _Carrier:
         from botocore import exceptions as botocore_errors
 
         connection = self._take() or self._connect(request.url)
+        reusable = False
         try:
-            return self._talk(connection, request, target)
+            answer, reusable = self._talk(connection, request, target)
         except TimeoutError as error:
-            connection.close()
             raise botocore_errors.ReadTimeoutError(endpoint_url=request.url, error=error) from error
         except (OSError, http.client.HTTPException) as error:
-            connection.close()
             raise botocore_errors.ConnectionClosedError(
                 endpoint_url=request.url, request=request, error=error
             ) from error
+        finally:
+            self._give_back(connection, reusable=reusable)
+        return answer
 
     def _connect(self, url: str) -> http.client.HTTPConnection:
         from botocore import exceptions as botocore_errors
@@ -152,7 +155,10 @@ class _Carrier:
             raise botocore_errors.EndpointConnectionError(endpoint_url=url, error=error) from error
         try:
             raw.settimeout(CONNECT_TIMEOUT_S)
-            secure = self._context.wrap_socket(raw, server_hostname=self._host)
+            # An end without TLS's own is a cut, not the end of an answer.
+            secure = self._context.wrap_socket(
+                raw, server_hostname=self._host, suppress_ragged_eofs=False
+            )
         except ssl.SSLCertVerificationError as error:
             raw.close()
             raise self._stranger(error) from error
@@ -174,26 +180,26 @@ class _Carrier:
 
     def _talk(
         self, connection: http.client.HTTPConnection, request: Any, target: str
-    ) -> tuple[int, dict[str, str], bytes]:
+    ) -> tuple[tuple[int, dict[str, str], bytes], bool]:
+        """Return the answer, and whether the connection can serve another request."""
         headers = {name: _text(value) for name, value in request.headers.items()}
         # What was signed: http.client would add the port, since it takes 80 for the usual one.
         headers.setdefault("Host", self._host)
         connection.request(request.method, target, body=request.body, headers=headers)
-        response = connection.getresponse()
-        body = response.read(MAX_ANSWER_BYTES + 1)
-        if len(body) > MAX_ANSWER_BYTES:
-            connection.close()
-            raise UntrustedAnswer(
-                f"an answer of more than {MAX_ANSWER_BYTES} bytes",
-                expected="KMS's answers, which are smaller",
-                where=f"https://{self._host}",
-                next="check what the proxy connects to",
-            )
-        if response.will_close:
-            connection.close()
-        else:
-            self._give_back(connection)
-        return response.status, dict(response.headers.items()), body
+        with connection.getresponse() as response:
+            body = response.read(MAX_ANSWER_BYTES + 1)
+            if len(body) <= MAX_ANSWER_BYTES and response.length:
+                # http.client does not mind a body that ends early when it is read by amount.
+                raise http.client.IncompleteRead(body, response.length)
+            if len(body) > MAX_ANSWER_BYTES:
+                raise UntrustedAnswer(
+                    f"an answer of more than {MAX_ANSWER_BYTES} bytes",
+                    expected="KMS's answers, which are smaller",
+                    where=f"https://{self._host}",
+                    next="check what the proxy connects to",
+                )
+        answer = response.status, dict(response.headers.items()), body
+        return answer, not response.will_close
 
     def _take(self) -> http.client.HTTPConnection | None:
         """Return an idle connection that the other side has not closed meanwhile."""
@@ -209,12 +215,17 @@ class _Carrier:
                 return connection
             connection.close()
 
-    def _give_back(self, connection: http.client.HTTPConnection) -> None:
+    def _give_back(self, connection: http.client.HTTPConnection, *, reusable: bool) -> None:
         with self._lock:
-            if len(self._idle) < MAX_IDLE:
+            if reusable and len(self._idle) < MAX_IDLE:
                 self._idle.append(connection)
                 return
         connection.close()
+
+    def __del__(self) -> None:
+        # botocore has no event for a client's end; idle connections end with the last client.
+        for connection in self._idle:
+            connection.close()
 
 
 class _Body:

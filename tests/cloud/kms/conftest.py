@@ -26,8 +26,8 @@ from nitro_workflow.cloud.local.dispatch import Dispatcher
 from nitro_workflow.cloud.local.events import SCHEMA as EVENT_SCHEMA
 from nitro_workflow.cloud.local.events import EventLog
 from nitro_workflow.cloud.local.gate import Gate
-from nitro_workflow.cloud.local.principals import SCHEMA as IAM_SCHEMA
 from nitro_workflow.cloud.local.iam.keys import insert_key
+from nitro_workflow.cloud.local.principals import SCHEMA as IAM_SCHEMA
 from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse
 from nitro_workflow.cloud.local.service import Services, Settings
 from nitro_workflow.cloud.local.sessions import make_session
@@ -40,6 +40,9 @@ INSTANCE = "i-0123456789abcdef0"
 EVERYTHING = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
 IMAGE = bytes(range(48))
 ENDPOINT = "https://kms.us-east-1.nitro-lab.internal"
+
+
+_LOADER = botocore.session.Session().get_component("data_loader")
 
 
 class _Raw:
@@ -127,6 +130,7 @@ class World:
 
     def client(self, key_id: str, secret: str, token: str | None = None) -> Any:
         session = botocore.session.Session()
+        session.register_component("data_loader", _LOADER)  # reads KMS's model once
         session.set_credentials(key_id, secret, token)
         session.register("before-send.kms", self.send)
         return session.create_client(
