@@ -79,9 +79,12 @@ def server():
                 sock, _ = listener.accept()
             except OSError:
                 return
-            with sock:
-                while data := sock.recv(65536):
-                    sock.sendall(data.upper())
+            threading.Thread(target=echo, args=(sock,), daemon=True).start()
+
+    def echo(sock):
+        with sock:
+            while data := sock.recv(65536):
+                sock.sendall(data.upper())
 
     threading.Thread(target=run, daemon=True).start()
     yield listener.getsockname()[1]
