@@ -37,7 +37,7 @@ NAME_LIMIT: Final = 128  # characters; nitro-cli has no rule, but a name becomes
 
 def parse_memory(text: str) -> int:
     """Return MiB for ``512``, ``512M``, ``2G`` or ``1T``; raises `HostError` E47."""
-    match = re.fullmatch(r"(\d{1,9})([MmGgTt]?)", text)
+    match = re.fullmatch(r"([0-9]{1,9})([MmGgTt]?)", text)
     if match is None:
         raise failure("E47", f"Invalid memory size {text!r:.40}", expected="n, nM, nG or nT")
     return int(match[1]) * {"": 1, "m": 1, "g": 1024, "t": 1024 * 1024}[match[2].lower()]
