@@ -1,0 +1,23 @@
+"""Flips single bits of a document and says which flips are believed; runs in a worker process."""
+
+from __future__ import annotations
+
+from nitro_workflow.attestation import Verifier
+from nitro_workflow.errors import VerificationError
+
+
+def believed_flips(data: bytes, root: bytes, start: int, end: int) -> list[int]:
+    """Return the bit numbers in [start, end) whose flip is not refused at the document's time."""
+    verifier = Verifier.with_root(root)
+    believed = []
+    changed = bytearray(data)
+    for bit in range(start, end):
+        changed[bit >> 3] ^= 1 << (bit & 7)
+        try:
+            verifier.verify_including_debug(bytes(changed), at="document")
+        except VerificationError:
+            pass
+        else:
+            believed.append(bit)
+        changed[bit >> 3] ^= 1 << (bit & 7)
+    return believed

@@ -1,0 +1,60 @@
+"""The room's public names, their examples, and what importing it costs."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from nitro_workflow import attestation, encoding
+
+MODULES = ["", ".channel", ".expectations", ".inputs", ".issue", ".pcrs"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_run(module: str) -> None:
+    found = importlib.import_module(f"nitro_workflow.attestation{module}")
+    result = doctest.testmod(found)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_examples_of_encoding_run() -> None:
+    assert doctest.testmod(encoding).failed == 0
+
+
+def test_names_are_sorted_and_are_these() -> None:
+    names = [
+        "AWS_ROOT_FINGERPRINT",
+        "STEPS",
+        "AttestationDocument",
+        "FieldSpan",
+        "PcrExpectation",
+        "Report",
+        "StepOutcome",
+        "VerifiedAttestation",
+        "Verifier",
+        "all_of",
+        "any_of",
+        "aws_root",
+        "exactly",
+        "one_of_values",
+        "parse_document",
+        "pcr3",
+        "pcr4",
+        "pcr8",
+    ]
+    assert attestation.__all__ == names
+    assert encoding.__all__ == ["cbor", "cose"]
+    assert all(getattr(attestation, name) is not None for name in names)
+
+
+def test_parsing_does_not_import_pycose() -> None:
+    code = (
+        "import sys; from nitro_workflow.attestation import parse_document;"
+        "import nitro_workflow.attestation.issue; sys.exit('pycose' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
