@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nitro_workflow.image.boot import BootParts
-    from nitro_workflow.image.build import BuiltImage, build_image
+    from nitro_workflow.image.build import build_from_parts, build_image
+    from nitro_workflow.image.check import check_image
+    from nitro_workflow.image.describe import describe_image
     from nitro_workflow.image.eif import Image, open_image
+    from nitro_workflow.image.finding import CheckReport, Finding
     from nitro_workflow.image.measure import (
         Measurements,
         measure_fd,
@@ -29,14 +32,19 @@ if TYPE_CHECKING:
     from nitro_workflow.image.signature import (
         KmsSigningKey,
         SigningKey,
+        VerifiedSignature,
+        sign_image,
         signing_key_from_pem,
         verify_signature,
     )
     from nitro_workflow.image.unpack import Unpacked, unpack_ramdisk
+    from nitro_workflow.image.write import BuiltImage
 
 _HOMES = {
     "BootParts": "boot",
-    "BuiltImage": "build",
+    "BuiltImage": "write",
+    "CheckReport": "finding",
+    "Finding": "finding",
     "Image": "eif",
     "KmsSigningKey": "signature",
     "Measurements": "measure",
@@ -44,13 +52,18 @@ _HOMES = {
     "SigningKey": "signature",
     "Tree": "rootfs",
     "Unpacked": "unpack",
+    "VerifiedSignature": "signature",
+    "build_from_parts": "build",
     "build_image": "build",
+    "check_image": "check",
+    "describe_image": "describe",
     "measure_fd": "measure",
     "measure_file": "measure",
     "measure_image": "measure",
     "measure_parts": "measure",
     "open_image": "eif",
     "ramdisk_entries": "ramdisk",
+    "sign_image": "signature",
     "signing_key_from_pem": "signature",
     "tree_from_folder": "rootfs",
     "unpack_ramdisk": "unpack",
@@ -60,6 +73,8 @@ _HOMES = {
 __all__ = [
     "BootParts",
     "BuiltImage",
+    "CheckReport",
+    "Finding",
     "Image",
     "KmsSigningKey",
     "Measurements",
@@ -67,13 +82,18 @@ __all__ = [
     "SigningKey",
     "Tree",
     "Unpacked",
+    "VerifiedSignature",
+    "build_from_parts",
     "build_image",
+    "check_image",
+    "describe_image",
     "measure_fd",
     "measure_file",
     "measure_image",
     "measure_parts",
     "open_image",
     "ramdisk_entries",
+    "sign_image",
     "signing_key_from_pem",
     "tree_from_folder",
     "unpack_ramdisk",

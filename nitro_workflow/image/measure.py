@@ -32,9 +32,7 @@ from nitro_workflow.image.eif import (
 from nitro_workflow.image.worker import Lane
 
 if TYPE_CHECKING:
-    from nitro_workflow.image.source import Readable, Source
-
-    Progress = Callable[[int, int], None]
+    from nitro_workflow.image.source import Progress, Readable, Source
 
 PCR_SIZE: Final = 48  # bytes, SHA-384
 ZERO_PCR: Final = bytes(PCR_SIZE)

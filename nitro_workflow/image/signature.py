@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cryptography import x509
@@ -21,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from nitro_workflow.encoding import cbor, cose
 from nitro_workflow.errors import EncodingError, ImageError, ImageRefused
-from nitro_workflow.image.eif import Image
+from nitro_workflow.image.boot import is_stand_in_kernel
+from nitro_workflow.image.eif import Image, SectionKind, open_image
 from nitro_workflow.image.measure import pcr_of
 from nitro_workflow.image.signature_section import (
     SignatureSection,
@@ -32,6 +34,7 @@ from nitro_workflow.image.signature_section import (
 
 if TYPE_CHECKING:
     from nitro_workflow.image.measure import Measurements
+    from nitro_workflow.image.write import BuiltImage
 
 # parse_kms_arn in src/utils/eif_signer.rs (crate 0.8.1)
 KMS_ARN: Final = re.compile(
@@ -213,6 +216,28 @@ def verify_signature(image: Image, measured: Measurements, *, at: datetime) -> V
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
     )
+
+
+def sign_image(path: Path, key: SigningKey, output: Path | None = None) -> BuiltImage:
+    """Sign an image, in its place or into ``output``; a signature that is there is replaced.
+
+    Everything else stays as it is, PCR0 to PCR2 included; the table of sizes and the CRC are made
+    anew (``nitro-cli sign-eif`` leaves the old size behind when it signs again). A version 2 image
+    becomes version 3, the first with signatures. Raises `ImageError`.
+    """
+    from nitro_workflow.image.write import section_part, write_image
+
+    with open_image(path) as image:
+        kept = [section for section in image.sections if section.kind is not SectionKind.SIGNATURE]
+        kernel = next((s for s in kept if s.kind is SectionKind.KERNEL), kept[0])
+        return write_image(
+            [section_part(image, section) for section in kept],
+            output=output or path,
+            architecture=image.header.architecture,
+            signing=key,
+            header=replace(image.header, version=max(image.header.version, 3)),
+            is_stand_in=is_stand_in_kernel(image.source.read_at(kernel.data_offset, 256)),
+        )
 
 
 def check_validity(certificate: x509.Certificate, at: datetime) -> None:

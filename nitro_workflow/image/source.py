@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias
 
 from nitro_workflow.errors import ImageError
 
+Progress: TypeAlias = "Callable[[int, int], None]"  # bytes done, bytes in all
 Readable: TypeAlias = "str | os.PathLike[str] | int | BinaryIO"
 
 

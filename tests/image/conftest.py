@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from nitro_workflow.image.build import Part, bytes_part, write_image
 from nitro_workflow.image.eif import SectionKind
 from nitro_workflow.image.metadata import BuildInfo, Identity
+from nitro_workflow.image.write import Part, bytes_part, write_image
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 CURVES = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}

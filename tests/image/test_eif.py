@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import open_image
-from nitro_workflow.image.build import bytes_part, write_image
 from nitro_workflow.image.eif import HEADER, SECTION_HEADER, EifHeader, SectionKind, parse_header
+from nitro_workflow.image.write import bytes_part, write_image
 from tests.image.conftest import IDENTITY, parts_of
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import Measurements, measure_fd, measure_file, measure_parts
-from nitro_workflow.image.build import bytes_part, write_image
 from nitro_workflow.image.eif import SectionKind
 from nitro_workflow.image.measure import crc_of_header_and_body, pcr_of
 from nitro_workflow.image.worker import Lane
+from nitro_workflow.image.write import bytes_part, write_image
 from tests.image.conftest import parts_of
 
 # facts: PCR2 of an image with the bootstrap ramdisk only

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import open_image, ramdisk_entries, unpack_ramdisk
-from nitro_workflow.image.build import write_image
 from nitro_workflow.image.cpio import pack_entry, pack_trailer, padding
 from nitro_workflow.image.ramdisk import stream_entries
 from nitro_workflow.image.source import MemorySource
 from nitro_workflow.image.stream import open_stream
 from nitro_workflow.image.tree import Node, RamdiskLayout, file_node, folder_node, symlink_node
 from nitro_workflow.image.unpack import unpack_entries
+from nitro_workflow.image.write import write_image
 from tests.image.conftest import parts_of
 
 REG, DIR, LNK = stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK

@@ -1,0 +1,331 @@
+"""AWS's own builder and reader against ours, on the same parts.
+
+Two programs are made by cargo in a cache folder: ``eif_build`` 0.2.1 as it is on crates.io, and
+``eif_build/`` beside this file over the library that nitro-cli uses today (0.8.1).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from nitro_workflow.errors import ImageError
+from nitro_workflow.image import (
+    describe_image,
+    measure_file,
+    open_image,
+    sign_image,
+    signing_key_from_pem,
+    verify_signature,
+)
+from nitro_workflow.image.build import build_from_parts
+from nitro_workflow.image.check import check_image
+from nitro_workflow.image.eif import SectionKind
+from nitro_workflow.image.metadata import BuildInfo, Identity
+from tests.image.conftest import key_and_certificate
+
+pytestmark = pytest.mark.interop
+
+HERE = Path(__file__).parent
+BUILDER = "0.2.1"
+BUILD_TIME = "2026-01-02T03:04:05+00:00"
+NOW = dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What both builders are given."""
+
+    architecture: str = "x86_64"
+    ramdisks: tuple[int, ...] = (10_000, 30_000)  # bytes of each
+    curve: str | None = None
+    kernel: int = 100_000
+    command_line: str = "reboot=k panic=30 console=ttyS0"
+    name: str = "image"
+    custom: object = None
+
+
+SETS = {
+    "one ramdisk": Parts(ramdisks=(10_000,)),
+    "two ramdisks": Parts(),
+    "three ramdisks": Parts(ramdisks=(1, 2, 3)),
+    "aarch64": Parts("aarch64"),
+    "aarch64 three ramdisks signed": Parts("aarch64", (5, 6, 7), "P-384"),
+    "signed P-256": Parts(curve="P-256"),
+    "signed P-384": Parts(curve="P-384"),
+    "signed P-521": Parts(curve="P-521"),
+    "empty ramdisks": Parts(ramdisks=(0, 0)),
+    "empty command line": Parts(command_line=""),
+    "200 MB ramdisk": Parts(ramdisks=(644, 200_000_000), curve="P-384"),
+    "names and metadata": Parts(
+        name='bild-ä \\ " \t',
+        custom={"z": [1, -2, 1.5, 1e-7, 1e21, True, None], "a": {"ü": "\u001f"}, "B": 2**53},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Tools:
+    eif_build: Path
+    aws_eif: Path
+
+    def ask(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [str(self.aws_eif), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def describe(self, path: Path) -> dict:
+        answer = self.ask("describe", path)
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+
+def _cache() -> Path:
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "nitro-workflow" / "interop"
+
+
+def _cargo(*arguments: str, cwd: Path) -> str:
+    done = subprocess.run(
+        ["cargo", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    return "" if done.returncode == 0 else done.stderr[-2000:]
+
+
+def _make(cache: Path) -> tuple[Tools, str]:
+    """Build what is not there yet; return the tools and what went wrong, if anything did."""
+    tools = Tools(
+        cache / f"eif_build-{BUILDER}/bin/eif_build", cache / "aws_eif/target/release/aws_eif"
+    )
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        trouble = ""
+        if not tools.eif_build.exists():
+            root = str(tools.eif_build.parents[1])
+            trouble = _cargo(
+                "install", "eif_build", "--version", BUILDER, "--locked", "--root", root, cwd=cache
+            )
+        source = cache / "aws_eif"
+        shutil.copytree(HERE / "eif_build", source, dirs_exist_ok=True)
+        return tools, trouble or _cargo("build", "--release", "--quiet", cwd=source)
+
+
+@pytest.fixture(scope="session")
+def made() -> tuple[Tools, str] | None:
+    return _make(_cache()) if shutil.which("cargo") else None
+
+
+@pytest.fixture
+def tools(made, require) -> Tools:
+    require("interop", made is not None, "cargo, libssl-dev and pkg-config for AWS's eif_build")
+    tools, trouble = made
+    require("interop", not trouble, f"AWS's eif_build did not build: {trouble[-300:]}")
+    return tools
+
+
+@dataclass(frozen=True)
+class Given:
+    """A part set on disk."""
+
+    parts: Parts
+    folder: Path
+    certificate: bytes = b""
+    key: bytes = b""
+
+    @property
+    def kernel(self) -> Path:
+        return self.folder / "bzImage"
+
+    @property
+    def ramdisks(self) -> list[Path]:
+        return [self.folder / f"ramdisk{n}" for n in range(len(self.parts.ramdisks))]
+
+    def ours(self, output: Path, *, signed: bool = True):
+        info = BuildInfo(BUILD_TIME, "eif_build", BUILDER, "Linux", "6.6.79")
+        signing = signed and self.parts.curve and signing_key_from_pem(self.certificate, self.key)
+        return build_from_parts(
+            kernel=self.kernel,
+            command_line=self.parts.command_line.encode(),
+            ramdisks=self.ramdisks,
+            # eif_build takes the version from --name too
+            identity=Identity(self.parts.name, self.parts.name, info, None, self.parts.custom),
+            output=output,
+            architecture=self.parts.architecture,
+            signing=signing or None,
+        )
+
+    def eif_build(self, tools: Tools, output: Path, *, signed: bool = True) -> dict[str, str]:
+        command = [
+            str(tools.eif_build), "--kernel", str(self.kernel), "--cmdline", self.parts.command_line,
+            "--output", str(output), "--name", self.parts.name, "--arch", self.parts.architecture,
+            "--build-time", BUILD_TIME, "--img-os", "Linux", "--img-kernel", "6.6.79",
+        ]  # fmt: skip
+        for path in self.ramdisks:
+            command += ["--ramdisk", str(path)]
+        if self.parts.custom is not None:
+            (self.folder / "custom.json").write_text(json.dumps(self.parts.custom))
+            command += ["--metadata", str(self.folder / "custom.json")]
+        if signed and self.parts.curve:
+            command += ["--signing-certificate", str(self.folder / "cert.pem")]
+            command += ["--private-key", str(self.folder / "key.pem")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout.partition("\n")[2])
+
+    def current(self, tools: Tools, output: Path) -> dict[str, str]:
+        """Build with the library of today."""
+        identity = {
+            "ImageName": self.parts.name, "ImageVersion": self.parts.name,
+            "BuildMetadata": BuildInfo(BUILD_TIME, "eif_build", BUILDER, "Linux", "6.6.79").to_json(),
+            "DockerInfo": None, "CustomMetadata": self.parts.custom,
+        }  # fmt: skip
+        (self.folder / "identity.json").write_text(json.dumps(identity))
+        pair = ("cert.pem", "key.pem") if self.parts.curve else ()
+        answer = tools.ask(
+            "build", output, self.parts.architecture, self.kernel, self.parts.command_line,
+            self.folder / "identity.json", *([self.folder / name for name in pair] or ["-", "-"]),
+            *self.ramdisks,
+        )  # fmt: skip
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+
+@pytest.fixture(params=SETS.values(), ids=SETS)
+def given(request, tmp_path) -> Given:
+    parts = request.param
+    given = Given(parts, tmp_path)
+    block = os.urandom(1_000_003)
+    for path, size in zip(
+        [given.kernel, *given.ramdisks], [parts.kernel, *parts.ramdisks], strict=True
+    ):
+        with path.open("wb") as file:
+            for at in range(0, size, len(block)):
+                file.write(block[: size - at])
+    if parts.curve:
+        certificate, key = key_and_certificate(
+            parts.curve, NOW - dt.timedelta(days=1), NOW + dt.timedelta(days=1)
+        )
+        (tmp_path / "cert.pem").write_bytes(certificate)
+        (tmp_path / "key.pem").write_bytes(key)
+        given = replace(given, certificate=certificate, key=key)
+    return given
+
+
+def _without_algorithm(measurements: dict[str, str]) -> dict[str, str]:
+    """The Debug text of a Rust type, which changes with the version of a crate."""
+    return {key: value for key, value in measurements.items() if key != "HashAlgorithm"}
+
+
+def _same_description(path: Path, tools: Tools) -> None:
+    ours, theirs = describe_image(path), tools.describe(path)
+    for description in (ours, theirs):
+        description["Measurements"] = _without_algorithm(description["Measurements"])
+    assert ours == theirs
+
+
+def test_measurements_readers_and_bytes_agree(given, tools, tmp_path):
+    ours, theirs, current = (tmp_path / name for name in ("ours.eif", "theirs.eif", "current.eif"))
+    measured = given.ours(ours).measurements.hex()
+    # 1 PCRs equal, whoever builds and whoever measures
+    assert measured == _without_algorithm(given.eif_build(tools, theirs))
+    assert measured == _without_algorithm(given.current(tools, current))
+    assert measure_file(theirs).hex() == measured == measure_file(current).hex()
+    # 2 each reads the other's, key for key
+    for path in (ours, theirs, current):
+        _same_description(path, tools)
+        assert check_image(path, at=NOW).ok
+    # 3 unsigned bytes equal
+    given.ours(ours, signed=False)
+    given.eif_build(tools, theirs, signed=False)
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_signatures_are_verified_by_the_other_side(given, tools, tmp_path):
+    if given.parts.curve is None:
+        # an unsigned image is one to both
+        given.ours(tmp_path / "ours.eif")
+        assert tools.ask("verify", tmp_path / "ours.eif").stderr == "not signed\n"
+        return
+    ours, theirs, current = (tmp_path / name for name in ("ours.eif", "theirs.eif", "current.eif"))
+    given.ours(ours)
+    given.eif_build(tools, theirs)
+    given.current(tools, current)
+    for path in (ours, theirs, current):
+        assert tools.ask("verify", path).returncode == 0
+        with open_image(path) as image:
+            verify_signature(image, measure_file(path), at=NOW)
+    # all but the signature's data, and what counts it, is the same
+    assert _before_signature(ours) == _before_signature(theirs) == _before_signature(current)
+
+
+def _before_signature(path: Path) -> tuple[bytes, bytes, tuple[int, ...]]:
+    with open_image(path) as image:
+        [signature] = image.of_kind(SectionKind.SIGNATURE)
+        data = path.read_bytes()
+        return data[:0x11C], data[548 : signature.offset], image.header.offsets
+
+
+def test_signing_in_place_and_again(given, tools, tmp_path):
+    if given.parts.curve is None or given.parts.ramdisks[-1] > 1_000_000:
+        given = replace(given, parts=replace(given.parts, curve="P-384"))
+        certificate, key = key_and_certificate(
+            "P-384", NOW - dt.timedelta(days=1), NOW + dt.timedelta(days=1)
+        )
+        (tmp_path / "cert.pem").write_bytes(certificate)
+        (tmp_path / "key.pem").write_bytes(key)
+        given = replace(given, certificate=certificate, key=key)
+    for ramdisk in given.ramdisks:  # AWS's signer reads an image four times: keep it small
+        os.truncate(ramdisk, min(ramdisk.stat().st_size, 100_000))
+    path = tmp_path / "image.eif"
+    given.ours(path, signed=False)
+    # nitro-cli signs ours; we sign it again with another curve, and then nitro-cli does
+    signed = tools.ask("sign", path, tmp_path / "cert.pem", tmp_path / "key.pem")
+    assert signed.returncode == 0, signed.stderr
+    assert check_image(path, at=NOW).ok
+    other = key_and_certificate("P-521", NOW - dt.timedelta(days=1), NOW + dt.timedelta(days=1))
+    sign_image(path, signing_key_from_pem(*other))
+    assert tools.ask("verify", path).returncode == 0
+    assert check_image(path, at=NOW).ok
+    _same_description(path, tools)
+    assert tools.ask("sign", path, tmp_path / "cert.pem", tmp_path / "key.pem").returncode == 0
+    _same_description(path, tools)
+    # AWS's signer leaves the old size in the header's table: taken by its reader, found by ours
+    report = check_image(path, at=NOW)
+    assert report.rules & {"table-size"} == ({"table-size"} if not report.ok else set())
+    sign_image(path, signing_key_from_pem(given.certificate, given.key))
+    assert check_image(path, at=NOW).ok
+    assert path.read_bytes() == given.ours(tmp_path / "again.eif").path.read_bytes()
+
+
+@pytest.mark.parametrize("given", [Parts(curve="P-384")], indirect=True, ids=["signed"])
+def test_what_either_refuses_the_other_refuses(given, tools, tmp_path):
+    path = tmp_path / "ours.eif"
+    given.ours(path)
+    data = path.read_bytes()
+    with open_image(path) as image:
+        sections = image.sections
+    broken = {
+        "cut in a section": data[:-10],
+        "section type 6": _changed(data, sections[3].offset + 1, 6),
+        "section type 0": _changed(data, sections[3].offset + 1, 0),
+        "metadata": _changed(data, sections[2].data_offset, ord("[")),
+        "signature section": _changed(data, sections[5].data_offset, 0x80),
+        "signature": _changed(data, len(data) - 1, data[-1] ^ 1),
+    }
+    for name, bytes_ in broken.items():
+        path.write_bytes(bytes_)
+        assert tools.ask("describe", path).returncode == 1, name
+        assert not check_image(path).ok, name
+        with pytest.raises(ImageError):
+            describe_image(path)
+
+
+def _changed(data: bytes, at: int, value: int) -> bytes:
+    return data[:at] + bytes([value]) + data[at + 1 :]
