@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 __all__ = ["HEAD_BYTES", "HEAD_SECONDS", "PatientProtocol"]
 
 HEAD_SECONDS = 20.0  # from the first byte (or the handshake) to the end of the headers
+FAREWELL_SECONDS = 0.5  # a client that keeps an idle connection does not answer the close_notify
 HEAD_BYTES = 64 * 1024  # request line and headers; S3 itself takes 8 KB of them
 
 
@@ -52,6 +53,12 @@ class PatientProtocol(HttpToolsProtocol):
         """Stop to wait: uvicorn takes the request from here."""
         self._stop_timer()
         super().on_headers_complete()
+
+    def shutdown(self) -> None:
+        """Close the connection if it is idle, without waiting long for its TLS farewell."""
+        super().shutdown()
+        if self.cycle is None or self.cycle.response_complete:
+            asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self.transport.abort)
 
     def _start_timer(self) -> None:
         if self._head_timer is None:

@@ -153,7 +153,10 @@ def list_object_versions(services: Services, call: Call) -> Mapping[str, Any]:
     most = min(params.get("MaxKeys", _PAGE), _PAGE)
     rows = _versions(services, bucket["name"], prefix, call)
     page = _gather(rows, prefix, params.get("Delimiter", ""), most)
-    answer = _common(call, page, most) | {
+    markers = {name: params.get(name, "") for name in ("KeyMarker", "VersionIdMarker")}
+    answer = {
+        **_common(call, page, most),
+        **markers,
         "Versions": [
             {**_content(call, row), **_version(row)} for row in page.rows if not row["marker"]
         ],
