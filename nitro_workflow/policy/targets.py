@@ -60,7 +60,9 @@ class ResourceElement:
             Template.parse(text, variables=self.variables, wildcards=True) for text in self.texts
         ]
         constants = [t.constant for t in parsed if t.constant is not None]
-        object.__setattr__(self, "globs", tuple(map(self._glob, constants)))
+        object.__setattr__(
+            self, "globs", tuple(glob for text in constants for glob in self._compiled(text))
+        )
         object.__setattr__(self, "templates", tuple(t for t in parsed if t.constant is None))
 
     def matches(self, resource: str, context: Context) -> bool:
@@ -72,7 +74,11 @@ class ResourceElement:
         if any(glob.matches(resource) for glob in self.globs):
             return True
         resolved = (template.resolve(context) for template in self.templates)
-        return any(self._glob(text).matches(resource) for text in resolved if text is not None)
+        compiled = (self._compiled(text) for text in resolved if text is not None)
+        return any(glob.matches(resource) for globs in compiled for glob in globs)
 
-    def _glob(self, marked: str) -> Glob:
-        return Glob.of(mark_arn(complete_arn(marked) if self.completes else marked))
+    def _compiled(self, marked: str) -> tuple[Glob, ...]:
+        """Return the pattern, and beside it the completed one where its ARN is incomplete."""
+        completed = complete_arn(marked) if self.completes else marked
+        texts = (marked,) if completed == marked else (marked, completed)
+        return tuple(Glob.of(mark_arn(text)) for text in texts)

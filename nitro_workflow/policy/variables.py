@@ -14,7 +14,7 @@ from nitro_workflow.policy.wildcard import literal, mark
 
 __all__ = ["Template", "Variable"]
 
-_VARIABLE = re.compile(r"\$\{([^${}]*)\}")
+_VARIABLE = re.compile(r"\$\{(\$|[^${}]*)\}")
 _WITH_DEFAULT = re.compile(r"\s*([^,'\s]+)\s*(?:,\s*'([^']*)'\s*)?", re.DOTALL)
 _ESCAPES = frozenset("*?$")
 
