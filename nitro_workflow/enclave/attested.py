@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from nitro_workflow.enclave.refusals import note_refusals
 from nitro_workflow.errors import EnvelopeError, UntrustedAnswer
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ def attested(client: _Client, attester: Attester) -> _Client:
         kms = attested(boto3.client("kms"), NsmAttester.one_key_pair_per_run(open_nsm()))
         kms.decrypt(CiphertextBlob=blob, KeyId=key_arn)["Plaintext"]
     """
-    events = client.meta.events  # type: ignore[attr-defined]  # boto3's classes are made at run time
-    _register(events.register, events.unregister, attester)
+    _register(client.meta.events, attester)  # type: ignore[attr-defined]  # made at run time
+    note_refusals(client)
     return client
 
 
@@ -134,13 +135,13 @@ def attested_session(session: _Client, attester: Attester) -> _Client:
     For libraries that make their clients themselves, as the Encryption SDK's legacy master key
     providers do (``botocore_session=``). Clients made before are not changed.
     """
-    _register(session.register, session.unregister, attester)  # type: ignore[attr-defined]  # as above
+    _register(session, attester)
+    note_refusals(session)
     return session
 
 
-def _register(
-    register: Callable[..., None], unregister: Callable[..., None], attester: Attester
-) -> None:
+def _register(events: Any, attester: Attester) -> None:
+    """Register at a client's emitter or at a session: both have botocore's two methods."""
     hooks = _Hooks(attester)
     for operation in OPERATIONS:
         for event, handler in (
@@ -150,8 +151,8 @@ def _register(
         ):
             name, identity = f"{event}.kms.{operation}", f"{_EMITTER_ID}-{event}-{operation}"
             # botocore keeps the first handler of an id; the last attester is the one that counts.
-            unregister(name, unique_id=identity)
-            register(name, handler, unique_id=identity)
+            events.unregister(name, unique_id=identity)
+            events.register(name, handler, unique_id=identity)
 
 
 class _Hooks:

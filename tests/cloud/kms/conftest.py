@@ -99,16 +99,21 @@ class World:
                     "INSERT OR REPLACE INTO inline_policies VALUES (?, 'inline', ?)",
                     (arn, document_policy(*statements)),
                 )
-        row = self.services.store.read().execute("SELECT * FROM entities WHERE arn = ?", (arn,))
+        return self._client_of(self.role_session(account, name))
+
+    def role_session(self, account: str, name: str) -> botocore.session.Session:
+        """Return a botocore session with credentials of a role that is there."""
+        query = "SELECT * FROM entities WHERE arn = ?"
+        row = self.services.store.read().execute(query, (role_arn(account, name),)).fetchone()
         session = make_session(
             self.services.vault,
-            row.fetchone(),
+            row,
             name="session",
             expires=self.now() + timedelta(days=4000),
             policy="",
             tags={},
         )
-        return self.client(session.access_key_id, session.secret_access_key, session.token)
+        return self._session(session.access_key_id, session.secret_access_key, session.token)
 
     def user(self, account: str, name: str, *statements: Mapping[str, Any]) -> Any:
         """Return a KMS client of an IAM user with these identity statements."""
@@ -129,15 +134,20 @@ class World:
         return self.client(*key)
 
     def client(self, key_id: str, secret: str, token: str | None = None) -> Any:
+        return self._client_of(self._session(key_id, secret, token))
+
+    def _session(self, key_id: str, secret: str, token: str | None) -> botocore.session.Session:
         session = botocore.session.Session()
         session.register_component("data_loader", _LOADER)  # reads KMS's model once
         session.set_credentials(key_id, secret, token)
         session.register("before-send.kms", self.send)
+        return session
+
+    @staticmethod
+    def _client_of(session: botocore.session.Session) -> Any:
+        config = Config(retries={"total_max_attempts": 2})
         return session.create_client(
-            "kms",
-            region_name="us-east-1",
-            endpoint_url=ENDPOINT,
-            config=Config(retries={"total_max_attempts": 2}),
+            "kms", region_name="us-east-1", endpoint_url=ENDPOINT, config=config
         )
 
     def send(self, request: Any, **_: Any) -> AWSResponse:
