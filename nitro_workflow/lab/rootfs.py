@@ -311,7 +311,8 @@ def _trust(measured: MeasuredConfig) -> dict[str, object]:
 def inspect_parent() -> tuple[FileRecord, ...]:
     """Return the files of the parent's application: unmeasured, and trusted with nothing."""
     root = application_root()
-    names = ["enclave_image/parent.py", "nitro_workflow/enclave/jobs.py"]
+    names = ["enclave_image/parent.py"]
+    names += [f"nitro_workflow/enclave/{name}.py" for name in ("jobs", "records")]
     names += [
         f"nitro_workflow/vsock/{path.name}" for path in (root / "nitro_workflow/vsock").glob("*.py")
     ]

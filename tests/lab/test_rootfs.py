@@ -1,0 +1,267 @@
+"""The root filesystem: the same bytes each time, nothing of this machine's paths, and it runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from nitro_workflow.enclave.measured import CONFIG_PATH
+from nitro_workflow.errors import ImageError, InputError
+from nitro_workflow.lab import closure
+from nitro_workflow.lab.rehearsal import PracticeKms
+from nitro_workflow.lab.rootfs import COMMAND, build_rootfs, inspect_parent, report_json
+from nitro_workflow.lab.wheels import (
+    Wheels,
+    application_root,
+    canonical_name,
+    interpreter,
+    locked_versions,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+MB = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def config() -> bytes:
+    return closure._config(PracticeKms(closure.HOST, lambda document: document)).to_json()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, config):
+    target = tmp_path_factory.mktemp("rootfs") / "rootfs"
+    steps = []
+    report = build_rootfs(target, config=config, progress=lambda *step: steps.append(step))
+    assert steps[-1][1:] == (3, 3)
+    return target, report
+
+
+def contents(folder: Path) -> dict[str, tuple[int, str]]:
+    return {
+        str(path.relative_to(folder)): (
+            path.lstat().st_mode,
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in folder.rglob("*")
+    }
+
+
+def test_the_same_inputs_give_the_same_bytes(built, tmp_path, config):
+    target, report = built
+    again = build_rootfs(tmp_path / "another-name", config=config)
+    assert contents(tmp_path / "another-name") == contents(target)
+    assert again == report
+
+
+def test_another_configuration_changes_one_file(built, tmp_path, config):
+    target, _ = built
+    values = {**json.loads(config), "threshold": 11}
+    build_rootfs(tmp_path / "r", config=json.dumps(values).encode())
+    one, other = contents(target), contents(tmp_path / "r")
+    assert {path for path in one if one[path] != other[path]} == {CONFIG_PATH[1:]}
+    assert one.keys() == other.keys()
+
+
+def test_the_report_is_what_lies_there(built):
+    target, report = built
+    on_disk = {f"/{path}" for path in contents(target) if (target / path).is_file()}
+    assert {record.path for record in report.files} == on_disk
+    for record in report.files:
+        data = (target / record.path[1:]).read_bytes()
+        assert (record.size, record.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert sum(size for _, size in report.origins.values()) == report.size
+    assert not [p for p in target.rglob("*") if p.is_symlink()]
+    assert json.loads(report_json(report))["command"] == list(COMMAND)
+
+
+def test_the_report_says_what_trust_is_measured_in(built, config):
+    _, report = built
+    measured = json.loads(config)
+    for name in ("kms_host", "key_arn", "encryption_context", "query", "threshold"):
+        assert report.trust[name] == measured[name]
+    assert report.vsock_ports == {"heartbeat": 9000, "kms proxy": 8000, "application": 5005}
+    origins = " ".join(report.origins)
+    for word in ("interpreter", "standard library", "shared library", "wheel", "application"):
+        assert word in origins
+
+
+def test_its_size(built):
+    _, report = built
+    debian = interpreter().is_relative_to("/usr/bin")
+    assert report.size <= (80 if debian else 100) * MB, report.origins
+
+
+def test_no_path_of_this_machine_is_in_compiled_code(built):
+    target, _ = built
+    here = [str(p).encode() for p in (ROOT, Path(sys.prefix), Path(sys.base_prefix), target)]
+    here = [path for path in here if path != b"/usr"]
+    compiled = list(target.rglob("*.pyc"))
+    assert len(compiled) > 500
+    for path in compiled:
+        data = path.read_bytes()
+        assert data[4:8] == b"\x01\x00\x00\x00"  # PEP 552: hash-based, unchecked
+        assert not [place for place in here if place in data], path
+
+
+def test_what_is_not_needed_is_not_there(built):
+    target, report = built
+    names = {name for name, _ in report.dependencies}
+    assert "jupyterlab" not in names
+    assert not list(target.rglob("cacert.pem"))  # no authority but the measured ones
+    services = [p.name for p in (target / "app/botocore/data").iterdir() if p.is_dir()]
+    assert services == ["kms"]
+    assert not (target / "app/enclave_image/parent.py").exists()
+
+
+def sandboxed(target: Path, code: str) -> str:
+    done = subprocess.run(
+        ["unshare", "-r", "chroot", target, *COMMAND[:-1], "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_application_runs_from_it_and_from_nothing_else(built, require):
+    target, report = built
+    probe = subprocess.run(["unshare", "-r", "chroot", "/", "true"], check=False)
+    require("sandbox", probe.returncode == 0, "kernel.unprivileged_userns_clone=1")
+    modules = sorted(
+        record.path.removeprefix("/app/").removesuffix(".py").replace("/", ".")
+        for record in report.files
+        if re.fullmatch(r"/app/(enclave_image|nitro_workflow)/.*\.py", record.path)
+    )
+    modules = [m.removesuffix(".__init__") for m in modules if not m.endswith("__main__")]
+    out = sandboxed(
+        target,
+        "import sys, json, importlib; sys.path.append('/app')\n"
+        f"for m in {modules!r}: importlib.import_module(m)\n"
+        "import aws_encryption_sdk, botocore.session, ssl, cryptography\n"
+        "files = [getattr(m, '__file__', None) or '' for m in sys.modules.values()]\n"
+        "print(json.dumps([sys.prefix, sys.path, sorted({f.split('/')[1] for f in files if f})]))",
+    )
+    prefix, path, tops = json.loads(out)
+    assert prefix == "/usr"
+    assert path[-1] == "/app"
+    assert set(tops) <= {"app", "usr"}
+
+
+def test_a_failed_build_leaves_the_last_one(built, tmp_path, monkeypatch):
+    target, _ = built
+    before = contents(target)
+    with pytest.raises(InputError):
+        build_rootfs(target, config=b"{}")
+    monkeypatch.setattr("nitro_workflow.lab.rootfs._COMPILER", "raise SystemExit('broken')")
+    with pytest.raises(ImageError, match="broken"):
+        build_rootfs(target, config=(target / CONFIG_PATH[1:]).read_bytes())
+    assert contents(target) == before
+
+
+def test_an_application_that_does_not_run_is_named(tmp_path, config, monkeypatch):
+    from nitro_workflow.lab import wheels
+
+    monkeypatch.setattr(closure, "module_paths", lambda: wheels.module_paths()[:-1])
+    with pytest.raises(ImageError, match="does not run"):
+        build_rootfs(tmp_path / "r", config=config)
+
+
+# -- locked dependencies ---------------------------------------------------------------------------
+
+
+def blocks(path: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for block in re.split(r"\n(?=[A-Za-z0-9])", path.read_text().strip()):
+        name = canonical_name(re.match(r"[A-Za-z0-9._-]+", block)[0])
+        found.setdefault(name, []).append(block)
+    return found
+
+
+def test_the_enclaves_lock_is_a_part_of_the_repositorys():
+    whole, part = (
+        blocks(ROOT / name) for name in ("requirements.lock", "enclave_image/requirements.lock")
+    )
+    for name, block in part.items():
+        assert block == whole[name]
+        assert all("--hash=sha256:" in one for one in block)
+
+
+def test_the_enclaves_lock_is_complete_and_no_more():
+    needed: set[str] = set()
+    queue = [("aws-encryption-sdk", "MPL"), ("boto3", ""), ("cbor2", ""), ("cryptography", "")]
+    while queue:
+        name, extra = queue.pop()
+        if canonical_name(name) in needed:
+            continue
+        needed.add(canonical_name(name))
+        for line in metadata.requires(name) or []:
+            wanted = Requirement(line)
+            if wanted.marker is None or wanted.marker.evaluate({"extra": extra}):
+                queue.append((wanted.name, next(iter(wanted.extras), "")))
+    assert set(blocks(ROOT / "enclave_image/requirements.lock")) == needed
+
+
+def test_all_packages_in_the_image_are_locked(built):
+    _, report = built
+    locked = locked_versions(ROOT / "enclave_image" / "requirements.lock")
+    assert dict(report.dependencies).items() <= locked.items()
+
+
+def test_no_registry_is_named():
+    for path in (application_root() / "enclave_image").iterdir():
+        if path.is_file():
+            assert not re.search(r"pypi|index-url|files\.pythonhosted", path.read_text())
+
+
+def test_the_dockerfile_copies_what_the_image_holds(built):
+    _, report = built
+    text = (ROOT / "enclave_image" / "Dockerfile").read_text()
+    for record in report.files:
+        if re.fullmatch(r"/app/enclave_image/\w+\.py", record.path):
+            assert f"enclave_image/{Path(record.path).name}" in text
+    assert '"-I", "-S", "-B", "/app"' in text
+
+
+def fake_wheel(folder: Path, version: str, content: str = "x = 1\n") -> Wheels:
+    import base64
+
+    (folder / "one.py").write_text("x = 1\n")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    owner = ("one", version, "sha256=" + digest.rstrip("="))
+    return Wheels(folder, {"one.py": owner}, {"one": "1.0"})
+
+
+def test_a_locked_and_unchanged_file_has_its_origin(tmp_path):
+    wheels = fake_wheel(tmp_path, "1.0")
+    assert wheels.origin(tmp_path / "one.py") == "wheel one 1.0"
+    assert wheels.used() == (("one", "1.0"),)
+
+
+@pytest.mark.parametrize(
+    ("version", "content", "name", "match"),
+    [
+        ("2.0", "x = 1\n", "one.py", "locked version"),
+        ("1.0", "x = 2\n", "one.py", "changed after installation"),
+        ("1.0", "x = 1\n", "two.py", "no package installed"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, version, content, name, match):
+    with pytest.raises(ImageError, match=match):
+        fake_wheel(tmp_path, version, content).origin(tmp_path / name)
+
+
+def test_the_parents_files_are_shown_too():
+    shown = {record.path for record in inspect_parent()}
+    assert "/enclave_image/parent.py" in shown
+    assert "/nitro_workflow/vsock/frames.py" in shown
