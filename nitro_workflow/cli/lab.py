@@ -157,9 +157,10 @@ def _show(result: StepResult, *, everything: bool = False) -> None:
         if key == "groups" and not everything:
             _show_groups(result.evidence.get("groups", []))
             continue
-        value = _at(result.evidence, key)
+        label, _, path = key.rpartition("=")
+        value = _at(result.evidence, path)
         if value is not None:
-            _show_value(key.rpartition("/")[2], value, everything=everything)
+            _show_value(label or path.rpartition("/")[2], value, everything=everything)
     for note in result.notes:
         click.secho(f"        note: {note}", dim=True)
     if result.error is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nitro_workflow.lab.lab import Lab
 
-__all__ = ["document_digest", "explanation", "find_event", "latest_denial", "recipient_pcrs"]
+__all__ = ["decision", "document_digest", "explanation", "find_event", "find_in", "recipient_pcrs"]
 
 LOOK_SECONDS: Final = 5.0
 """The local cloud writes its records within 50 ms; AWS's CloudTrail takes up to 15 minutes."""
@@ -39,7 +39,13 @@ def find_event(
 
     IAM: cloudtrail:LookupEvents of the party.
     """
-    trail = lab.parties.session(party).client("cloudtrail")
+    return find_in(lab.parties.session(party).client("cloudtrail"), operation, wanted)
+
+
+def find_in(
+    trail: Any, operation: str, wanted: Callable[[Mapping[str, Any]], bool]
+) -> dict[str, Any]:
+    """Return the newest record that is ``wanted`` in what a CloudTrail client may see."""
     deadline = time.monotonic() + LOOK_SECONDS
     while True:
         for event in _recent(trail, operation):
@@ -62,11 +68,6 @@ def _recent(trail: Any, operation: str) -> list[dict[str, Any]]:
         MaxResults=PAGE,
     )
     return [dict(json.loads(event["CloudTrailEvent"])) for event in answer.get("Events", [])]
-
-
-def latest_denial(lab: Lab, operation: str, *, party: str = "owner") -> dict[str, Any]:
-    """Return the newest record of a refused call of that operation."""
-    return find_event(lab, operation, lambda event: bool(event.get("errorCode")), party=party)
 
 
 def document_digest(event: Mapping[str, Any]) -> str:

@@ -8,25 +8,23 @@ metadata of the machine: a poisoned environment cannot send a request anywhere e
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import LabError, UsageError
 from nitro_workflow.lab import policies
+from nitro_workflow.lab.sessions import isolated_session
 from nitro_workflow.lab.state import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     import boto3
 
     from nitro_workflow.lab.processes import Endpoint, Processes
+    from nitro_workflow.lab.sessions import Observe
 
-__all__ = ["Parties", "Party", "bucket_name", "isolated_session"]
+__all__ = ["INSTANCE_PROFILE", "Parties", "Party", "bucket_name"]
 
 OPERATOR: Final = "operator"
-TIMEOUT_SECONDS: Final = 60
 INSTANCE_PROFILE: Final = "ParentInstance"
 
 _TITLES: Final = {
@@ -83,9 +81,7 @@ class Parties:
     'arn:aws:sts::111122223333:assumed-role/DataOwner/nitro-workflow'
     """
 
-    def __init__(
-        self, processes: Processes, observe: Callable[[str, str, Any], None] | None = None
-    ) -> None:
+    def __init__(self, processes: Processes, observe: Observe | None = None) -> None:
         self._processes = processes
         self._observe = observe
         self._sessions: dict[str, boto3.Session] = {}
@@ -173,76 +169,6 @@ class Parties:
 
     def _credentials(self) -> dict[str, Any]:
         return read_json(self._processes.folder.path / "cloud" / "credentials.json")
-
-
-def isolated_session(
-    endpoint: Callable[[], Endpoint],
-    keys: Mapping[str, str] | Callable[[], dict[str, str]],
-    *,
-    party: str,
-    observe: Callable[[str, str, Any], None] | None = None,
-) -> boto3.Session:
-    """Return a boto3 session whose every client goes to ``endpoint()`` and nowhere else.
-
-    ``keys``: ``access_key_id``, ``secret_access_key`` and, if temporary, ``session_token``; or a
-    function that botocore calls for fresh ones. ``observe(party, event_name, request)`` sees each
-    request before it is sent.
-    """
-    import boto3
-    import botocore.session
-    from botocore.config import Config
-    from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
-
-    # Every setting keeps its default and loses its environment variable and its place in a file.
-    table = botocore.session.Session.SESSION_VARIABLES
-    fixed = {
-        name: (None, None, default, convert) for name, (_, _, default, convert) in table.items()
-    }
-    nothing = (None, None, os.devnull, None)
-    core = botocore.session.Session(
-        session_vars={**fixed, "config_file": nothing, "credentials_file": nothing}
-    )
-    if callable(keys):
-
-        class AssumedRole(CredentialProvider):  # type: ignore[misc] # botocore is untyped
-            METHOD = "sts-assume-role"
-
-            def load(self) -> Any:
-                return RefreshableCredentials.create_from_metadata(keys(), keys, self.METHOD)
-
-        core.register_component("credential_provider", CredentialResolver([AssumedRole()]))
-    else:
-        core.set_credentials(
-            keys["access_key_id"], keys["secret_access_key"], keys.get("session_token")
-        )
-    config = Config(
-        connect_timeout=TIMEOUT_SECONDS,
-        read_timeout=TIMEOUT_SECONDS,
-        proxies={},
-        retries={"mode": "standard", "total_max_attempts": 3},
-        s3={"addressing_style": "path", "us_east_1_regional_endpoint": "regional"},
-        use_dualstack_endpoint=False,
-        use_fips_endpoint=False,
-        user_agent_appid="nitro-workflow",
-    )
-
-    class LabSession(boto3.Session):  # type: ignore[misc] # boto3 is untyped
-        def client(self, service_name: str, **given: Any) -> Any:
-            at = endpoint()
-            merged = config.merge(given.pop("config", None) or Config())
-            given |= {"endpoint_url": at.url, "verify": at.ca, "config": merged}
-            given.setdefault("region_name", policies.REGION)
-            client = super().client(service_name, **given)
-            if observe is not None:
-                watch = observe
-
-                def before_send(request: Any, event_name: str, **_: Any) -> None:
-                    watch(party, event_name, request)
-
-                client.meta.events.register("before-send", before_send)
-            return client
-
-    return LabSession(botocore_session=core, region_name=policies.REGION)
 
 
 def _unless(client: Any, code: str, operation: str, **parameters: Any) -> None:

@@ -340,7 +340,12 @@ DECRYPTION: Final = (
         send,
         needs=("D1",),
         produces=FORMS,
-        evidence=("enclave_cid", "port", "jobs/encryption-sdk/job", "jobs/envelope/job"),
+        evidence=(
+            "enclave_cid",
+            "port",
+            "message job=jobs/encryption-sdk/job",
+            "envelope job=jobs/envelope/job",
+        ),
         holds=jobs_hold,
     ),
     Step(
@@ -362,7 +367,7 @@ DECRYPTION: Final = (
         decide,
         needs=("D2", "P7"),
         evidence=(
-            "encryption-sdk/summary",
+            "decision=encryption-sdk/summary",
             "encryption-sdk/caller",
             "encryption-sdk/pcrs/PCR0",
             "encryption-sdk/root_sha256",
@@ -399,10 +404,10 @@ DECRYPTION: Final = (
         decrypt,
         needs=("D2", "P3"),
         evidence=(
-            "encryption-sdk/plaintext_bytes",
-            "encryption-sdk/suite",
-            "encryption-sdk/commitment",
-            "envelope/plaintext_bytes",
+            "message opened=encryption-sdk/plaintext_bytes",
+            "suite=encryption-sdk/suite",
+            "commitment=encryption-sdk/commitment",
+            "envelope opened=envelope/plaintext_bytes",
         ),
     ),
     Step(
@@ -412,7 +417,7 @@ DECRYPTION: Final = (
         process,
         needs=("D2", "P6", "P3"),
         evidence=(
-            "receipt/encryption-sdk/module_id",
+            "receipt of=receipt/encryption-sdk/module_id",
             "receipt/encryption-sdk/result_sha256",
             "rows",
             "suppressed",

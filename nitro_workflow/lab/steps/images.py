@@ -166,7 +166,7 @@ def build_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
     """Tell whether the image is still the file that was measured."""
     try:
         with image_of(lab).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == produced["image_sha256"]
+            return hashlib.file_digest(file, "sha256").hexdigest() == str(produced["image_sha256"])
     except OSError:
         return False
 

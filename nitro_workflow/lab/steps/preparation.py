@@ -26,7 +26,12 @@ PREPARATION: Final = (
         keys.make_data_key,
         needs=("P1",),
         produces=("encrypted_key_sha256",),
-        evidence=("refused_first/found", "plaintext_bytes", "encrypted_bytes", "kept"),
+        evidence=(
+            "refused first=refused_first/found",
+            "plaintext_bytes",
+            "encrypted_bytes",
+            "kept",
+        ),
     ),
     Step(
         "P3",
@@ -36,9 +41,9 @@ PREPARATION: Final = (
         needs=("P1", "P2"),
         produces=("sdk_sha256", "envelope_sha256"),
         evidence=(
-            "encryption_sdk/ciphertext_bytes",
-            "encryption_sdk/sha256",
-            "envelope/sha256",
+            "ciphertext bytes=encryption_sdk/ciphertext_bytes",
+            "message sha256=encryption_sdk/sha256",
+            "envelope sha256=envelope/sha256",
             "encryption_context",
         ),
         memory={"data_key": "P2"},
@@ -53,9 +58,9 @@ PREPARATION: Final = (
         produces=("bucket", "objects"),
         evidence=(
             "bucket",
-            "objects/customers.csv.esdk/version_id",
-            "objects/customers.csv.envelope/version_id",
-            "objects/data-key.encrypted/version_id",
+            "message version=objects/customers.csv.esdk/version_id",
+            "envelope version=objects/customers.csv.envelope/version_id",
+            "data key version=objects/data-key.encrypted/version_id",
         ),
     ),
     Step(
@@ -71,7 +76,6 @@ PREPARATION: Final = (
             "entry_point",
             "vsock_ports",
             "trusts/kms_host",
-            "trusts/key_arn",
             "trusts/threshold",
         ),
         holds=images.inspection_holds,
@@ -83,7 +87,7 @@ PREPARATION: Final = (
         images.build,
         needs=("P5",),
         produces=("pcrs", "image_sha256"),
-        evidence=("image_bytes", "image_sha256", "measurements", "same_as_inspected"),
+        evidence=("image_bytes", "image_sha256", "owner_measurements", "same_as_inspected"),
         holds=images.build_holds,
     ),
     Step(

@@ -32,6 +32,7 @@ class Step:
     ``needs`` are the steps that must stand before; ``holds`` tells whether an old record is still
     true (the enclave still runs, the file is still there). ``memory``: what the step takes from
     this process's memory → the step that makes it anew where a later kernel has not got it.
+    ``evidence`` are the key facts: paths into the evidence, ``name/name``, or ``label=path``.
     """
 
     number: str

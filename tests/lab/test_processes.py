@@ -1,0 +1,126 @@
+"""The background processes: started, adopted, restarted, stopped; ports taken, pids recycled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nitro_workflow.errors import CloudUnavailable
+from nitro_workflow.lab import Lab
+from nitro_workflow.lab.processes import child_environment
+
+
+def pid_of(lab: Lab, name: str) -> int:
+    return int(json.loads((lab.runtime / f"{name}.pid").read_text())["pid"])
+
+
+def kill(lab: Lab, name: str) -> int:
+    pid = pid_of(lab, name)
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while lab.processes.status()[name] != "stopped" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return pid
+
+
+def test_nothing_runs_until_it_is_needed(fresh: Lab) -> None:
+    assert set(fresh.processes.status().values()) == {"stopped"}
+    with pytest.raises(CloudUnavailable, match="not running"):
+        fresh.processes.endpoint()
+
+
+def test_one_life_of_the_processes(fresh: Lab) -> None:
+    """Started, adopted, killed, restarted on the same port with what it had acknowledged, stopped."""
+    fresh.run("P1")
+    key = fresh.produced("P1", "key_arn")
+    endpoint = fresh.processes.endpoint()
+    pids = {name: pid_of(fresh, name) for name in ("cloud", "hypervisor", "idle")}
+
+    second = Lab.open(fresh.path)
+    second.up()
+    assert {name: pid_of(second, name) for name in pids} == pids, "adopted, not started again"
+
+    kill(fresh, "cloud")
+    fresh.up()
+    assert pid_of(fresh, "cloud") != pids["cloud"]
+    assert fresh.processes.endpoint() == endpoint
+    kms = fresh.parties.session("owner").client("kms")
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"] == key
+
+    kill(fresh, "hypervisor")
+    root = (fresh.path / "hypervisor" / "root.pem").read_bytes()
+    fresh.up()
+    assert (fresh.path / "hypervisor" / "root.pem").read_bytes() != root, "its keys were in memory"
+
+    assert sorted(second.down()) == ["cloud", "hypervisor", "idle"]
+    assert second.down() == []
+    assert set(fresh.processes.status().values()) == {"stopped"}
+
+
+def test_a_taken_port_is_named_with_the_way_out(fresh: Lab) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        (fresh.path / "cloud" / "port").write_text(str(other.getsockname()[1]))
+        with pytest.raises(CloudUnavailable) as caught:
+            fresh.up()
+        assert "--new-port" in caught.value.next
+    fresh.processes.down(new_port=True)
+    assert not (fresh.path / "cloud" / "port").exists()
+
+
+def test_stale_and_half_written_files_are_no_process(fresh: Lab) -> None:
+    runtime = fresh.runtime
+    (runtime / "cloud.pid").write_text('{"pid": 1, "st')
+    (runtime / "hypervisor.pid").write_text(json.dumps({"pid": os.getpid(), "started": "1"}))
+    (fresh.path / "cloud" / "endpoint.json").write_text('{"endpoint": "https://127')
+    assert set(fresh.processes.status().values()) == {"stopped"}
+    assert fresh.down() == [], "a recycled pid is not killed: it is this very test's"
+    fresh.up()
+    assert fresh.processes.endpoint().url.startswith("https://127.0.0.1:")
+
+
+def test_the_idle_watch_stops_what_nobody_uses(fresh: Lab) -> None:
+    fresh.processes.idle_seconds = 1
+    fresh.up()
+    watch = fresh.processes
+    deadline = time.monotonic() + 20
+    while "running" in "".join(watch.status().values()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert set(watch.status().values()) == {"stopped"}
+
+
+def test_the_processes_outlive_the_process_that_started_them(fresh: Lab) -> None:
+    start = "import sys; from nitro_workflow.lab import Lab; Lab.open(sys.argv[1]).up()"
+    subprocess.run(
+        [sys.executable, "-c", start, str(fresh.path)], check=True, start_new_session=True
+    )
+    assert fresh.processes.status()["cloud"].startswith("running")
+
+
+def test_children_cannot_find_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "HTTPS_PROXY", "https_proxy", "PYTHONPATH"):
+        monkeypatch.setenv(name, "poison")
+    environment = child_environment()
+    assert "poison" not in environment.values()
+    assert environment["AWS_EC2_METADATA_DISABLED"] == "true"
+
+
+def test_a_lab_whose_folder_was_removed_can_be_begun_anew(tmp_path: Path) -> None:
+    import shutil
+
+    first = Lab.open(tmp_path / "lab")
+    first.up()
+    first.down()
+    shutil.rmtree(first.path)
+    again = Lab.open(tmp_path / "lab")
+    again.up()
+    assert again.down()
