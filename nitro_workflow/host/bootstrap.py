@@ -78,6 +78,8 @@ def main() -> int:
     child = os.fork()
     if child == 0:
         os._exit(_init(spec, boot, trees))
+    # Process 1 of the namespace goes only once all others have: who waits for us waits for all.
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
     linux.die_with_parent()
     linux.close_from(3)
     _, status = os.waitpid(child, 0)
@@ -128,6 +130,7 @@ def _init(spec: dict[str, Any], boot: Boot, trees: dict[str, int]) -> int:
     """Be process 1: returns the exit status of the program."""
     stage = "user"
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if spec["user"] is not None:
             os.setgroups([])
         os.setresgid(0, 0, 0)

@@ -160,8 +160,7 @@ class EnclaveProcess:
     def terminate(self) -> None:
         """End the enclave; returns when every process of it is gone."""
         self.state = "TERMINATING"
-        with contextlib.suppress(ProcessLookupError):
-            self._sandbox.process.kill()
+        self._sandbox.kill()
         self.ended.wait(10)
 
     def _next_event(self, deadline: float) -> Any:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from nitro_workflow.attestation.issue import InstanceIssuer
     from nitro_workflow.host.records import CloudRecords, InstanceRecord
 
-__all__ = ["Hypervisor", "main"]
+__all__ = ["Hypervisor", "main", "serve"]
 
 REMEMBERED: Final = 16
 """Enclaves that have ended and whose debug console can still be read."""
@@ -200,7 +200,7 @@ class Hypervisor:
                 next="run it with --debug-mode: its PCR0, PCR1 and PCR2 are then zero",
             )
         text, after = enclave.console.read(offset)
-        return {"text": text, "offset": after, "ended": enclave.ended.is_set()}
+        return {"text": text, "offset": after, "ended": enclave.state == "TERMINATED"}
 
     # -- the process ------------------------------------------------------------------------------
 
@@ -253,7 +253,10 @@ class Hypervisor:
 
     def _find(self, enclave_id: str | None, name: str | None, *, ended: bool) -> EnclaveProcess:
         with self._lock:
-            known: list[EnclaveProcess] = [*self._enclaves.values(), *(reversed(self._ended) if ended else ())]
+            known: list[EnclaveProcess] = [
+                *self._enclaves.values(),
+                *(reversed(self._ended) if ended else ()),
+            ]
         for enclave in known:
             if enclave_id == enclave.plan.enclave_id or (
                 not enclave_id and name == enclave.plan.name
@@ -295,16 +298,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runtime", type=Path, required=True)
     options = parser.parse_args(arguments)
     try:
-        return _serve(options.lab, options.runtime)
+        programs = ParentPrograms.of_this_package()
+        serve(options.lab, options.runtime, LabCloud(options.lab), programs)
     except NitroWorkflowError as error:
         print(error.diagnostics(), file=sys.stderr)
         return error.exit_code
+    return 0
 
 
-def _serve(lab: Path, runtime: Path) -> int:
+def serve(lab: Path, runtime: Path, cloud: CloudRecords, programs: ParentPrograms) -> None:
+    """Serve until SIGTERM or SIGINT, then end all that runs; raises `HostError` if not alone."""
     runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(runtime):
-        hypervisor = Hypervisor(lab, runtime, LabCloud(lab), ParentPrograms.of_this_package())
+        hypervisor = Hypervisor(lab, runtime, cloud, programs)
         server = ControlServer(runtime / SOCKET_NAME, hypervisor.operations)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -313,7 +319,6 @@ def _serve(lab: Path, runtime: Path) -> int:
         stop.wait()
         server.close()
         hypervisor.close()
-    return 0
 
 
 @contextlib.contextmanager

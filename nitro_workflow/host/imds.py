@@ -8,6 +8,7 @@ instance's hop limit as its TTL. [src: EC2 user guide, instancedata-data-retriev
 from __future__ import annotations
 
 import contextlib
+import functools
 import hmac
 import json
 import secrets
@@ -59,7 +60,8 @@ class MetadataService:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True, name="imds").start()
+        serve = functools.partial(self._server.serve_forever, poll_interval=0.1)
+        threading.Thread(target=serve, daemon=True, name="imds").start()
 
     @property
     def endpoint(self) -> str:
@@ -192,6 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(status)
             for name, value in (headers or {}).items():
                 self.send_header(name, value)
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.send_header("Content-Type", "text/plain")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

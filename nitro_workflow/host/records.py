@@ -85,10 +85,10 @@ class LabCloud:
 
         body = self._read("endpoint.json")
         try:
-            parts = urlsplit(body["endpoint"])
-            return CloudAddress(
-                body["endpoint"], str(parts.hostname), int(parts.port or 443), body["ca"]
-            )
+            parts = urlsplit(str(body["endpoint"]))
+            if parts.hostname is None:
+                raise ValueError("no host")  # noqa: TRY301 - one place answers for all
+            return CloudAddress(parts.geturl(), parts.hostname, parts.port or 443, str(body["ca"]))
         except (KeyError, TypeError, ValueError) as error:
             raise _half_written("cloud/endpoint.json") from error
 

@@ -45,6 +45,8 @@ containers ends at 1879048191: no person and no service has such an id]"""
 INSTANCE_MEMORY: Final = 512 << 20
 """Bytes that an instance may write into its root, which is in memory."""
 
+KILL_SECONDS: Final = 5.0  # for the outer process to take the others along; milliseconds in fact
+
 EVENT_LIMIT: Final = 64 * 1024  # bytes of one boot event
 
 # PR_SET_PDEATHSIG fires when the *thread* that forked ends: this one lives as long as the process.
@@ -122,9 +124,12 @@ class Sandbox:
 
     def kill(self) -> None:
         """End every process of the sandbox; returns when they are gone."""
-        with contextlib.suppress(ProcessLookupError):
+        self.process.terminate()
+        try:
+            self.process.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-        self.process.wait()
+            self.process.wait()
         self.close()
 
     def close(self) -> None:

@@ -1,0 +1,40 @@
+"""The hypervisor as a process, with a cloud of constants: ``fake_hypervisor.py LAB RUNTIME PARENT``."""
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from nitro_workflow.errors import HostError
+from nitro_workflow.host.hypervisor import serve
+from nitro_workflow.host.parents import ParentPrograms
+from nitro_workflow.host.records import CloudAddress, InstanceRecord, RoleCredentials
+
+ROLE = "arn:aws:iam::444455556666:role/ParentInstance"
+
+
+class Cloud:
+    """Knows i-…0 (with enclaves), i-…1 (without), i-…2 (terminated)."""
+
+    def __init__(self, ca: Path) -> None:
+        self._ca = ca
+
+    def address(self):
+        return CloudAddress("https://127.0.0.1:9", "127.0.0.1", 9, str(self._ca))
+
+    def instance(self, instance_id):
+        number = instance_id[-1]
+        if number not in "012":
+            raise HostError(f"no instance {instance_id}", where="hypervisor")
+        state = "terminated" if number == "2" else "running"
+        return InstanceRecord(instance_id, ROLE, number == "0", state)
+
+    def role_credentials(self, record):
+        return RoleCredentials("ASIA", "secret", "token", datetime.now(UTC) + timedelta(hours=1))
+
+
+if __name__ == "__main__":
+    lab, runtime, parent = map(Path, sys.argv[1:])
+    ca = lab / "ca.pem"
+    lab.mkdir(parents=True, exist_ok=True)
+    ca.write_text("CA")
+    serve(lab, runtime, Cloud(ca), ParentPrograms(parent))

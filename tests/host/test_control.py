@@ -1,0 +1,96 @@
+"""The control socket: errors cross it as themselves, and nothing that is sent ends it."""
+
+import json
+import socket
+import threading
+
+import pytest
+
+from nitro_workflow.errors import (
+    AccessRefused,
+    HostError,
+    LabError,
+    NitroWorkflowError,
+    SandboxUnavailable,
+    UsageError,
+    VerificationError,
+)
+from nitro_workflow.host.control import ControlServer, ask
+
+ERRORS = {
+    "host": HostError("f", expected="e", where="w", next="n", code="E26"),
+    "sandbox": SandboxUnavailable("f", next="n"),
+    "lab": LabError("f"),
+    "access": AccessRefused("f", code="AccessDenied"),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    def fail(name):
+        raise ERRORS[name]
+
+    def verify():
+        raise VerificationError("f", step="root", expected="e")
+
+    operations = {"echo": lambda **it: it, "fail": fail, "bug": lambda: 1 / 0, "verify": verify}
+    server = ControlServer(tmp_path / "s", operations)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield tmp_path / "s"
+    server.close()
+    thread.join(5)
+    assert not (tmp_path / "s").exists()
+
+
+def test_an_answer(path):
+    assert ask(path, "echo", timeout=5, a=[1], b="é") == {"a": [1], "b": "é"}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_crosses_as_itself(path, name):
+    with pytest.raises(type(ERRORS[name])) as caught:
+        ask(path, "fail", timeout=5, name=name)
+    assert caught.value.to_json() == ERRORS[name].to_json()
+
+
+def test_an_error_of_another_shape_is_a_host_error(path):
+    with pytest.raises(NitroWorkflowError) as caught:
+        ask(path, "verify", timeout=5)
+    assert (caught.value.found, caught.value.expected) == ("f", "e")
+
+
+def test_a_bug_ends_that_request_only(path):
+    with pytest.raises(HostError, match="ZeroDivisionError"):
+        ask(path, "bug", timeout=5)
+    for request in ({"op": "none"}, {"op": "echo2"}, {"op": "bug", "more": 1}):
+        with pytest.raises(UsageError):
+            ask(path, request.pop("op"), timeout=5, **request)
+    assert ask(path, "echo", timeout=5) == {}
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"[]\n", b"{}\n", b"\xff\n", b'{"op": []}\n', b"[" * 9999 + b"\n"]
+)
+def test_lines_that_are_no_request(path, line):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(5)
+        sock.connect(str(path))
+        sock.sendall(line)
+        assert json.loads(sock.makefile("rb").readline())["error"]["type"] == "UsageError"
+    assert ask(path, "echo", timeout=5) == {}
+
+
+def test_it_is_for_one_user(path):
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_nobody_there(tmp_path):
+    with pytest.raises(HostError) as caught:
+        ask(tmp_path / "absent", "ping", timeout=1)
+    assert caught.value.code == "E39"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "silent"))
+        listener.listen()
+        with pytest.raises(HostError, match="timed out"):
+            ask(tmp_path / "silent", "ping", timeout=0.1)

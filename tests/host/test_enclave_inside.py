@@ -1,0 +1,211 @@
+"""What an enclave can and cannot do: looked at from inside, tried from inside."""
+
+import hashlib
+import socket
+
+import pytest
+
+from nitro_workflow.attestation import parse_document
+from nitro_workflow.image import measure_file
+from tests.host.conftest import INSTANCE
+from tests.host.fake_hypervisor import ROLE
+
+pytestmark = pytest.mark.sandbox
+
+
+def test_no_socket_of_any_family_but_unix(ask):
+    code = """
+import socket
+result = {}
+for family in range(64):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            socket.socket(family, kind).close()
+            result[str(family)] = "made"
+        except OSError as error:
+            result.setdefault(str(family), error.errno)
+"""
+    answers = ask(code)
+    assert answers.pop(str(int(socket.AF_UNIX))) == "made"
+    assert set(answers.values()) == {97}  # EAFNOSUPPORT: AF_VSOCK, AF_INET, AF_NETLINK …
+
+
+def test_the_network_namespace_is_empty(ask):
+    lines = ask("result = open('/proc/net/dev').read().splitlines()[2:]")
+    assert [line.split(":")[0].strip() for line in lines] in ([], ["lo"])
+
+
+def test_its_root_is_the_image_and_nothing_else(ask):
+    names = ask("import os; result = sorted(os.listdir('/'))")
+    assert set(names) <= {
+        "app.py",
+        "usr",
+        "lib",
+        "lib64",
+        "root",
+        "dev",
+        "proc",
+        "run",
+        "sys",
+        "tmp",
+        "var",
+    }
+    assert ask("import os; result = os.listdir('/run')") == ["vsock"]
+    devices = {
+        "null",
+        "zero",
+        "full",
+        "random",
+        "urandom",
+        "shm",
+        "fd",
+        "stdin",
+        "stdout",
+        "stderr",
+    }
+    assert set(ask("import os; result = os.listdir('/dev')")) == devices
+    assert (
+        ask("import os; result = [p for p in ('/cmd', '/env', '/rootfs') if os.path.exists(p)]")
+        == []
+    )
+
+
+def test_it_sees_its_own_processes_only(ask):
+    pids = ask("import os; result = [int(p) for p in os.listdir('/proc') if p.isdigit()]")
+    assert 1 in pids
+    assert len(pids) == 2
+
+
+def test_no_privilege_is_left(ask):
+    status = dict(
+        line.split(":\t", 1) for line in ask("result = open('/proc/self/status').read()").splitlines()
+        if ":\t" in line
+    )  # fmt: skip
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(status[name], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2"
+
+
+@pytest.mark.parametrize(
+    "call", ["unshare(0x10000000)", "ptrace(0, 1, 0, 0)", "mount(0, 0, 0, 0, 0)", "setns(0, 0)"]
+)
+def test_calls_that_are_not_there(ask, call):
+    code = "import ctypes; c = ctypes.CDLL(None, use_errno=True); c.{}; result = ctypes.get_errno()"
+    assert ask(code.format(call)) == 38
+
+
+def test_another_process_of_it_is_not_readable_either(ask):
+    code = """
+import ctypes
+c = ctypes.CDLL(None, use_errno=True)
+c.process_vm_readv(1, 0, 0, 0, 0, 0)
+result = ctypes.get_errno()
+"""
+    assert ask(code) == 38
+
+
+def test_descriptors_environment_and_arguments_are_what_was_measured(ask):
+    fds, environment, arguments = ask("result = [at_start, environment, arguments]")
+    assert fds[:4] == ["0", "1", "2", "3"]
+    assert len(fds) == 5  # the fifth is the listing's own
+    assert environment == {
+        "PATH": "/sbin:/usr/sbin:/bin:/usr/bin",
+        "PYTHONHOME": "/usr",
+        "PYTHONUNBUFFERED": "1",
+        "GREETING": "measured",
+    }
+    assert arguments == ["/usr/bin/python3", "-S", "/app.py"]
+    links = ask("import os; result = [os.readlink(f'/proc/self/fd/{n}') for n in range(4)]")
+    assert links[0] == "/dev/null"
+    assert links[1].startswith("pipe:")
+    assert links[3].startswith("socket:")
+
+
+def test_kernel_settings_cannot_be_written(ask):
+    code = """
+result = []
+for name in ("kernel/core_pattern", "vm/drop_caches", "kernel/hostname"):
+    try:
+        open("/proc/sys/" + name, "w").write("x")
+        result.append(name)
+    except OSError:
+        pass
+"""
+    assert ask(code) == []
+
+
+def test_memory_is_limited_and_never_dumped(ask):
+    code = """
+import resource
+try:
+    bytearray(600 << 20)
+    result = "given"
+except MemoryError:
+    result = [resource.getrlimit(resource.RLIMIT_DATA)[0], resource.getrlimit(resource.RLIMIT_CORE)[0]]
+"""
+    assert ask(code) == [512 << 20, 0]
+
+
+def test_a_full_root_is_an_error_in_the_enclave_only(ask):
+    code = """
+import os
+try:
+    with open("/tmp/fill", "wb") as file:
+        for _ in range(600):
+            file.write(bytes(1 << 20))
+    result = "given"
+except OSError as error:
+    result = error.errno
+os.unlink("/tmp/fill")
+"""
+    assert ask(code) == 28
+
+
+def test_the_document_says_what_was_measured_and_where(host, eif):
+    """A production enclave: PCR0-2 of the file, PCR3 and PCR4 of the cloud's record."""
+    started = host.client.run_enclave(eif, 256, 1, enclave_name="production")
+    try:
+        code = "result = nsm.attest(nonce=b'n', public_key=b'k').hex()"
+        document = parse_document(bytes.fromhex(host.ask(started["EnclaveCID"], code)))
+    finally:
+        host.client.terminate_enclave(started["EnclaveID"])
+    measured = measure_file(eif)
+    assert [document.pcrs[i] for i in range(3)] == [measured.pcr0, measured.pcr1, measured.pcr2]
+    extended = [hashlib.sha384(bytes(48) + text.encode()).digest() for text in (ROLE, INSTANCE)]
+    assert [document.pcrs[3], document.pcrs[4]] == extended
+    assert document.pcrs[8] == bytes(48)
+    assert (document.nonce, document.public_key) == (b"n", b"k")
+    assert document.module_id == started["EnclaveID"]
+
+
+def test_a_debug_document_has_zeros_for_the_image_only(ask):
+    document = parse_document(bytes.fromhex(ask("result = nsm.attest().hex()")))
+    assert [document.pcrs[i] for i in range(3)] == [bytes(48)] * 3
+    assert document.is_debug
+    assert document.pcrs[3] != bytes(48)
+    assert document.pcrs[4] != bytes(48)
+
+
+def test_it_reaches_no_port_that_nobody_listens_on(ask):
+    code = """
+from nitro_workflow.errors import VsockError
+result = []
+for cid, port in ((3, 1), (3, 9999), (2, 5005), (16, 5005), (1, 1), (0, 9000)):
+    try:
+        open_transport().connect(cid, port).close()
+        result.append([cid, port])
+    except VsockError:
+        pass
+"""
+    assert ask(code) == []
+
+
+def test_links_in_the_vsock_folder_lead_nowhere(host, ask, enclave):
+    """The hypervisor opens sockets of the enclave by name: a link must not make it dial elsewhere."""
+    target = host.runtime / "hypervisor.sock"
+    ask(f"import os; os.symlink({str(target)!r}, '/run/vsock/6000')")
+    ask("open('/run/vsock/6001', 'w').close()")
+    for port in (6000, 6001):
+        with pytest.raises(Exception, match="nobody took"):
+            host.dial(enclave["EnclaveCID"], port, seconds=0)

@@ -1,0 +1,157 @@
+"""The metadata service over HTTP: tokens, refusals of version 1, credentials, botocore's own client."""
+
+import http.client
+import json
+import socket
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import pytest
+
+from nitro_workflow.errors import CloudUnavailable
+from nitro_workflow.host import imds
+from nitro_workflow.host.imds import MetadataService
+from nitro_workflow.host.records import InstanceRecord, RoleCredentials
+
+ROLE = "arn:aws:iam::444455556666:role/ParentInstance"
+CREDENTIALS = "/latest/meta-data/iam/security-credentials"
+TTL = "X-aws-ec2-metadata-token-ttl-seconds"
+TOKEN = "X-aws-ec2-metadata-token"
+
+
+@pytest.fixture
+def fetched():
+    return []
+
+
+@pytest.fixture
+def service(fetched):
+    def fetch():
+        fetched.append(1)
+        if len(fetched) > 9:
+            raise CloudUnavailable("no cloud")
+        end = datetime.now(UTC) + timedelta(hours=1 if len(fetched) > 1 else 0)
+        return RoleCredentials(f"ASIA{len(fetched)}", "secret", "token", end)
+
+    it = MetadataService(InstanceRecord("i-1", ROLE, True, "running", hop_limit=2), fetch)
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def ask(service):
+    connection = http.client.HTTPConnection(urlsplit(service.endpoint).netloc, timeout=5)
+
+    def call(method, path, body=None, **headers):
+        connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    yield call
+    connection.close()
+
+
+@pytest.fixture
+def token(ask):
+    status, text = ask("PUT", "/latest/api/token", **{TTL: "60"})
+    assert status == 200
+    return {TOKEN: text}
+
+
+def test_version_1_is_refused(ask):
+    assert ask("GET", "/latest/meta-data/instance-id") == (401, "")
+    assert ask("GET", "/latest/meta-data/instance-id", **{TOKEN: "made up"}) == (401, "")
+    assert (
+        ask("GET", "/latest/meta-data/instance-id", **{TOKEN: "é".encode().decode("latin-1")})[0]
+        == 401
+    )
+
+
+@pytest.mark.parametrize("seconds", ["", "0", "21601", "-1", "x", "1.5", "٣"[:0] + " 60"])
+def test_how_long_a_token_lives(ask, seconds):
+    expected = 200 if seconds.strip() == "60" else 400
+    assert ask("PUT", "/latest/api/token", **{TTL: seconds})[0] == expected
+
+
+def test_a_forwarded_put_is_refused(ask):
+    assert ask("PUT", "/latest/api/token", **{TTL: "60", "X_Forwarded_For": "10.0.0.1"}) == (
+        403,
+        "",
+    )
+    assert ask("PUT", "/elsewhere", **{TTL: "60"}) == (404, "")
+
+
+def test_a_token_ends(ask, token, monkeypatch):
+    assert ask("GET", "/latest/meta-data/instance-id", **token) == (200, "i-1")
+    later = imds.time.monotonic() + 61
+    monkeypatch.setattr(imds.time, "monotonic", lambda: later)
+    assert ask("GET", "/latest/meta-data/instance-id", **token)[0] == 401
+
+
+def test_facts(ask, token):
+    assert ask("GET", "/latest/meta-data/placement/region", **token) == (200, "us-east-1")
+    assert ask("GET", f"{CREDENTIALS}/", **token) == (200, "ParentInstance")
+    assert ask("GET", f"{CREDENTIALS}/Another", **token)[0] == 404
+    assert ask("GET", "/latest/meta-data/../../etc/passwd", **token)[0] == 404
+    document = json.loads(ask("GET", "/latest/dynamic/instance-identity/document", **token)[1])
+    assert document["instanceId"] == "i-1"
+    info = json.loads(ask("GET", "/latest/meta-data/iam/info", **token)[1])
+    assert info["InstanceProfileArn"].endswith(":instance-profile/ParentInstance")
+
+
+def test_credentials_are_kept_until_they_near_their_end(ask, token, fetched):
+    path = f"{CREDENTIALS}/ParentInstance"
+    body = json.loads(ask("GET", path, **token)[1])
+    assert (body["AccessKeyId"], body["SecretAccessKey"], body["Code"]) == (
+        "ASIA1",
+        "secret",
+        "Success",
+    )
+    assert json.loads(ask("GET", path, **token)[1])["AccessKeyId"] == "ASIA2"
+    assert json.loads(ask("GET", path, **token)[1])["AccessKeyId"] == "ASIA2"
+    assert len(fetched) == 2
+
+
+def test_a_cloud_that_is_down_is_a_500(ask, token, fetched):
+    fetched.extend([1] * 9)
+    status, text = ask("GET", f"{CREDENTIALS}/ParentInstance", **token)
+    assert status == 500
+    assert "no cloud" in text
+
+
+def test_an_instance_without_a_role(ask):
+    it = MetadataService(InstanceRecord("i-1", None, True, "running"), lambda: None)
+    assert it.lookup(CREDENTIALS) is None
+    it.close()
+
+
+def test_a_body_is_not_the_next_request(ask):
+    smuggled = b"GET /latest/meta-data/instance-id HTTP/1.1\r\n\r\n"
+    assert ask("PUT", "/latest/api/token", smuggled, **{TTL: "60"})[0] == 200
+    assert ask("GET", "/latest/meta-data/instance-id") == (401, "")
+
+
+@pytest.mark.parametrize("junk", [b"", b"\0" * 100, b"GET\r\n\r\n", b"PUT / HTTP/9\r\n\r\n"])
+def test_junk_ends_that_connection_only(service, junk, ask):
+    host, port = urlsplit(service.endpoint).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as sock:
+        sock.sendall(junk)
+    assert ask("GET", "/x")[0] == 401
+
+
+def test_tokens_are_bounded(service, monkeypatch):
+    monkeypatch.setattr(imds, "TOKENS", 3)
+    tokens = [service.issue_token(60) for _ in range(5)]
+    assert [service.knows(it) for it in tokens] == [False, False, True, True, True]
+
+
+def test_botocores_own_client_takes_it(service, monkeypatch):
+    from botocore.utils import InstanceMetadataFetcher
+
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED", raising=False)
+    it = InstanceMetadataFetcher(
+        timeout=5, num_attempts=1, config={"ec2_metadata_service_endpoint": service.endpoint}
+    )
+    found = it.retrieve_iam_role_credentials()
+    assert found["role_name"] == "ParentInstance"
+    assert found["access_key"].startswith("ASIA")
