@@ -113,11 +113,29 @@ def _missing(
         return _no_resource_policy(situation)
     if nearest is None:
         return _no_statement(situation, lacks)
+    actions = [c for c in nearest.failed if c.element in ("Action", "NotAction")]
+    if actions:  # the nearest is chosen by its action first: no statement names it then
+        return _wrong_action(situation, nearest, actions[0], lacks)
     for check in nearest.failed:
         cause = _check(situation, nearest, check)
         if cause is not None:
             return cause
     return _no_statement(situation, lacks)
+
+
+def _wrong_action(
+    situation: Situation, nearest: StatementOutcome, check: Check, lacks: str
+) -> Cause:
+    action = situation.request.action
+    about = ", ".join(check.expected[:3]) + (", …" if len(check.expected) > 3 else "")
+    verb = "is about all but" if check.element == "NotAction" else "is about"
+    return Cause(
+        "wrong_action",
+        f"no Allow in {_WHOSE[lacks]} is about {action}; the nearest, {nearest.statement.label},"
+        f" {verb} {about}",
+        f"have {action} allowed by the owner of {_WHOSE[lacks]}, or call what is allowed",
+        check,
+    )
 
 
 def _no_resource_policy(situation: Situation) -> Cause:
@@ -141,14 +159,6 @@ def _no_statement(situation: Situation, lacks: str) -> Cause:
 
 def _check(situation: Situation, nearest: StatementOutcome, check: Check) -> Cause | None:
     action, caller = situation.request.action, situation.principal.arn
-    if check.element in ("Action", "NotAction"):
-        allowed = ", ".join(check.expected)
-        return Cause(
-            "wrong_action",
-            f"{nearest.label} comes nearest, and it is about {allowed}, not {action}",
-            f"call one of these instead, or have {action} added by the policy's owner",
-            check,
-        )
     if check.element in ("Principal", "NotPrincipal"):
         return Cause(
             "wrong_principal",

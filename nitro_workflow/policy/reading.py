@@ -127,8 +127,8 @@ def _place(text: str, position: int) -> str:
 
 def locate(text: str, path: Path) -> str:
     """Return ``line 4, column 17`` for the value at a path, or ``""`` when it is not there."""
-    for found, start, _ in _walk(text, _skip(text, 0), ()):
-        if found == path:
+    for found, start, is_name in _walk(text, _skip(text, 0), ()):
+        if found == path and not is_name:
             return _place(text, start)
     return ""
 
