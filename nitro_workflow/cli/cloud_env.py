@@ -49,7 +49,7 @@ def recipe(
     lines = [
         f"# {_NOTES[language]}",
         f'export AWS_ENDPOINT_URL="{connection.endpoint}"',
-        f'export AWS_REGION="{REGION}"',
+        f'export AWS_REGION="{REGION}" AWS_DEFAULT_REGION="{REGION}"',
         'export AWS_EC2_METADATA_DISABLED="true"',
         _CA[language].format(ca=connection.ca),
     ]

@@ -46,16 +46,17 @@ class RunningCloud:
                 stderr=log,
                 env={**os.environ, **(environment or {})},
             )
-        path = self.lab / "cloud" / "endpoint.json"
-        while True:
-            if self.process.poll() is not None:
-                raise AssertionError(self.log)
-            if path.exists() and json.loads(path.read_text())["pid"] == self.process.pid:
-                break
-            if time.perf_counter() - began > 30:
-                raise AssertionError("the cloud did not start: " + self.log)
-            time.sleep(0.01)
+        self.wait()
         self.started_in = time.perf_counter() - began
+
+    def wait(self, seconds: float = 30) -> None:
+        """Wait until the process has said that it is ready."""
+        path, until = self.lab / "cloud" / "endpoint.json", time.perf_counter() + seconds
+        assert self.process is not None
+        while not (path.exists() and json.loads(path.read_text())["pid"] == self.process.pid):
+            assert self.process.poll() is None, self.log
+            assert time.perf_counter() < until, "the cloud did not start: " + self.log
+            time.sleep(0.01)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self._clients.close()

@@ -61,9 +61,8 @@ def serialised(service: str, operation: str, params: dict[str, Any]) -> RawReque
         k.lower(): v if isinstance(v, str) else v.decode() for k, v in request.headers.items()
     }
     body = request.body or b""
-    return RawRequest(
-        request.method, path, query, headers, body if isinstance(body, bytes) else b""
-    )
+    raw = body.encode() if isinstance(body, str) else bytes(body)
+    return RawRequest(request.method, path, query, headers, raw)
 
 
 TIME = datetime(2026, 11, 25, 1, 2, 3, tzinfo=UTC)

@@ -68,14 +68,14 @@ def serve(options: ServeOptions) -> None:
     with _claim(settings.folder):
         (settings.folder / "endpoint.json").unlink(missing_ok=True)
         tls = options.tls or ensure_tls(settings.folder, settings.region)
-        listener = _listen(options.host, options.port)
-        services = open_services(settings, keys)
-        try:
-            _run(options, services, tls, listener)
-        finally:
-            (settings.folder / "endpoint.json").unlink(missing_ok=True)
-            services.events.close()
-            services.store.close()
+        with _listen(options.host, options.port) as listener:
+            services = open_services(settings, keys)
+            try:
+                _run(options, services, tls, listener)
+            finally:
+                (settings.folder / "endpoint.json").unlink(missing_ok=True)
+                services.events.close()
+                services.store.close()
 
 
 def _refuse_open_doors(options: ServeOptions) -> None:

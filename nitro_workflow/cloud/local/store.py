@@ -65,19 +65,12 @@ class Store:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
+                self._writer.execute("COMMIT")
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                # A full disk may have ended the transaction already, or leave it open at COMMIT.
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
                 raise
-            self._commit()
-
-    def _commit(self) -> None:
-        try:
-            self._writer.execute("COMMIT")
-        except sqlite3.Error:
-            # A disk that is full leaves the transaction open: nothing of it may be seen.
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            raise
 
     def read(self) -> sqlite3.Connection:
         """Return this thread's connection for SELECT. It sees every committed transaction."""
