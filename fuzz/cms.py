@@ -4,7 +4,7 @@ Needs atheris and asn1crypto, which are not dependencies of the package. The fir
 chooses what the rest is: a whole envelope, one field's bytes in a good envelope, one element in the
 place of another (so that mutations get past the layout), or a plaintext to seal and to open again.
 Findings: an error outside the package's tree, a field that asn1crypto reads otherwise, a plaintext
-that does not come back, an input that takes longer than a second.
+that does not come back, an input that takes more than a second of CPU.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ MODES = (judge, with_field, with_element, round_trip)
 
 
 def one_input(data: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     MODES[data[0] % len(MODES) if data else 0](data[1:])
-    if time.perf_counter() - started > LIMIT_SECONDS:
+    if time.process_time() - started > LIMIT_SECONDS:
         raise AssertionError(f"{len(data)} bytes took more than {LIMIT_SECONDS} s")
 
 
