@@ -1,8 +1,12 @@
 """Both forms of the ciphertext, opened as streams (D8). Plaintext goes to one function only.
 
-What `feed` is given has passed its frame's tag (Encryption SDK) or no tag yet (envelope form, whose
-only tag comes last). So nothing derived from it may leave before `open_stream` has returned, and
-`feed` itself never raises; see `query`.
+`feed` is given authenticated bytes only. The Encryption SDK's frames have a tag each and go through
+as they come. The envelope form has one tag, which comes last: its plaintext is held in memory until
+that has verified, and is therefore small. Processing it earlier would be an oracle: how fast the
+enclave reads on tells whether changed ciphertext still decrypts to a CSV.
+
+A message may still be cut or continued after a good frame, so nothing derived from its content may
+leave before `open_stream` has returned, and `feed` itself never raises; see `query`.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ __all__ = ["NONCE_LENGTH", "TAG_LENGTH", "DeclaredInput", "Opened", "open_stream
 
 NONCE_LENGTH = 12
 TAG_LENGTH = 16
+BLOCK_LENGTH = 16  # AES
 DATA_KEY_LENGTH = 32
 MAX_DATA_KEYS = 1
 SUITE = "AES_256_GCM_HKDF_SHA512_COMMIT_KEY"
@@ -195,15 +200,34 @@ def _open_envelope(
     finally:
         key[:] = bytes(len(key))
     decryptor.authenticate_additional_data(canonical_json(dict(config.encryption_context)))
-    left = total = source.size - NONCE_LENGTH - TAG_LENGTH
-    while left:
-        chunk = source.read(min(left, FRAME_LENGTH))
-        left -= len(chunk)
-        feed(decryptor.update(chunk))
-    tag = source.read(TAG_LENGTH)
-    digest = source.finish()
-    decryptor.finalize_with_tag(tag)
+    total = source.size - NONCE_LENGTH - TAG_LENGTH
+    plaintext = bytearray(total + BLOCK_LENGTH - 1)  # update_into asks for the room of one block
+    view = memoryview(plaintext)
+    try:
+        _decrypt_into(view, total, decryptor, source)
+        tag = source.read(TAG_LENGTH)
+        digest = source.finish()
+        decryptor.finalize_with_tag(tag)
+        for at in range(0, total, FRAME_LENGTH):
+            feed(bytes(view[at : min(at + FRAME_LENGTH, total)]))
+    finally:
+        _clear(view)
     return Opened(digest, _evidence(config, "envelope", source.size, total, digest, 1))
+
+
+def _decrypt_into(view: memoryview, total: int, decryptor: Any, source: DeclaredInput) -> None:
+    at = 0
+    while at < total:
+        chunk = source.read(min(total - at, FRAME_LENGTH))
+        decryptor.update_into(chunk, view[at:])
+        at += len(chunk)
+
+
+def _clear(view: memoryview) -> None:
+    nothing = bytes(FRAME_LENGTH)
+    for at in range(0, len(view), FRAME_LENGTH):
+        part = view[at : at + FRAME_LENGTH]
+        part[:] = nothing[: len(part)]
 
 
 def _data_key(request: JobRequest, config: MeasuredConfig, kms: JobKms) -> bytearray:

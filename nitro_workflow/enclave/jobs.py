@@ -63,10 +63,9 @@ FRAME_LENGTH = 64 * 1024
 MAX_INPUT_BYTES = 64 * 1024**3
 """Ciphertext bytes of one job. Streaming holds one frame of it, so this bounds time, not memory."""
 
-ENVELOPE_MAX_BYTES = 1024**3
-"""Ciphertext bytes of the envelope form: one tag, checked last, stands for all of it.
-
-AES-GCM itself ends at 2^36 - 32 bytes (NIST SP 800-38D, 5.2.1.1)."""
+ENVELOPE_MAX_BYTES = 32 * 1024**2
+"""Ciphertext bytes of the envelope form. Its one tag comes last, and nothing is processed before it
+has verified: the enclave holds the whole plaintext, within the 150 MB that it may use."""
 
 ENVELOPE_OVERHEAD = 12 + 16  # nonce ‖ … ‖ tag
 

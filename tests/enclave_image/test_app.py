@@ -273,3 +273,32 @@ def test_a_replayed_request_is_answered_and_useless(world):
     first, second = (world.run(sealed, **request) for _ in range(2))
     assert first[-1]["event"] == second[-1]["event"] == "result"
     assert first[-1]["result"] != second[-1]["result"]
+
+
+def test_nothing_is_processed_before_it_is_authenticated(world, monkeypatch):
+    """Else the time it takes tells whether changed ciphertext still decrypts to a CSV."""
+    from enclave_image.query import Aggregator
+
+    fed: list[int] = []
+    feed = Aggregator.feed
+
+    def counted(self, data):
+        fed.append(len(data))
+        feed(self, data)
+
+    monkeypatch.setattr(Aggregator, "feed", counted)
+    for form, most in (("envelope", 0), ("encryption-sdk", 3 * 65536)):
+        sealed = world.seal(records(), form)
+        sealed.ciphertext = sealed.ciphertext[:-20] + bytes(20)
+        fed.clear()
+        assert error_of(world.run(sealed))[:2] == ("refused", "D8")
+        assert sum(fed) == most  # the frames before the changed one had verified
+
+
+def test_an_envelope_beyond_its_cap_is_refused_unread(world):
+    from nitro_workflow.enclave.jobs import ENVELOPE_MAX_BYTES
+
+    sealed = world.seal(records(), "envelope")
+    error = error_of(world.run(sealed, size=ENVELOPE_MAX_BYTES + 1))[2]
+    assert error["code"] == "FrameError"
+    assert "size" in error["where"]
