@@ -1,0 +1,283 @@
+"""The analysis: verdicts, findings and the requests that show them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from policy_help import ACCOUNT, KEY, OTHER, ROLE, ROOT, SESSION, USER, allow, deny, policy, to
+
+from nitro_workflow.policy import Grant, analyse, author, evaluate, parse_policy
+
+GOOD = {index: f"{index:x}c" * 48 for index in (0, 1, 2, 3, 4, 8)}
+ZERO = "0" * 96
+OWNER = f"arn:aws:iam::{ACCOUNT}:role/Owner"
+ADMIN = to(OWNER, allow("kms:PutKeyPolicy"))
+FENCES = (
+    to("*", deny("kms:Decrypt", Condition={
+        "StringNotEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": GOOD[0]}})),
+    to("*", deny(["kms:ReEncryptFrom", "kms:CreateGrant"])),
+)  # fmt: skip
+
+
+def inside(pcrs, operator="StringEqualsIgnoreCase", action="kms:Decrypt", prefix="PCR", who=ROLE):
+    condition = {f"kms:RecipientAttestation:{prefix}{i}": value for i, value in pcrs.items()}
+    return to(who, allow(action, Condition={operator: condition}))
+
+
+def key_policy(*statements):
+    return policy(*statements, kind="resource")
+
+
+def codes(analysis):
+    return [finding.code for finding in analysis.findings]
+
+
+def check(analysis):
+    """Every finding's request is decided as claimed, and so is every open way's."""
+    for finding in analysis.findings:
+        witness = finding.witness
+        assert witness.holds, finding.code
+        assert evaluate(witness.request, witness.policies).effect == witness.effect
+        assert finding.fix
+        assert finding.severity in ("critical", "high", "medium", "low")
+    for way in (*analysis.ways, *analysis.changers):
+        if way.witness:
+            assert way.witness.holds
+            assert way.witness.request.context.attested == way.attested
+            assert way.witness.effect == "allowed"
+    json.dumps(analysis.to_json())
+    assert analysis.to_text()
+
+
+FINDINGS = [
+    # code, verdict, statements
+    ("unattested_decrypt", "path", [to(ROLE, allow("kms:Decrypt"))]),
+    ("unattested_decrypt", "path", [to(ROOT, allow("kms:*"))]),
+    ("unattested_decrypt", "path", [to("*", allow("kms:Decrypt", Condition={
+        "StringEquals": {"kms:CallerAccount": ACCOUNT}}))]),
+    ("unattested_decrypt", "path", [to("*", allow("kms:*", Condition={
+        "ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{OTHER}:role/team-*"}}))]),
+    ("unattested_decrypt", "path", [to(ROLE, allow("kms:Dec*", Condition={
+        "StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"},
+        "NumericLessThan": {"aws:MultiFactorAuthAge": "300"},
+        "DateLessThan": {"aws:CurrentTime": "2030-01-01"},
+        "IpAddress": {"aws:SourceIp": "203.0.113.0/24"},
+        "Bool": {"aws:SecureTransport": "true"},
+        "ForAnyValue:StringLike": {"kms:EncryptionContextKeys": "data*"},
+        "Null": {"kms:EncryptionContext:dataset": "false"}}))]),
+    ("unattested_decrypt", "path", [inside({0: GOOD[0]}), to(USER, allow("kms:Decrypt")),
+                                    to(ROLE, deny("kms:Decrypt"))]),
+    ("unattested_decrypt", "path", [{**allow("kms:Decrypt"), "NotPrincipal": {"AWS": USER}}]),
+    ("unattested_decrypt", "path",
+     [{**to(ROLE, allow()), "NotAction": ["kms:Put*"], "Action": None}]),
+    ("unattested_reencryptfrom", "path", [to(ROLE, allow("kms:ReEncrypt*"))]),
+    ("absence_satisfies", "path", [inside({0: GOOD[0]}, "StringEqualsIfExists")]),
+    ("absence_satisfies", "path", [inside({0: ZERO}, "StringNotEquals")]),
+    ("absence_satisfies", "path", [inside({0: GOOD[0]}, "ForAllValues:StringEquals")]),
+    ("absence_satisfies", "path", [inside({0: "true"}, "Null")]),
+    ("absence_satisfies", "none", [inside({0: GOOD[0]}, "StringEqualsIfExists"), *FENCES]),
+    ("debug_allowed", "none", [inside({0: ZERO})]),
+    ("debug_allowed", "none", [inside({0: [GOOD[0], ZERO]})]),
+    ("debug_allowed", "none", [inside({0: ZERO}), *FENCES]),
+    ("image_not_pinned", "none", [inside({1: GOOD[1]})]),
+    ("image_not_pinned", "none", [inside({2: GOOD[2]})]),
+    ("image_not_pinned", "none", [inside({3: GOOD[3], 4: GOOD[4]})]),
+    ("upper_case", "none", [inside({0: GOOD[0].upper()}, "StringEquals")]),
+    ("not_a_measurement", "none", [inside({0: GOOD[0][:64]})]),
+    ("not_a_measurement", "none", [inside({0: "x" * 96})]),
+    ("mixed_documents", "none", [{**inside({0: GOOD[0]}), "Condition": {"StringEquals": {
+        "kms:RecipientAttestation:PCR0": GOOD[0],
+        "kms:RecipientAttestation:NitroTPMPCR4": GOOD[4]}}}]),
+    ("no_recipient", "none", [inside({0: GOOD[0]}, action=["kms:Decrypt", "kms:Encrypt"])]),
+    ("no_recipient", "none", [inside({0: GOOD[0]}), to("*", deny("kms:ReEncryptFrom", Condition={
+        "StringNotEquals": {"kms:RecipientAttestation:PCR0": GOOD[0]}}))]),
+    ("unknown_key", "none", [to(ROLE, allow("kms:Decrypt", Condition={
+        "StringEquals": {"kms:RecipientAttestation:PCR99": GOOD[0]}}))]),
+    ("unknown_key", "none", [inside({0: GOOD[0]}), to(ROLE, allow("kms:Encrypt", Condition={
+        "StringEquals": {"kms:ViaServices": "x"}}))]),
+    ("grant_creation", "none", [inside({0: GOOD[0]}), to(USER, allow("kms:CreateGrant"))]),
+    ("key_replication", "none", [inside({0: GOOD[0]}), to(USER, allow("kms:ReplicateKey")), *FENCES]),
+    ("unreadable_principal", "none", [inside({0: GOOD[0]}, who=f"arn:aws:iam::{ACCOUNT}:role/*")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict", "statements"), FINDINGS, ids=[f"{r[0]}-{n}" for n, r in enumerate(FINDINGS)]
+)
+def test_findings(code, verdict, statements):
+    cleaned = [{k: v for k, v in s.items() if v is not None} for s in statements]
+    analysis = analyse(key_policy(ADMIN, *cleaned))
+    assert code in codes(analysis)
+    assert analysis.without_attestation == verdict
+    check(analysis)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [inside({0: GOOD[0], 3: GOOD[3]}), *FENCES],
+        [inside({0: [GOOD[0], GOOD[1]]}), *FENCES],
+        [inside({8: GOOD[8]})],
+        [inside({"": GOOD[0]}, prefix="ImageSha384")],
+        [inside({7: GOOD[0]}, prefix="NitroTPMPCR")],
+    ],
+)
+def test_what_is_right_has_no_findings(statements):
+    analysis = analyse(key_policy(ADMIN, *statements))
+    assert codes(analysis) == []
+    assert analysis.without_attestation == "none"
+    check(analysis)
+
+
+@pytest.mark.parametrize(
+    ("statements", "construct"),
+    [
+        ([to(ROLE, allow("kms:Decrypt", Condition={
+            "StringEquals": {"aws:PrincipalTag/a": "${aws:PrincipalTag/b}"}}))],
+         "StringEquals on aws:PrincipalTag/a in statement 2"),
+        ([{**allow("kms:Decrypt"), "Principal": {"CanonicalUser": "79a5"}}],
+         "the principal 79a5 in statement 2"),
+        ([to(ROLE, allow("kms:Decrypt")),
+          {**deny("kms:Decrypt"), "NotPrincipal": {"AWS": [OWNER, ROOT]}}],
+         "NotPrincipal in statement 3"),
+        ([to(ROLE, allow("kms:Decrypt")), to("*", deny("kms:Decrypt", Condition={
+            "StringNotEquals": {"aws:PrincipalOrgID": "${aws:SourceOrgID, 'never'}"},
+            "Bool": {"aws:SecureTransport": ["true", "false"]}})),
+          to("*", deny("kms:Decrypt", Condition={"Null": {"aws:SecureTransport": "true"}}))],
+         "StringNotEquals on aws:PrincipalOrgID in statement 3"),
+    ],
+)  # fmt: skip
+def test_outside_the_fragment_the_answer_is_unknown(statements, construct):
+    analysis = analyse(key_policy(ADMIN, *statements))
+    if analysis.without_attestation == "path":  # a request was found, which is better still
+        check(analysis)
+        return
+    assert analysis.without_attestation == "unknown"
+    assert [entry.construct for entry in analysis.unknown] == [construct]
+    assert construct in analysis.to_text()
+    assert "closed by absence" in analysis.to_text()
+
+
+@pytest.mark.parametrize(
+    "fence",
+    [
+        to("*", deny(["kms:Decrypt", "kms:ReEncryptFrom"])),
+        to("*", deny("kms:*", Condition={"Null": {"kms:RecipientAttestation:PCR0": "true"}})),
+        to(ROLE, deny(["kms:Decrypt", "kms:ReEncryptFrom"])),
+        to([USER, ROLE], deny("kms:*", Condition={
+            "StringNotEquals": {"kms:RecipientAttestation:PCR0": GOOD[0]}})),
+        {**to("*", deny()), "NotAction": "kms:PutKeyPolicy", "Action": None},
+    ],
+)  # fmt: skip
+def test_a_deny_can_close_what_an_allow_opens(fence):
+    fence = {key: value for key, value in fence.items() if value is not None}
+    analysis = analyse(key_policy(ADMIN, to(ROLE, allow("kms:*")), fence))
+    assert analysis.without_attestation == "none"
+    check(analysis)
+
+
+def test_a_deny_for_somebody_else_closes_nothing():
+    fence = to(USER, deny("kms:*"))
+    analysis = analyse(key_policy(ADMIN, to(ROLE, allow("kms:*")), fence))
+    assert analysis.without_attestation == "path"
+
+
+def test_grants_are_paths():
+    attested = key_policy(ADMIN, inside({0: GOOD[0]}))
+    grant = Grant(ROLE, ("Decrypt",), "id", equals={"dataset": "a"})
+    analysis = analyse(attested, grants=[grant])
+    assert analysis.without_attestation == "path"
+    assert codes(analysis) == ["grant_to_plaintext"]
+    check(analysis)
+    assert analyse(attested, grants=[]).assumes == ()
+    assert analyse(attested).assumes == ("the key has no grants",)
+    fenced = analyse(key_policy(ADMIN, inside({0: GOOD[0]}), *FENCES), grants=[grant])
+    assert fenced.without_attestation == "none"
+    harmless = Grant(ROLE, ("Encrypt", "GenerateDataKey"))
+    assert analyse(attested, grants=[harmless]).without_attestation == "none"
+
+
+def test_a_grant_is_useless_behind_the_fence():
+    creating = to(USER, allow("kms:CreateGrant"))
+    assert "grant_creation" in codes(analyse(key_policy(ADMIN, creating)))
+    fenced = key_policy(ADMIN, creating, FENCES[0], to("*", deny("kms:ReEncryptFrom")))
+    assert codes(analyse(fenced)) == []
+
+
+def test_nobody_may_change_the_policy():
+    assert codes(analyse(key_policy(inside({0: GOOD[0]})))) == ["lock_out"]
+    never = analyse(key_policy(ADMIN, inside({0: GOOD[0]}), to("*", deny("kms:PutKeyPolicy"))))
+    assert codes(never) == ["lock_out"]
+    assert never.findings[0].statement.index == 2
+    check(never)
+
+
+def test_who_and_under_which_pcrs():
+    analysis = analyse(
+        key_policy(ADMIN, inside({0: GOOD[0], 3: GOOD[3]}), to(ROOT, allow("kms:Dec*")))
+    )
+    attested, delegated = analysis.ways
+    assert attested.principals == (ROLE,)
+    assert attested.attested
+    assert dict(attested.pcrs) == {
+        "kms:RecipientAttestation:PCR0": (GOOD[0],),
+        "kms:RecipientAttestation:PCR3": (GOOD[3],),
+    }
+    assert delegated.delegates
+    assert delegated.witness.request.principal.account == ACCOUNT
+    assert [way.action for way in analysis.changers] == ["kms:PutKeyPolicy"]
+
+
+def test_the_policy_of_the_walk():
+    """It is the policy this package writes: no path without attestation, and nothing to report."""
+    instance = f"arn:aws:iam::{OTHER}:role/ParentInstance"
+    start = author.allow_data_keys(author.initial_key_policy(OWNER), OWNER)
+    measured = [{f"PCR{i}": value for i, value in GOOD.items()}]
+    text = author.attestation_policy(start, instance, measured, encryption_context={"dataset": "a"})
+    analysis = analyse(parse_policy(text))
+    assert analysis.without_attestation == "none"
+    assert analysis.assumes == ()  # the Deny holds against grants too
+    assert codes(analysis) == []
+    assert [way.principals for way in analysis.ways if way.witness] == [(instance,)]
+    assert [(way.action, way.principals) for way in analysis.changers] == [
+        ("kms:PutKeyPolicy", (OWNER,))
+    ]
+    check(analysis)
+
+
+SAMPLES = {
+    # The administrator's kms:Create* holds CreateGrant, so he can give himself Decrypt; nothing
+    # forbids Decrypt without a document.
+    "blockchain_wallet.json": ("none", ["grant_creation"]),
+    "mpc_wallet.json": ("none", ["grant_creation"]),
+    # The administrator's kms:* holds Decrypt itself: the attestation condition fences nobody.
+    "eks_wallet.json": (
+        "path",
+        ["unattested_decrypt", "unattested_reencryptfrom", "grant_creation", "key_replication"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_samples(vectors: Path, name):
+    verdict, expected = SAMPLES[name]
+    analysis = analyse(parse_policy((vectors / "policies" / name).read_bytes(), name=name))
+    assert analysis.without_attestation == verdict
+    assert codes(analysis) == expected
+    assert analysis.assumes[-1] == "the key has no grants"
+    assert any("is filled in" in text for text in analysis.assumes)
+    check(analysis)
+
+
+def test_two_hundred_statements():
+    statements = [
+        to(f"arn:aws:iam::{ACCOUNT}:role/R{n}", allow("kms:Decrypt", Sid=f"S{n}", Condition={
+            "StringEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": GOOD[0]}}))
+        for n in range(199)
+    ]  # fmt: skip
+    analysis = analyse(key_policy(ADMIN, *statements), key_arn=KEY)
+    assert len(analysis.ways) == 199
+    assert analysis.without_attestation == "none"
+    assert SESSION.split(":")[4] == ACCOUNT
