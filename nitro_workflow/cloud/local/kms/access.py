@@ -43,7 +43,7 @@ def authorize(
     grant_rules.check_tokens(services, call)
     context = {
         "kms:CallerAccount": call.caller.account,
-        **key_conditions(key, _aliases(services, key), _tags(services, key)),
+        **key_conditions(key),
         **({"kms:RequestAlias": alias} if alias else {}),
         **(conditions or {}),
     }
@@ -158,17 +158,3 @@ def encryption_conditions(call: Call, member: str = "EncryptionContext") -> dict
     if context:
         conditions["kms:EncryptionContextKeys"] = list(context)
     return conditions | {"kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
-
-
-def _aliases(services: Services, key: Key) -> list[str]:
-    rows = services.store.read().execute(
-        "SELECT name FROM kms_aliases WHERE key_id = ? ORDER BY name", (key.key_id,)
-    )
-    return [row["name"] for row in rows]
-
-
-def _tags(services: Services, key: Key) -> dict[str, str]:
-    rows = services.store.read().execute(
-        "SELECT name, value FROM kms_tags WHERE key_id = ?", (key.key_id,)
-    )
-    return {row["name"]: row["value"] for row in rows}

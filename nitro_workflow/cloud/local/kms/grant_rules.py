@@ -85,6 +85,8 @@ class Row:
 
 def rows(services: Services, key: Key) -> list[Row]:
     """Return every grant on a key."""
+    if not key.granted:
+        return []
     found = services.store.read().execute(
         "SELECT * FROM kms_grants WHERE key_id = ? ORDER BY grant_id", (key.key_id,)
     )

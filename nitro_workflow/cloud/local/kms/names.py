@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from nitro_workflow.cloud.local.kms.records import Key
+from nitro_workflow.cloud.local.kms.records import KEY_QUERY, Key
 from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
 
 _KEY_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -51,12 +51,9 @@ def find_key(services: Services, call: Call, name: str) -> Key:
 
 def find_by_id(services: Services, call: Call, key_id: str) -> Key | None:
     """Return the key that a ciphertext or grant names, in whichever account, or None."""
-    row = services.store.read().execute(
-        "SELECT * FROM kms_keys WHERE key_id = ? AND (deletion IS NULL OR deletion > ?)",
-        (key_id, call.now.timestamp()),
-    )
-    found = row.fetchone()
-    return Key.from_row(found) if found else None
+    rows = services.store.read().execute(KEY_QUERY, (key_id, call.now.timestamp()))
+    row = rows.fetchone()
+    return Key.from_row(row) if row else None
 
 
 def alias_arn(services: Services, account: str, alias: str) -> str:

@@ -105,7 +105,7 @@ def _require_no_lockout(services: Services, call: Call, key: Key, policy: Policy
         key.arn,
         resource_account=key.account,
         resource_policy=policy,
-        context={"kms:CallerAccount": call.caller.account, **key_conditions(key, [], {})},
+        context={"kms:CallerAccount": call.caller.account, **key_conditions(key)},
     )
     if not allowed:
         raise ServiceFault(

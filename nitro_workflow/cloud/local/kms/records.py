@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,9 +45,19 @@ CREATE INDEX IF NOT EXISTS kms_grants_key ON kms_grants (key_id, grant_id);
 """
 
 
+# All that a decision about a key needs, in one statement and so in one state of the database.
+KEY_QUERY = """
+SELECT k.*,
+    (SELECT json_group_array(name) FROM kms_aliases a WHERE a.key_id = k.key_id) AS aliases,
+    (SELECT json_group_object(name, value) FROM kms_tags t WHERE t.key_id = k.key_id) AS tags,
+    EXISTS (SELECT 1 FROM kms_grants g WHERE g.key_id = k.key_id) AS granted
+FROM kms_keys k WHERE k.key_id = ? AND (k.deletion IS NULL OR k.deletion > ?)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One KMS key without its material, tags, aliases and grants."""
+    """One KMS key without its material; `granted`: whether there are grants on it."""
 
     key_id: str
     account: str
@@ -61,12 +72,18 @@ class Key:
     window: int | None
     rotation_days: int | None
     rotation_next: float | None
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    granted: bool = False
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Key:
-        """Read a row of ``kms_keys``."""
+        """Read a row of `KEY_QUERY`."""
         values = dict(row)
-        return cls(**{**values, "enabled": bool(values["enabled"])})
+        values["enabled"], values["granted"] = bool(row["enabled"]), bool(row["granted"])
+        values["aliases"] = tuple(sorted(json.loads(row["aliases"])))
+        values["tags"] = json.loads(row["tags"])
+        return cls(**values)
 
     @property
     def state(self) -> str:
@@ -116,7 +133,7 @@ def metadata(key: Key, material_id: str) -> dict[str, Any]:
     return found
 
 
-def key_conditions(key: Key, aliases: list[str], tags: Mapping[str, str]) -> dict[str, Any]:
+def key_conditions(key: Key) -> dict[str, Any]:
     """Return the condition keys that describe the key itself, for every operation on it."""
     return {
         "kms:KeySpec": key.spec,
@@ -125,6 +142,6 @@ def key_conditions(key: Key, aliases: list[str], tags: Mapping[str, str]) -> dic
         "kms:CustomerMasterKeyUsage": key.usage,
         "kms:KeyOrigin": "AWS_KMS",
         "kms:MultiRegion": "false",
-        "kms:ResourceAliases": aliases,
-        **{f"aws:ResourceTag/{name}": value for name, value in tags.items()},
+        "kms:ResourceAliases": list(key.aliases),
+        **{f"aws:ResourceTag/{name}": value for name, value in key.tags.items()},
     }
