@@ -168,7 +168,9 @@ def describe_eif(eif_path: Path) -> None:
 
 
 @nitro_cli.command("build-enclave")
-@click.option("--docker-uri", required=True, help="docker:REF, oci:FOLDER or docker-archive:FILE.")
+@click.option(
+    "--docker-uri", required=True, help="Name in Docker, oci:FOLDER or docker-archive:FILE."
+)
 @click.option("--output-file", type=click.Path(path_type=Path), required=True)
 @click.option("--docker-dir", type=click.Path(path_type=Path))
 @click.option("--signing-certificate", type=click.Path(path_type=Path))

@@ -1,0 +1,185 @@
+"""What the nitro-cli shim does for ``build-enclave`` and ``sign-eif``: hand over to `image`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from nitro_workflow.errors import HostError, ImageError, NitroWorkflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nitro_workflow.image import BootParts
+    from nitro_workflow.image.signature import PemSigningKey
+
+__all__ = ["build", "sign"]
+
+BLOBS: Final = Path("/usr/share/nitro_enclaves/blobs")
+"""Where nitro-cli's package puts AWS's kernel and init, unless ``NITRO_CLI_BLOBS`` is set."""
+
+METADATA_LIMIT: Final = 4096
+"""Bytes of the custom metadata file. [src: image-format MAX_META_FILE_SIZE]"""
+
+SAVE_SECONDS: Final = 600
+
+
+def build(options: Mapping[str, Any]) -> dict[str, str]:
+    """Build as ``nitro-cli build-enclave``; return its ``Measurements``. Errors carry E-codes."""
+    if options["docker_dir"] is not None:
+        raise HostError(
+            "--docker-dir builds with Docker, which this shim does not",
+            expected="an image that is built",
+            next="docker build first, then --docker-uri with its name or its `docker save` file",
+            code="E49",
+        )
+    signing = _signing(options["signing_certificate"], options["private_key"])
+    boot = _boot_parts()
+    with _archive(options["docker_uri"]) as path:
+        return _build(path, options, boot, signing)
+
+
+def sign(eif: Path, certificate: Path, private_key: str) -> dict[str, Any]:
+    """Sign an image in its place; return the measurements with PCR8. Errors carry E60."""
+    from nitro_workflow.image import sign_image
+
+    key = _signing(certificate, private_key)
+    if key is None:
+        raise HostError("Missing argument", expected="certificate and private key", code="E01")
+    return {"Measurements": sign_image(eif, key).measurements.to_json()}
+
+
+def _build(
+    path: Path, options: Mapping[str, Any], boot: BootParts, signing: PemSigningKey | None
+) -> dict[str, str]:
+    from nitro_workflow.image import build_image
+    from nitro_workflow.image.command import choose_command
+    from nitro_workflow.image.oci import open_container_image
+
+    with open_container_image(path, boot.architecture) as container:
+        choice = choose_command(container.config)
+        for note in choice.notes:
+            click.echo(note, err=True)
+        pairs = (line.partition("=") for line in choice.environment)
+        try:
+            built = build_image(
+                rootfs=container.tree,
+                command=choice.command,
+                environment={name: value for name, _, value in pairs},
+                output=options["output_file"],
+                name=options["name"] or options["docker_uri"].split(":")[0],
+                version=options["version"] or container.image_id.removeprefix("sha256:"),
+                boot=boot,
+                build_time=datetime.now(UTC),
+                signing=signing,
+                custom_metadata=_metadata(options["metadata"]),
+                docker_info=container.docker_info,
+            )
+        except ImageError as error:
+            raise _coded("E48", "EIF building error", error) from error
+    return built.measurements.to_json()
+
+
+@contextlib.contextmanager
+def _archive(uri: str) -> Iterator[Path]:
+    """Give the OCI layout or archive behind ``uri``; a name is asked of Docker, where it is."""
+    for prefix in ("oci:", "docker-archive:", "oci-archive:"):
+        if uri.startswith(prefix):
+            yield Path(uri.removeprefix(prefix))
+            return
+    if Path(uri).exists():
+        yield Path(uri)
+        return
+    docker = shutil.which("docker")
+    if docker is None:
+        raise HostError(
+            f"Docker image pull error: no Docker on this machine for {uri!r:.80}",
+            expected="a `docker save` file, an OCI layout, or Docker",
+            next="--docker-uri docker-archive:FILE or oci:FOLDER",
+            code="E50",
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder, "image.tar")
+        command = [docker, "save", "--output", str(saved), "--", uri.removeprefix("docker:")]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=SAVE_SECONDS)
+        except (OSError, subprocess.SubprocessError) as error:
+            detail = getattr(error, "stderr", b"") or b""
+            text = detail.decode("utf-8", "replace").strip()[:200] or type(error).__name__
+            raise HostError(f"Docker image pull error: {text}", code="E50") from error
+        yield saved
+
+
+def _boot_parts() -> BootParts:
+    from nitro_workflow.image import BootParts
+
+    folder = Path(os.environ.get("NITRO_CLI_BLOBS", BLOBS))
+    if folder.is_dir():
+        try:
+            return BootParts.from_blobs(folder)
+        except ImageError as error:
+            raise _coded("E52", "Blobs path", error) from error
+    click.echo(
+        f"No {folder}: the image gets a stand-in for AWS's kernel and init. This machine's sandbox "
+        "runs it; real hardware does not boot it, and its PCRs are not those of nitro-cli's build.",
+        err=True,
+    )
+    return BootParts.stand_in()
+
+
+def _signing(certificate: Path | None, private_key: str | None) -> PemSigningKey | None:
+    from nitro_workflow.image import signing_key_from_pem
+
+    if certificate is None and private_key is None:
+        return None
+    if certificate is None or private_key is None:
+        raise HostError(
+            "Missing argument",
+            expected="--signing-certificate and --private-key together",
+            code="E01",
+        )
+    if private_key.startswith("arn:"):
+        raise HostError(
+            "EIF signing error: a key in KMS",
+            expected="a PEM file",
+            next="`nitro-workflow image sign` takes a KMS key of the lab",
+            code="E60",
+        )
+    try:
+        return signing_key_from_pem(certificate.read_bytes(), Path(private_key).read_bytes())
+    except OSError as error:
+        name = Path(str(error.filename)).name
+        text = f"File: '{name}', failing operation: 'Open'. {error.strerror}"
+        raise HostError(text, expected="two PEM files", code="E19") from error
+    except NitroWorkflowError as error:
+        raise _coded("E60", "EIF signing error", error) from error
+
+
+def _metadata(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        data = path.read_bytes()
+        body = json.loads(data)
+    except (OSError, ValueError) as error:
+        text = f"EIF building error: {path.name} ({type(error).__name__})"
+        raise HostError(text, expected="a JSON file", code="E48") from error
+    if len(data) > METADATA_LIMIT or not isinstance(body, dict):
+        text = f"EIF building error: {path.name}: {len(data)} bytes of {type(body).__name__}"
+        expected = f"an object of at most {METADATA_LIMIT} bytes"
+        raise HostError(text, expected=expected, code="E48")
+    return body
+
+
+def _coded(code: str, what: str, error: NitroWorkflowError) -> HostError:
+    text = f"{what}: {error}"
+    return HostError(text, expected=error.expected, next=error.next, code=code)
