@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,13 +45,17 @@ class Connection:
     def session(self, account: str) -> Any:
         """Return a ``boto3.Session`` of the account's operator.
 
+        It reads no environment variable, profile or file of the user: what is set up for real AWS
+        can neither break it nor be used by it. Its clients still need the endpoint: see `client`.
+
         Raises:
             UsageError: no key of that account is kept here.
         """
         import boto3
 
         key = self.key(account)
-        return boto3.Session(key["access_key_id"], key["secret_access_key"], region_name=REGION)
+        pair = (key["access_key_id"], key["secret_access_key"])
+        return boto3.Session(*pair, region_name=REGION, botocore_session=_isolated())
 
     def key(self, account: str) -> Mapping[str, str]:
         """Return the operator's key of the account; errors as `session`."""
@@ -67,11 +72,28 @@ class Connection:
     def client(self, service: str, account: str) -> Iterator[Any]:
         """Yield a client of the account's operator, closed at the end; errors as `session`."""
         session = self.session(account)
-        client = session.client(service, endpoint_url=self.endpoint, verify=str(self.ca))
+        from botocore.config import Config
+
+        # Stated, because the environment may name proxies and other endpoints.
+        config = Config(ignore_configured_endpoint_urls=True, proxies={}, signature_version="v4")
+        where = {"endpoint_url": self.endpoint, "verify": str(self.ca)}
+        client = session.client(service, config=config, **where)
         try:
             yield client
         finally:
             client.close()
+
+
+def _isolated() -> Any:
+    """Return a botocore session whose every variable has its default, and whose files are none."""
+    from botocore.session import Session
+
+    plain = {
+        name: (None, None, default, convert)
+        for name, (_, _, default, convert) in Session.SESSION_VARIABLES.items()
+    }
+    files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    return Session(session_vars={**plain, **files})
 
 
 def _read(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:

@@ -1,0 +1,347 @@
+"""Clients that misbehave, a process that is killed: others are served, nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import ssl
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import uvicorn
+from botocore.auth import S3SigV4Auth
+from botocore.credentials import Credentials
+
+from nitro_workflow.cloud.local import app, patience
+from nitro_workflow.cloud.local.app import make_app
+from nitro_workflow.cloud.local.dispatch import Dispatcher
+from nitro_workflow.cloud.local.intake import MAX_PLAIN_BYTES
+from tests.cloud import mixed_writes
+from tests.cloud.conftest import DATA, RunningCloud
+from tests.cloud.test_sigv4 import TARGET, signed
+
+
+def descriptors(cloud: RunningCloud) -> int:
+    return len(list(Path(f"/proc/{cloud.pid}/fd").iterdir()))
+
+
+def resident(cloud: RunningCloud) -> int:
+    return psutil.Process(cloud.pid).memory_info().rss
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+@contextlib.contextmanager
+def tls(cloud: RunningCloud) -> Iterator[ssl.SSLSocket]:
+    context = ssl.create_default_context(cafile=cloud.ca)
+    plain = socket.create_connection(("127.0.0.1", cloud.port), timeout=20)
+    with context.wrap_socket(plain, server_hostname="localhost") as wrapped:
+        yield wrapped
+
+
+def served(cloud: RunningCloud) -> float:
+    """Make one ordinary call; return how many seconds it took."""
+    client = cloud.client("sts")
+    began = time.perf_counter()
+    assert client.get_caller_identity()["Account"] == DATA
+    took = time.perf_counter() - began
+    client.close()
+    return took
+
+
+def request_bytes(cloud: RunningCloud, key: str, length: int) -> bytes:
+    """The head of a signed PutObject of `length` bytes that are still to come."""
+    pair = cloud.keys[DATA]
+    credentials = Credentials(pair["access_key_id"], pair["secret_access_key"])
+    request = signed(
+        credentials, method="PUT", url=f"{cloud.endpoint}/faults/{key}", body=b"",
+        headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}, signer=_Unsigned, service="s3",
+    )  # fmt: skip
+    headers = {**request.headers, "content-length": str(length)}
+    lines = [f"PUT {request.path} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+class _Unsigned(S3SigV4Auth):
+    def _should_sha256_sign_payload(self, _request: Any) -> bool:
+        return False
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bucket(cloud: RunningCloud) -> None:
+    cloud.client("s3").create_bucket(Bucket="faults")
+
+
+def test_garbage_before_tls(cloud: RunningCloud) -> None:
+    served(cloud)
+    before = descriptors(cloud)
+    for number in range(60):
+        with socket.create_connection(("127.0.0.1", cloud.port)) as raw:
+            raw.sendall((b"GET / HTTP/1.1\r\n\r\n", os.urandom(300), b"")[number % 3])
+    served(cloud)
+    assert until(lambda: descriptors(cloud) <= before + 1)
+
+
+def test_garbage_inside_tls(cloud: RunningCloud) -> None:
+    with tls(cloud) as wrapped:
+        wrapped.sendall(b"\x00\x01garbage\r\n\r\n")
+        assert wrapped.recv(64).startswith(b"HTTP/1.1 400")
+    served(cloud)
+
+
+def test_five_hundred_connections(cloud: RunningCloud) -> None:
+    served(cloud)
+    before, memory = descriptors(cloud), resident(cloud)
+    with contextlib.ExitStack() as stack:
+        for _ in range(500):
+            wrapped = stack.enter_context(tls(cloud))
+            wrapped.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ")  # and no more
+        assert served(cloud) < 5
+        assert resident(cloud) - memory < 100 * 1024**2
+    assert until(lambda: descriptors(cloud) <= before + 1)
+
+
+def test_slow_bodies_hold_no_thread(cloud: RunningCloud) -> None:
+    with contextlib.ExitStack() as stack:
+        for number in range(40):  # five times the threads there are
+            wrapped = stack.enter_context(tls(cloud))
+            wrapped.sendall(request_bytes(cloud, f"slow{number}", 1000) + b"x")
+        assert served(cloud) < 5
+
+
+def test_cut_bodies_leave_nothing(cloud: RunningCloud) -> None:
+    before = descriptors(cloud)
+    for number in range(20):
+        with tls(cloud) as wrapped:
+            wrapped.sendall(request_bytes(cloud, f"cut{number}", 10_000_000) + bytes(300_000))
+    incoming = cloud.lab / "cloud" / "incoming"
+    assert until(lambda: not list(incoming.iterdir()))
+    assert cloud.client("s3").list_objects_v2(Bucket="faults")["KeyCount"] == 0
+    assert until(lambda: descriptors(cloud) <= before + 3)
+
+
+def test_a_body_in_drops_arrives(cloud: RunningCloud) -> None:
+    with tls(cloud) as wrapped:
+        wrapped.sendall(request_bytes(cloud, "drops", 50))
+        for _ in range(50):
+            wrapped.sendall(b"d")
+            time.sleep(0.002)
+        assert wrapped.recv(4096).startswith(b"HTTP/1.1 200")
+    s3 = cloud.client("s3")
+    assert s3.get_object(Bucket="faults", Key="drops")["Body"].read() == b"d" * 50
+    s3.delete_object(Bucket="faults", Key="drops")
+
+
+def test_sixty_four_mebibytes(cloud: RunningCloud) -> None:
+    s3 = cloud.client("s3")
+    served(cloud)
+    memory, body = resident(cloud), os.urandom(1024**2) * 64
+    s3.put_object(Bucket="faults", Key="big", Body=body)
+    assert s3.get_object(Bucket="faults", Key="big")["Body"].read() == body
+    assert resident(cloud) - memory < 40 * 1024**2
+    s3.delete_object(Bucket="faults", Key="big")
+
+
+def test_a_call_is_not_an_object(cloud: RunningCloud) -> None:
+    """64 MiB to KMS are refused from the head, without reading them."""
+    memory = resident(cloud)
+    with tls(cloud) as wrapped:
+        head = "\r\n".join(f"{k}: {v}" for k, v in {**TARGET, "Host": "localhost"}.items())
+        wrapped.sendall(
+            f"POST / HTTP/1.1\r\n{head}\r\nContent-Length: {64 * 1024**2}\r\n\r\n".encode()
+        )
+        answer = wrapped.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 413")
+    with tls(cloud) as wrapped, contextlib.suppress(OSError):
+        wrapped.sendall(f"POST / HTTP/1.1\r\n{head}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        for _ in range(2 * MAX_PLAIN_BYTES // 65536):
+            wrapped.sendall(b"10000\r\n" + bytes(65536) + b"\r\n")
+        assert b"413" in wrapped.recv(4096)
+    assert resident(cloud) - memory < 40 * 1024**2
+    served(cloud)
+
+
+def test_hanging_up_while_reading(cloud: RunningCloud) -> None:
+    s3 = cloud.client("s3")
+    s3.put_object(Bucket="faults", Key="half", Body=bytes(20 * 1024**2))
+    before = descriptors(cloud)
+    for _ in range(10):
+        stream = s3.get_object(Bucket="faults", Key="half")["Body"]
+        stream.read(1000)
+        stream.close()
+    s3.delete_object(Bucket="faults", Key="half")
+    s3.close()
+    assert until(lambda: descriptors(cloud) <= before + 1)
+
+
+@pytest.fixture
+def impatient(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A server in this process, without TLS, that waits a quarter of a second."""
+    monkeypatch.setattr(patience, "HEAD_SECONDS", 0.25)
+    monkeypatch.setattr(app, "BODY_PAUSE_S", 0.25)
+    notes: list[Any] = []
+    config = uvicorn.Config(
+        make_app(dispatcher, log=notes.append), http=patience.PatientProtocol, log_config=None,
+        ws="none", lifespan="on", loop="asyncio",
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+def hung_up(raw: socket.socket, seconds: float) -> bool:
+    raw.settimeout(seconds)
+    try:
+        return raw.recv(100) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_slow_head_ends_its_connection(impatient: int) -> None:
+    for start in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nA: b\r\n"):
+        with socket.create_connection(("127.0.0.1", impatient)) as raw:
+            raw.sendall(start)
+            assert hung_up(raw, 5)
+
+
+def test_a_second_slow_head_too(impatient: int) -> None:
+    with socket.create_connection(("127.0.0.1", impatient)) as raw:
+        raw.sendall(b"GET /_nitro/health HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"200 OK" in raw.recv(4096)
+        time.sleep(0.5)  # between two requests the pause is the keep-alive's
+        raw.sendall(b"GET /_nitro/health HTTP/1.1\r\nHost")
+        assert hung_up(raw, 5)
+
+
+def test_an_endless_head_ends_its_connection(impatient: int) -> None:
+    for endless in (b"A: b\r\n", b"x" * 100):
+        with socket.create_connection(("127.0.0.1", impatient)) as raw:
+            raw.sendall(b"GET / HTTP/1.1\r\nB: ")
+            with contextlib.suppress(ConnectionError):
+                for _ in range(20_000):
+                    raw.sendall(endless)
+            assert hung_up(raw, 5)
+
+
+def test_a_body_that_pauses(impatient: int) -> None:
+    with socket.create_connection(("127.0.0.1", impatient)) as raw:
+        raw.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: TrentService.ListKeys\r\n")
+        raw.sendall(b"Content-Length: 10\r\n\r\n{")
+        raw.settimeout(5)
+        assert b"RequestTimeout" in raw.recv(4096)
+
+
+def test_an_answer_is_given_even_when_a_handler_fails(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nitro_workflow.cloud.local import sts
+    from tests.cloud.test_sigv4 import keys
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("the secret is canary-1234")
+
+    monkeypatch.setitem(sts.OPERATIONS, "GetCallerIdentity", fail)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = b"Action=GetCallerIdentity&Version=2011-06-15"
+    answer = dispatcher.handle(signed(keys(dispatcher), headers=form, body=body, service="sts"))
+    assert answer.status == 500
+    assert b"RuntimeError" in answer.body
+    assert b"canary" not in answer.body
+
+
+def test_kill_9_in_the_middle_of_writes(tmp_path: Path) -> None:
+    totals = mixed_writes.run(tmp_path, writes=300, kills=3)
+    assert totals["acknowledged"] >= 300
+    assert totals["kills"] == 3
+
+
+def test_poisoned_environment_never_reaches_aws(own_cloud: RunningCloud, tmp_path: Path) -> None:
+    """A user's set-up for real AWS, proxies and models of his own: nothing of it is used."""
+    from nitro_workflow.cloud import Connection
+
+    config = tmp_path / "config"
+    config.write_text("[default]\nregion = eu-west-1\nendpoint_url = https://192.0.2.1\n")
+    models = tmp_path / "home" / ".aws" / "models" / "kms" / "2014-11-01"
+    models.mkdir(parents=True)
+    (models / "service-2.json").write_text('{"metadata": {}, "operations": {}, "shapes": {}}')
+    poison = {
+        "AWS_ENDPOINT_URL": "https://192.0.2.1", "AWS_ENDPOINT_URL_KMS": "https://192.0.2.2",
+        "AWS_PROFILE": "missing", "AWS_CONFIG_FILE": str(config), "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIAREALREALREALREAL",
+        "AWS_SECRET_ACCESS_KEY": "real", "AWS_SESSION_TOKEN": "real", "AWS_CA_BUNDLE": str(config),
+        "HTTPS_PROXY": "http://192.0.2.3:1", "https_proxy": "http://192.0.2.3:1",
+        "HOME": str(tmp_path / "home"), "AWS_DATA_PATH": str(tmp_path / "home" / ".aws" / "models"),
+    }  # fmt: skip
+    own_cloud.start(environment=poison)
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in poison.items():
+            patched.setenv(name, value)
+        connection = Connection.of(own_cloud.lab)
+        with connection.client("sts", DATA) as sts, connection.client("kms", DATA) as kms:
+            assert sts.get_caller_identity()["Account"] == DATA
+            assert kms.meta.endpoint_url == own_cloud.endpoint
+            kms.list_keys()
+            hosts = {c.raddr.ip for p in (psutil.Process(), psutil.Process(own_cloud.pid))
+                     for c in p.net_connections("inet") if c.raddr}  # fmt: skip
+    assert hosts <= {"127.0.0.1", "::1"}
+
+
+def canaries(cloud: RunningCloud) -> list[bytes]:
+    """Make secrets of every kind pass through the cloud; return them."""
+    kms, plain = cloud.client("kms"), f"canary-{uuid.uuid4().hex}".encode()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    sealed = kms.encrypt(KeyId=key, Plaintext=plain)["CiphertextBlob"]
+    assert kms.decrypt(CiphertextBlob=sealed)["Plaintext"] == plain
+    data_key = kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]
+    iam = cloud.client("iam")
+    iam.create_user(UserName="canary")
+    access = iam.create_access_key(UserName="canary")["AccessKey"]["SecretAccessKey"]
+    session = cloud.role("Canary", [])
+    texts = (access, session["SecretAccessKey"], session["SessionToken"])
+    operators = [key["secret_access_key"].encode() for key in cloud.keys.values()]
+    return [plain, data_key, *(text.encode() for text in texts), *operators]
+
+
+def test_canaries_are_nowhere_in_clear(own_cloud: RunningCloud) -> None:
+    own_cloud.start()
+    secrets = canaries(own_cloud)
+    events = json.dumps(own_cloud.events()).encode()
+    own_cloud.stop()
+    forms = [
+        form for secret in secrets for form in (secret, secret.hex().encode(), _base64(secret))
+    ]
+    folder = own_cloud.lab
+    searched = 0
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != "credentials.json":
+            content = path.read_bytes()
+            searched += len(content)
+            assert not [f for f in forms if f in content], path
+    assert searched > 100_000
+    assert not [form for form in forms if form in events]
+
+
+def _base64(data: bytes) -> bytes:
+    import base64
+
+    return base64.b64encode(data)
