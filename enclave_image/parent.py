@@ -55,6 +55,9 @@ FOLDER_SETTING = "NITRO_WORKFLOW_INSTANCE"
 MAX_LINE = 64 * 1024
 SILENCE_S = 180.0  # longer than the enclave works between two frames: its D8 takes the longest
 BUSY_PATIENCE_S = 600.0
+START_PATIENCE_S = (
+    15.0  # from run-enclave to the application's first accept: 1 s on a quiet machine
+)
 CHUNK = 256 * 1024
 
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -197,7 +200,7 @@ class Parent:
 
     def _hand_over(self, order: JobRequest, data: Mapping[str, Any], cid: int) -> str:
         """Send one job, record what comes back; return the code of the error, if there was one."""
-        with self._transport.connect(cid, APPLICATION_PORT, 10.0) as sock:
+        with self._connect(cid) as sock:
             sock.settimeout(SILENCE_S)
             frames.send_json(sock, order.to_json())
             sender = threading.Thread(target=_send_file, args=(sock, data["path"]), daemon=True)
@@ -207,6 +210,17 @@ class Parent:
             code = self._record_answers(order.job, sock)
         sender.join()
         return code
+
+    def _connect(self, cid: int) -> socket.socket:
+        """Connect to the application; one that has just been started listens a moment later."""
+        end = time.monotonic() + START_PATIENCE_S
+        while True:
+            try:
+                return self._transport.connect(cid, APPLICATION_PORT, 10.0)
+            except VsockError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
 
     def _record_answers(self, job: str, sock: socket.socket) -> str:
         while True:
