@@ -26,14 +26,14 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nitro_workflow.enclave.instance_role import Fetched, InstanceRole
 from nitro_workflow.enclave.jobs import (
     APPLICATION_PORT,
     MAX_ANSWER_FRAME,
-    Credentials,
     JobRequest,
     parse_request,
     unb64,
@@ -41,7 +41,6 @@ from nitro_workflow.enclave.jobs import (
 from nitro_workflow.enclave.records import Records
 from nitro_workflow.errors import (
     AccessRefused,
-    CloudUnavailable,
     EnclaveError,
     FrameError,
     NitroWorkflowError,
@@ -58,7 +57,6 @@ BUSY_PATIENCE_S = 600.0
 START_PATIENCE_S = (
     15.0  # from run-enclave to the application's first accept: 1 s on a quiet machine
 )
-CHUNK = 256 * 1024
 
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -69,14 +67,11 @@ class Parent:
     def __init__(self, folder: Path, transport: Transport, session: Any) -> None:
         state = folder / "state"
         self.records = Records(state / "jobs")
-        self._objects = state / "objects"
-        self._objects.mkdir(parents=True, exist_ok=True)
+        self._role = InstanceRole(session, state / "objects")
         self._transport = transport
-        self._session = session
         self._trace = TraceWriter(folder / "trace.jsonl")
         self._lanes: dict[int, queue.Queue[Mapping[str, Any]]] = {}
         self._lanes_lock = threading.Lock()
-        self._role = ""
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the answer to one request; errors become ``{"error": …}``."""
@@ -102,30 +97,18 @@ class Parent:
 
     def _get_object(self, request: Mapping[str, Any]) -> dict[str, Any]:
         found = self._fetch(request, job=None)
-        return {**{n: v for n, v in found.items() if n != "path"}, "role": self._caller()}
+        return {
+            "bytes": found.size,
+            "sha256": found.sha256,
+            "version_id": found.version_id,
+            "role": self._role.arn(),
+        }
 
-    def _fetch(self, request: Mapping[str, Any], *, job: str | None) -> dict[str, Any]:
-        """Get one object version with the instance role, onto this instance's disk."""
-        names = [_text(request, name) for name in ("bucket", "key", "version_id")]
-        path = self._objects / hashlib.sha256("\0".join(names).encode()).hexdigest()
-        with _cloud_errors("D1, GetObject"):
-            s3 = self._session.client("s3")
-            try:
-                found = s3.get_object(Bucket=names[0], Key=names[1], VersionId=names[2])
-                size, digest = _store(found["Body"], path)
-            finally:
-                s3.close()
-        self._note(job, "D1", "s3", "parent", names[1], size, digest, ["s3", "parent"])
-        return {"bytes": size, "sha256": digest, "version_id": names[2], "path": path}
-
-    def _caller(self) -> str:
-        """Return the role's ARN as STS sees it, once known; empty where STS does not say."""
-        if not self._role:
-            with contextlib.suppress(NitroWorkflowError), _cloud_errors("D1, GetCallerIdentity"):
-                sts = self._session.client("sts")
-                self._role = str(sts.get_caller_identity()["Arn"])
-                sts.close()
-        return self._role
+    def _fetch(self, request: Mapping[str, Any], *, job: str | None) -> Fetched:
+        bucket, key, version = (_text(request, name) for name in ("bucket", "key", "version_id"))
+        found = self._role.fetch(bucket, key, version)
+        self._note(job, "D1", "s3", "parent", key, found.size, found.sha256, ["s3", "parent"])
+        return found
 
     # -- D2 ----------------------------------------------------------------------------------------
 
@@ -170,42 +153,28 @@ class Parent:
         key: bytes | None = None
         if request.get("encrypted_key"):
             place = {"bucket": request["bucket"], **request["encrypted_key"]}
-            key = self._fetch(place, job=job)["path"].read_bytes()
+            key = self._fetch(place, job=job).path.read_bytes()
         order = JobRequest(
             job=job,
             form=_text(request, "form"),
-            credentials=self._credentials(),
+            credentials=self._role.credentials(),
             nonce=bytes.fromhex(_text(request, "nonce")),
             encrypted_key=key,
-            size=data["bytes"],
+            size=data.size,
         )
         parse_request(order.to_json())  # the enclave would say the same, less clearly
         end = time.monotonic() + BUSY_PATIENCE_S
         while self._hand_over(order, data, cid) == "Busy" and time.monotonic() < end:
             time.sleep(0.2)
 
-    def _credentials(self) -> Credentials:
-        """Take the role's credentials from IMDSv2: they give nothing without a document."""
-        with _cloud_errors("D2, IMDSv2"):
-            found = self._session.get_credentials()
-            frozen = found.get_frozen_credentials() if found else None
-        if frozen is None:
-            raise CloudUnavailable(
-                "no credentials",
-                expected="the instance role's, from IMDSv2",
-                where="D2",
-                next="give the instance an instance profile",
-            )
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
-
-    def _hand_over(self, order: JobRequest, data: Mapping[str, Any], cid: int) -> str:
+    def _hand_over(self, order: JobRequest, data: Fetched, cid: int) -> str:
         """Send one job, record what comes back; return the code of the error, if there was one."""
         with self._connect(cid) as sock:
             sock.settimeout(SILENCE_S)
             frames.send_json(sock, order.to_json())
-            sender = threading.Thread(target=_send_file, args=(sock, data["path"]), daemon=True)
+            sender = threading.Thread(target=_send_file, args=(sock, data.path), daemon=True)
             sender.start()
-            digest, size = data["sha256"], data["bytes"]
+            digest, size = data.sha256, data.size
             self._note(order.job, "D2", "parent", "enclave", "ciphertext", size, digest, _BOTH)
             code = self._record_answers(order.job, sock)
         sender.join()
@@ -277,48 +246,10 @@ class Parent:
 _BOTH = ["parent", "enclave"]
 
 
-def _store(body: Any, path: Path) -> tuple[int, str]:
-    """Write a stream to a file that appears whole; return its length and SHA-256."""
-    digest, size = hashlib.sha256(), 0
-    new = path.with_suffix(f".{threading.get_ident()}")
-    with new.open("wb") as out:
-        for chunk in body.iter_chunks(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-            out.write(chunk)
-    new.replace(path)
-    return size, digest.hexdigest()
-
-
 def _send_file(sock: socket.socket, path: Path) -> None:
     """Stream a file; when the enclave refuses meanwhile, its answer says why."""
     with path.open("rb") as source, contextlib.suppress(VsockError):
         frames.write_stream(sock, source)
-
-
-@contextlib.contextmanager
-def _cloud_errors(where: str) -> Iterator[None]:
-    """Turn boto3's errors into the package's."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        said = error.response.get("Error", {})
-        raise AccessRefused(
-            str(said.get("Message") or said.get("Code") or error),
-            expected="the cloud to let the instance role do this",
-            where=where,
-            next="compare the instance role's policies, the bucket's policy and the object version",
-            code=str(said.get("Code") or "ClientError"),
-        ) from error
-    except BotoCoreError as error:
-        raise CloudUnavailable(
-            f"{type(error).__name__}: {error}"[:300],
-            expected="the cloud's endpoint and IMDSv2",
-            where=where,
-            next="nitro-workflow status shows what runs",
-        ) from error
 
 
 def _text(request: Mapping[str, Any], name: str) -> str:

@@ -45,6 +45,8 @@ ENVIRONMENT = {"HOME": "/", "LANG": "C.UTF-8", "PATH": "/usr/bin"}
 EMPTY_FOLDERS = ("dev", "proc", "run", "sys", "tmp")
 """Where an enclave's init mounts its filesystems. [src: sdk-bootstrap init/init.c]"""
 
+_PARENTS_OWN = ("instance_role", "jobs", "records")
+
 Progress = Callable[[str, int, int], None]
 """``progress(what, done, total)``."""
 
@@ -312,7 +314,7 @@ def inspect_parent() -> tuple[FileRecord, ...]:
     """Return the files of the parent's application: unmeasured, and trusted with nothing."""
     root = application_root()
     names = ["enclave_image/parent.py"]
-    names += [f"nitro_workflow/enclave/{name}.py" for name in ("jobs", "records")]
+    names += [f"nitro_workflow/enclave/{name}.py" for name in _PARENTS_OWN]
     names += [
         f"nitro_workflow/vsock/{path.name}" for path in (root / "nitro_workflow/vsock").glob("*.py")
     ]
