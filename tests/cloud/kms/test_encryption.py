@@ -130,6 +130,17 @@ def test_a_key_is_used_across_accounts_with_leave_on_both_sides(world, owner, re
     refused("NotFoundException", instance.describe_key, KeyId=key.rpartition("/")[2])
 
 
+def test_encryption_contexts_that_no_policy_could_speak_of_are_refused(owner, key, refused):
+    for context in ({"a": "1", "A": "2"}, {"a": "x" * 8192}):
+        refused(
+            "ValidationException",
+            owner.encrypt,
+            KeyId=key,
+            Plaintext=b"x",
+            EncryptionContext=context,
+        )
+
+
 # --- Recipient -----------------------------------------------------------------------------------
 
 

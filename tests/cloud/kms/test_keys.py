@@ -97,9 +97,15 @@ def test_keys_that_are_not_made(owner, refused, parameters, code):
         assert "local KMS" in str(error)
 
 
-def test_create_key_needs_leave(world, refused):
+def test_create_key_needs_leave_and_tags_more(world, refused):
     bare = world.role(DATA, "BareCreator")
     refused("AccessDeniedException", bare.create_key)
+    plain = world.role(DATA, "PlainCreator", {**EVERYTHING, "Action": "kms:CreateKey"})
+    policy = document_policy(allow(role_arn(DATA, "PlainCreator"), "*"))
+    made = plain.create_key(Policy=policy)["KeyMetadata"]
+    assert world.events()[-1]["resources"][0]["ARN"] == made["Arn"]
+    tagged = {"Policy": policy, "Tags": [{"TagKey": "a", "TagValue": "b"}]}
+    assert "kms:TagResource" in str(refused("AccessDeniedException", plain.create_key, **tagged))
 
 
 # --- names ---------------------------------------------------------------------------------------

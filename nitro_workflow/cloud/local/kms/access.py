@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nitro_workflow.attestation import VerifiedAttestation
     from nitro_workflow.policy import Grant
 
+# KMS developer guide, "Encryption context": names and values together.
+MAX_CONTEXT_CHARACTERS = 8192
 # KMS developer guide, each operation's "Cross-account use": management is the owner's account's.
 CROSS_ACCOUNT = frozenset(
     {
@@ -69,13 +71,14 @@ def authorize_account(
     call: Call,
     resource: str = "*",
     *,
+    action: str = "",
     conditions: Mapping[str, Any] | None = None,
     attestation: VerifiedAttestation | None = None,
 ) -> None:
     """Ask the gate for what no key policy decides: lists, new keys, aliases, random bytes."""
     services.gate.authorize(
         call,
-        f"kms:{call.operation}",
+        f"kms:{action or call.operation}",
         resource,
         resource_account=call.caller.account,
         resource_policy=None,
@@ -152,9 +155,28 @@ def stop_if_dry_run(call: Call) -> None:
 def encryption_conditions(call: Call, member: str = "EncryptionContext") -> dict[str, Any]:
     """Return the condition keys of a symmetric operation: its encryption context, its algorithm."""
     context: Mapping[str, str] = call.params.get(member) or {}
+    _check_context(context)
     conditions: dict[str, Any] = {
         f"kms:EncryptionContext:{name}": value for name, value in context.items()
     }
     if context:
         conditions["kms:EncryptionContextKeys"] = list(context)
     return conditions | {"kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
+
+
+def _check_context(context: Mapping[str, str]) -> None:
+    """Refuse what no policy could speak of: condition keys ignore case, encryption contexts do not.
+
+    (What AWS answers to names that differ in case alone is not documented; here it is a refusal,
+    since a Deny that names one of them must not be walked around with the other.)
+    """
+    size = sum(len(name) + len(value) for name, value in context.items())
+    if size > MAX_CONTEXT_CHARACTERS:
+        raise ServiceFault(
+            "ValidationException",
+            f"The encryption context is longer than {MAX_CONTEXT_CHARACTERS} characters.",
+        )
+    if len({name.lower() for name in context}) != len(context):
+        raise ServiceFault(
+            "ValidationException", "The encryption context has names that differ in case alone."
+        )

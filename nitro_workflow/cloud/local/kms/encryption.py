@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nitro_workflow.cloud.local.kms import access, ciphertext, material, names, recipient
 from nitro_workflow.cloud.local.kms.material import Material
 from nitro_workflow.cloud.local.kms.records import Key
-from nitro_workflow.cloud.local.kms.specs import ENCRYPT, SYMMETRIC
+from nitro_workflow.cloud.local.kms.specs import ENCRYPT, SYMMETRIC, unsupported
 from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def _require_symmetric(call: Call, member: str) -> None:
 
 
 def _blob(call: Call) -> ciphertext.Blob | None:
+    if call.params.get("DryRunModifiers"):
+        raise unsupported("DryRunModifiers")
     data = call.params.get("CiphertextBlob")
     if not data:
         raise ServiceFault(

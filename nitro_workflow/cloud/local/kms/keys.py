@@ -23,7 +23,10 @@ def create_key(services: Services, call: Call) -> Answer:
     spec, usage = choose(_spec_name(call), call.params.get("KeyUsage"))
     wanted = {tag["TagKey"]: tag["TagValue"] for tag in call.params.get("Tags") or []}
     tags.check(call.params.get("Tags") or [])
-    access.authorize_account(services, call, conditions=_conditions(call, spec.name, usage, wanted))
+    conditions = _conditions(call, spec.name, usage, wanted)
+    access.authorize_account(services, call, conditions=conditions)
+    if wanted:
+        access.authorize_account(services, call, action="TagResource", conditions=conditions)
     key = _new_key(services, call, spec.name, usage)
     policies.check(services, call, key, key.policy)
     with services.store.transaction() as db:
@@ -39,6 +42,7 @@ def create_key(services: Services, call: Call) -> Answer:
             "INSERT INTO kms_tags VALUES (?, ?, ?)",
             [(key.key_id, name, value) for name, value in wanted.items()],
         )
+    call.trail.resources.append({"ARN": key.arn, "accountId": key.account, "type": "AWS::KMS::Key"})
     return {"KeyMetadata": metadata(key, material_id)}
 
 

@@ -23,9 +23,8 @@ def tag_resource(services: Services, call: Call) -> Answer:
             " ON CONFLICT (key_id, name) DO UPDATE SET value = excluded.value",
             [(key.key_id, name, value) for name, value in wanted.items()],
         )
-        total = db.execute("SELECT COUNT(*) FROM kms_tags WHERE key_id = ?", (key.key_id,))
-        if total.fetchone()[0] > MAX_TAGS:
-            raise ServiceFault("TagException", "Too many tags")
+        rows = db.execute("SELECT name FROM kms_tags WHERE key_id = ?", (key.key_id,))
+        check([{"TagKey": row["name"]} for row in rows])
     return {}
 
 
@@ -56,7 +55,8 @@ def list_resource_tags(services: Services, call: Call) -> Answer:
 def check(tags: Sequence[Mapping[str, str]]) -> None:
     """Refuse duplicate keys, AWS's own prefix, and too many."""
     keys = [tag["TagKey"] for tag in tags]
-    if len(set(keys)) != len(keys):
+    # Condition keys ignore case, so tags that differ in case alone could not be told apart.
+    if len({key.lower() for key in keys}) != len(keys):
         raise ServiceFault("TagException", "Duplicate tag keys")
     if any(key.lower().startswith("aws:") for key in keys):
         raise ServiceFault("TagException", "Tag keys must not begin with aws:")

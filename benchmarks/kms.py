@@ -1,0 +1,289 @@
+"""The local KMS against moto's, in one run: `python benchmarks/kms.py [--seconds S] [--json]`.
+
+Every figure is a ratio to a peer that ran at the same time on the same machine, so that a busy
+machine does not decide. "One client" and "eight" are processes, each with its own boto3 client. An
+attested client includes all that an enclave pays: a fresh signed document for every try, made here
+by an issuer in the client's own process, and opening the envelope.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import datetime
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ACCOUNT = "111122223333"
+INSTANCE = "i-0123456789abcdef0"
+MODULE = f"{INSTANCE}-enc0123456789abcdef"
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a KMS listens, and with which credentials; `root_key` is the lab's issuer, pickled."""
+
+    endpoint: str
+    verify: str
+    key_id: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the result: a value, its limit, and whether it holds."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    detail: str
+
+    @property
+    def holds(self) -> bool:
+        return self.value <= self.limit if self.unit != "x" else self.value >= self.limit
+
+
+def client_of(target: Target) -> Any:
+    import boto3
+
+    return boto3.client(
+        "kms",
+        region_name="us-east-1",
+        endpoint_url=target.endpoint,
+        verify=target.verify or True,
+        aws_access_key_id=target.key_id,
+        aws_secret_access_key=target.secret,
+    )
+
+
+# --- the two servers -----------------------------------------------------------------------------
+
+
+@contextmanager
+def local_cloud(folder: Path) -> Iterator[tuple[Target, int, float]]:
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nitro_workflow.cloud.local.serve", "--lab", str(folder)],
+        stderr=subprocess.DEVNULL,
+    )
+    ready = folder / "cloud" / "endpoint.json"
+    try:
+        while not ready.exists():
+            if process.poll() is not None:
+                raise SystemExit("the local cloud did not start")
+            time.sleep(0.005)
+        seconds = time.perf_counter() - began
+        told = json.loads(ready.read_text())
+        key = json.loads((folder / "cloud" / "credentials.json").read_text())[ACCOUNT]
+        yield (
+            Target(told["endpoint"], told["ca"], key["access_key_id"], key["secret_access_key"]),
+            process.pid,
+            seconds,
+        )
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def moto_cloud() -> Iterator[Target]:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = Path(sys.executable).parent / "moto_server"
+    process = subprocess.Popen(
+        [program, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    target = Target(f"http://127.0.0.1:{port}", "", "AKIAEXAMPLE", "secret")
+    try:
+        for _ in range(600):
+            try:
+                client_of(target).list_keys()
+                break
+            except Exception:  # noqa: BLE001 - not there yet
+                time.sleep(0.05)
+        yield target
+    finally:
+        process.terminate()
+        process.wait()
+
+
+# --- the clients ---------------------------------------------------------------------------------
+
+
+class Enclave:
+    """An `Attester` with one key pair; its documents come from an issuer in this process."""
+
+    def __init__(self, issuer: Any) -> None:
+        from cryptography.hazmat.primitives.asymmetric import rsa
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        self.issuer = issuer
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.spki = self.key.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+
+    def document(self) -> tuple[bytes, Any]:
+        document = self.issuer.issue(
+            module_id=MODULE,
+            pcrs={index: bytes([index]) * 48 for index in range(16)},
+            public_key=self.spki,
+            nonce=os.urandom(32),
+            now=datetime.datetime.now(datetime.UTC),
+        )
+        return document, self.key
+
+
+def work(target: Target, blob: bytes, enclave: Any, seconds: float, start: Any, out: Any) -> None:
+    """Decrypt again and again for some seconds; put the number of answers into `out`."""
+    client = client_of(target)
+    if enclave is not None:
+        from nitro_workflow.enclave import attested
+
+        attested(client, Enclave(enclave))
+    for _ in range(5):
+        client.decrypt(CiphertextBlob=blob)
+    start.wait()
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        client.decrypt(CiphertextBlob=blob)
+        count += 1
+    out.put(count / (time.perf_counter() - began))
+
+
+def rate(target: Target, blob: bytes, clients: int, seconds: float, enclave: Any = None) -> float:
+    """Return answers a second of so many client processes together."""
+    context = multiprocessing.get_context("fork")
+    out, start = context.Queue(), context.Barrier(clients)
+    arguments = (target, blob, enclave, seconds, start, out)
+    workers = [context.Process(target=work, args=arguments) for _ in range(clients)]
+    for worker in workers:
+        worker.start()
+    total = sum(out.get(timeout=120) for _ in workers)
+    for worker in workers:
+        worker.join()
+    return float(total)
+
+
+def make_blob(target: Target) -> bytes:
+    client = client_of(target)
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    return bytes(client.generate_data_key(KeyId=key, KeySpec="AES_256")["CiphertextBlob"])
+
+
+# --- the figures ---------------------------------------------------------------------------------
+
+
+def compare(
+    local: Target, moto: Target, issuer: Any, seconds: float, note: Callable[[str], None]
+) -> Iterator[Figure]:
+    blobs = {local: make_blob(local), moto: make_blob(moto)}
+    kinds = {"moto": (moto, None), "plain": (local, None), "attested": (local, issuer)}
+    for clients in (1, 8):
+        rates: dict[str, list[float]] = {name: [] for name in kinds}
+        for turn in range(ROUNDS):  # interleaved: a busy moment hits all of them
+            for name, (target, enclave) in kinds.items():
+                note(f"{name}, {clients} clients, round {turn + 1} of {ROUNDS}")
+                rates[name].append(rate(target, blobs[target], clients, seconds, enclave))
+        middle = {name: statistics.median(values) for name, values in rates.items()}
+        detail = ", ".join(f"{name} {value:.0f}/s" for name, value in middle.items())
+        limits = {"plain": 3.0, "attested": 1.0 if clients == 1 else 2.0}
+        for name, limit in limits.items():
+            ratio = middle[name] / middle["moto"]
+            yield Figure(f"{name} Decrypt, {clients} clients, to moto's", ratio, limit, "x", detail)
+
+
+def envelope_cost() -> Figure:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    from nitro_workflow import cms
+
+    class Nobody:
+        def issue(self, **_: Any) -> bytes:
+            return b""
+
+    enclave = Enclave(Nobody())
+    envelope = cms.seal_envelope(os.urandom(32), enclave.spki)
+    encrypted = cms.parse_envelope(envelope).encrypted_key
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    bare, opening = [], []
+    for _ in range(2000):  # in turns: a busy moment hits both
+        began = time.perf_counter()
+        enclave.key.decrypt(encrypted, oaep)
+        between = time.perf_counter()
+        cms.open_envelope(envelope, enclave.key)
+        bare.append(between - began)
+        opening.append(time.perf_counter() - between)
+    low, high = statistics.median(bare), statistics.median(opening)
+    detail = f"{high * 1e6:.0f} us, bare RSA-2048 {low * 1e6:.0f} us"
+    return Figure("opening an envelope, to the bare decryption", high / low, 1.2, "of", detail)
+
+
+def resident_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def publish_root(folder: Path) -> Any:
+    """Make an attestation PKI and let the cloud trust it; return an issuer of documents."""
+    from nitro_workflow.attestation.issue import HypervisorPki
+
+    now = datetime.datetime.now(datetime.UTC)
+    pki = HypervisorPki.create(now)
+    path = folder / "hypervisor" / "root.pem"
+    path.parent.mkdir(parents=True)
+    body = base64.encodebytes(pki.root_der).decode()
+    path.write_text(f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n")
+    return pki.instance(INSTANCE, now)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=4.0, help="for each measurement")
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    options = parser.parse_args()
+
+    def note(text: str) -> None:
+        sys.stderr.write(f"\r\033[K{text}")
+
+    figures = [envelope_cost()]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        issuer = publish_root(folder)
+        with local_cloud(folder) as (local, pid, started), moto_cloud() as moto:
+            figures += compare(local, moto, issuer, options.seconds, note)
+            figures.append(Figure("start of the local cloud", started, 1.0, "s", ""))
+            memory = resident_mb(pid)
+            figures.append(Figure("memory of the local cloud at its most", memory, 120, "MB", ""))
+    note("")
+    for figure in figures:
+        if options.json:
+            print(json.dumps({**asdict(figure), "holds": figure.holds}))
+        else:
+            mark = "ok  " if figure.holds else "MISS"
+            print(f"{mark} {figure.name}: {figure.value:.2f} {figure.unit}"
+                  f" (limit {figure.limit:g}) {figure.detail}")  # fmt: skip
+    return 0 if all(figure.holds for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
