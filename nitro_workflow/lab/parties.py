@@ -7,6 +7,7 @@ metadata of the machine: a poisoned environment cannot send a request anywhere e
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nitro_workflow.errors import LabError, UsageError
 from nitro_workflow.lab import policies
 from nitro_workflow.lab.sessions import isolated_session
-from nitro_workflow.lab.state import read_json
+from nitro_workflow.lab.state import read_json, write_atomically
 
 if TYPE_CHECKING:
     import boto3
@@ -85,7 +86,6 @@ class Parties:
         self._processes = processes
         self._observe = observe
         self._sessions: dict[str, boto3.Session] = {}
-        self._made_at: str | None = None
 
     @staticmethod
     def all() -> tuple[Party, ...]:
@@ -126,25 +126,33 @@ class Parties:
         return isolated_session(self._endpoint, keys, party="operator", observe=None)
 
     def ensure(self) -> None:
-        """Make the roles, their policies and the instance profile where this cloud lacks them."""
-        url = self._endpoint().url
-        if self._made_at == url:
+        """Make the roles, their policies and the instance profile where this cloud lacks them.
+
+        What was made is marked beside the cloud's state: a later process need not ask again.
+        """
+        mark = self._processes.folder.path / "cloud" / "roles-made"
+        digest = hashlib.sha256(json.dumps(_texts()).encode()).hexdigest()
+        if mark.exists() and mark.read_text() == digest:
             return
-        for party, (account, name) in policies.ROLES.items():
+        for party, (trust, permissions) in _texts().items():
+            account, name = policies.ROLES[party]
             iam = self.operator(account).client("iam")
-            trust = policies.trust_policy(party, f"arn:aws:iam::{account}:user/{OPERATOR}")
-            _unless(iam, "EntityAlreadyExistsException", "create_role", RoleName=name,
+            _unless(iam, "EntityAlreadyExists", "create_role", RoleName=name,
                     AssumeRolePolicyDocument=json.dumps(trust),
                     Description=_TITLES[party])  # fmt: skip
-            text = json.dumps(policies.identity_policy(party, bucket_name()))
-            iam.put_role_policy(RoleName=name, PolicyName="nitro-workflow", PolicyDocument=text)
+            iam.put_role_policy(
+                RoleName=name, PolicyName="nitro-workflow", PolicyDocument=json.dumps(permissions)
+            )
+        self._ensure_profile()
+        write_atomically(mark, digest.encode())
+
+    def _ensure_profile(self) -> None:
         iam = self.operator(policies.COMPUTE_ACCOUNT).client("iam")
-        exists = "EntityAlreadyExistsException"
+        exists = "EntityAlreadyExists"
         _unless(iam, exists, "create_instance_profile", InstanceProfileName=INSTANCE_PROFILE)
         role = policies.ROLES["instance"][1]
-        _unless(iam, "LimitExceededException", "add_role_to_instance_profile",
+        _unless(iam, "LimitExceeded", "add_role_to_instance_profile",
                 InstanceProfileName=INSTANCE_PROFILE, RoleName=role)  # fmt: skip
-        self._made_at = url
 
     def _assume(self, party: str) -> boto3.Session:
         account, _ = policies.ROLES[party]
@@ -171,6 +179,17 @@ class Parties:
         return read_json(self._processes.folder.path / "cloud" / "credentials.json")
 
 
+def _texts() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Return each role's trust policy and identity policy."""
+    return {
+        party: (
+            policies.trust_policy(party, f"arn:aws:iam::{account}:user/{OPERATOR}"),
+            policies.identity_policy(party, bucket_name()),
+        )
+        for party, (account, _) in policies.ROLES.items()
+    }
+
+
 def _unless(client: Any, code: str, operation: str, **parameters: Any) -> None:
     """Call; the one error that says it is there already counts as done."""
     from botocore.exceptions import ClientError
@@ -178,5 +197,5 @@ def _unless(client: Any, code: str, operation: str, **parameters: Any) -> None:
     try:
         getattr(client, operation)(**parameters)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in (code, code.removesuffix("Exception")):
+        if error.response["Error"]["Code"] not in (code, f"{code}Exception"):
             raise

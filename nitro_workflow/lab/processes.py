@@ -142,6 +142,7 @@ class Processes:
             self.folder.touch()
             self._up_cloud()
             self._up_hypervisor()
+            self.folder.touch()
             if self._find("idle") is None:
                 self._start("idle", "--seconds", str(self.idle_seconds))
 

@@ -89,8 +89,8 @@ def test_stale_and_half_written_files_are_no_process(fresh: Lab) -> None:
 
 
 def test_the_idle_watch_stops_what_nobody_uses(fresh: Lab) -> None:
-    fresh.processes.idle_seconds = 1
-    fresh.up()
+    fresh.processes.idle_seconds = 2
+    fresh.processes.up()
     watch = fresh.processes
     deadline = time.monotonic() + 20
     while "running" in "".join(watch.status().values()) and time.monotonic() < deadline:

@@ -65,7 +65,9 @@ def test_a_folder_that_cannot_be_written_is_a_lab_error(tmp_path: Path) -> None:
         LabFolder.open(tmp_path / "file" / "lab")
 
 
-def test_the_folder_comes_from_the_environment_then_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_comes_from_the_environment_then_the_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("NITRO_WORKFLOW_LAB", "/somewhere/lab")
     assert default_folder() == Path("/somewhere/lab")
     monkeypatch.delenv("NITRO_WORKFLOW_LAB")
@@ -97,7 +99,9 @@ def test_a_failed_write_leaves_the_old_bytes_and_no_litter(tmp_path: Path) -> No
     assert [entry.name for entry in tmp_path.iterdir()] == ["record"]
 
 
-def test_sockets_lie_in_a_short_private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sockets_lie_in_a_short_private_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("long" * 30)))
     folder = runtime_folder(tmp_path)
     longest = folder / "instance" / "i-0123456789abcdef0" / "control.sock"

@@ -45,7 +45,9 @@ def try_attack(lab: Lab, name: str) -> AttackOutcome:
             where="attack",
             next="name one of these",
         )
-    lab.ensure(attack.needs)
+    lab.up()
+    if attack.needs:
+        lab.ensure(attack.needs)
     with lab.folder.lock(f"attack {name}"), cloud_errors(f"attack {name}"):
         stopped = attack.attempt(lab)
     return AttackOutcome(
@@ -58,4 +60,5 @@ def try_attack(lab: Lab, name: str) -> AttackOutcome:
         next=stopped.next,
         code=stopped.code,
         explanation=stopped.explanation,
+        why=stopped.why,
     )

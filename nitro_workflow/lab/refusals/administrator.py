@@ -175,7 +175,7 @@ def administrator_decrypt(lab: Lab) -> Stopped:
 
 
 def _row(
-    name: str, title: str, what: str, attempt: Callable[[Lab], Stopped], needs: str = "P7"
+    name: str, title: str, what: str, attempt: Callable[[Lab], Stopped], needs: str = "P1"
 ) -> Attack:
     return Attack(name, title, WHO, what, needs, attempt)
 
@@ -215,6 +215,7 @@ ADMINISTRATOR: Final = (
         "Move the data key under a key of his own",
         "kms:ReEncrypt to his own key",
         re_encrypt,
+        "P2",
     ),
     _row(
         "tag-resource",
@@ -227,6 +228,7 @@ ADMINISTRATOR: Final = (
         "Decrypt without a document",
         "kms:Decrypt, no Recipient",
         administrator_decrypt,
+        "P2",
     ),
     _row(
         "administrator-decrypt-with-document",
@@ -235,8 +237,14 @@ ADMINISTRATOR: Final = (
         decrypt_with_document,
         "D3",
     ),
-    _row("assume-owner", "Become the data owner", "sts:AssumeRole of DataOwner", assume_owner),
-    _row("put-role-policy", "Give his own role everything", "iam:PutRolePolicy", put_role_policy),
+    _row("assume-owner", "Become the data owner", "sts:AssumeRole of DataOwner", assume_owner, ""),
+    _row(
+        "put-role-policy",
+        "Give his own role everything",
+        "iam:PutRolePolicy",
+        put_role_policy,
+        "",
+    ),
     _row(
         "put-bucket-policy",
         "Open the owner's bucket",
@@ -249,7 +257,7 @@ ADMINISTRATOR: Final = (
         "The owner decrypts outside the enclave",
         "data owner",
         "kms:Decrypt, no Recipient",
-        "P7",
+        "P2",
         owner_decrypt,
     ),
 )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import EnclaveError, HostError, NitroWorkflowError
 from nitro_workflow.lab import cloudtrail
-from nitro_workflow.lab.refusals.record import Attack, Stopped, succeeded
+from nitro_workflow.lab.refusals.record import Attack, Stopped, explained, succeeded
 from nitro_workflow.lab.steps.decryption import start_job
 from nitro_workflow.lab.steps.images import image_of, measured_config, pack
 from nitro_workflow.lab.steps.launch import MEMORY_MIB, host_of
@@ -86,13 +86,11 @@ def denied_job(lab: Lab, cid: int) -> Stopped:
     state = job.ended()
     if state.get("status") == "done":
         raise succeeded("KMS Decrypt")
-    document = state["evidence"]["D3"]["document_sha256"]
+    document = job.evidence("D3")["document_sha256"]
     event = cloudtrail.find_event(
         lab, "Decrypt", lambda it: cloudtrail.document_digest(it) == document
     )
-    stopped = Stopped.from_error("KMS, key policy", job.failure(state, "D4"))
-    why = cloudtrail.explanation(event)
-    return Stopped(stopped.outcome, stopped.by, stopped.reason, stopped.next, stopped.code, why)
+    return explained(Stopped.from_error("KMS, key policy", job.failure(state, "D4")), event)
 
 
 def other_image(lab: Lab) -> Stopped:

@@ -13,7 +13,15 @@ from nitro_workflow.lab.answers import refusal
 if TYPE_CHECKING:
     from nitro_workflow.lab.lab import Lab
 
-__all__ = ["Attack", "AttackOutcome", "Result", "Stopped", "refused_by_cloud", "succeeded"]
+__all__ = [
+    "Attack",
+    "AttackOutcome",
+    "Result",
+    "Stopped",
+    "explained",
+    "refused_by_cloud",
+    "succeeded",
+]
 
 Result = Literal["refused", "useless", "detected"]
 
@@ -23,7 +31,10 @@ Finder = Callable[[str, Callable[[Mapping[str, Any]], bool]], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """How an attack ended: ``by`` names the service, step or check that stopped it."""
+    """How an attack ended: ``by`` names the service, step or check that stopped it.
+
+    ``reason`` is what the attacker is told; ``why`` is what only the cloud's own record says.
+    """
 
     outcome: Result
     by: str
@@ -31,6 +42,7 @@ class Stopped:
     next: str
     code: str = ""
     explanation: str = ""
+    why: str = ""
 
     @classmethod
     def from_error(cls, by: str, error: NitroWorkflowError, outcome: Result = "refused") -> Stopped:
@@ -41,7 +53,10 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One thing somebody might try: ``party`` tries ``what``; ``needs`` is the step it rests on."""
+    """One thing somebody might try: ``party`` tries ``what``.
+
+    ``needs`` is the step that it rests on, "" for none.
+    """
 
     name: str
     title: str
@@ -68,6 +83,7 @@ class AttackOutcome:
     next: str
     code: str = ""
     explanation: str = ""
+    why: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the record, all values texts."""
@@ -98,16 +114,21 @@ def refused_by_cloud(
             return stopped
         request = error.response.get("ResponseMetadata", {}).get("RequestId", "")
         look = find or (lambda name, wanted: cloudtrail.find_event(lab, name, wanted, party=party))
-        return _explained(stopped, look(operation, lambda it: it.get("requestID") == request))
+        return explained(stopped, look(operation, lambda it: it.get("requestID") == request))
     raise succeeded(by)
 
 
-def _explained(stopped: Stopped, event: Mapping[str, Any]) -> Stopped:
+def explained(stopped: Stopped, event: Mapping[str, Any]) -> Stopped:
     """Add what the cloud's record says: the check of the document, or the policy's explanation."""
-    why = cloudtrail.explanation(event)
     seen = (event.get("additionalEventData") or {}).get("attestation") or {}
-    by = f"{stopped.by}: check {seen['failed']}" if seen.get("failed") else stopped.by
-    return replace(stopped, explanation=why, by=by)
+    record = cloudtrail.decision(event).get("record") or {}
+    return replace(
+        stopped,
+        explanation=cloudtrail.explanation(event),
+        by=f"{stopped.by}: check {seen['failed']}" if seen.get("failed") else stopped.by,
+        why=str(record.get("summary", "")).partition(": ")[2],
+        next=str(record.get("next") or stopped.next),
+    )
 
 
 def succeeded(by: str) -> UntrustedAnswer:

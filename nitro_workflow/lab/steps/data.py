@@ -38,26 +38,8 @@ def encrypt(lab: Lab) -> Outcome:
 
     IAM: kms:GenerateDataKey (the keyring makes a data key of its own).
     """
-    from nitro_workflow.lab.sealing import encrypt_envelope, encrypt_message
-
-    kms = lab.parties.session("owner").client("kms")
-    key = lab.produced("P1", "key_arn")
-    # The key leaves this process's memory here: one nonce, one object, never the same key again.
-    data_key = lab.memory.pop("data_key")
-    message = _seal(
-        lab,
-        SDK_FILE,
-        lambda source, sink: encrypt_message(
-            source, sink, kms=kms, key_arn=key, encryption_context=CONTEXT
-        ),
-    )
-    envelope = _seal(
-        lab,
-        ENVELOPE_FILE,
-        lambda source, sink: encrypt_envelope(
-            source, sink, data_key=data_key, encryption_context=CONTEXT
-        ),
-    )
+    message, envelope = _message(lab), _envelope(lab)
+    same = envelope.plaintext_bytes == message.plaintext_bytes
     evidence = {
         "basis": "observed by the data owner",
         "plaintext_bytes": message.plaintext_bytes,
@@ -67,12 +49,47 @@ def encrypt(lab: Lab) -> Outcome:
         "plaintext_on_disk": "never: the records stream from their source",
     }
     produces = {
+        "same_records": same,
         "sdk_bytes": message.ciphertext_bytes,
         "sdk_sha256": message.sha256,
         "envelope_bytes": envelope.ciphertext_bytes,
         "envelope_sha256": envelope.sha256,
     }
-    return Outcome(evidence, produces)
+    short = f"the envelope form holds fewer records, {envelope.plaintext_bytes} bytes: its one tag"
+    return Outcome(evidence, produces, () if same else (f"{short} is checked last",))
+
+
+def _message(lab: Lab) -> SealedData:
+    """Encrypt with the Encryption SDK, which asks KMS for a data key of its own."""
+    from nitro_workflow.lab.sealing import encrypt_message
+
+    kms = lab.parties.session("owner").client("kms")
+    key = lab.produced("P1", "key_arn")
+    return _seal(
+        lab,
+        SDK_FILE,
+        lab.size,
+        lambda source, sink: encrypt_message(
+            source, sink, kms=kms, key_arn=key, encryption_context=CONTEXT
+        ),
+    )
+
+
+def _envelope(lab: Lab) -> SealedData:
+    """Encrypt by hand with the data key of P2, which leaves this process's memory with it."""
+    from nitro_workflow.enclave.jobs import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
+    from nitro_workflow.lab.sealing import encrypt_envelope
+
+    # One nonce, one object: the same key is never used again.
+    data_key = lab.memory.pop("data_key")
+    return _seal(
+        lab,
+        ENVELOPE_FILE,
+        min(lab.size, ENVELOPE_MAX_BYTES - ENVELOPE_OVERHEAD),
+        lambda source, sink: encrypt_envelope(
+            source, sink, data_key=data_key, encryption_context=CONTEXT
+        ),
+    )
 
 
 def ciphertext_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
@@ -85,12 +102,14 @@ def ciphertext_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
     )
 
 
-def _seal(lab: Lab, name: str, encrypt_to: Callable[[Any, BinaryIO], SealedData]) -> SealedData:
+def _seal(
+    lab: Lab, name: str, size: int, encrypt_to: Callable[[Any, BinaryIO], SealedData]
+) -> SealedData:
     """Encrypt the records into one file of the owner's, whole or not at all."""
     target = lab.path / "owner" / name
     half = target.with_name(f".{name}.part")
     try:
-        with _records(lab) as source, half.open("wb") as sink:
+        with _records(lab, size) as source, half.open("wb") as sink:
             sealed = encrypt_to(source, sink)
             sink.flush()
             os.fsync(sink.fileno())
@@ -100,13 +119,13 @@ def _seal(lab: Lab, name: str, encrypt_to: Callable[[Any, BinaryIO], SealedData]
     return sealed
 
 
-def _records(lab: Lab) -> Any:
+def _records(lab: Lab, size: int) -> Any:
     """Return the records as a stream: the owner's own file, else the generated ones."""
     from nitro_workflow.lab.dataset import CustomerRecords
 
     own = lab.folder.settings().get("csv")
     if not own:
-        return CustomerRecords(seed=lab.seed, size=lab.size)
+        return CustomerRecords(seed=lab.seed, size=size)
     try:
         return Path(own).open("rb")
     except OSError as error:

@@ -404,10 +404,10 @@ DECRYPTION: Final = (
         decrypt,
         needs=("D2", "P3"),
         evidence=(
-            "message opened=encryption-sdk/plaintext_bytes",
+            "message opened bytes=encryption-sdk/plaintext_bytes",
             "suite=encryption-sdk/suite",
             "commitment=encryption-sdk/commitment",
-            "envelope opened=envelope/plaintext_bytes",
+            "envelope opened bytes=envelope/plaintext_bytes",
         ),
     ),
     Step(

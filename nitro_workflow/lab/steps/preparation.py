@@ -95,7 +95,7 @@ PREPARATION: Final = (
         "data owner",
         "Put the PCRs into the key policy",
         images.fence_key,
-        needs=("P2", "P6"),
+        needs=("P6",),
         produces=("pcrs",),
         evidence=("pcrs/PCR0", "pcrs/PCR3", "encryption_context"),
         holds=images.fence_holds,
