@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from nitro_workflow.lab.facts import key_facts
 from nitro_workflow.lab.refusals import AttackOutcome
 from nitro_workflow.lab.steps import STEPS, StepResult
 from nitro_workflow.widgets import Cell, Check, Inspection, Row, Table
@@ -13,8 +14,6 @@ from nitro_workflow.widgets.model import Tone
 
 __all__ = ["attack_card", "step_card", "step_table"]
 
-# What has a view of its own in the lessons, and is left out of the card.
-_OWN_VIEW = frozenset({"policy", "bucket_policy", "difference", "explanation", "rows", "files"})
 _OUTCOMES = {
     "refused": "the answer was no",
     "useless": "answered, for a key that the attacker does not have",
@@ -23,56 +22,49 @@ _OUTCOMES = {
 
 
 def step_card(result: StepResult) -> Table:
-    """Return the evidence of one step, one fact a row, and what it had to catch up on."""
-    rows = [Row(label, (Cell(text),)) for label, text in _facts(result.evidence)]
+    """Return the key facts of one step, and what it had to catch up on."""
+    rows = [Row(*_fact(label, value)) for label, value in key_facts(result) if label != "groups"]
+    rows.append(Row("known from", (Cell(str(result.evidence["basis"])),)))
     rows += [Row("note", (Cell(note),), "warning") for note in result.notes]
     if result.caught_up:
         rows.append(Row("ran first", (Cell(", ".join(result.caught_up)),), "warning"))
-    took = f"done in {duration(result.seconds)}"
-    return Table(f"{result.step} {result.title}, by the {result.party}", ("evidence",), tuple(rows),
-                 took, "good")  # fmt: skip
+    return Table(
+        title=f"{result.step} {result.title} ({result.party})",
+        columns=("evidence",),
+        rows=tuple(rows),
+        verdict=f"done in {duration(result.seconds)}",
+        tone="good",
+    )
 
 
-def _facts(evidence: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in evidence.items():
-        if key in _OWN_VIEW:
-            continue
-        label = f"{prefix}{key.replace('_', ' ')}"
-        if isinstance(value, Mapping) and _worth_opening(value):
-            yield from _facts(value, f"{label}: ")
-        elif value not in (None, "", [], {}):
-            yield _shown(key, label, value)
-
-
-def _worth_opening(value: Mapping[str, Any]) -> bool:
-    return len(value) > 3 or any(isinstance(item, Mapping) for item in value.values())
-
-
-def _shown(key: str, label: str, value: Any) -> tuple[str, str]:
+def _fact(key: str, value: Any) -> tuple[str, tuple[Cell]]:
+    label = key.replace("_", " ")
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and (key == "bytes" or key.endswith("_bytes")):
-        return label.removesuffix(" bytes"), size(int(value))
-    if number and key.endswith("_ms"):
-        return label.removesuffix(" ms"), f"{round(value):,} ms"
-    if number and key.endswith("seconds"):
-        return label.removesuffix(" seconds"), duration(value)
-    return label, short(value)
+    if label == "files":
+        return label, (Cell(f"{value:,} files"),)
+    if number and label.endswith(" bytes"):
+        return label.removesuffix(" bytes"), (Cell(size(int(value))),)
+    if number and label.endswith(" seconds"):
+        return label.removesuffix(" seconds"), (Cell(duration(value)),)
+    return label, (Cell(short(value)),)
 
 
 def attack_card(outcome: AttackOutcome) -> Inspection:
     """Return how an attack ended: its one word, who stopped it, why, and what to do next."""
+    told = f"{outcome.code}: {outcome.reason}" if outcome.code else outcome.reason
     checks = [
+        Check("party", "tried by", "neutral", outcome.party),
         Check("by", "stopped by", "good", outcome.by),
-        Check("code", "answer", "neutral", outcome.code),
-        Check("reason", "reason", "neutral", outcome.reason),
+        Check("told", "what the attacker is told", "neutral", told),
+        Check("why", "why", "neutral", outcome.why),
         Check("next", "next", "neutral", outcome.next),
     ]
     return Inspection(
-        title=f"{outcome.title} (the {outcome.party} tries)",
+        title=outcome.title,
         verdict=f"{outcome.outcome}: {_OUTCOMES[outcome.outcome]}",
         tone="good",
-        trust=outcome.explanation,
         checks=tuple(check for check in checks if check.outcome),
+        detail=outcome.explanation,
     )
 
 

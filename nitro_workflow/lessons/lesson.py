@@ -124,9 +124,13 @@ class Lesson:
         """Show every path to the plaintext that the key policy leaves."""
         return View(views.who_can_decrypt(self.lab))
 
-    def what_if(self) -> View:
-        """Show the decision for the instance's Decrypt, with values to change."""
-        model, answer = views.what_if(self.lab)
+    def what_if(self, **pcrs: str) -> View:
+        """Show the decision for the instance's Decrypt, with values to change.
+
+        ``pcrs`` are other values than the policy's, by name: ``PCR0="0" * 96``.
+        """
+        edits = {f"kms:RecipientAttestation:{name}": value for name, value in pcrs.items()}
+        model, answer = views.what_if(self.lab, edits)
         return View(model, what_if=answer)
 
     def message(self) -> View:
@@ -140,6 +144,18 @@ class Lesson:
     def image(self) -> View:
         """Show the layout of the enclave image."""
         return View(views.image(self.lab))
+
+    def origins(self) -> View:
+        """Show where the files inside the image come from."""
+        return View(views.origins(self.lab))
+
+    def changed_image(self) -> View:
+        """Show what one flipped bit does to the PCRs."""
+        return View(views.changed_image(self.lab))
+
+    def truncated_image(self) -> View:
+        """Show how a truncated image is refused."""
+        return View(views.truncated_image(self.lab))
 
     def measurements(self) -> View:
         """Show the PCRs as the developer's build and the owner's own reading give them."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nitro_workflow import policy
 from nitro_workflow.attestation import Verifier, exactly
-from nitro_workflow.errors import LabError
-from nitro_workflow.image import open_image
+from nitro_workflow.errors import ImageError, LabError, UntrustedAnswer
+from nitro_workflow.image import measure_file, open_image
 from nitro_workflow.lab import Lab
 from nitro_workflow.lab.policies import DATA_ACCOUNT, role_arn
 from nitro_workflow.lab.trace import collect
 from nitro_workflow.policy.analyse import Way
-from nitro_workflow.widgets import Cell, Decision, Inspection, Lanes, Row, Table
+from nitro_workflow.widgets import Cell, Check, Decision, Inspection, Lanes, Row, Table
 from nitro_workflow.widgets.attestation import document_inspection
+from nitro_workflow.widgets.formats import size
 from nitro_workflow.widgets.image import image_inspection
 from nitro_workflow.widgets.message import HEADER_LIMIT, message_inspection
 from nitro_workflow.widgets.model import Tone
@@ -88,7 +91,9 @@ def _way(way: Way, label: str) -> Row:
     return Row(f"{label}: {way.action}", (Cell(who), Cell(f"{how} ({state})")), tone)
 
 
-def what_if(lab: Lab) -> tuple[Decision, Callable[[Mapping[str, str]], Decision]]:
+def what_if(
+    lab: Lab, edits: Mapping[str, str]
+) -> tuple[Decision, Callable[[Mapping[str, str]], Decision]]:
     """Return the decision for the instance's Decrypt from its enclave, and how to ask it again."""
     parsed = policy.parse_policy(key_policy(lab), kind="resource")
     texts = lab.identity_policies("instance")
@@ -112,7 +117,7 @@ def what_if(lab: Lab) -> tuple[Decision, Callable[[Mapping[str, str]], Decision]
         record = policy.explain(request, policies).to_json()
         return decision_model(record, title="What if the instance asked now?", editable=asked)
 
-    return decide({}), decide
+    return decide(edits), decide
 
 
 def _context(lab: Lab) -> dict[str, str]:
@@ -136,6 +141,54 @@ def image(lab: Lab) -> Inspection:
     """Return the layout of the developer's image."""
     with open_image(lab.image_path()) as opened:
         return image_inspection(opened, label="Stand-in boot parts: measured, never booted")
+
+
+_ORIGIN = re.compile(r"(\d+) files, (\d+) bytes")
+
+
+def origins(lab: Lab) -> Table:
+    """Return where the files of the root filesystem come from, the wheels taken together."""
+    sums: dict[str, list[int]] = {}
+    for name, text in evidence(lab, "P5")["origins"].items():
+        kind = "locked wheels" if name.startswith("wheel ") else name
+        kind = "this machine's Python" if name.startswith("python ") else kind
+        numbers = _ORIGIN.fullmatch(text)
+        if numbers:
+            total = sums.setdefault(kind, [0, 0])
+            total[0] += int(numbers[1])
+            total[1] += int(numbers[2])
+    rows = (
+        Row(kind, (Cell(f"{count:,} files"), Cell(size(total))))
+        for kind, (count, total) in sums.items()
+    )
+    return Table("Where the root filesystem comes from", ("files", "size"), tuple(rows))
+
+
+def changed_image(lab: Lab) -> Table:
+    """Flip one bit of a copy, in its last ramdisk, and return how the PCRs of the two differ."""
+    path = lab.image_path()
+    data = bytearray(path.read_bytes())
+    with open_image(path) as opened:
+        data[opened.ramdisks[-1].end - 1] ^= 1
+    before, after = measure_file(path).hex(), measure_file(io.BytesIO(data)).hex()
+    columns = {"as built": _indexed(before), "one bit flipped": _indexed(after)}
+    return pcr_table(columns, title="PCRs before and after")
+
+
+def truncated_image(lab: Lab) -> Inspection:
+    """Read a copy that lacks its last byte, and return the reader's refusal."""
+    data = lab.image_path().read_bytes()[:-1]
+    try:
+        open_image(io.BytesIO(data)).close()
+    except ImageError as error:
+        checks = [Check(key, key, "neutral", text) for key, text in error.to_json().items() if text]
+        return Inspection("A truncated image", "refused", "good", checks=tuple(checks))
+    raise UntrustedAnswer(
+        "a truncated image was read",
+        expected="a refusal",
+        where="open_image",
+        next="report this: the reader has a hole",
+    )
 
 
 def measurements(lab: Lab) -> Table:

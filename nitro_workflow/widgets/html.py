@@ -100,6 +100,9 @@ def _inspection(model: Inspection) -> str:
         parts.append(_rows(("", "check", "outcome"), [_check_row(check) for check in model.checks]))
     if model.nodes:
         parts.append(_nodes(model.nodes))
+    if model.detail:
+        text = f"<pre>{escape(model.detail)}</pre>"
+        parts.append(f"<details><summary>The whole explanation</summary>{text}</details>")
     return "".join(parts)
 
 

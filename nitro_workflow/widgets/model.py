@@ -60,6 +60,7 @@ class Inspection:
     """A byte string with its verdict, its checks and its tree of items.
 
     ``data`` is drawn as hex in the live form only: static forms hold what stays the same.
+    ``detail`` is a longer text, behind a fold where there is one.
     """
 
     title: str
@@ -69,6 +70,7 @@ class Inspection:
     checks: tuple[Check, ...] = ()
     nodes: tuple[Node, ...] = ()
     data: bytes = b""
+    detail: str = ""
     kind: Literal["inspection"] = "inspection"
 
 

@@ -6,7 +6,7 @@ a question look alike; the view says which it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nitro_workflow.widgets.formats import short
@@ -41,7 +41,7 @@ def decision_model(
         verdict=verdict,
         tone=tone,
         request=tuple((key, str(explanation[key])) for key in ("principal", "action", "resource")),
-        statements=tuple(_statement(record) for record in explanation["statements"]),
+        statements=tuple(_statements(explanation)),
         reason=str(explanation["summary"]),
         next=str(explanation.get("next") or ""),
         source=_SOURCES.get(str(explanation.get("basis")), ""),
@@ -49,19 +49,32 @@ def decision_model(
     )
 
 
-def _statement(record: Mapping[str, Any]) -> Statement:
+def _statements(explanation: Mapping[str, Any]) -> Iterator[Statement]:
+    """Yield those that apply and the nearest one in full, the others by what they fail on."""
+    nearest = explanation.get("nearest") or {}
+    place = (nearest.get("policy"), nearest.get("statement"))
+    for record in explanation["statements"]:
+        full = record["applies"] or (record["policy"], record["statement"]) == place
+        yield _statement(record, full=full)
+
+
+def _statement(record: Mapping[str, Any], *, full: bool) -> Statement:
     applies, effect = bool(record["applies"]), str(record["effect"])
     tone: Tone = "neutral" if not applies else "good" if effect == "Allow" else "bad"
     label = str(record.get("sid") or f"statement {record['statement']}")
-    failed = [_check(check) for check in record["checks"] if not check["matched"]]
-    matched = [_check(check) for check in record["checks"] if check["matched"]]
-    outcome = "applies" if applies else "does not apply"
-    shown = matched if applies else failed
-    return Statement(f"{label} ({record['policy']})", effect, tone, outcome, tuple(shown))
+    failed = [_title(check) for check in record["checks"] if not check["matched"]]
+    outcome = "applies" if applies else f"does not apply: {', '.join(failed)}"
+    checks = tuple(_check(check) for check in record["checks"]) if full else ()
+    return Statement(f"{label} ({record['policy']})", effect, tone, outcome, checks)
+
+
+def _title(record: Mapping[str, Any]) -> str:
+    key = str(record.get("key") or record["element"])
+    return key.removeprefix("kms:RecipientAttestation:")
 
 
 def _check(record: Mapping[str, Any]) -> Check:
-    title = str(record.get("key") or record["element"])
+    title = _title(record)
     matched = bool(record["matched"])
     found = "no such key in the request" if record["found"] is None else _some(record["found"])
     operator = f"{record['operator']}: " if record.get("operator") else ""
@@ -71,8 +84,13 @@ def _check(record: Mapping[str, Any]) -> Check:
         tone="good" if matched else "warning",
         outcome=operator + ("matches" if matched else str(record.get("note") or "differs")),
         found="" if matched else found,
-        expected="" if matched else _some(record["expected"]),
+        expected="" if matched else _expected(record),
     )
+
+
+def _expected(record: Mapping[str, Any]) -> str:
+    all_but = "all but " if "Not" in str(record.get("operator", "")) else ""
+    return all_but + _some(record["expected"])
 
 
 def _some(values: Sequence[Any]) -> str:

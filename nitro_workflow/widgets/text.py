@@ -12,6 +12,7 @@ from nitro_workflow.widgets.model import (
     Lanes,
     Model,
     Node,
+    Row,
     Table,
 )
 
@@ -59,10 +60,14 @@ def _inspection(model: Inspection) -> Iterator[str]:
         yield f"  {model.trust}"
     yield from _check_lines(model.checks)
     yield from _node_lines(model.nodes)
+    yield from (f"  | {line}".rstrip() for line in model.detail.splitlines())
 
 
 def _table(model: Table) -> Iterator[str]:
     yield _headline(model.title, model.verdict, model.tone)
+    if len(model.columns) == 1:
+        yield from _facts(model.rows)
+        return
     for row in model.rows:
         note = f"  {row.note}" if row.note else ""
         yield f"  {MARKS[row.tone]} {row.label}{note}"
@@ -70,6 +75,12 @@ def _table(model: Table) -> Iterator[str]:
             yield f"      {column:>10}  {cell.text}"
             if cell.difference >= 0:
                 yield f"      {'':>10}  {' ' * cell.difference}^ first difference"
+
+
+def _facts(rows: Sequence[Row]) -> Iterator[str]:
+    width = max((len(row.label) for row in rows), default=0)
+    for row in rows:
+        yield f"  {MARKS[row.tone]} {row.label:<{width}}  {row.cells[0].text}"
 
 
 def _decision(model: Decision) -> Iterator[str]:

@@ -42,6 +42,7 @@ INSPECTION = Inspection(
         ),
     ),
     data=bytes(range(64)),
+    detail="line one\n  line <two>",
 )
 
 TABLE = Table(

@@ -43,7 +43,7 @@ def test_html_is_well_formed_and_holds_no_script(model):
     tags = set(_read(model).tags)
     assert tags <= {
         "section", "p", "b", "i", "span", "table", "thead", "tbody", "tr", "th", "td",
-        "ul", "li", "details", "summary", "code", "mark", "br",
+        "ul", "li", "details", "summary", "code", "mark", "pre", "br",
     }  # fmt: skip
 
 

@@ -134,7 +134,8 @@ function inspection(m, api) {
   const fields = m.nodes.length ? el("div", { class: "pane" }, tree(m.nodes, select)) : null;
   return [
     ...headline(m), m.trust ? el("p", { class: "trust", text: m.trust }) : null, checks(m.checks),
-    hex && fields ? el("div", { class: "panes" }, fields, hex.pane) : fields, said,
+    hex && fields ? el("div", { class: "panes" }, fields, hex.pane) : fields,
+    m.detail ? el("details", {}, el("summary", { text: "The whole explanation" }), el("pre", { text: m.detail })) : null, said,
   ];
 }
 
