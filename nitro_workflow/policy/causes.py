@@ -90,8 +90,12 @@ def _allowed(situation: Situation, decision: Decision, nearest: StatementOutcome
 
 
 def _denied(situation: Situation, nearest: StatementOutcome) -> Cause:
-    negated = [check for check in nearest.checks if check.condition is not None]
-    for check in negated:
+    for check in nearest.checks:
+        condition = check.condition
+        if condition is None:
+            continue
+        if not (condition.operator.base.negated or condition.operator.base.family == "Null"):
+            continue  # a value that is forbidden: there is nothing it should have been
         cause = _condition(situation, check)
         if cause is not None:
             return cause
@@ -182,7 +186,7 @@ def _condition(situation: Situation, check: Check) -> Cause | None:
         return _pcr(situation, check, pcr)
     if check.key.lower().startswith(_ENCRYPTION_CONTEXT):
         return _encryption_context(check)
-    if check.found is None:
+    if not check.found:
         return Cause(
             "key_absent",
             f"the request has no {check.key}, which {check.operator} looks at",
@@ -200,7 +204,7 @@ def _condition(situation: Situation, check: Check) -> Cause | None:
 
 def _encryption_context(check: Check) -> Cause:
     name = check.key[len(_ENCRYPTION_CONTEXT) :]
-    found = "is missing" if check.found is None else f"is {_shown(check.found)}"
+    found = "is missing" if not check.found else f"is {_shown(check.found)}"
     return Cause(
         "encryption_context",
         f"the encryption context “{name}” {found};"
@@ -211,7 +215,7 @@ def _encryption_context(check: Check) -> Cause:
 
 
 def _pcr(situation: Situation, check: Check, pcr: PcrKey) -> Cause:
-    if check.found is None:
+    if not check.found:
         return _no_pcr(situation, check, pcr)
     found, expected = check.found[0], check.nearest
     if found.lower() == expected.lower():

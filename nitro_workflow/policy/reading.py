@@ -20,6 +20,7 @@ MAX_DEPTH = 32  # the language needs seven levels
 Path = tuple[str | int, ...]
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _ATOM = re.compile(r"[^\s,\]}]+")
 
 
@@ -63,7 +64,17 @@ def read_json(source: str | bytes, *, what: str = "policy") -> Any:
         raise _not_json(what, message, _second(text, error.name)) from None
     except (ValueError, RecursionError) as error:
         raise _not_json(what, str(error), "") from None
+    if _HALF.search(text):
+        _check_unicode(json.dumps(value, ensure_ascii=False), what)
     return value
+
+
+def _check_unicode(text: str, what: str) -> None:
+    """Refuse halves of surrogate pairs: they are no text, and nothing could print them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _not_json(what, "half a surrogate pair", "", expected="Unicode text") from None
 
 
 def _text(source: str | bytes, what: str) -> str:
