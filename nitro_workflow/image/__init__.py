@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from nitro_workflow.image.boot import BootParts
     from nitro_workflow.image.build import build_from_parts, build_image
     from nitro_workflow.image.check import check_image
-    from nitro_workflow.image.describe import describe_image
+    from nitro_workflow.image.command import CommandChoice, choose_command
+    from nitro_workflow.image.describe import describe_contents, describe_image
+    from nitro_workflow.image.diff import ImageDiff, diff_images
+    from nitro_workflow.image.dockerfile import built_dockerfile
     from nitro_workflow.image.eif import Image, open_image
     from nitro_workflow.image.finding import CheckReport, Finding
     from nitro_workflow.image.measure import (
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
         measure_file,
         measure_image,
         measure_parts,
+        pcr_of,
     )
+    from nitro_workflow.image.metadata import build_time
+    from nitro_workflow.image.oci import ContainerImage, open_container_image
     from nitro_workflow.image.ramdisk import RamdiskEntry, ramdisk_entries
     from nitro_workflow.image.rootfs import Tree, tree_from_folder
     from nitro_workflow.image.signature import (
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
         signing_key_from_pem,
         verify_signature,
     )
+    from nitro_workflow.image.signature_section import certificate_der
     from nitro_workflow.image.unpack import Unpacked, unpack_ramdisk
     from nitro_workflow.image.write import BuiltImage
 
@@ -44,8 +51,11 @@ _HOMES = {
     "BootParts": "boot",
     "BuiltImage": "write",
     "CheckReport": "finding",
+    "CommandChoice": "command",
+    "ContainerImage": "oci",
     "Finding": "finding",
     "Image": "eif",
+    "ImageDiff": "diff",
     "KmsSigningKey": "signature",
     "Measurements": "measure",
     "RamdiskEntry": "ramdisk",
@@ -55,13 +65,21 @@ _HOMES = {
     "VerifiedSignature": "signature",
     "build_from_parts": "build",
     "build_image": "build",
+    "build_time": "metadata",
+    "built_dockerfile": "dockerfile",
+    "certificate_der": "signature_section",
     "check_image": "check",
+    "choose_command": "command",
+    "describe_contents": "describe",
     "describe_image": "describe",
+    "diff_images": "diff",
     "measure_fd": "measure",
     "measure_file": "measure",
     "measure_image": "measure",
     "measure_parts": "measure",
+    "open_container_image": "oci",
     "open_image": "eif",
+    "pcr_of": "measure",
     "ramdisk_entries": "ramdisk",
     "sign_image": "signature",
     "signing_key_from_pem": "signature",
@@ -74,8 +92,11 @@ __all__ = [
     "BootParts",
     "BuiltImage",
     "CheckReport",
+    "CommandChoice",
+    "ContainerImage",
     "Finding",
     "Image",
+    "ImageDiff",
     "KmsSigningKey",
     "Measurements",
     "RamdiskEntry",
@@ -85,13 +106,21 @@ __all__ = [
     "VerifiedSignature",
     "build_from_parts",
     "build_image",
+    "build_time",
+    "built_dockerfile",
+    "certificate_der",
     "check_image",
+    "choose_command",
+    "describe_contents",
     "describe_image",
+    "diff_images",
     "measure_fd",
     "measure_file",
     "measure_image",
     "measure_parts",
+    "open_container_image",
     "open_image",
+    "pcr_of",
     "ramdisk_entries",
     "sign_image",
     "signing_key_from_pem",

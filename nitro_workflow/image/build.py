@@ -25,12 +25,13 @@ def build_image(
     *,
     rootfs: Path | Tree,
     command: Sequence[str],
-    environment: Mapping[str, str],
+    environment: Mapping[str, str] | Sequence[str],
     output: Path,
     name: str,
     version: str,
     boot: BootParts,
-    build_time: datetime,
+    build_time: datetime | None = None,
+    build_info: BuildInfo | None = None,
     architecture: str | None = None,
     signing: SigningKey | None = None,
     custom_metadata: Mapping[str, Any] | None = None,
@@ -40,7 +41,9 @@ def build_image(
     """Build an image from a root filesystem (a folder, or a tree from `rootfs_from`).
 
     The first ramdisk holds the bootstrap, the second ``cmd``, ``env`` and ``rootfs/``, as
-    nitro-cli lays them out. ``progress(done, total)`` gets bytes. Raises `ImageError`.
+    nitro-cli lays them out. ``build_time`` goes into the metadata, or ``build_info`` does whole;
+    ``environment`` is a mapping or "NAME=value" lines.
+    ``progress(done, total)`` gets bytes. Raises `ImageError`.
     """
     if architecture not in (None, boot.architecture):
         raise ImageError(
@@ -57,12 +60,8 @@ def build_image(
             where="command",
             next="Give a command; an image's own is used when it has Cmd or Entrypoint.",
         )
-    lines = [f"{key}={value}" for key, value in environment.items()]
-    build = BuildInfo(
-        rfc3339(build_time),
-        operating_system=boot.operating_system,
-        kernel_version=boot.kernel_version,
-    )
+    lines = _environment_lines(environment)
+    build = build_info or _build_info(boot, build_time)
     identity = Identity(name, version, build, docker_info, custom_metadata)
     parts = [
         bytes_part(SectionKind.KERNEL, boot.kernel),
@@ -80,6 +79,27 @@ def build_image(
         notes=tree.notes,
         progress=progress,
     )
+
+
+def _build_info(boot: BootParts, build_time: datetime | None) -> BuildInfo:
+    if build_time is None:
+        raise ImageError(
+            "no build time",
+            expected="build_time or build_info: no clock is read here",
+            where="build_image",
+            next="Give the time; `build_time()` takes SOURCE_DATE_EPOCH where it is set.",
+        )
+    return BuildInfo(
+        rfc3339(build_time),
+        operating_system=boot.operating_system,
+        kernel_version=boot.kernel_version,
+    )
+
+
+def _environment_lines(environment: Mapping[str, str] | Sequence[str]) -> list[str]:
+    if isinstance(environment, Mapping):
+        return [f"{key}={value}" for key, value in environment.items()]
+    return list(environment)
 
 
 def build_from_parts(

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +29,7 @@ from nitro_workflow.image.eif import (
     SectionKind,
     open_image,
 )
-from nitro_workflow.image.worker import Lane
+from nitro_workflow.image.worker import Lane, Sink
 
 if TYPE_CHECKING:
     from nitro_workflow.image.source import Progress, Readable, Source
@@ -83,35 +83,35 @@ def pcr_of(data: bytes) -> bytes:
 class Meter:
     """Measures sections as their data passes by: `begin` a section, `feed` its data, then `finish`.
 
-    Buffers given to `feed` may be read until the second `feed` after it has returned `DEPTH` times:
-    give it immutable bytes, or a ring of more than `DEPTH` buffers.
+    Each lane is told of each piece, also where it has nothing to hash: when `feed` returns, every
+    piece but the last `DEPTH` has been read, and a ring of `DEPTH` + 1 buffers or more may be fed.
     """
 
-    DEPTH: Final = 4  # chunks that may wait for a hash
+    DEPTH: Final = 4  # pieces that may wait for a hash
 
     def __init__(self) -> None:
         self._boot = _BootHashes()
         self._app = hashlib.sha384()
         self._lanes = (Lane(self.DEPTH), Lane(self.DEPTH))
-        self._sinks: tuple[tuple[Lane, Callable[[bytes | memoryview], None]], ...] = ()
+        self._sinks: tuple[Sink | None, Sink | None] = (None, None)
         self._ramdisks = 0
         self.crc = 0  # of what was fed so far; the header's 544 bytes come first or by combining
 
     def begin(self, kind: SectionKind, header: bytes) -> None:
         """Start a section: ``header`` is its 12 bytes, which only the CRC covers."""
         self.crc = zlib.crc32(header, self.crc)
-        boot, app = self._lanes
-        self._sinks = ()
         if kind is SectionKind.RAMDISK:
             self._ramdisks += 1
-        if kind in _MEASURED:
-            customer = self._ramdisks > 1 and kind is SectionKind.RAMDISK
-            sink = self._boot.customer if customer else self._boot.both
-            self._sinks = ((boot, sink), (app, self._app.update)) if customer else ((boot, sink),)
+        if kind is SectionKind.RAMDISK and self._ramdisks > 1:
+            self._sinks = (self._boot.customer, self._app.update)
+        elif kind in _MEASURED:
+            self._sinks = (self._boot.both, None)
+        else:
+            self._sinks = (None, None)
 
     def feed(self, data: bytes | memoryview) -> None:
         """Measure a piece of the section's data."""
-        for lane, sink in self._sinks:
+        for lane, sink in zip(self._lanes, self._sinks, strict=True):
             lane.put(sink, data)
         self.crc = zlib.crc32(data, self.crc)
 

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from nitro_workflow import __version__
@@ -73,6 +73,21 @@ def rfc3339(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise _bad("a build time without a zone", "build time")
     return moment.isoformat()
+
+
+def build_time(environment: Mapping[str, str], now: datetime) -> datetime:
+    """Return the build's time: SOURCE_DATE_EPOCH of the environment where it is set, else ``now``.
+
+    Raises `ImageError` when the variable is not a number of seconds
+    (https://reproducible-builds.org/specs/source-date-epoch/).
+    """
+    text = environment.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return now
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise _bad(repr(text), "SOURCE_DATE_EPOCH", "seconds since 1970, UTC") from error
 
 
 def kernel_identity(config: bytes) -> tuple[str, str]:

@@ -70,7 +70,7 @@ def ramdisk_entries(image: Image, index: int) -> Iterator[RamdiskEntry]:
             f"ramdisk {index}",
             expected=f"0 to {len(sections) - 1}" if sections else "an image with ramdisks",
             where="image",
-            next="`nitro-workflow image describe --sections` lists what the image holds.",
+            next="`nitro-workflow image describe --contents` lists what the image holds.",
         )
     section = sections[index]
     return stream_entries(open_stream(image.source, section.data_offset, section.size))

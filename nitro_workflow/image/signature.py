@@ -57,7 +57,9 @@ class KmsSign(Protocol):
 class SigningKey(Protocol):
     """What makes the signature section: a certificate (PEM, as given) and its private key."""
 
-    certificate_pem: bytes
+    @property
+    def certificate_pem(self) -> bytes:
+        """The certificate's file, as it was given."""
 
     def cose_sign1(self, payload: bytes) -> bytes:
         """Return an untagged COSE_Sign1 over the payload."""

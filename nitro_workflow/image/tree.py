@@ -14,6 +14,7 @@ from nitro_workflow.image.limits import MAX_ENTRIES
 
 Content: TypeAlias = "Callable[[], Iterator[bytes]]"
 
+MAX_FILE: Final = (1 << 32) - 1  # bytes of one file: newc has 8 hex digits
 BATCH: Final = 512 * 1024  # bytes put together before they are handed on
 
 # What nitro-cli's template adds below rootfs/, in its order (enclave_build/src/yaml_generator.rs).
@@ -128,6 +129,14 @@ class RamdiskLayout:
                 where="root filesystem",
                 next="Rename the file; Linux would not see what comes after it.",
             )
+        for node in self._nodes:
+            if node.size > MAX_FILE:
+                raise ImageError(
+                    f"{node.size} bytes",
+                    expected=f"at most {MAX_FILE}, what newc cpio can say",
+                    where=node.path.decode("utf-8", "backslashreplace"),
+                    next="Split the file, or fetch it in the enclave.",
+                )
         self._links = self._count_links()
         self.size = self._measure()
 

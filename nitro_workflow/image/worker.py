@@ -21,15 +21,19 @@ class Lane:
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
-        self._jobs: SimpleQueue[tuple[Sink, bytes | memoryview] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Sink | None, bytes | memoryview] | None] = SimpleQueue()
         self._room: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
-    def put(self, sink: Sink, data: bytes | memoryview) -> None:
-        """Call ``sink(data)`` after the calls before it; waits while `depth` calls wait."""
-        if self._thread is None and len(data) < INLINE:
-            sink(data)
+    def put(self, sink: Sink | None, data: bytes | memoryview) -> None:
+        """Call ``sink(data)`` after the calls before it; waits while `depth` calls wait.
+
+        None calls nothing, but takes its place in the order all the same.
+        """
+        if self._thread is None and (sink is None or len(data) < INLINE):
+            if sink is not None:
+                sink(data)
             return
         self._start()
         self._room.get()
@@ -66,7 +70,7 @@ class Lane:
         while (job := self._jobs.get()) is not None:
             sink, data = job
             try:
-                if self._error is None:
+                if sink is not None and self._error is None:
                     sink(data)
             except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
                 self._error = error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import zlib
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image import Measurements, measure_fd, measure_file, measure_parts
+from nitro_workflow.image import Measurements, measure, measure_fd, measure_file, measure_parts
 from nitro_workflow.image.eif import SectionKind
 from nitro_workflow.image.measure import crc_of_header_and_body, pcr_of
 from nitro_workflow.image.worker import Lane
@@ -81,6 +82,55 @@ def test_any_order_of_sections_measures_as_by_hand(tmp_path_factory, drawn):
     assert built.measurements == measured
     data = path.read_bytes()
     assert measured.crc32 == zlib.crc32(data[548:], zlib.crc32(data[:544]))
+
+
+@pytest.mark.parametrize("slow", ["both", "customer", "app"])
+def test_a_slow_hash_reads_what_was_in_the_file(tmp_path, monkeypatch, slow):
+    """However late a lane is, no buffer is filled again before it was hashed."""
+    sections = [
+        (kind, bytes([fill]) * 3_000_000)
+        for fill, kind in enumerate(
+            [SectionKind.KERNEL, SectionKind.METADATA, SectionKind.RAMDISK, SectionKind.RAMDISK,
+             SectionKind.METADATA, SectionKind.CMDLINE, SectionKind.METADATA]
+        )
+    ]  # fmt: skip
+    path = tmp_path / "x.eif"
+    write_image(
+        [bytes_part(kind, data) for kind, data in sections], output=path, architecture="x86_64"
+    )
+
+    class SlowHashes(measure._BootHashes):
+        def both(self, data):
+            time.sleep(0.01 if slow == "both" else 0)
+            super().both(data)
+
+        def customer(self, data):
+            time.sleep(0.01 if slow == "customer" else 0)
+            super().customer(data)
+
+    class SlowSha:
+        def __init__(self):
+            self._sha = hashlib.sha384()
+            self.digest = self._sha.digest
+
+        def update(self, data):
+            time.sleep(0.01 if slow == "app" else 0)
+            self._sha.update(data)
+
+    monkeypatch.setattr(measure, "_BootHashes", SlowHashes)
+    monkeypatch.setattr(measure.Meter, "__init__", _with_app(SlowSha))
+    measured = measure_file(path)
+    assert (measured.pcr0, measured.pcr1, measured.pcr2) == by_hand(sections)
+
+
+def _with_app(sha):
+    original = measure.Meter.__init__
+
+    def start(self):
+        original(self)
+        self._app = sha()
+
+    return start
 
 
 @given(st.binary(max_size=600), st.binary(max_size=5000))

@@ -1,0 +1,82 @@
+"""A Dockerfile built by what is there to build it: docker, podman or buildah."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from nitro_workflow.errors import ImageError, ServiceError
+
+TOOLS: Final = ("docker", "podman", "buildah")
+_PLATFORMS: Final = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
+TIME_LIMIT: Final = 3600  # seconds for a build
+
+
+@contextlib.contextmanager
+def built_dockerfile(
+    folder: Path, architecture: str | None = None, tool: str | None = None
+) -> Iterator[Path]:
+    """Build ``folder``'s Dockerfile and yield a docker save archive, removed afterwards.
+
+    The first of docker, podman and buildah that is on PATH is used, or ``tool``. Raises
+    `ImageError` for a folder without a Dockerfile, `ServiceError` where no tool is there or it
+    fails.
+    """
+    if not any((folder / name).is_file() for name in ("Dockerfile", "Containerfile")):
+        raise ImageError(
+            "no Dockerfile",
+            expected="a folder with a Dockerfile",
+            where=str(folder),
+            next="Give the folder of the Dockerfile, or a root filesystem with --rootfs.",
+        )
+    name = tool or next((name for name in TOOLS if shutil.which(name)), None)
+    if name is None or shutil.which(name) is None:
+        raise ServiceError(
+            f"no {name or ', '.join(TOOLS)} on this machine",
+            expected="a tool that builds Dockerfiles",
+            where=str(folder),
+            next="Install one, or save the image elsewhere and give the archive.",
+        )
+    with tempfile.TemporaryDirectory() as scratch:
+        identity, archive = Path(scratch) / "id", Path(scratch) / "image.tar"
+        platform = ["--platform", _PLATFORMS[architecture]] if architecture else []
+        _run([name, "build", "--iidfile", str(identity), *platform, str(folder)])
+        image = identity.read_text().strip()
+        _run(_save(name, image, archive))
+        yield archive
+
+
+def _save(tool: str, image: str, archive: Path) -> list[str]:
+    if tool == "buildah":
+        return [tool, "push", image, f"docker-archive:{archive}"]
+    form = ["--format", "docker-archive"] if tool == "podman" else []
+    return [tool, "save", *form, "-o", str(archive), image]
+
+
+def _run(command: list[str]) -> None:
+    """Run a tool; what it says goes to stderr as it comes, the last of it into the error."""
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIME_LIMIT,
+            check=False, env=os.environ,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _failed(command, str(error)) from error
+    if done.returncode:
+        tail = done.stdout.decode("utf-8", "replace").strip().splitlines()[-3:]
+        raise _failed(command, " / ".join(tail) or f"exit code {done.returncode}")
+
+
+def _failed(command: list[str], reason: str) -> ServiceError:
+    return ServiceError(
+        reason,
+        expected="a build that succeeds",
+        where=" ".join(command[:2]),
+        next="Run the command by hand; for docker, check that its daemon is running.",
+    )
