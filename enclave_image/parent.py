@@ -52,7 +52,8 @@ __all__ = ["Parent", "serve"]
 
 FOLDER_SETTING = "NITRO_WORKFLOW_INSTANCE"
 MAX_LINE = 64 * 1024
-SILENCE_S = 180.0  # longer than the enclave works between two frames: its D8 takes the longest
+SILENCE_S = 120.0  # of the enclave between two frames, and what D8 takes at the slowest rate:
+SLOWEST_RATE = 1024 * 1024  # bytes a second
 BUSY_PATIENCE_S = 600.0
 START_PATIENCE_S = (
     15.0  # from run-enclave to the application's first accept: 1 s on a quiet machine
@@ -170,7 +171,7 @@ class Parent:
     def _hand_over(self, order: JobRequest, data: Fetched, cid: int) -> str:
         """Send one job, record what comes back; return the code of the error, if there was one."""
         with self._connect(cid) as sock:
-            sock.settimeout(SILENCE_S)
+            sock.settimeout(SILENCE_S + data.size / SLOWEST_RATE)
             frames.send_json(sock, order.to_json())
             sender = threading.Thread(target=_send_file, args=(sock, data.path), daemon=True)
             sender.start()

@@ -118,7 +118,7 @@ def _start(folder: Path, config: Path, nsm: socket.socket) -> subprocess.Popen[b
     source = Path(__file__).with_name("closure_probe.py").read_bytes()
     (probe / "__main__.py").write_bytes(source)
     return subprocess.Popen(
-        [interpreter(), "-I", "-S", "-B", probe, json.dumps(order)],
+        [interpreter(), "-I", "-S", probe, json.dumps(order)],
         pass_fds=(nsm.fileno(),),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
