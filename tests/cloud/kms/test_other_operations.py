@@ -106,6 +106,25 @@ def test_random_bytes(world, owner, enclave, refused):
     refused("AccessDeniedException", world.role(DATA, "Unlucky").generate_random, NumberOfBytes=1)
 
 
+def test_the_five_operations_attested_are_as_without(world, owner, key, enclave):
+    from nitro_workflow.enclave import attested
+
+    client = attested(world.role(DATA, "DataOwner"), enclave)
+    made = client.generate_data_key(KeyId=key, KeySpec="AES_256")
+    assert client.decrypt(CiphertextBlob=made["CiphertextBlob"])["Plaintext"] == made["Plaintext"]
+    assert len(client.generate_random(NumberOfBytes=77)["Plaintext"]) == 77
+    pair = client.generate_data_key_pair(KeyId=key, KeyPairSpec="RSA_2048")
+    opened = owner.decrypt(CiphertextBlob=pair["PrivateKeyCiphertextBlob"])
+    assert opened["Plaintext"] == pair["PrivateKeyPlaintext"]
+    arn = new_key(owner, "ECC_NIST_P384", "KEY_AGREEMENT")
+    peer = ec.generate_private_key(ec.SECP384R1()).public_key().public_bytes(*SPKI)
+    asked = {"KeyId": arn, "KeyAgreementAlgorithm": "ECDH", "PublicKey": peer}
+    assert (
+        client.derive_shared_secret(**asked)["SharedSecret"]
+        == owner.derive_shared_secret(**asked)["SharedSecret"]
+    )
+
+
 # --- elliptic curves -----------------------------------------------------------------------------
 
 CURVES = {
