@@ -69,21 +69,27 @@ def check(ctx: click.Context, files: Sequence[Path], kind: str, as_json: bool) -
 
     Exit code 1 when there is a finding of medium severity or worse, 3 when a file is no policy.
     """
-    from nitro_workflow.policy import analyse
-
     found = False
     for path in files:
         parsed = _policy(path, "resource" if kind == "key" else _kind(kind), lenient=False)
-        if parsed is None or kind != "key":
-            _emit({"file": str(path), "findings": []}) if as_json else click.echo(f"{path}: read")
-            continue
-        analysis = analyse(parsed)
-        found = found or analysis.worst not in (None, "low")
-        if as_json:
-            _emit({"file": str(path), **analysis.to_json()})
-        else:
-            click.echo(f"{path}\n{analysis.to_text()}")
+        if parsed is not None:
+            found = _check(path, parsed, key=kind == "key", as_json=as_json) or found
     ctx.exit(1 if found else 0)
+
+
+def _check(path: Path, parsed: Policy, *, key: bool, as_json: bool) -> bool:
+    """Print what is to be said of one policy; say whether it is a finding."""
+    from nitro_workflow.policy import analyse, notes
+
+    analysis = analyse(parsed) if key else None
+    odd = notes(parsed)
+    if as_json:
+        record = analysis.to_json() if analysis else {"findings": []}
+        _emit({"file": str(path), "notes": list(odd), **record})
+    else:
+        click.echo("\n".join([str(path), *(f"  {text}" for text in odd)]))
+        click.echo(analysis.to_text() if analysis else "  Read; nothing else to report.")
+    return bool(analysis and analysis.worst not in (None, "low"))
 
 
 def _kind(text: str) -> PolicyKind:
@@ -144,9 +150,8 @@ def _show(explanation: Explanation, *, as_json: bool, met_on_aws: bool) -> None:
 
 
 def _requests(options: Mapping[str, Any]) -> list[Request]:
-    from nitro_workflow.policy import Request, RequestContext
     from nitro_workflow.policy.cloudtrail import requests_from_cloudtrail
-    from nitro_workflow.policy.inputs import parse_requests
+    from nitro_workflow.policy.inputs import parse_requests, with_document
 
     if bool(options["request_file"]) == bool(options["cloudtrail"]):
         raise UsageError(
@@ -164,22 +169,7 @@ def _requests(options: Mapping[str, Any]) -> list[Request]:
     from nitro_workflow.attestation import parse_document
 
     document = parse_document(_read(options["document"]))
-    return [
-        Request(r.principal, r.action, r.resource, r.resource_account,
-                RequestContext.what_if(_plain_context(r), document=document))
-        for r in requests
-    ]  # fmt: skip
-
-
-def _plain_context(request: Request) -> dict[str, Sequence[str]]:
-    from nitro_workflow.policy.request import ATTESTATION_PREFIX
-
-    context = request.context
-    return {
-        context.names[key]: values
-        for key, values in context.values.items()
-        if not key.startswith(ATTESTATION_PREFIX)
-    }
+    return [with_document(request, document) for request in requests]
 
 
 def _policies(request: Request, options: Mapping[str, Any]) -> Policies:

@@ -32,6 +32,7 @@ from nitro_workflow.policy.evaluate import Deciding, Decision, Policies, evaluat
 from nitro_workflow.policy.explain import Explanation, explain
 from nitro_workflow.policy.grammar import parse_policy, parse_policy_leniently
 from nitro_workflow.policy.grants import Grant
+from nitro_workflow.policy.notes import notes
 from nitro_workflow.policy.outcomes import Check, StatementOutcome
 from nitro_workflow.policy.principals import Principal, PrincipalKind
 from nitro_workflow.policy.request import Request, RequestContext, pcr_values
@@ -58,6 +59,7 @@ __all__ = [
     "author",
     "evaluate",
     "explain",
+    "notes",
     "parse_policy",
     "parse_policy_leniently",
     "pcr_values",

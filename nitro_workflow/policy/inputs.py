@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.errors import PolicyError
 from nitro_workflow.policy.grants import Grant
 from nitro_workflow.policy.reading import read_json
-from nitro_workflow.policy.request import Request
+from nitro_workflow.policy.request import ATTESTATION_PREFIX, Request, RequestContext
 
-__all__ = ["parse_grants", "parse_measurements", "parse_requests"]
+if TYPE_CHECKING:
+    from nitro_workflow.attestation import AttestationDocument
+
+__all__ = ["parse_grants", "parse_measurements", "parse_requests", "with_document"]
 
 
 def parse_requests(source: bytes, *, where: str = "request") -> list[Request]:
@@ -26,6 +30,17 @@ def parse_requests(source: bytes, *, where: str = "request") -> list[Request]:
             raise
         value = [read_json(line, what=f"{where}, line {number}") for number, line in lines]
     return [Request.from_json(entry) for entry in (value if isinstance(value, list) else [value])]
+
+
+def with_document(request: Request, document: AttestationDocument) -> Request:
+    """Return the request with the PCRs of a document, which nobody verified, and no others."""
+    context = request.context
+    plain = {
+        context.names[key]: values
+        for key, values in context.values.items()
+        if not key.startswith(ATTESTATION_PREFIX)
+    }
+    return replace(request, context=RequestContext.what_if(plain, document=document))
 
 
 def parse_grants(source: bytes, *, where: str = "grants") -> tuple[Grant, ...]:

@@ -29,6 +29,7 @@ _MANAGED_POLICY = re.compile(r"arn:[^:]*:iam::aws:policy/.*", re.DOTALL)
 _RESERVED_ROLE = re.compile(
     r"arn:[^:]*:iam::[^:]*:role/(?:aws-reserved|aws-service-role)/.*", re.DOTALL
 )
+_ALIAS = re.compile(r"arn:[^:]*:kms:[^:]*:[^:]*:alias/.*", re.DOTALL)
 _MANAGED_ALIAS = re.compile(r"arn:[^:]*:kms:[^:]*:[^:]*:alias/aws/.*", re.DOTALL)
 _ALIAS_CHANGES = frozenset({"kms:createalias", "kms:deletealias", "kms:updatealias"})
 _SERVICE_LINKED = frozenset(
@@ -45,8 +46,7 @@ def never_allows(action: str, resource: str) -> str:
     """Return why AWS's own resource cannot be changed by this action, or ``""``."""
     service, _, operation = action.partition(":")
     if service == "iam":
-        changes = not operation.startswith(_READS)
-        if changes and _MANAGED_POLICY.fullmatch(resource):
+        if _MANAGED_POLICY.fullmatch(resource) and not operation.startswith(_READS):
             return "an AWS managed policy belongs to AWS: no account can change it"
         if _RESERVED_ROLE.fullmatch(resource) and _changes_role(action, resource):
             return "a reserved role belongs to an AWS service: only that service changes it"
@@ -64,5 +64,7 @@ def _changes_role(action: str, resource: str) -> bool:
 def requires_resource_policy(action: str, resource: str) -> bool:
     """Say whether nothing but the resource's own policy can open it: KMS keys, role trust."""
     if action.startswith("kms:"):
-        return _KEY.fullmatch(resource) is not None
+        # KMS resolves an alias to its key, whose policy then decides.
+        through_alias = action not in _ALIAS_CHANGES and _ALIAS.fullmatch(resource) is not None
+        return through_alias or _KEY.fullmatch(resource) is not None
     return action in _TRUST and _ROLE.fullmatch(resource) is not None

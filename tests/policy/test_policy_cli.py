@@ -208,3 +208,59 @@ def test_author_and_diff(run, files):
     assert json.loads(out)["without_attestation"] == {"old": "none", "new": "path"}
     run(*base, code=3)
     run(*base, "--pcrs", pcrs, "--context", "nothing", code=2)
+
+
+class Kms:
+    """Stands for boto3's client."""
+
+    def __init__(self, policy, grants):
+        self.policy, self.grants = policy, grants
+
+    def get_key_policy(self, KeyId, PolicyName):  # noqa: N803 - as botocore names them
+        from botocore.exceptions import ClientError
+
+        if self.policy is None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetKeyPolicy")
+        return {"Policy": json.dumps(self.policy)}
+
+    def get_paginator(self, name):
+        from botocore.exceptions import ClientError
+
+        if self.grants is None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, name)
+        return self
+
+    def paginate(self, KeyId):  # noqa: N803
+        return [{"Grants": self.grants}]
+
+
+def test_the_policy_of_a_key_is_fetched(run, files, monkeypatch):
+    asked = files("r", request(SESSION, "kms:Decrypt", KEY))
+    grant = {"GranteePrincipal": ROLE, "Operations": ["Decrypt"], "GrantId": "g"}
+
+    def client(policy, grants):
+        monkeypatch.setattr("boto3.client", lambda service, **options: Kms(policy, grants))
+
+    client(document(ADMIN, PINNED), [grant])
+    out, _ = run("explain", "--request", asked, "--key-arn", KEY, "--json")
+    assert json.loads(out)["deciding"][0]["grant"] == "g"
+    out, _ = run("who-can-decrypt", "--key-arn", KEY, code=1)
+    assert "grant_to_plaintext" in out
+    client(document(ADMIN, PINNED), None)
+    _, err = run("explain", "--request", asked, "--key-arn", KEY, code=1)
+    assert "grants could not be listed" in err
+    client(None, None)
+    _, err = run("explain", "--request", asked, "--key-arn", KEY, code=4)
+    assert "kms:GetKeyPolicy" in err
+    assert "AccessDeniedException" in err
+
+
+def test_the_script_itself():
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-c", "from nitro_workflow.cli import main; main()", "policy", "--help"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    for name in ("check", "explain", "who-can-decrypt", "author", "diff"):
+        assert name in done.stdout

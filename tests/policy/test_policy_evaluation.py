@@ -500,3 +500,10 @@ def test_attestation_keys_come_from_a_verified_document_only():
     assert (context.basis, context.attested) == ("verified", False)
     request = Request(Principal.parse(USER), "s3:GetObject", OBJECT, context=context)
     assert evaluate(request, Policies(identity=(ALL,))).basis == "verified"
+
+
+def test_an_alias_is_decided_by_its_keys_policy():
+    alias = f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/mine"
+    assert ask(SESSION, "kms:Decrypt", alias, identity=(ALL,)) == IMPLICIT
+    assert ask(SESSION, "kms:Decrypt", alias, policies=Policies(bucket(ROOT), (ALL,))) == YES
+    assert ask(SESSION, "kms:UpdateAlias", alias, identity=(ALL,)) == YES
