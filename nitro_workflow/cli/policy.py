@@ -117,19 +117,16 @@ def explain(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     The request is {"principal", "action", "resource", "resource_account", "context": {"key":
     ["value", …]}}. Exit code 0 when every request is allowed, 1 when one is denied.
     """
+    from nitro_workflow.policy import explain as explain_request
+
     met_on_aws = bool(options["cloudtrail"] or options["document"] or options["key_arn"])
     denied = False
-    for request in _requests(options):
-        explanation = _explain(request, options)
+    requests, given = _requests(options), _Given(options)
+    for request in requests:
+        explanation = explain_request(request, given.policies(request))
         denied = denied or not explanation.decision.allowed
         _show(explanation, as_json=as_json, met_on_aws=met_on_aws)
     ctx.exit(1 if denied else 0)
-
-
-def _explain(request: Request, options: Mapping[str, Any]) -> Explanation:
-    from nitro_workflow.policy import explain as explain_request
-
-    return explain_request(request, _policies(request, options))
 
 
 def _show(explanation: Explanation, *, as_json: bool, met_on_aws: bool) -> None:
@@ -172,35 +169,41 @@ def _requests(options: Mapping[str, Any]) -> list[Request]:
     return [with_document(request, document) for request in requests]
 
 
-def _policies(request: Request, options: Mapping[str, Any]) -> Policies:
-    from nitro_workflow.policy import Policies
+class _Given:
+    """The policies of the options, each read once however many requests there are."""
 
-    resource = _resource_policy(request, options)
-    grants = _grants(options["grants"]) or ()
-    if options["key_arn"]:
-        resource, grants = _fetch(options["key_arn"])
-    identity = (_policy(path, "identity") for path in options["identity_policy"])
-    return Policies(
-        resource,
-        tuple(entry for entry in identity if entry is not None),
-        _policy(options["boundary"], "boundary"),
-        _policy(options["session_policy"], "session"),
-        grants,
-    )
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        names = ("key_policy", "resource_policy", "key_arn")
+        if sum(bool(options[name]) for name in names) > 1:
+            raise UsageError(
+                "more than one policy of the resource",
+                expected="one of --key-policy, --resource-policy and --key-arn",
+            )
+        self.options = options
+        self.fetched = _fetch(options["key_arn"]) if options["key_arn"] else None
+        self.grants = self.fetched[1] if self.fetched else _grants(options["grants"]) or ()
+        self.identity = [_policy(path, "identity") for path in options["identity_policy"]]
+        self.boundary = _policy(options["boundary"], "boundary")
+        self.session = _policy(options["session_policy"], "session")
+        self.resources: dict[PolicyKind, Policy | None] = {}
 
+    def resource(self, action: str) -> Policy | None:
+        """Return the policy of the resource; for a role it is a trust policy."""
+        if self.fetched:
+            return self.fetched[0]
+        trust = action.lower().startswith(("sts:assumerole", "sts:tagsession", "sts:setsource"))
+        kind: PolicyKind = "trust" if trust else "resource"
+        if kind not in self.resources:
+            path = self.options["key_policy"] or self.options["resource_policy"]
+            self.resources[kind] = _policy(path, kind)
+        return self.resources[kind]
 
-def _resource_policy(request: Request, options: Mapping[str, Any]) -> Policy | None:
-    given = [
-        options[name] for name in ("key_policy", "resource_policy", "key_arn") if options[name]
-    ]
-    if len(given) > 1:
-        raise UsageError(
-            "more than one policy of the resource",
-            expected="one of --key-policy, --resource-policy and --key-arn",
-        )
-    trust = request.action.lower().startswith(("sts:assumerole", "sts:tagsession", "sts:setsource"))
-    kind: PolicyKind = "trust" if trust else "resource"
-    return _policy(options["key_policy"] or options["resource_policy"], kind)
+    def policies(self, request: Request) -> Policies:
+        from nitro_workflow.policy import Policies
+
+        identity = tuple(entry for entry in self.identity if entry is not None)
+        resource = self.resource(request.action)
+        return Policies(resource, identity, self.boundary, self.session, self.grants)
 
 
 def _fetch(key_arn: str) -> tuple[Policy, tuple[Grant, ...]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nitro_workflow.policy.actions import CHANGERS, PLAINTEXT
+from nitro_workflow.policy.actions import CHANGERS, PLAINTEXT, RECIPIENT
 from nitro_workflow.policy.document import Policy, Statement
 from nitro_workflow.policy.evaluate import Policies, evaluate
 from nitro_workflow.policy.findings import (
@@ -161,7 +161,8 @@ def _ways(subject: Subject, policy: Policy, actions: tuple[str, ...]) -> Iterato
     for statement in policy.allows:
         for action in actions_of(statement, actions):
             attested = needs_document(statement)
-            document = _fitting_document(statement) if attested else None
+            carries = attested and action.lower() in RECIPIENT
+            document = _fitting_document(statement) if carries else None
             witness = subject.allowed(statement, action, document)
             yield Way(
                 action, statement.label, _principals(statement), attested, _pcrs(statement),
@@ -198,6 +199,8 @@ def _fitting_document(statement: Statement) -> dict[str, str]:
 
 
 def _why_not(policy: Policy, statement: Statement, action: str) -> str:
+    if needs_document(statement) and action.lower() not in RECIPIENT:
+        return f"{action} cannot carry a document, which the statement asks for"
     deny = blanket(policy, action)
     if deny and not needs_document(statement):
         return f"denied by {deny.label}"

@@ -17,7 +17,8 @@ __all__ = ["notes"]
 
 _MULTIVALUED = frozenset(
     {"aws:calledvia", "aws:principalorgpaths", "aws:principalservicenameslist",
-     "aws:sourceorgpaths", "aws:resourceorgpaths", "aws:tagkeys", "kms:encryptioncontextkeys", "kms:grantoperations",
+     "aws:sourceorgpaths", "aws:resourceorgpaths", "aws:tagkeys", "kms:encryptioncontextkeys",
+     "kms:grantoperations",
      "kms:resourcealiases"}
 )  # fmt: skip
 _GLOBAL = frozenset(

@@ -214,6 +214,16 @@ def test_nobody_may_change_the_policy():
     check(never)
 
 
+def test_no_document_reaches_what_has_no_recipient():
+    analysis = analyse(key_policy(ADMIN, inside({0: GOOD[0]}, action="kms:*")))
+    ways = {way.action: way for way in (*analysis.ways, *analysis.changers) if way.attested}
+    assert ways["kms:Decrypt"].witness
+    for action in ("kms:ReEncryptFrom", "kms:PutKeyPolicy", "kms:CreateGrant"):
+        assert ways[action].witness is None
+        assert "cannot carry a document" in ways[action].effect
+    assert analysis.without_attestation == "none"
+
+
 def test_who_and_under_which_pcrs():
     analysis = analyse(
         key_policy(ADMIN, inside({0: GOOD[0], 3: GOOD[3]}), to(ROOT, allow("kms:Dec*")))
