@@ -10,35 +10,29 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice, pairwise
+from itertools import islice
 from threading import Lock
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
+from cryptography.hazmat.primitives.hashes import SHA384
 
-from nitro_workflow.attestation.document import Finding
+from nitro_workflow.attestation.certificate import (
+    ECDSA_WITH_SHA384,
+    CertificateRecord,
+    parse_certificate,
+)
+from nitro_workflow.attestation.document import MAX_CABUNDLE, Finding
+from nitro_workflow.errors import CertificateError
 
 __all__ = ["CACHED_LINKS", "Chain", "Links", "build_chain", "check_validity"]
 
 CACHED_LINKS = 1_024
 """Pairs of certificates that are remembered, some 1.5 KiB each: instances share what is above."""
 
-_CURVE = "secp384r1"
-# What cryptography raises for bytes that are not a certificate; UserWarning where warnings are
-# errors, for what it still reads but will refuse one day.
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    UserWarning,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-_UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
+_NAMES = tuple(f"cabundle[{position}]" for position in range(MAX_CABUNDLE))
+_SCHEME = ec.ECDSA(SHA384())
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +40,23 @@ class Chain:
     """Certificates from the root to the leaf, as given, and what is wrong with them at any time.
 
     ``windows`` are the times from and until which each is valid. ``leaf_key`` is None where the
-    leaf has no P-384 key. ``readable`` is False where one of them is not a certificate.
+    leaf has no P-384 key.
     """
 
     ders: tuple[bytes, ...]
     windows: tuple[tuple[datetime, datetime], ...]
     leaf_key: ec.EllipticCurvePublicKey | None
     findings: tuple[Finding, ...]
-    readable: bool = True
 
 
 @dataclass(slots=True)
 class Links:
-    """Remembers by their bytes which certificates issued which. Safe between threads."""
+    """Remembers by their bytes which certificates issued which. Safe between threads.
 
+    ``root`` is the certificate that is trusted, read once.
+    """
+
+    root: CertificateRecord | None = None
     _held: OrderedDict[tuple[bytes, bytes], None] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -74,6 +71,10 @@ class Links:
             if len(self._held) > CACHED_LINKS:
                 self._held.popitem(last=False)
 
+    def read(self, der: bytes) -> CertificateRecord:
+        """Return a certificate's record. Raises `CertificateError`."""
+        return self.root if self.root and self.root.der == der else parse_certificate(der)
+
 
 def build_chain(
     cabundle: Sequence[bytes],
@@ -87,34 +88,20 @@ def build_chain(
     ``cabundle`` is root first, all DER. ``links`` spares the signatures that held before;
     ``first_only`` stops at the first finding. Never raises for bad bytes: see ``findings``.
     """
+    links = links or Links()
     ders = (*cabundle, leaf) if leaf is not None else tuple(cabundle)
-    names = [*(f"cabundle[{i}]" for i in range(len(cabundle))), "certificate"]
-    certificates, findings = _load(ders, names)
-    if len(certificates) != len(ders) or leaf is None or not cabundle:
-        return _broken(ders, certificates, findings, has_leaf=leaf is not None)
-    found = _check(ders, certificates, names, links or Links())
-    findings += islice(found, 1) if first_only else found
-    windows = tuple((c.not_valid_before_utc, c.not_valid_after_utc) for c in certificates)
-    return Chain(ders, windows, _p384(certificates[-1]), tuple(findings))
-
-
-def _check(
-    ders: Sequence[bytes],
-    certificates: Sequence[x509.Certificate],
-    names: Sequence[str],
-    links: Links,
-) -> Iterator[Finding]:
-    yield from _twice(ders, names)
-    for position, certificate in enumerate(certificates):
-        yield from _own_rules(certificate, names[position], len(certificates) - 2 - position)
-    for position, (issuer, subject) in enumerate(pairwise(certificates)):
-        pair = ders[position], ders[position + 1]
-        if links.holds(*pair):
-            continue
-        broken = _link(issuer, subject, names[position], names[position + 1])
-        yield from broken
-        if not broken:
-            links.note(*pair)
+    names = (*_NAMES[: len(cabundle)], "certificate")
+    records, findings = _read(ders, names, links)
+    if findings:
+        return Chain(ders, (), None, tuple(findings))
+    windows = tuple((record.start, record.end) for record in records)
+    if leaf is None or not cabundle:
+        missing = "certificate" if leaf is None else "cabundle"
+        none = Finding("no certificates", "certificates from the root to the leaf", missing)
+        return Chain(ders, windows, records[-1].key if leaf else None, (none,))
+    found = _check(records, names, links)
+    broken = tuple(islice(found, 1) if first_only else found)
+    return Chain(ders, windows, records[-1].key, broken)
 
 
 def check_validity(chain: Chain, at: datetime) -> list[Finding]:
@@ -136,40 +123,37 @@ def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _load(
-    ders: Sequence[bytes], names: Sequence[str]
-) -> tuple[list[x509.Certificate], list[Finding]]:
-    certificates, findings = [], []
+def _read(
+    ders: Sequence[bytes], names: Sequence[str], links: Links
+) -> tuple[list[CertificateRecord], list[Finding]]:
+    records, findings = [], []
     for der, name in zip(ders, names, strict=False):
         try:
-            certificate = x509.load_der_x509_certificate(der)
-            _ = certificate.extensions
-        except _UNREADABLE as error:
-            text = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-            findings.append(Finding(f"not a certificate: {text}", "X.509 in DER", name))
+            records.append(links.read(der))
+        except CertificateError as error:
+            findings.append(Finding(error.found, error.expected, name))
+    return records, findings
+
+
+def _check(
+    records: Sequence[CertificateRecord], names: Sequence[str], links: Links
+) -> Iterator[Finding]:
+    yield from _twice(records, names)
+    for position, record in enumerate(records):
+        yield from _own_rules(record, names[position], len(records) - 2 - position)
+    for position, subject in enumerate(records[1:]):
+        issuer = records[position]
+        if links.holds(issuer.der, subject.der):
+            continue
+        broken = _link(issuer, subject, names[position], names[position + 1])
+        if broken is None:
+            links.note(issuer.der, subject.der)
         else:
-            certificates.append(certificate)
-    return certificates, findings
+            yield broken
 
 
-def _broken(
-    ders: tuple[bytes, ...],
-    certificates: list[x509.Certificate],
-    findings: list[Finding],
-    *,
-    has_leaf: bool,
-) -> Chain:
-    """Keep what can still be told of a chain that does not reach from a root to the leaf."""
-    if not findings:
-        missing = "cabundle" if has_leaf else "certificate"
-        findings = [Finding("no certificates", "certificates from the root to the leaf", missing)]
-    whole = has_leaf and len(certificates) == len(ders)
-    windows = tuple((c.not_valid_before_utc, c.not_valid_after_utc) for c in certificates)
-    leaf_key = _p384(certificates[-1]) if whole and certificates else None
-    return Chain(ders, windows if whole else (), leaf_key, tuple(findings), whole)
-
-
-def _twice(ders: Sequence[bytes], names: Sequence[str]) -> Iterable[Finding]:
+def _twice(records: Sequence[CertificateRecord], names: Sequence[str]) -> Iterable[Finding]:
+    ders = [record.der for record in records]
     return [
         Finding("a certificate that occurs before", "each certificate once", names[position])
         for position, der in enumerate(ders)
@@ -177,66 +161,54 @@ def _twice(ders: Sequence[bytes], names: Sequence[str]) -> Iterable[Finding]:
     ]
 
 
-def _p384(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey | None:
-    try:
-        key = certificate.public_key()
-    except _UNREADABLE:
-        return None
-    is_p384 = isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == _CURVE
-    return key if is_p384 and isinstance(key, ec.EllipticCurvePublicKey) else None
-
-
-def _own_rules(certificate: x509.Certificate, name: str, cas_below: int) -> list[Finding]:
+def _own_rules(record: CertificateRecord, name: str, cas_below: int) -> Iterator[Finding]:
     """Check what one certificate must be; ``cas_below`` is -1 for the leaf (RFC 5280 §6.1.4)."""
-    findings = []
-    if certificate.version is not x509.Version.v3:
-        findings.append(Finding(certificate.version.name, "X.509 version 3", name))
-    if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA384:
-        oid = certificate.signature_algorithm_oid.dotted_string
-        findings.append(Finding(f"signature algorithm {oid}", "ecdsa-with-SHA384", name))
-    if _p384(certificate) is None:
-        findings.append(Finding("a key that is not on P-384", "a P-384 key", name))
-    by_oid = {extension.oid: extension for extension in certificate.extensions}
-    for oid, extension in by_oid.items():
-        if extension.critical and oid not in _UNDERSTOOD:
-            text = f"critical extension {oid.dotted_string}"
-            findings.append(Finding(text, "no critical extension but the known", name))
-    constraints = by_oid.get(ExtensionOID.BASIC_CONSTRAINTS)
-    usage = by_oid.get(ExtensionOID.KEY_USAGE)
-    findings += _constraints(constraints.value if constraints else None, name, cas_below)
-    findings += _usage(usage.value if usage else None, name, is_leaf=cas_below < 0)
-    return findings
+    if record.version is not x509.Version.v3:
+        yield Finding(record.version.name, "X.509 version 3", name)
+    # Both must be the same (RFC 5280 §4.1.1.2): only the inner one is signed.
+    for algorithm in (record.inner_algorithm, record.outer_algorithm):
+        if algorithm != ECDSA_WITH_SHA384:
+            text = f"signature algorithm {algorithm.hex()[:64]}"
+            yield Finding(text, f"ecdsa-with-SHA384, {ECDSA_WITH_SHA384.hex()}", name)
+    if record.key is None:
+        yield Finding("a key that is not on P-384", "a P-384 key", name)
+    for oid in record.critical:
+        yield Finding(f"critical extension {oid}", "no critical extension but the known", name)
+    yield from _constraints(record.constraints, name, cas_below)
+    yield from _usage(record.usage, name, is_leaf=cas_below < 0)
 
 
-def _constraints(value: x509.ExtensionType | None, name: str, cas_below: int) -> list[Finding]:
-    is_ca = isinstance(value, x509.BasicConstraints) and value.ca
+def _constraints(
+    value: x509.BasicConstraints | None, name: str, cas_below: int
+) -> Iterator[Finding]:
     if cas_below < 0:
-        return [Finding("a leaf that is a CA", "CA=false", name)] if is_ca else []
-    if not isinstance(value, x509.BasicConstraints) or not value.ca:
-        return [Finding("an issuer that is not a CA", "basicConstraints with CA=true", name)]
-    if value.path_length is not None and cas_below > value.path_length:
+        if value is not None and value.ca:
+            yield Finding("a leaf that is a CA", "CA=false", name)
+    elif value is None or not value.ca:
+        yield Finding("an issuer that is not a CA", "basicConstraints with CA=true", name)
+    elif value.path_length is not None and cas_below > value.path_length:
         found = f"path length {value.path_length} above {cas_below} more CAs"
-        return [Finding(found, f"a path length of at least {cas_below}", name)]
-    return []
+        yield Finding(found, f"a path length of at least {cas_below}", name)
 
 
-def _usage(value: x509.ExtensionType | None, name: str, *, is_leaf: bool) -> list[Finding]:
-    if not isinstance(value, x509.KeyUsage):
-        return [Finding("no keyUsage", "keyUsage (RFC 5280 §4.2.1.3)", name)]
-    if is_leaf and not value.digital_signature:
-        return [Finding("keyUsage without digitalSignature", "digitalSignature", name)]
-    if not is_leaf and not value.key_cert_sign:
-        return [Finding("keyUsage without keyCertSign", "keyCertSign", name)]
-    return []
+def _usage(value: x509.KeyUsage | None, name: str, *, is_leaf: bool) -> Iterator[Finding]:
+    if value is None:
+        yield Finding("no keyUsage", "keyUsage (RFC 5280 §4.2.1.3)", name)
+    elif is_leaf and not value.digital_signature:
+        yield Finding("keyUsage without digitalSignature", "digitalSignature", name)
+    elif not is_leaf and not value.key_cert_sign:
+        yield Finding("keyUsage without keyCertSign", "keyCertSign", name)
 
 
 def _link(
-    issuer: x509.Certificate, subject: x509.Certificate, issuer_name: str, name: str
-) -> list[Finding]:
+    issuer: CertificateRecord, subject: CertificateRecord, above: str, name: str
+) -> Finding | None:
+    if subject.issuer != issuer.subject:
+        return Finding("another issuer's name", f"the subject name of {above}", name)
+    if issuer.key is None:
+        return Finding("no key to check the signature with", f"a P-384 key in {above}", name)
     try:
-        subject.verify_directly_issued_by(issuer)
+        issuer.key.verify(subject.signature, subject.signed, _SCHEME)
     except InvalidSignature:
-        return [Finding("signature does not hold", f"signed by the key of {issuer_name}", name)]
-    except _UNREADABLE as error:
-        return [Finding(f"not issued by {issuer_name}: {error}", "the next link", name)]
-    return []
+        return Finding("signature does not hold", f"signed by the key of {above}", name)
+    return None

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,14 +113,14 @@ def examine(data: bytes) -> Reading:
     wrong = _payload_rules(root, base)
     if wrong:
         return _unreadable(data, sign1, (*shape, *wrong))
-    spans = _spans(sign1, root)
+    spans = _Spans(sign1, root)
     values, fields, kind = _read_fields(payload)
     unknown = tuple(name for name in payload if name not in _RULES and name not in _PCR_FIELDS)
     return Reading(data, sign1, payload, values, kind, spans, unknown, tuple(shape), tuple(fields))
 
 
 def _unreadable(data: bytes, sign1: Sign1 | None, shape: tuple[Finding, ...]) -> Reading:
-    spans = {} if sign1 is None else _outer_spans(sign1)
+    spans: Mapping[str, FieldSpan] = {} if sign1 is None else _Spans(sign1, None)
     return Reading(data, sign1, None, {}, None, spans, (), shape, ())
 
 
@@ -168,13 +168,45 @@ def _payload_rules(root: cbor.Item, base: int) -> list[Finding]:
     ]
 
 
-def _outer_spans(sign1: Sign1) -> dict[str, FieldSpan]:
-    return {name: FieldSpan(*span) for name, span in sign1.spans.items()}
+class _Spans(Mapping[str, FieldSpan]):
+    """The byte ranges of a document by name, worked out when they are first looked at."""
+
+    __slots__ = ("_root", "_sign1", "_table")
+
+    def __init__(self, sign1: Sign1, root: cbor.Item | None) -> None:
+        self._sign1 = sign1
+        self._root = root
+        self._table: dict[str, FieldSpan] | None = None
+
+    def _ranges(self) -> dict[str, FieldSpan]:
+        if self._table is None:
+            self._table = _ranges(self._sign1, self._root)
+        return self._table
+
+    def __getitem__(self, name: str) -> FieldSpan:
+        return self._ranges()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ranges())
+
+    def __len__(self) -> int:
+        return len(self._ranges())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and self._ranges() == dict(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._ranges().items()))
+
+    def __repr__(self) -> str:
+        return repr(self._ranges())
 
 
-def _spans(sign1: Sign1, root: cbor.Item) -> dict[str, FieldSpan]:
+def _ranges(sign1: Sign1, root: cbor.Item | None) -> dict[str, FieldSpan]:
     base = sign1.spans["payload"].content
-    spans = _outer_spans(sign1)
+    spans = {name: FieldSpan(*span) for name, span in sign1.spans.items()}
+    if root is None:
+        return spans
 
     def note(name: str, item: cbor.Item) -> None:
         spans[name] = FieldSpan(item.start + base, item.content + base, item.end + base, base)

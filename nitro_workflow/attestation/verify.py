@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Literal
 
+from nitro_workflow.attestation.certificate import parse_certificate
 from nitro_workflow.attestation.chain import Chain, Links, build_chain
 from nitro_workflow.attestation.document import AttestationDocument, time_of
 from nitro_workflow.attestation.parse import Reading, examine
@@ -53,7 +54,7 @@ class Verifier:
         self._root = parse_root(root)
         self._fingerprint = fingerprint(self._root)
         self._chains: OrderedDict[tuple[bytes, ...], Chain] = OrderedDict()
-        self._links = Links()
+        self._links = Links(parse_certificate(self._root))
         self._lock = Lock()
 
     @classmethod
@@ -204,6 +205,7 @@ class Verifier:
             reading=reading,
             chain=self._chain(reading, first_only=first_only),
             root=self._root,
+            root_fingerprint=self._fingerprint,
             at=moment,
             time_source="document" if at == "document" else "given",
             expected=expected,

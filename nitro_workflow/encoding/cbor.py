@@ -163,6 +163,8 @@ class _Scanner:
         major, low = initial >> 5, initial & 31
         if low < 24:
             argument, content = low, start + 1
+            if major == 0:
+                return Item("uint", start, content, content, low, ())
         elif low == 31:
             return self._indefinite(start, major, depth)
         else:
@@ -231,8 +233,9 @@ class _Scanner:
             )
         children = []
         end = content
+        read = self.item
         for _ in range(count):
-            child = self.item(end, depth + 1)
+            child = read(end, depth + 1)
             end = child.end
             children.append(child)
         if major == 5:
@@ -262,15 +265,16 @@ class _Scanner:
 
     def _check_keys(self, children: list[Item]) -> None:
         seen = set()
-        for key in children[::2]:
-            if key.kind not in _KEY_KINDS:
+        data = self.data
+        for kind, start, _, end, _, _ in children[::2]:
+            if kind not in _KEY_KINDS:
                 raise EncodingError(
-                    f"a map key that is {key.kind}", expected="integer or string", offset=key.start
+                    f"a map key that is {kind}", expected="integer or string", offset=start
                 )
             # Heads are shortest, so equal values have equal bytes.
-            encoded = self.data[key.start : key.end]
+            encoded = data[start:end]
             if encoded in seen:
-                raise EncodingError("a key twice", expected="each key once", offset=key.start)
+                raise EncodingError("a key twice", expected="each key once", offset=start)
             seen.add(encoded)
 
     def _tag(self, start: int, content: int, number: int, depth: int) -> Item:

@@ -55,11 +55,15 @@ class Algorithm(NamedTuple):
     size: int
 
 
-_ALGORITHMS = (
-    Algorithm("ES256", -7, "secp256r1", hashes.SHA256(), 32),
-    Algorithm("ES384", -35, "secp384r1", hashes.SHA384(), 48),
-    Algorithm("ES512", -36, "secp521r1", hashes.SHA512(), 66),
-)
+_ALGORITHMS = {
+    algorithm.curve: algorithm
+    for algorithm in (
+        Algorithm("ES256", -7, "secp256r1", hashes.SHA256(), 32),
+        Algorithm("ES384", -35, "secp384r1", hashes.SHA384(), 48),
+        Algorithm("ES512", -36, "secp521r1", hashes.SHA512(), 66),
+    )
+}
+_HEADERS = {name: cbor.dumps({1: algorithm.id}) for name, algorithm in _ALGORITHMS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +163,10 @@ def parse_sign1(data: bytes, *, limits: cbor.Limits = cbor.DEFAULT_LIMITS) -> Si
 
 def algorithm_of(key: ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) -> Algorithm:
     """Return the algorithm that goes with the key's curve. Raises `EncodingError` for others."""
-    for algorithm in _ALGORITHMS:
-        if algorithm.curve == key.curve.name:
-            return algorithm
-    raise EncodingError(
-        f"a key on {key.curve.name}",
-        expected="P-256, P-384 or P-521",
-        where="key",
-    )
+    curve = key.curve.name
+    if curve not in _ALGORITHMS:
+        raise EncodingError(f"a key on {curve}", expected="P-256, P-384 or P-521", where="key")
+    return _ALGORITHMS[curve]
 
 
 def verify_sign1(message: Sign1, public_key: ec.EllipticCurvePublicKey) -> bool:
@@ -179,14 +179,12 @@ def verify_sign1(message: Sign1, public_key: ec.EllipticCurvePublicKey) -> bool:
     algorithm = algorithm_of(public_key)
     if len(message.signature) != 2 * algorithm.size:
         return False
-    if message.protected != cbor.dumps({1: algorithm.id}):
+    if message.protected != _HEADERS[algorithm.curve]:
         return False
     from nitro_workflow.encoding import _pycose
 
-    r, s = (
-        int.from_bytes(half, "big")
-        for half in (message.signature[: algorithm.size], message.signature[algorithm.size :])
-    )
+    r = int.from_bytes(message.signature[: algorithm.size], "big")
+    s = int.from_bytes(message.signature[algorithm.size :], "big")
     try:
         public_key.verify(
             encode_dss_signature(r, s),

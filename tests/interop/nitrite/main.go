@@ -1,7 +1,7 @@
 // Command nitrite asks github.com/hf/nitrite about attestation documents.
 //
 //	nitrite judge [ROOT.pem]        reads "SECONDS PATH" lines, prints one JSON verdict for each
-//	nitrite bench PATH SECONDS N    verifies one document N times, prints documents a second
+//	nitrite bench [ROOT.pem]        reads the same lines, verifies all, prints documents a second
 package main
 
 import (
@@ -38,15 +38,29 @@ func options(seconds string, roots *x509.CertPool) nitrite.VerifyOptions {
 	return nitrite.VerifyOptions{Roots: roots, CurrentTime: time.Unix(moment, 0)}
 }
 
-func judge(roots *x509.CertPool) {
-	encoder := json.NewEncoder(os.Stdout)
+type question struct {
+	seconds, path string
+	data          []byte
+}
+
+func questions() []question {
+	var asked []question
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		seconds, path, _ := strings.Cut(lines.Text(), " ")
 		data, err := os.ReadFile(path)
 		check(err)
-		result, err := nitrite.Verify(data, options(seconds, roots))
-		row := verdict{Path: path, Accepted: err == nil}
+		asked = append(asked, question{seconds, path, data})
+	}
+	check(lines.Err())
+	return asked
+}
+
+func judge(roots *x509.CertPool) {
+	encoder := json.NewEncoder(os.Stdout)
+	for _, one := range questions() {
+		result, err := nitrite.Verify(one.data, options(one.seconds, roots))
+		row := verdict{Path: one.path, Accepted: err == nil}
 		if err != nil {
 			row.Error = err.Error()
 		}
@@ -56,38 +70,36 @@ func judge(roots *x509.CertPool) {
 		}
 		check(encoder.Encode(row))
 	}
-	check(lines.Err())
 }
 
-func bench(path, seconds, count string) {
-	data, err := os.ReadFile(path)
-	check(err)
-	total, err := strconv.Atoi(count)
-	check(err)
-	given := options(seconds, nil)
+func bench(roots *x509.CertPool) {
+	asked := questions()
 	started := time.Now()
-	for i := 0; i < total; i++ {
-		_, err := nitrite.Verify(data, given)
+	for _, one := range asked {
+		_, err := nitrite.Verify(one.data, options(one.seconds, roots))
 		check(err)
 	}
-	fmt.Printf("%.1f\n", float64(total)/time.Since(started).Seconds())
+	fmt.Printf("%.1f\n", float64(len(asked))/time.Since(started).Seconds())
+}
+
+func rootsFrom(path string) *x509.CertPool {
+	pem, err := os.ReadFile(path)
+	check(err)
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		check(fmt.Errorf("no certificate in %s", path))
+	}
+	return roots
 }
 
 func main() {
-	switch {
-	case len(os.Args) == 2 && os.Args[1] == "judge":
-		judge(nil)
-	case len(os.Args) == 3 && os.Args[1] == "judge":
-		pem, err := os.ReadFile(os.Args[2])
-		check(err)
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(pem) {
-			check(fmt.Errorf("no certificate in %s", os.Args[2]))
-		}
-		judge(roots)
-	case len(os.Args) == 5 && os.Args[1] == "bench":
-		bench(os.Args[2], os.Args[3], os.Args[4])
-	default:
-		check(fmt.Errorf("usage: nitrite judge [ROOT.pem] | bench PATH SECONDS N"))
+	commands := map[string]func(*x509.CertPool){"judge": judge, "bench": bench}
+	if len(os.Args) < 2 || len(os.Args) > 3 || commands[os.Args[1]] == nil {
+		check(fmt.Errorf("usage: nitrite judge|bench [ROOT.pem]"))
 	}
+	var roots *x509.CertPool // nil: the root that nitrite comes with, AWS's
+	if len(os.Args) == 3 {
+		roots = rootsFrom(os.Args[2])
+	}
+	commands[os.Args[1]](roots)
 }

@@ -1,0 +1,140 @@
+"""One certificate of a chain as a plain record: what the rules of `chain` look at, read once.
+
+cryptography reads and checks the whole certificate. Names, algorithm identifiers and what is signed
+are then taken from the bytes as they are: RFC 5280 §7.1 lets names be compared by their bytes, and
+AWS's issuer and subject names are identical.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtensionOID
+
+from nitro_workflow.errors import CertificateError
+
+__all__ = ["ECDSA_WITH_SHA384", "CertificateRecord", "parse_certificate"]
+
+ECDSA_WITH_SHA384 = bytes.fromhex("300a06082a8648ce3d040303")
+"""AlgorithmIdentifier of ecdsa-with-SHA384, without parameters (RFC 5758 §3.2)."""
+
+_CURVE = "secp384r1"
+_VERSION_TAG = 0xA0
+_UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
+# What cryptography raises for bytes that are not a certificate; UserWarning where warnings are
+# errors, for what it still reads but will refuse one day.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UserWarning,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+class CertificateRecord(NamedTuple):
+    """What a certificate says. Bytes are DER; nothing of it has been verified.
+
+    ``key`` is None where it is not on P-384. ``constraints`` and ``usage`` are None where the
+    extension is missing. ``critical`` has the OIDs of critical extensions that are not understood.
+    """
+
+    der: bytes
+    issuer: bytes
+    subject: bytes
+    inner_algorithm: bytes
+    outer_algorithm: bytes
+    signed: bytes
+    signature: bytes
+    version: x509.Version
+    start: datetime
+    end: datetime
+    key: ec.EllipticCurvePublicKey | None
+    constraints: x509.BasicConstraints | None
+    usage: x509.KeyUsage | None
+    critical: tuple[str, ...]
+
+
+def parse_certificate(der: bytes) -> CertificateRecord:
+    """Return the record of one DER certificate. Raises `CertificateError`."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        extensions = certificate.extensions
+    except _UNREADABLE as error:
+        text = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise CertificateError(f"not a certificate: {text}", expected="X.509 in DER") from error
+    constraints, usage, critical = None, None, []
+    for extension in extensions:
+        value = extension.value
+        if isinstance(value, x509.BasicConstraints):
+            constraints = value
+        elif isinstance(value, x509.KeyUsage):
+            usage = value
+        elif extension.critical and extension.oid not in _UNDERSTOOD:
+            critical.append(extension.oid.dotted_string)
+    signed, outer, signature = _elements(der, 0, 3)
+    tbs = _elements(signed, 0, 6)
+    # After the version, where there is one: serialNumber, signature, issuer, validity, subject.
+    first = 1 if tbs[0][0] == _VERSION_TAG else 0
+    return CertificateRecord(
+        der=der,
+        issuer=tbs[first + 2],
+        subject=tbs[first + 4],
+        inner_algorithm=tbs[first + 1],
+        outer_algorithm=outer,
+        signed=signed,
+        signature=_bit_string(signature),
+        version=certificate.version,
+        start=certificate.not_valid_before_utc,
+        end=certificate.not_valid_after_utc,
+        key=_p384(certificate),
+        constraints=constraints,
+        usage=usage,
+        critical=tuple(critical),
+    )
+
+
+def _p384(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey | None:
+    try:
+        key = certificate.public_key()
+    except _UNREADABLE:
+        return None
+    return key if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == _CURVE else None
+
+
+def _elements(der: bytes, start: int, count: int) -> list[bytes]:
+    """Return the first ``count`` elements of the constructed value at ``start`` (RFC 5280 §4.1)."""
+    offset, end = _content(der, start)
+    elements: list[bytes] = []
+    while offset < end and len(elements) < count:
+        stop = _content(der, offset)[1]
+        elements.append(der[offset:stop])
+        offset = stop
+    if len(elements) < count:
+        raise CertificateError(f"{len(elements)} elements", expected=f"{count} elements")
+    return elements
+
+
+def _content(der: bytes, start: int) -> tuple[int, int]:
+    """Return where the content of the element at ``start`` begins and ends."""
+    if start + 2 > len(der):
+        raise CertificateError("the end of the certificate", expected="an element")
+    length = der[start + 1]
+    if length < 0x80:
+        return start + 2, start + 2 + length
+    begin = start + 2 + (length & 0x7F)
+    return begin, begin + int.from_bytes(der[start + 2 : begin], "big")
+
+
+def _bit_string(der: bytes) -> bytes:
+    begin, end = _content(der, 0)
+    if der[begin : begin + 1] != b"\x00":
+        raise CertificateError("a signature of broken bytes", expected="no unused bits")
+    return der[begin + 1 : end]
