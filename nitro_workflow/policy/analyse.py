@@ -15,14 +15,8 @@ from typing import Any, Literal
 from nitro_workflow.policy.actions import CHANGERS, PLAINTEXT, RECIPIENT
 from nitro_workflow.policy.document import Policy, Statement
 from nitro_workflow.policy.evaluate import Policies, evaluate
-from nitro_workflow.policy.findings import (
-    Finding,
-    Severity,
-    Subject,
-    actions_of,
-    lock_out,
-    statement_findings,
-)
+from nitro_workflow.policy.finding import Finding, Severity, Subject, actions_of
+from nitro_workflow.policy.findings import lock_out, statement_findings
 from nitro_workflow.policy.fragment import FRAGMENT, blanket, needs_document, openings
 from nitro_workflow.policy.grants import Grant
 from nitro_workflow.policy.pcrs import parse_key
