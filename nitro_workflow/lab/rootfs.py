@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -44,6 +45,9 @@ ENVIRONMENT = {"HOME": "/", "LANG": "C.UTF-8", "PATH": "/usr/bin"}
 
 EMPTY_FOLDERS = ("dev", "proc", "run", "sys", "tmp")
 """Where an enclave's init mounts its filesystems. [src: sdk-bootstrap init/init.c]"""
+
+COMPILERS = 2
+"""Bare interpreters at a time."""
 
 _PARENTS_OWN = ("instance_role", "jobs", "records")
 
@@ -206,7 +210,7 @@ def _place(work: Path, part: _Part) -> None:
 
 
 # marshal writes a shared constant differently from one that nobody else holds. A bare interpreter
-# that does nothing else gives the same bytes every time; this process would not.
+# that does nothing else gives the same bytes every time, in any order; this process would not.
 _COMPILER = """
 import sys, marshal, _imp
 root, tag = sys.argv[1], sys.implementation.cache_tag
@@ -230,6 +234,18 @@ for line in sys.stdin:
 def _compile(work: Path, parts: list[_Part]) -> dict[str, str]:
     """Compile every module; return ``{path of .pyc: origin}``."""
     sources = [part for part in parts if part.path.endswith(".py")]
+    shares = [sources[at::COMPILERS] for at in range(COMPILERS)]
+    with ThreadPoolExecutor(COMPILERS) as pool:
+        list(pool.map(lambda share: _compile_share(work, share), shares))
+    tag = sys.implementation.cache_tag
+    compiled = {}
+    for part in sources:
+        path = PurePosixPath(part.path)
+        compiled[str(path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc")] = part.origin
+    return compiled
+
+
+def _compile_share(work: Path, sources: list[_Part]) -> None:
     done = subprocess.run(
         [interpreter(), "-I", "-S", "-B", "-c", _COMPILER, work],
         input="".join(f"{part.path}\n" for part in sources),
@@ -244,12 +260,6 @@ def _compile(work: Path, parts: list[_Part]) -> dict[str, str]:
             where="root filesystem",
             next="see that the packages are those of make lab",
         )
-    tag = sys.implementation.cache_tag
-    compiled = {}
-    for part in sources:
-        path = PurePosixPath(part.path)
-        compiled[str(path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc")] = part.origin
-    return compiled
 
 
 def _settle(work: Path) -> None:

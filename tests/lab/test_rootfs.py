@@ -111,6 +111,22 @@ def test_no_path_of_this_machine_is_in_compiled_code(built):
         assert not [place for place in here if place in data], path
 
 
+def test_compiled_code_depends_on_its_source_only(built, tmp_path):
+    """Not on what else was compiled before it, or in which order."""
+    from nitro_workflow.lab import rootfs
+
+    target, _ = built
+    names = sorted(str(path.relative_to(target)) for path in target.rglob("*.py"))[::-5]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((target / name).read_bytes())
+    rootfs._compile_share(tmp_path, [rootfs._Part(name, "") for name in names])
+    compiled = list(tmp_path.rglob("*.pyc"))
+    assert len(compiled) == len(names) > 100
+    for path in compiled:
+        assert path.read_bytes() == (target / path.relative_to(tmp_path)).read_bytes()
+
+
 def test_what_is_not_needed_is_not_there(built):
     target, report = built
     names = {name for name, _ in report.dependencies}
