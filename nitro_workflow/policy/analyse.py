@@ -127,7 +127,7 @@ def analyse(
     found = _findings(subject, policy, ways)
     return Analysis(
         without_attestation=_verdict(ways, unknown),
-        assumes=_assumptions(policy, grants, filled),
+        assumes=(*_assumptions(policy, grants, filled), *_cut_short(subject)),
         ways=ways,
         changers=changers,
         findings=tuple(sorted(found, key=lambda f: _ORDER[f.severity])),
@@ -149,6 +149,12 @@ def _assumptions(
     if grants is None and not fenced:
         assumed.append("the key has no grants")
     return tuple(assumed)
+
+
+def _cut_short(subject: Subject) -> tuple[str, ...]:
+    if not subject.budget.exhausted:
+        return ()
+    return ("what was not tried is not open: the policy is too large to try everything",)
 
 
 def _ways(subject: Subject, policy: Policy, actions: tuple[str, ...]) -> Iterator[Way]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nitro_workflow.policy.document import Statement
-from nitro_workflow.policy.evaluate import Policies
-from nitro_workflow.policy.witness import Witness, find, worst_case
+from nitro_workflow.policy.evaluate import Effect, Policies
+from nitro_workflow.policy.witness import Budget, Witness, find, worst_case
 
 __all__ = ["Finding", "Severity", "Subject", "actions_of", "attested_action"]
 
@@ -46,24 +46,30 @@ class Subject:
     def __init__(self, policies: Policies, key_arn: str) -> None:
         self.policies = worst_case(policies)
         self.key_arn = key_arn
+        self.budget = Budget()
+
+    def shown(
+        self, statement: Statement, action: str, document: dict[str, str] | None, effect: Effect
+    ) -> Witness | None:
+        """Return a request for the statement that is decided with this effect, or None."""
+        return find(
+            statement, action, self.policies, self.key_arn, document=document, effect=effect,
+            budget=self.budget,
+        )  # fmt: skip
 
     def allowed(
         self, statement: Statement, action: str, document: dict[str, str] | None
     ) -> Witness | None:
         """Return a request that the statement lets through, None where none was found."""
-        return find(statement, action, self.policies, self.key_arn, document=document)
+        return self.shown(statement, action, document, "allowed")
 
     def refused(
         self, statement: Statement, action: str, document: dict[str, str] | None
     ) -> Witness | None:
         """Return a request for the statement that is denied all the same, or None."""
-        for effect in ("implicitDeny", "explicitDeny"):
-            found = find(
-                statement, action, self.policies, self.key_arn, document=document, effect=effect
-            )
-            if found:
-                return found
-        return None
+        return self.shown(statement, action, document, "implicitDeny") or self.shown(
+            statement, action, document, "explicitDeny"
+        )
 
 
 def actions_of(statement: Statement, names: tuple[str, ...]) -> list[str]:

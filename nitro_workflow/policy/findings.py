@@ -13,7 +13,7 @@ from nitro_workflow.policy.pcrs import parse_key
 from nitro_workflow.policy.pins import pin_findings
 from nitro_workflow.policy.principals import Principal
 from nitro_workflow.policy.request import Request, RequestContext
-from nitro_workflow.policy.witness import STRANGER, Witness, find
+from nitro_workflow.policy.witness import STRANGER, Witness
 
 __all__ = ["lock_out", "statement_findings"]
 
@@ -121,7 +121,7 @@ def _no_recipient(subject: Subject, statement: Statement) -> Iterator[Finding]:
         witness = subject.refused(statement, action, None)
         says = "the Allow never applies to it"
     else:
-        witness = find(statement, action, subject.policies, subject.key_arn, effect="explicitDeny")
+        witness = subject.shown(statement, action, None, "explicitDeny")
         says = "the Deny always applies to it"
     if witness:
         yield Finding(
@@ -141,7 +141,7 @@ def lock_out(subject: Subject) -> Finding | None:
     if policy is None:
         return None
     able = [s for s in policy.allows if s.actions.matches(action.lower())]
-    if any(find(s, action, subject.policies, subject.key_arn) for s in able):
+    if any(subject.allowed(s, action, None) for s in able) or subject.budget.exhausted:
         return None
     absolute = [
         s for s in policy.denies

@@ -20,7 +20,16 @@ from nitro_workflow.policy.operators import parse_date, parse_number
 from nitro_workflow.policy.principals import Principal, PrincipalElement
 from nitro_workflow.policy.request import ATTESTATION_PREFIX, Request, RequestContext
 
-__all__ = ["KEY_ARN", "STRANGER", "Witness", "candidates", "document_values", "find", "worst_case"]
+__all__ = [
+    "KEY_ARN",
+    "STRANGER",
+    "Budget",
+    "Witness",
+    "candidates",
+    "document_values",
+    "find",
+    "worst_case",
+]
 
 KEY_ARN = "arn:aws:kms:us-east-1:111122223333:key/00000000-0000-0000-0000-000000000000"
 STRANGER = "arn:aws:sts::999999999999:assumed-role/AnyRole/witness"
@@ -37,6 +46,25 @@ _EVERYTHING = parse_policy(
     kind="identity",
     name="an identity policy that allows everything",
 )
+
+
+class Budget:
+    """How much trying one analysis may do, in statements looked at: about two seconds' worth."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = 1_500_000) -> None:
+        self.left = left
+
+    def spend(self, statements: int) -> bool:
+        """Take the cost of one decision; False when there is nothing left."""
+        self.left -= statements + 1
+        return self.left > 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Say whether a search was cut short."""
+        return self.left <= 0
 
 
 def worst_case(policies: Policies) -> Policies:
@@ -90,6 +118,7 @@ def find(
     *,
     document: Mapping[str, str] | None = None,
     effect: Effect = "allowed",
+    budget: Budget | None = None,
 ) -> Witness | None:
     """Look for a request to which the statement applies and that is decided with this effect.
 
@@ -97,13 +126,14 @@ def find(
     """
     conditions = [c for c in statement.conditions if not _is_attestation(c)]
     denies = policies.resource.denies if policies.resource else ()
+    size = len(policies.resource.statements) if policies.resource else 0
     others = [c for deny in denies for c in deny.conditions if not _is_attestation(c)]
     contexts = list(itertools.islice(_contexts(conditions, others), _MOST))
     tried = 0
     for principal in _callers(statement, conditions, key_arn):
         for values in contexts:
             tried += 1
-            if tried > _MOST:
+            if tried > _MOST or (budget and not budget.spend(size)):
                 return None
             context = RequestContext.what_if({**values, **(document or {})})
             request = Request(principal, action, key_arn, context=context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -291,3 +292,17 @@ def test_two_hundred_statements():
     assert len(analysis.ways) == 199
     assert analysis.without_attestation == "none"
     assert SESSION.split(":")[4] == ACCOUNT
+
+
+def test_the_search_has_an_end():
+    """A policy that resists every try is answered in bounded time, and not with "none"."""
+    opens = [to(f"arn:aws:iam::{ACCOUNT}:role/R{n}", allow("kms:*", Condition={
+        "StringEquals": {"kms:ViaService": "s"}})) for n in range(600)]  # fmt: skip
+    shuts = [to("*", deny("kms:*", Condition={"StringNotEquals": {"aws:PrincipalOrgID": f"o-{n}"}}))
+             for n in range(10)]  # fmt: skip
+    begin = time.process_time()
+    analysis = analyse(key_policy(*opens, *shuts))
+    assert time.process_time() - begin < 20
+    assert analysis.without_attestation == "unknown"
+    assert "too large to try everything" in analysis.to_text()
+    assert "lock_out" not in codes(analysis)
