@@ -9,9 +9,6 @@ a module would come from the image.
 
 from __future__ import annotations
 
-import array
-import fcntl
-import itertools
 import json
 import os
 import resource
@@ -26,15 +23,11 @@ if __name__ == "__main__":
 
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.host import linux, seccomp
-from nitro_workflow.image.eif import open_image
-from nitro_workflow.image.ramdisk import ramdisk_entries
-from nitro_workflow.image.unpack import unpack_entries
+from nitro_workflow.host.guest import Boot, reap, start, unpack, vsock_device
+from nitro_workflow.host.unsafe import run_without_sandbox
 
 WORK = "/tmp"  # noqa: S108 - a mount point in a mount namespace of our own
 DEVICES = ("null", "zero", "full", "random", "urandom")
-DEFAULT_PATH = "/sbin:/usr/sbin:/bin:/usr/bin"  # [src: sdk-bootstrap init/init.c]
-HEARTBEAT = b"\xb7"
-NSM = 3  # the descriptor an enclave finds its module at
 
 NAMESPACES = (
     linux.CLONE_NEWUSER
@@ -43,19 +36,6 @@ NAMESPACES = (
     | linux.CLONE_NEWIPC
     | linux.CLONE_NEWUTS
 )
-
-
-class Boot:
-    """The line to the hypervisor: JSON datagrams, sometimes with descriptors."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.sock = socket.socket(fileno=descriptor)
-
-    def tell(self, event: str, descriptors: list[int] | None = None, **fields: Any) -> None:
-        """Send one event."""
-        data = json.dumps({"event": event, **fields}).encode()
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors or []))]
-        self.sock.sendmsg([data], rights if descriptors else [])
 
 
 def main() -> int:
@@ -68,6 +48,8 @@ def main() -> int:
         linux.die_with_parent()
         if os.getppid() != spec["parent"]:
             return 1
+        if spec["unsafe_folder"] is not None:
+            return run_without_sandbox(spec, boot)
         stage = "namespaces"
         _leave_namespaces(spec)
         stage = "mounts"
@@ -143,7 +125,7 @@ def _init(spec: dict[str, Any], boot: Boot, trees: dict[str, int]) -> int:
         trees.update(_fresh_proc())
         if spec["image"] is not None:
             stage = "image"
-            spec = {**spec, **_unpack(spec)}
+            spec = {**spec, **unpack(spec["image"], Path(WORK, "image"))}
             stage = "root"
             _enter_root(f"{WORK}/image/rootfs")
         else:
@@ -152,40 +134,18 @@ def _init(spec: dict[str, Any], boot: Boot, trees: dict[str, int]) -> int:
         _furnish(spec, trees)
         stage = "vsock"
         if spec["image"] is not None:
-            _vsock_device(boot)
+            vsock_device(boot, Path("/run/vsock"))
         stage = "privileges"
         _give_up_privileges(spec)
         stage = "program"
-        child = _start(spec)
+        child = start(spec)
     except (OSError, NitroWorkflowError, ValueError) as error:
         number = getattr(error, "errno", None)
         boot.tell("error", stage=stage, errno=number, text=str(error)[:2000])
         return 1
     boot.tell("started")
     linux.close_from(3)
-    return _reap(child)
-
-
-def _unpack(spec: dict[str, Any]) -> dict[str, Any]:
-    """Unpack the customer's ramdisks; take command and environment from them."""
-    folder = Path(WORK, "image")
-    with open_image(spec["image"]) as image:
-        parts = [ramdisk_entries(image, index) for index in range(1, len(image.ramdisks))]
-        unpack_entries(itertools.chain(*parts), folder)
-    command = [line for line in _lines(folder / "cmd") if line]
-    if not command:
-        raise ValueError("the image has no /cmd: nothing to run")
-    pairs = (line.partition("=") for line in _lines(folder / "env"))
-    environment = {name: value for name, sign, value in pairs if name and sign}
-    return {"command": command, "environment": environment}
-
-
-def _lines(path: Path) -> list[str]:
-    if path.is_symlink() or not path.is_file():
-        return []
-    text = os.fsdecode(path.read_bytes())
-    path.unlink()
-    return text.split("\n")
+    return reap(child)
 
 
 def _build_instance_root(spec: dict[str, Any], trees: dict[str, int]) -> None:
@@ -265,26 +225,6 @@ def _size(spec: dict[str, Any], share: int) -> str:
     return f"size={spec['memory'] // share},mode=755"
 
 
-def _vsock_device(boot: Boot) -> None:
-    """Make the folder that plays the device, hand both its ends out, say the heartbeat."""
-    Path("/run/vsock").mkdir(0o700)
-    gateway = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    gateway.bind("/run/vsock/host.sock")
-    gateway.listen(64)
-    folder = os.open("/run/vsock", os.O_PATH | os.O_DIRECTORY)
-    boot.tell("unpacked", [gateway.fileno(), folder])
-    gateway.close()
-    os.close(folder)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as beat:
-        beat.connect("/run/vsock/host.sock")
-        beat.sendall(b"CONNECT 3 9000\n")
-        with beat.makefile("rb") as answer:
-            line = answer.readline(64)
-            beat.sendall(HEARTBEAT)
-            if not line.startswith(b"OK") or answer.read(1) != HEARTBEAT:
-                raise ValueError("no heartbeat from the parent")
-
-
 def _give_up_privileges(spec: dict[str, Any]) -> None:
     """From here on: no capability, no way to get one, and only the system calls of the list."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would be the memory, on disk
@@ -292,65 +232,6 @@ def _give_up_privileges(spec: dict[str, Any]) -> None:
     linux.drop_capabilities()
     linux.no_new_privileges()
     linux.install_filter(code)
-
-
-def _start(spec: dict[str, Any]) -> int:
-    """Fork the program; return its pid once it runs. Raises OSError when it cannot be executed."""
-    failed, report = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            _execute(spec, report)
-        except OSError as error:
-            os.write(report, f"{error.errno}".encode())
-        finally:
-            os._exit(127)
-    os.close(report)
-    number = os.read(failed, 16)
-    os.close(failed)
-    if number:
-        text = f"{spec['command'][0]}: {os.strerror(int(number))}"
-        raise OSError(int(number), text)
-    return child
-
-
-def _execute(spec: dict[str, Any], report: int) -> None:
-    """Be the program: descriptors 0 to 2, for an enclave 3, and nothing else."""
-    os.setsid()
-    os.chdir(spec["folder"])
-    report = _move_up(report)
-    nsm = _move_up(spec["nsm"]) if spec["nsm"] is not None else None
-    null = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(null, 0)
-    first = 3
-    if nsm is not None:
-        os.dup2(nsm, NSM, inheritable=True)
-        first = NSM + 1
-    os.dup2(report, first, inheritable=False)
-    linux.close_from(first + 1)
-    if spec["limit"]:
-        resource.setrlimit(resource.RLIMIT_DATA, (spec["memory"], spec["memory"]))
-    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
-    environment = {"PATH": DEFAULT_PATH, **spec["environment"]}
-    try:
-        os.execvpe(spec["command"][0], spec["command"], environment)  # noqa: S606 - it is the point
-    except OSError as error:
-        os.write(first, f"{error.errno}".encode())
-        os._exit(127)
-
-
-def _move_up(descriptor: int) -> int:
-    """Return a copy above those that are about to be set."""
-    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64)
-
-
-def _reap(child: int) -> int:
-    """Wait for the program and for whatever it left; return the program's exit status."""
-    while True:
-        pid, status = os.wait()
-        if pid == child:
-            return os.waitstatus_to_exitcode(status) & 0xFF
 
 
 def _write(path: str, text: str) -> None:

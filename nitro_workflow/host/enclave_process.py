@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import socket
 import threading
 import time
@@ -24,6 +25,7 @@ from nitro_workflow.nsm.messages import REQUEST_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
+    from pathlib import Path
 
     from nitro_workflow.host.measured import MeasuredImage
 
@@ -48,6 +50,7 @@ class Plan:
     debug: bool
     image: int  # sealed memfd
     number: int  # of the sandbox user, when root starts it
+    unsafe_folder: Path | None = None  # run without a sandbox, in this folder
 
 
 class Console:
@@ -104,7 +107,10 @@ class EnclaveProcess:
             image=plan.image,
             nsm=guest.fileno(),
             user=sandboxes.sandbox_user(1 + plan.number),
+            unsafe_folder=str(plan.unsafe_folder) if plan.unsafe_folder else None,
         )
+        if plan.unsafe_folder:
+            plan.unsafe_folder.mkdir(mode=0o700, parents=True)
         try:
             self._sandbox: Sandbox = sandboxes.start(spec, output=write_end)
         except BaseException:
@@ -194,6 +200,8 @@ class EnclaveProcess:
             self._nsm.shutdown(socket.SHUT_RDWR)
         self._nsm.close()
         os.close(self.plan.image)
+        if self.plan.unsafe_folder:
+            shutil.rmtree(self.plan.unsafe_folder, ignore_errors=True)
         self._on_end(self)
         self.ended.set()
 

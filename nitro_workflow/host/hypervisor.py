@@ -1,294 +1,38 @@
-"""AWS's side of the machine: measures images, runs enclaves and instances, signs documents.
+"""AWS's side of the machine, as a process: measures images, runs enclaves, signs documents.
 
-``python -m nitro_workflow.host.hypervisor --lab FOLDER --runtime FOLDER`` is a process of its
-own. The keys of its attestation PKI are in its memory only: a new process has a new root, written
-to ``<lab>/hypervisor/root.pem``, which the lab's cloud trusts and nobody else's.
+``python -m nitro_workflow.host.hypervisor --lab FOLDER --runtime FOLDER``. The keys of its
+attestation PKI are in its memory only: a new process has a new root, written to
+``<lab>/hypervisor/root.pem``, which the lab's cloud trusts and nobody else's.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import contextlib
 import fcntl
 import os
-import secrets
+import shutil
 import signal
 import sys
 import threading
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from nitro_workflow.attestation.issue import HypervisorPki
 from nitro_workflow.errors import HostError, NitroWorkflowError
-from nitro_workflow.host import rules
 from nitro_workflow.host.control import SOCKET_NAME, ControlServer
-from nitro_workflow.host.ecodes import failure
-from nitro_workflow.host.enclave_process import EnclaveProcess, Plan
-from nitro_workflow.host.measured import MeasuredImage, launch_registers, measure_image
-from nitro_workflow.host.parents import Parent, ParentPrograms
+from nitro_workflow.host.machine import Hypervisor
+from nitro_workflow.host.parents import ParentPrograms
 from nitro_workflow.host.records import LabCloud
-from nitro_workflow.host.sealed import sealed_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from nitro_workflow.attestation.issue import InstanceIssuer
-    from nitro_workflow.host.records import CloudRecords, InstanceRecord
+    from nitro_workflow.host.records import CloudRecords
 
 __all__ = ["Hypervisor", "main", "serve"]
 
-REMEMBERED: Final = 16
-"""Enclaves that have ended and whose debug console can still be read."""
-
-
-class Hypervisor:
-    """The operations behind the control socket; threads may call them at once."""
-
-    def __init__(
-        self, lab: Path, runtime: Path, cloud: CloudRecords, programs: ParentPrograms
-    ) -> None:
-        self._runtime = runtime
-        self._cloud = cloud
-        self._programs = programs
-        self._pki = HypervisorPki.create(datetime.now(UTC))
-        self._parents: dict[str, Parent] = {}
-        self._issuers: dict[str, InstanceIssuer] = {}
-        self._enclaves: dict[str, EnclaveProcess] = {}
-        self._ended: deque[EnclaveProcess] = deque(maxlen=REMEMBERED)
-        self._lock = threading.RLock()
-        self._signing = threading.Lock()
-        self._measuring = ThreadPoolExecutor(2, thread_name_prefix="measure")
-        self._pool = rules.cpu_pool(os.cpu_count() or 1)
-        self._launched = 0
-        _write_root(lab / "hypervisor" / "root.pem", self._pki.root_der)
-
-    @property
-    def operations(self) -> dict[str, Callable[..., Any]]:
-        """Operation name → method, for `ControlServer`."""
-        return {
-            "attestation-root": self.attestation_root,
-            "boot-instance": self.boot_instance,
-            "console": self.console,
-            "describe-enclaves": self.describe_enclaves,
-            "describe-instance": self.describe_instance,
-            "ping": self.ping,
-            "run-enclave": self.run_enclave,
-            "stop-instance": self.stop_instance,
-            "terminate-enclave": self.terminate_enclave,
-        }
-
-    # -- instances --------------------------------------------------------------------------------
-
-    def boot_instance(self, instance_id: str) -> dict[str, Any]:
-        """Start the instance, unless it runs and every program of it does."""
-        record = self._cloud.instance(instance_id)
-        if record.state in ("terminated", "shutting-down", "stopped", "stopping"):
-            raise HostError(
-                f"{instance_id} is {record.state}",
-                expected="a running instance",
-                where="hypervisor",
-                next="run step P8: it makes a new one",
-            )
-        with self._lock:
-            parent = self._parents.get(instance_id)
-            if parent is not None and parent.healthy and parent.record == record:
-                return parent.describe()
-        self.stop_instance(instance_id)
-        parent = Parent(
-            record,
-            self._runtime / "instance" / instance_id,
-            self._cloud.address(),
-            lambda: self._cloud.role_credentials(record),
-            self._programs,
-        )
-        with self._lock:
-            self._parents[instance_id] = parent
-            self._issuers[instance_id] = self._pki.instance(instance_id, datetime.now(UTC))
-        return parent.describe()
-
-    def describe_instance(self, instance_id: str) -> dict[str, Any]:
-        """Return the instance's sockets and the state of its programs."""
-        return self._parent(instance_id).describe()
-
-    def stop_instance(self, instance_id: str) -> None:
-        """End the instance and, with it, its enclaves."""
-        with self._lock:
-            parent = self._parents.pop(instance_id, None)
-            enclaves = [it for it in self._enclaves.values() if _instance_of(it) == instance_id]
-        for enclave in enclaves:
-            enclave.terminate()
-        if parent is not None:
-            parent.stop()
-
-    # -- enclaves ---------------------------------------------------------------------------------
-
-    def run_enclave(
-        self,
-        eif_path: str,
-        memory_mib: int,
-        cpu_count: int | None = None,
-        cpu_ids: Sequence[int] | None = None,
-        enclave_name: str | None = None,
-        enclave_cid: int | None = None,
-        instance_id: str | None = None,
-        *,
-        debug_mode: bool = False,
-    ) -> dict[str, Any]:
-        """Copy, check and measure the image, and boot it; returns when it runs."""
-        parent = self._parent(instance_id)
-        if not parent.record.enclaves_enabled:
-            raise failure(
-                "E19",
-                "File: '/dev/nitro_enclaves', failing operation: 'Open'.",
-                expected="an instance with EnclaveOptions={Enabled: true}",
-                next="RunInstances with EnclaveOptions; it cannot be changed later",
-            )
-        image, size = sealed_copy(Path(eif_path))
-        try:
-            enclave = self._start(
-                parent.record, image, size, Path(eif_path).name,
-                memory_mib, cpu_count, cpu_ids, enclave_name, enclave_cid, debug_mode=debug_mode,
-            )  # fmt: skip
-        except BaseException:
-            os.close(image)
-            raise
-        issuer = self._issuers[parent.record.instance_id]
-        measuring = self._measuring.submit(measure_image, image, datetime.now(UTC))
-        enclave.launch(
-            measuring,
-            lambda measured: _registers(measured, parent.record, debug=debug_mode),
-            lambda **fields: self._issue(issuer, fields),
-            parent.vsock,
-        )
-        return _started(enclave)
-
-    def describe_enclaves(self, *, metadata: bool = False) -> list[dict[str, Any]]:
-        """Return nitro-cli's objects for the running enclaves."""
-        with self._lock:
-            running = [
-                it for it in self._enclaves.values() if it.state in ("RUNNING", "TERMINATING")
-            ]
-        return [_described(it, metadata=metadata) for it in running]
-
-    def terminate_enclave(
-        self, enclave_id: str | None = None, enclave_name: str | None = None
-    ) -> dict[str, Any]:
-        """End one enclave."""
-        enclave = self._find(enclave_id, enclave_name, ended=False)
-        enclave.terminate()
-        plan = enclave.plan
-        return {
-            "EnclaveName": plan.name,
-            "EnclaveID": plan.enclave_id,
-            "Terminated": enclave.ended.is_set(),
-        }
-
-    def console(
-        self, enclave_id: str | None = None, enclave_name: str | None = None, offset: int = 0
-    ) -> dict[str, Any]:
-        """Return a debug enclave's output."""
-        enclave = self._find(enclave_id, enclave_name, ended=True)
-        if not enclave.plan.debug:
-            raise failure(
-                "E44",
-                "The enclave was not started with the debug flag set, so it cannot be connected to",
-                expected="an enclave started with --debug-mode",
-                next="run it with --debug-mode: its PCR0, PCR1 and PCR2 are then zero",
-            )
-        text, after = enclave.console.read(offset)
-        return {"text": text, "offset": after, "ended": enclave.state == "TERMINATED"}
-
-    # -- the process ------------------------------------------------------------------------------
-
-    def attestation_root(self) -> str:
-        """Return the root certificate, DER in base64."""
-        return base64.b64encode(self._pki.root_der).decode()
-
-    def ping(self) -> dict[str, Any]:
-        """Return the pid and the running instances."""
-        return {"pid": os.getpid(), "instances": sorted(self._parents)}
-
-    def close(self) -> None:
-        """End all enclaves and instances."""
-        for instance_id in list(self._parents):
-            self.stop_instance(instance_id)
-        for enclave in list(self._enclaves.values()):
-            enclave.terminate()
-        self._measuring.shutdown(wait=False, cancel_futures=True)
-
-    def _start(
-        self, record: InstanceRecord, image: int, size: int, file_name: str, memory_mib: int,
-        cpu_count: int | None, cpu_ids: Sequence[int] | None, enclave_name: str | None,
-        enclave_cid: int | None, *, debug_mode: bool,
-    ) -> EnclaveProcess:  # fmt: skip
-        """Apply nitro-cli's rules and start the sandbox, one launch at a time."""
-        memory = rules.check_memory(size, memory_mib)
-        with self._lock:
-            plans = [it.plan for it in self._enclaves.values()]
-            self._launched += 1
-            plan = Plan(
-                name=rules.choose_name(enclave_name, file_name, {it.name for it in plans}),
-                enclave_id=f"{record.instance_id}-enc{secrets.token_hex(8)}",
-                cid=rules.choose_cid(enclave_cid, {it.cid for it in plans}),
-                cpus=rules.choose_cpus(
-                    self._pool, {cpu for it in plans for cpu in it.cpus}, cpu_count, cpu_ids
-                ),
-                memory_mib=memory,
-                debug=debug_mode,
-                image=image,
-                number=self._launched,
-            )
-            enclave = EnclaveProcess(plan, self._forget)
-            self._enclaves[plan.enclave_id] = enclave
-            return enclave
-
-    def _forget(self, enclave: EnclaveProcess) -> None:
-        with self._lock:
-            self._enclaves.pop(enclave.plan.enclave_id, None)
-            self._ended.append(enclave)
-
-    def _find(self, enclave_id: str | None, name: str | None, *, ended: bool) -> EnclaveProcess:
-        with self._lock:
-            known: list[EnclaveProcess] = [
-                *self._enclaves.values(),
-                *(reversed(self._ended) if ended else ()),
-            ]
-        for enclave in known:
-            if enclave_id == enclave.plan.enclave_id or (
-                not enclave_id and name == enclave.plan.name
-            ):
-                return enclave
-        raise failure(
-            "E39",
-            f"Could not find enclave {enclave_id or name}",
-            expected="a running enclave",
-            next="nitro-cli describe-enclaves lists them",
-        )
-
-    def _parent(self, instance_id: str | None) -> Parent:
-        with self._lock:
-            if instance_id is None and len(self._parents) == 1:
-                return next(iter(self._parents.values()))
-            parent = self._parents.get(instance_id or "")
-        if parent is None:
-            raise HostError(
-                "the instance does not run"
-                if instance_id
-                else f"{len(self._parents)} instances run",
-                expected="a running instance, by its id if there are several",
-                where="hypervisor",
-                next="run step P8: it boots the instance",
-                code="E39",
-            )
-        return parent
-
-    def _issue(self, issuer: InstanceIssuer, fields: Mapping[str, Any]) -> bytes:
-        with self._signing:  # a new leaf is made by one thread
-            return issuer.issue(**fields)
+UNSAFE_SETTING: Final = "NITRO_WORKFLOW_UNSAFE_WITHOUT_SANDBOX"
+"""``1`` runs everything without a boundary, for a person who has read what that means."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -296,21 +40,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--lab", type=Path, required=True)
     parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument(
+        "--unsafe-without-sandbox",
+        action="store_true",
+        default=os.environ.get(UNSAFE_SETTING) == "1",
+        help=f"no isolation at all, where user namespaces are forbidden; also {UNSAFE_SETTING}=1",
+    )
     options = parser.parse_args(arguments)
+    unsafe = options.unsafe_without_sandbox
+    if unsafe:
+        print("UNSAFE: enclaves and instances run as ordinary processes", file=sys.stderr)
     try:
         programs = ParentPrograms.of_this_package()
-        serve(options.lab, options.runtime, LabCloud(options.lab), programs)
+        cloud = LabCloud(options.lab)
+        serve(options.lab, options.runtime, cloud, programs, unsafe_without_sandbox=unsafe)
     except NitroWorkflowError as error:
         print(error.diagnostics(), file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def serve(lab: Path, runtime: Path, cloud: CloudRecords, programs: ParentPrograms) -> None:
+def serve(
+    lab: Path,
+    runtime: Path,
+    cloud: CloudRecords,
+    programs: ParentPrograms,
+    *,
+    unsafe_without_sandbox: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT, then end all that runs; raises `HostError` if not alone."""
     runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(runtime):
-        hypervisor = Hypervisor(lab, runtime, cloud, programs)
+        shutil.rmtree(runtime / "unsafe", ignore_errors=True)
+        hypervisor = Hypervisor(
+            lab, runtime, cloud, programs, unsafe_without_sandbox=unsafe_without_sandbox
+        )
         server = ControlServer(runtime / SOCKET_NAME, hypervisor.operations)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -335,69 +99,6 @@ def _alone(runtime: Path) -> Iterator[None]:
                 next="`nitro-workflow down` stops it",
             ) from error
         yield
-
-
-def _registers(
-    measured: MeasuredImage, record: InstanceRecord, *, debug: bool
-) -> Mapping[int, bytes]:
-    return launch_registers(
-        measured, instance_id=record.instance_id, role_arn=record.role_arn, debug=debug
-    )
-
-
-def _instance_of(enclave: EnclaveProcess) -> str:
-    return enclave.plan.enclave_id.rpartition("-enc")[0]
-
-
-def _started(enclave: EnclaveProcess) -> dict[str, Any]:
-    plan = enclave.plan
-    return {
-        "EnclaveName": plan.name,
-        "EnclaveID": plan.enclave_id,
-        "ProcessID": enclave.pid,
-        "EnclaveCID": plan.cid,
-        "NumberOfCPUs": len(plan.cpus),
-        "CPUIDs": list(plan.cpus),
-        "MemoryMiB": plan.memory_mib,
-    }
-
-
-def _described(enclave: EnclaveProcess, *, metadata: bool) -> dict[str, Any]:
-    """Return nitro-cli's object: its Measurements are the file's, also for a debug enclave."""
-    body = {
-        **_started(enclave),
-        "State": enclave.state,
-        "Flags": "DEBUG_MODE" if enclave.plan.debug else "NONE",
-    }
-    if enclave.measured is None:
-        return body
-    body["Measurements"] = enclave.measured.measurements.to_json()
-    details = enclave.measured.metadata or {}
-    names = {"ImageName": "ImageName", "ImageVersion": "ImageVersion"}
-    body.update({key: details[name] for key, name in names.items() if name in details})
-    if metadata:
-        body["Metadata"] = {
-            **_mapping(details, "BuildMetadata"),
-            **_mapping(details, "CustomMetadata"),
-        }
-        body["Metadata"]["DockerInfo"] = details.get("DockerInfo")
-    return body
-
-
-def _mapping(details: Mapping[str, object], key: str) -> dict[str, Any]:
-    value = details.get(key)
-    return dict(value) if isinstance(value, dict) else {}
-
-
-def _write_root(path: Path, der: bytes) -> None:
-    """Write the root certificate as PEM, whole or not at all."""
-    text = base64.encodebytes(der).decode().replace("\n", "")
-    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    pem = "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
-    draft.write_text(pem, "ascii")
-    draft.replace(path)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,13 @@ import platform
 from typing import Final
 
 __all__ = [
+    "adopt_orphans",
     "attach_tree",
     "clone_tree",
     "close_from",
     "die_with_parent",
     "drop_capabilities",
+    "install_filter",
     "mount",
     "no_new_privileges",
     "pivot_root",
@@ -47,6 +49,7 @@ MS_PRIVATE: Final = 1 << 18
 _MNT_DETACH: Final = 2
 _PR_SET_PDEATHSIG: Final = 1
 _PR_CAPBSET_DROP: Final = 24
+_PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_CAP_AMBIENT: Final = 47
 _PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
@@ -136,6 +139,11 @@ def set_read_only(target: str) -> None:
 def die_with_parent() -> None:
     """Ask for SIGKILL when the parent thread ends; lost by a change of credentials."""
     _prctl(_PR_SET_PDEATHSIG, 9)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def no_new_privileges() -> None:

@@ -78,9 +78,13 @@ class Parent:
         address: CloudAddress,
         fetch: Callable[[], RoleCredentials],
         programs: ParentPrograms,
+        *,
+        unsafe_without_sandbox: bool = False,
     ) -> None:
         self.record = record
         self.folder = folder
+        self.sandboxed = not unsafe_without_sandbox
+        self._inside = INSIDE if self.sandboxed else str(folder)
         _prepare(folder, address)
         self.vsock = os.open(folder / "vsock", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.metadata = MetadataService(record, fetch)
@@ -114,6 +118,7 @@ class Parent:
             "RunSocket": str(self.folder / "run.sock"),
             "TraceFile": str(self.folder / "trace.jsonl"),
             "MetadataEndpoint": self.metadata.endpoint,
+            "Sandboxed": self.sandboxed,
             "Programs": self.status(),
         }
 
@@ -137,12 +142,13 @@ class Parent:
                 "nitro_workflow.host.instance",
                 self._config(address, programs),
             ),
-            environment=_environment(address, self.metadata.endpoint, self.record.region),
+            environment=self._environment(address),
             binds=binds,
             links=links,
-            folder=INSIDE,
+            folder=self._inside,
             hostname=self.record.instance_id,
-            user=sandboxes.sandbox_user(0),
+            user=sandboxes.sandbox_user(0) if self.sandboxed else None,
+            unsafe_folder=None if self.sandboxed else str(self.folder),
         )
         log = os.open(
             self.folder / "instance.log",
@@ -160,11 +166,34 @@ class Parent:
     def _config(self, address: CloudAddress, programs: ParentPrograms) -> str:
         proxy = [
             *(sys.executable, "-m", "nitro_workflow.vsock.proxy"),
-            *("--config", f"{INSIDE}/vsock-proxy.yaml", "--trace", f"{INSIDE}/trace.jsonl"),
+            *("--config", "vsock-proxy.yaml", "--trace", "trace.jsonl"),
             *("-w", str(PROXY_CONNECTIONS), str(KMS_PORT), address.host, str(address.port)),
         ]
         application = [sys.executable, str(programs.application)]
-        return json.dumps({"folder": INSIDE, "programs": {"proxy": proxy, "parent": application}})
+        return json.dumps(
+            {"folder": self._inside, "programs": {"proxy": proxy, "parent": application}}
+        )
+
+    def _environment(self, address: CloudAddress) -> Mapping[str, str]:
+        source = str(Path(nitro_workflow.__file__).resolve().parents[1])
+        region = self.record.region
+        return {
+            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": f"{self._inside}/state",
+            "LC_ALL": "C.UTF-8",
+            "PYTHONPATH": source,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NITRO_WORKFLOW_INSTANCE": self._inside,
+            "NITRO_WORKFLOW_VSOCK": f"host:{self._inside}/vsock",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata.endpoint,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ENDPOINT_URL": address.url,
+            "AWS_CA_BUNDLE": CA_INSIDE if self.sandboxed else address.ca,
+        }
 
     def _await_ready(self) -> None:
         """Wait until the proxy and the parent listen; raises `HostError` with the end of a log."""
@@ -221,27 +250,6 @@ def _visible(
     binds.append(Bind(address.ca, CA_INSIDE))
     binds.append(Bind(str(folder), INSIDE, writable=True))
     return binds, links
-
-
-def _environment(address: CloudAddress, metadata: str, region: str) -> Mapping[str, str]:
-    source = str(Path(nitro_workflow.__file__).resolve().parents[1])
-    return {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": f"{INSIDE}/state",
-        "LC_ALL": "C.UTF-8",
-        "PYTHONPATH": source,
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "NITRO_WORKFLOW_INSTANCE": INSIDE,
-        "NITRO_WORKFLOW_VSOCK": f"host:{INSIDE}/vsock",
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ENDPOINT_URL": address.url,
-        "AWS_CA_BUNDLE": CA_INSIDE,
-    }
 
 
 def _answers(path: Path) -> bool:

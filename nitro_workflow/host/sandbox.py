@@ -42,6 +42,8 @@ USER_BASE: Final = 1_878_990_000
 """First of the user ids that sandboxes get when root starts them. [src: systemd's range for
 containers ends at 1879048191: no person and no service has such an id]"""
 
+USERS: Final = 50_000
+
 INSTANCE_MEMORY: Final = 512 << 20
 """Bytes that an instance may write into its root, which is in memory."""
 
@@ -80,6 +82,7 @@ class SandboxSpec:
     folder: str = "/"
     hostname: str = "enclave"
     user: int | None = None
+    unsafe_folder: str | None = None  # run without a sandbox, in this folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +146,12 @@ def start(spec: SandboxSpec, *, output: int | None = None) -> Sandbox:
 
 
 def sandbox_user(number: int) -> int | None:
-    """Return the user id for sandbox ``number`` when root starts it, else None (the same user)."""
-    return USER_BASE + number % 50_000 if os.geteuid() == 0 else None
+    """Return the user id for sandbox ``number`` when root starts it, else None (the same user).
+
+    None too for the root of a container that has no such ids: it is no root outside.
+    """
+    user = USER_BASE + number % USERS
+    return user if os.geteuid() == 0 and _is_mapped(user) else None
 
 
 @functools.cache
@@ -224,6 +231,7 @@ def _described(spec: SandboxSpec) -> dict[str, Any]:
         "folder": spec.folder,
         "hostname": spec.hostname,
         "user": spec.user,
+        "unsafe_folder": spec.unsafe_folder,
         "network": not enclave,
         "families": list(seccomp.ENCLAVE_FAMILIES if enclave else seccomp.INSTANCE_FAMILIES),
     }
@@ -249,7 +257,13 @@ def _boot_error(fields: Mapping[str, Any]) -> HostError | SandboxUnavailable:
     )
 
 
-def _remedy() -> str:
+def _is_mapped(user: int) -> bool:
+    """Return whether this process's user namespace knows ``user``."""
+    lines = (line.split() for line in Path("/proc/self/uid_map").read_text("ascii").splitlines())
+    return any(int(first) <= user < int(first) + int(count) for first, _, count in lines)
+
+
+def _remedy(settings: Path = Path("/proc/sys")) -> str:
     """Return what forbids the sandbox on this machine, and how the owner allows it."""
     for setting, bad, remedy in (
         ("kernel/apparmor_restrict_unprivileged_userns", "1", "=0"),
@@ -257,7 +271,7 @@ def _remedy() -> str:
         ("user/max_user_namespaces", "0", "=15000"),
     ):
         with contextlib.suppress(OSError):
-            if Path("/proc/sys", setting).read_text("ascii").strip() == bad:
+            if (settings / setting).read_text("ascii").strip() == bad:
                 name = setting.replace("/", ".")
                 return f"{name} is {bad}; to allow it: sudo sysctl -w {name}{remedy}"
     return "run outside a container, or let the container make namespaces (CAP_SYS_ADMIN)"

@@ -46,7 +46,7 @@ GATEWAY: Final = "host.sock"
 """The socket in `GUEST_FOLDER` that carries connections out: ``CONNECT <cid> <port>``."""
 
 SETTING: Final = "NITRO_WORKFLOW_VSOCK"
-"""``host:FOLDER`` chooses `HostTransport`."""
+"""``host:FOLDER`` chooses `HostTransport`, ``guest:FOLDER`` `GuestTransport`."""
 
 LINE_LIMIT: Final = 64  # bytes; the longest line, "CONNECT 4294967295 4294967295", has 29
 
@@ -119,13 +119,17 @@ class GuestTransport:
 def open_transport() -> Transport:
     """Return the transport of this process: by `SETTING`, by `GUEST_FOLDER`, else the kernel's.
 
-    Raises `UsageError` for a setting that is not ``host:FOLDER``.
+    Raises `UsageError` for a setting that is neither.
     """
     setting = os.environ.get(SETTING, "")
-    if setting.startswith("host:") and len(setting) > len("host:"):
-        return HostTransport(Path(setting.removeprefix("host:")))
+    side, _, folder = setting.partition(":")
+    if folder and side == "host":
+        return HostTransport(Path(folder))
+    if folder and side == "guest":
+        return GuestTransport(Path(folder))
     if setting:
-        raise UsageError(setting, expected="host:FOLDER", where=SETTING, next="unset it")
+        expected = "host:FOLDER or guest:FOLDER"
+        raise UsageError(setting, expected=expected, where=SETTING, next="unset it")
     if GUEST_FOLDER.is_dir():
         return GuestTransport()
     return KernelTransport()

@@ -55,10 +55,10 @@ while True:
 class Host:
     """A hypervisor process and what tests ask of it."""
 
-    def __init__(self, folder: Path, parent: Path) -> None:
+    def __init__(self, folder: Path, parent: Path, *more: str) -> None:
         self.folder = folder
         self.runtime = folder / "run"
-        self._parent = parent
+        self._arguments = (parent, *more)
         self.process = self.start()
         self.client = SandboxHost(self.runtime)
 
@@ -66,7 +66,7 @@ class Host:
         script = Path(__file__).with_name("fake_hypervisor.py")
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, str(script), self.folder / "lab", self.runtime, self._parent],
+                [sys.executable, str(script), self.folder / "lab", self.runtime, *self._arguments],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},

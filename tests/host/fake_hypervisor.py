@@ -1,4 +1,4 @@
-"""The hypervisor as a process, with a cloud of constants: ``fake_hypervisor.py LAB RUNTIME PARENT``."""
+"""The hypervisor as a process, with a cloud of constants: ``fake_hypervisor.py LAB RUNTIME PARENT [unsafe]``."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -33,8 +33,9 @@ class Cloud:
 
 
 if __name__ == "__main__":
-    lab, runtime, parent = map(Path, sys.argv[1:])
+    lab, runtime, parent = map(Path, sys.argv[1:4])
     ca = lab / "ca.pem"
     lab.mkdir(parents=True, exist_ok=True)
     ca.write_text("CA")
-    serve(lab, runtime, Cloud(ca), ParentPrograms(parent))
+    unsafe = sys.argv[4:] == ["unsafe"]
+    serve(lab, runtime, Cloud(ca), ParentPrograms(parent), unsafe_without_sandbox=unsafe)

@@ -90,7 +90,9 @@ def test_guest_listens_in_its_folder(tmp_path):
 def test_which_transport(monkeypatch, tmp_path):
     monkeypatch.setenv("NITRO_WORKFLOW_VSOCK", f"host:{tmp_path}")
     assert isinstance(open_transport(), HostTransport)
-    for wrong in ("host:", "kernel", "/run/vsock"):
+    monkeypatch.setenv("NITRO_WORKFLOW_VSOCK", f"guest:{tmp_path}")
+    assert isinstance(open_transport(), GuestTransport)
+    for wrong in ("host:", "kernel", "/run/vsock", "guest:"):
         monkeypatch.setenv("NITRO_WORKFLOW_VSOCK", wrong)
         with pytest.raises(UsageError):
             open_transport()

@@ -1,0 +1,129 @@
+"""The launcher itself: ordinary user, root of a container, and machines that forbid it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nitro_workflow.errors import SandboxUnavailable
+from nitro_workflow.host import sandbox
+from nitro_workflow.host.sandbox import SandboxSpec
+
+pytestmark = pytest.mark.sandbox
+
+REPOSITORY = Path(__file__).parents[2]
+
+# With the standard library alone: another user may not see this environment's packages.
+PROBE = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.host import sandbox
+try:
+    sandbox.require_sandbox()
+    print(json.dumps({"works": True}))
+except NitroWorkflowError as error:
+    print(json.dumps({"works": False, "type": type(error).__name__, "next": error.next}))
+"""
+
+
+def probe(*prefix, python=sys.executable):
+    done = subprocess.run(
+        [*prefix, python, "-I", "-S", "-c", PROBE, str(REPOSITORY)],
+        capture_output=True, text=True, check=False, cwd="/",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_this_user(sandboxed):
+    assert probe() == {"works": True}
+
+
+def test_an_ordinary_user(sandboxed, require):
+    if os.geteuid() != 0:
+        pytest.skip("test_this_user is that")
+    python = Path("/usr/bin/python3")
+    require("ordinary user", python.exists(), "apt-get install python3")
+    nobody = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+    assert probe(*nobody, python=str(python)) == {"works": True}
+
+
+def test_the_root_of_a_container(sandboxed):
+    """In a user namespace that maps one user there are no ids to give away."""
+    assert probe("unshare", "--user", "--map-root-user") == {"works": True}
+
+
+def test_namespaces_forbidden_by_a_setting(sandboxed):
+    """The limit is one of the user namespace that we make here; this machine's stays."""
+    script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    answer = probe("unshare", "--user", "--map-root-user", "sh", "-c", script, "-")
+    assert (answer["works"], answer["type"]) == (False, "SandboxUnavailable")
+    assert "user.max_user_namespaces" in answer["next"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
+        ("kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
+        ("kernel/unprivileged_userns_clone", "1", "CAP_SYS_ADMIN"),
+    ],
+)  # fmt: skip
+def test_the_error_names_the_setting(tmp_path, setting, value, said):
+    (tmp_path / setting).parent.mkdir()
+    (tmp_path / setting).write_text(value + "\n")
+    assert said in sandbox._remedy(tmp_path)
+
+
+def test_stages_of_the_bootstrap_become_errors_with_a_place():
+    error = sandbox._boot_error({"stage": "namespaces", "text": "unshare: Operation not permitted"})
+    assert isinstance(error, SandboxUnavailable)
+    assert "namespaces" in error.found
+    error = sandbox._boot_error({"stage": "program", "text": "/x: No such file"})
+    assert (error.code, error.where) == ("E36", "boot, program")
+
+
+def test_a_bootstrap_that_dies_is_an_error(sandboxed):
+    from nitro_workflow.errors import HostError
+
+    it = sandbox.start(SandboxSpec(memory=-1, command=("/bin/true",)))
+    with pytest.raises((HostError, SandboxUnavailable)):
+        it.next_event(5)
+    it.process.stdout.close()
+    it.kill()
+
+
+def test_nothing_but_the_three_descriptors_reaches_an_instance(sandboxed):
+    binds, links = sandbox.system_binds()
+    secret = os.open("/etc/hostname", os.O_RDONLY)
+    os.set_inheritable(secret, True)
+    spec = SandboxSpec(
+        memory=1 << 20, command=("/bin/ls", "/proc/self/fd"), binds=binds, links=links,
+        user=sandbox.sandbox_user(0), environment={"ONLY": "this"},
+    )  # fmt: skip
+    it = sandbox.start(spec)
+    it.next_event(5)
+    assert it.process.stdout.read().split() == [b"0", b"1", b"2", b"3"]  # 3 is the listing's
+    it.process.stdout.close()
+    it.kill()
+    os.close(secret)
+
+
+def test_writes_stay_in_memory_and_have_a_limit(sandboxed, tmp_path):
+    binds, links = sandbox.system_binds()
+    script = "echo x > /new && dd if=/dev/zero of=/fill bs=1M count=9 2>&1 | tail -1"
+    spec = SandboxSpec(
+        memory=2 << 20, command=("/bin/sh", "-c", script), binds=binds, links=links,
+        user=sandbox.sandbox_user(0),
+    )  # fmt: skip
+    it = sandbox.start(spec)
+    it.next_event(5)
+    text = it.process.stdout.read()
+    it.process.stdout.close()
+    it.kill()
+    assert b"2.1 MB" in text or b"No space" in text or b"1.9 MB" in text, text
+    assert not Path("/new").exists()
