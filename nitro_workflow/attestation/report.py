@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from nitro_workflow.attestation.document import AttestationDocument
 from nitro_workflow.attestation.parse import Reading
@@ -16,8 +16,7 @@ Verdict = Literal["valid", "refused"]
 TimeSource = Literal["given", "document"]
 
 
-@dataclass(frozen=True, slots=True)
-class StepOutcome:
+class StepOutcome(NamedTuple):
     """One check: what it found, what it wanted and where; ``detail`` has what else it found."""
 
     id: str

@@ -312,40 +312,28 @@ def _agree(data: bytes, item: Item, value: Any) -> None:
 
 
 def _same(data: bytes, item: Item, value: Any) -> bool:
-    kind = item.kind
+    kind, _, content, end, argument, children = item
     if kind == "bytes":
-        return type(value) is bytes and value == data[item.content : item.end]
+        return type(value) is bytes and value == data[content:end]
     if kind == "text":
-        return type(value) is str and value.encode() == data[item.content : item.end]
+        return type(value) is str and value.encode() == data[content:end]
     if kind == "uint":
-        return type(value) is int and value == item.argument
+        return type(value) is int and value == argument
     if kind == "nint":
-        return type(value) is int and item.argument is not None and value == -1 - item.argument
+        return type(value) is int and argument is not None and value == -1 - argument
     if kind == "null":
         return value is None
     if kind in ("true", "false"):
         return value is (kind == "true")
-    return _same_container(data, item, value)
-
-
-def _same_container(data: bytes, item: Item, value: Any) -> bool:
-    if item.kind == "tag":
-        return (
-            isinstance(value, cbor2.CBORTag)
-            and value.tag == item.argument
-            and _same(data, item.children[0], value.value)
-        )
-    if item.kind == "array":
-        return (
-            type(value) in (list, tuple)
-            and len(value) == len(item.children)
-            and all(map(_same, [data] * len(value), item.children, value))
-        )
+    if kind == "tag":
+        is_tag = isinstance(value, cbor2.CBORTag) and value.tag == argument
+        return is_tag and _same(data, children[0], value.value)
     # Inside a tag cbor2 makes containers immutable: tuples and a mapping that is not a dict.
-    is_map = isinstance(value, Mapping)
-    flat = [part for pair in value.items() for part in pair] if is_map else []
-    return (
-        is_map
-        and len(flat) == len(item.children)
-        and all(map(_same, [data] * len(flat), item.children, flat))
-    )
+    if kind == "array":
+        parts = value if type(value) in (list, tuple) else None
+    else:
+        is_map = isinstance(value, Mapping)
+        parts = [part for pair in value.items() for part in pair] if is_map else None
+    if parts is None or len(parts) != len(children):
+        return False
+    return all(map(_same, [data] * len(parts), children, parts))
