@@ -155,9 +155,13 @@ def public_key_of(certificate_pem: bytes) -> ec.EllipticCurvePublicKey:
 def load_certificate(pem: bytes) -> x509.Certificate:
     """Return the first certificate of a PEM file. Raises `ImageError`."""
     try:
-        return x509.load_der_x509_certificate(certificate_der(pem))
+        certificate = x509.load_der_x509_certificate(certificate_der(pem))
+        # These are parsed when they are asked for: here is where they may be wrong.
+        _ = (certificate.issuer, certificate.subject, certificate.signature_algorithm_oid)
+        _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     except (ValueError, x509.InvalidVersion) as error:
         raise _not(f"a certificate that cannot be read: {error}", "X.509 in PEM") from error
+    return certificate
 
 
 def build_signature_section(key: SigningKey, pcr0: bytes) -> bytes:
