@@ -257,6 +257,18 @@ def test_the_same_period_again_does_not_move_the_date(owner, key, clock):
     assert owner.get_key_rotation_status(KeyId=key)["NextRotationDate"] == first
 
 
+def test_a_disabled_key_rotates_when_it_is_enabled_again(owner, key, clock):
+    owner.enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+    owner.disable_key(KeyId=key)
+    clock(days=91)
+    before = owner.describe_key(KeyId=key)["KeyMetadata"]["CurrentKeyMaterialId"]
+    assert owner.list_key_rotations(KeyId=key)["Rotations"] == []
+    owner.enable_key(KeyId=key)
+    made = owner.generate_data_key(KeyId=key, KeySpec="AES_256")
+    assert made["KeyMaterialId"] != before
+    assert len(owner.list_key_rotations(KeyId=key)["Rotations"]) == 1
+
+
 # --- grants --------------------------------------------------------------------------------------
 
 

@@ -110,8 +110,13 @@ def private_key(services: Services, call: Call, key: Key) -> ec.EllipticCurvePri
 
 
 def rotate_if_due(services: Services, call: Call, key: Key) -> Key:
-    """Do an automatic rotation whose date has come, once for all the time that has passed."""
+    """Do an automatic rotation whose date has come, once for all the time that has passed.
+
+    A key that is disabled or waits for deletion does not rotate; it catches up when it is enabled.
+    """
     now = call.now.timestamp()
+    if key.state != "Enabled":
+        return key
     if not key.rotation_days or not key.rotation_next or key.rotation_next > now:
         return key
     period = timedelta(days=key.rotation_days).total_seconds()

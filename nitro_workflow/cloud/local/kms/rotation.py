@@ -36,8 +36,7 @@ def get_key_rotation_status(services: Services, call: Call) -> Answer:
     """Say whether, how often and when next a key rotates."""
     key = access.manage(services, call, while_pending=True)
     _require_symmetric(key)
-    if key.state != "PendingDeletion":
-        key = material.rotate_if_due(services, call, key)
+    key = material.rotate_if_due(services, call, key)
     status: dict[str, Any] = {"KeyId": key.key_id, "KeyRotationEnabled": False}
     if key.rotation_days and key.rotation_next and key.state != "PendingDeletion":
         status |= {
