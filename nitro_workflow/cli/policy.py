@@ -115,7 +115,10 @@ def explain(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     """Say how a request is decided, by which statement, and why.
 
     The request is {"principal", "action", "resource", "resource_account", "context": {"key":
-    ["value", …]}}. Exit code 0 when every request is allowed, 1 when one is denied.
+    ["value", …]}}. What AWS itself knows of the caller (aws:PrincipalArn, aws:PrincipalAccount,
+    aws:username, …) is added unless the context gives it; a resource whose account neither the
+    ARN nor resource_account says is the caller's own. Exit code 0 when every request is allowed,
+    1 when one is denied.
     """
     from nitro_workflow.policy import explain as explain_request
 

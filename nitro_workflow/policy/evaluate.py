@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from nitro_workflow.policy.document import Policy, Statement
 from nitro_workflow.policy.grants import Grant
-from nitro_workflow.policy.principals import Grip, Principal, PrincipalKind
+from nitro_workflow.policy.principals import Grip, PrincipalKind
 from nitro_workflow.policy.request import Request
 from nitro_workflow.policy.services import always_allows, never_allows, requires_resource_policy
 
@@ -99,7 +99,7 @@ class Situation:
         self.request = request
         self.action = request.action.lower()
         self.context: Context = request.derived_context()
-        self.principal = _with_role_path(request.principal, self.context)
+        self.principal = request.principal
         self.owner = request.owner
         self.userid = next(iter(self.context.get("aws:userid", ())), "")
         self.boundary = boundary
@@ -141,19 +141,6 @@ class Situation:
     def same_account(self) -> bool:
         """Say whether caller and resource are of one account; AWS's own resources are anyone's."""
         return self.principal.account is not None and self.owner in (self.principal.account, "aws")
-
-
-def _with_role_path(principal: Principal, context: Context) -> Principal:
-    """Take the role's path from `aws:PrincipalArn`, which a session's own ARN does not show."""
-    values = context.get("aws:principalarn", ())
-    if principal.kind is not PrincipalKind.ASSUMED_ROLE or len(values) != 1:
-        return principal
-    arn = values[0]
-    if arn == principal.role_arn or not arn.endswith(f"/{principal.name}"):
-        return principal
-    return Principal(
-        principal.arn, principal.kind, principal.account, arn, principal.name, principal.session
-    )
 
 
 def evaluate(request: Request, policies: Policies) -> Decision:

@@ -40,13 +40,20 @@ class BaseOperator:
     family: str = "String"
 
 
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
+_PREFIX = re.compile(r"[^/]+(?:/\d{1,3})?", re.ASCII)
+
+
 def parse_number(text: str) -> Decimal | None:
     """Return an integer or decimal value, or None."""
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        return None
     try:
-        number = Decimal(text.strip())
+        number = Decimal(text)
     except InvalidOperation:
         return None
-    return number if number.is_finite() and abs(number.adjusted()) < 1000 else None
+    return number if abs(number.adjusted()) < 1000 else None
 
 
 _DATE = re.compile(
@@ -224,8 +231,11 @@ def _ip(text: str, _variables: bool) -> Matcher | None:
 
 
 def _network(text: str) -> _Network | None:
+    text = text.strip()
+    if not _PREFIX.fullmatch(text):  # a netmask is no CIDR
+        return None
     try:
-        return ipaddress.ip_network(text.strip(), strict=False)
+        return ipaddress.ip_network(text, strict=False)
     except ValueError:
         return None
 

@@ -9,21 +9,37 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nitro_workflow.policy.document import Policy
 from nitro_workflow.policy.grammar import parse_policy_leniently
 from nitro_workflow.policy.pcrs import parse_key
+from nitro_workflow.policy.principals import PrincipalElement
 
 __all__ = ["fill_placeholders", "is_placeholder"]
 
-_MARKED = re.compile(r"<[^<>]+>|\$\{[^{}:]+\}|\{\{[^{}]+\}\}")
+_MARKED = re.compile(r"<[^<>]+>|\$\{[^{}]+\}|\{\{[^{}]+\}\}")
+_WORDS = re.compile(r"pcr|value|example|replace|your|todo|hash|_|-| ", re.IGNORECASE)
 
 
 def is_placeholder(text: str) -> bool:
-    """Say whether text is there to be replaced: ``<…>``, ``${…}`` without a colon, ``{{…}}``."""
+    """Say whether text is there to be replaced: ``<…>``, ``${…}``, ``{{…}}``."""
     return _MARKED.search(text) is not None
+
+
+def _stands_for_principal(text: str) -> bool:
+    """Say whether a Principal is none yet; a wildcard in a part of an ARN is a mistake instead."""
+    if is_placeholder(text):
+        return True
+    unreadable = PrincipalElement((("AWS", text),)).unreadable()
+    return bool(unreadable) and not set("*?") & set(text)
+
+
+def _stands_for_measurement(text: str) -> bool:
+    return is_placeholder(text) or (
+        bool(text.lower().strip("0123456789abcdef")) and _WORDS.search(text) is not None
+    )
 
 
 def fill_placeholders(policy: Policy, key_arn: str) -> tuple[Policy, dict[str, str]]:
@@ -48,26 +64,32 @@ def fill_placeholders(policy: Policy, key_arn: str) -> tuple[Policy, dict[str, s
 
 def _principals(element: Mapping[str, Any], account: str, filled: dict[str, str]) -> dict[str, Any]:
     return {
-        kind: _each(value, lambda text: _role(text, account, filled))
+        kind: _each(value, _stands_for_principal, lambda text: _principal(text, account, filled))
+        if kind == "AWS"
+        else value
         for kind, value in element.items()
     }
 
 
-def _each(value: Any, change: Any) -> Any:
+def _each(value: Any, stands: Callable[[str], bool], change: Callable[[str], str]) -> Any:
     if isinstance(value, list):
-        return [_each(entry, change) for entry in value]
-    return change(value) if isinstance(value, str) and is_placeholder(value) else value
+        return [_each(entry, stands, change) for entry in value]
+    return change(value) if isinstance(value, str) and stands(value) else value
 
 
-def _role(text: str, account: str, filled: dict[str, str]) -> str:
-    name = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "placeholder"
-    return filled.setdefault(text, f"arn:aws:iam::{account}:role/{name}")
+def _principal(text: str, account: str, filled: dict[str, str]) -> str:
+    name = re.sub(r"[^A-Za-z0-9]+", "-", text.rpartition("/")[2]).strip("-") or "placeholder"
+    kind = "user" if ":user/" in text else "role"
+    known = f"arn:aws:iam::{account}:root" if text.endswith(":root") else ""
+    return filled.setdefault(text, known or f"arn:aws:iam::{account}:{kind}/{name}")
 
 
 def _conditions(block: Mapping[str, Any], filled: dict[str, str]) -> dict[str, Any]:
     return {
         operator: {
-            key: _each(value, lambda text: _measurement(text, filled)) if parse_key(key) else value
+            key: _each(value, _stands_for_measurement, lambda text: _measurement(text, filled))
+            if parse_key(key)
+            else value
             for key, value in keys.items()
         }
         if isinstance(keys, Mapping)

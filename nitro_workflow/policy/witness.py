@@ -17,6 +17,7 @@ from nitro_workflow.policy.document import Statement
 from nitro_workflow.policy.evaluate import Effect, Policies, evaluate
 from nitro_workflow.policy.grammar import parse_policy
 from nitro_workflow.policy.operators import parse_date, parse_number
+from nitro_workflow.policy.pcrs import parse_key
 from nitro_workflow.policy.principals import Principal, PrincipalElement
 from nitro_workflow.policy.request import ATTESTATION_PREFIX, Request, RequestContext
 
@@ -33,6 +34,7 @@ __all__ = [
 
 KEY_ARN = "arn:aws:kms:us-east-1:111122223333:key/00000000-0000-0000-0000-000000000000"
 STRANGER = "arn:aws:sts::999999999999:assumed-role/AnyRole/witness"
+_IMAGE = "kms:RecipientAttestation:ImageSha384"
 _SESSION = "witness"
 _MOST = 64  # requests tried for one statement and action
 _DAY = 86_400
@@ -99,14 +101,22 @@ class Witness:
 
 
 def document_values(pinned: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the attestation keys of a made-up enclave, with these values put in."""
-    values = {
-        f"kms:RecipientAttestation:PCR{i}": f"{0xA0 + i:02x}" * 48 for i in (0, 1, 2, 3, 4, 8)
-    }
-    values["kms:RecipientAttestation:ImageSha384"] = values["kms:RecipientAttestation:PCR0"]
+    """Return the attestation keys of a made-up document, with these values put in.
+
+    It is of an enclave, or of a NitroTPM where all the keys given are; never of both.
+    """
+    given = {name: (parse_key(name), value) for name, value in (pinned or {}).items()}
+    nitrotpm = bool(given) and all(key and key.nitrotpm for key, _ in given.values())
+    prefix = f"kms:RecipientAttestation:{'NitroTPM' if nitrotpm else ''}PCR"
+    values = {f"{prefix}{index}": f"{0xA0 + index:02x}" * 48 for index in (0, 1, 2, 3, 4, 7, 8, 12)}
+    if not nitrotpm:
+        values[_IMAGE] = values[f"{prefix}0"]
     names = {name.lower(): name for name in values}
-    for name, value in (pinned or {}).items():
-        values[names.get(name.lower(), name)] = value
+    for name, (key, value) in given.items():
+        if key and key.nitrotpm == nitrotpm:
+            values[names.get(name.lower(), name)] = value
+            if key.index == 0 and not nitrotpm:  # the image's digest is PCR0 under another name
+                values |= dict.fromkeys((f"{prefix}0", _IMAGE), value)
     return values
 
 

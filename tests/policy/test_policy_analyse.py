@@ -282,6 +282,43 @@ def test_the_samples(vectors: Path, name):
     check(analysis)
 
 
+@pytest.mark.parametrize(
+    ("principal", "value", "way"),
+    [
+        ("<ROLE_ARN>", "<PCR0>", f"arn:aws:iam::{ACCOUNT}:role/ROLE-ARN"),
+        (
+            "arn:aws:iam::<account>:role/Enclave",
+            "{{ pcr0 }}",
+            f"arn:aws:iam::{ACCOUNT}:role/Enclave",
+        ),
+        (
+            "arn:aws:iam::ACCOUNT_ID:role/Enclave",
+            "PCR0_VALUE",
+            f"arn:aws:iam::{ACCOUNT}:role/Enclave",
+        ),
+        ("arn:aws:iam::${AWS::AccountId}:user/u", "${PCR0}", f"arn:aws:iam::{ACCOUNT}:user/u"),
+        ("arn:aws:iam::${Account}:root", "your-pcr0-here", f"arn:aws:iam::{ACCOUNT}:root"),
+    ],
+)
+def test_templates_of_any_make(principal, value, way):
+    analysis = analyse(key_policy(ADMIN, inside({0: value}, who=principal)))
+    assert [(w.principals, w.effect) for w in analysis.ways] == [((way,), "allowed")]
+    assert codes(analysis) == []
+    assert len(analysis.assumes) == 3
+    check(analysis)
+
+
+def test_a_nitrotpm_document_has_no_enclave_keys():
+    policy = key_policy(ADMIN, inside({4: GOOD[4], 12: GOOD[0]}, prefix="NitroTPMPCR"))
+    (way,) = analyse(policy).ways
+    attested = [k for k in way.witness.request.context.values if "recipientattestation" in k]
+    assert attested
+    assert all("nitrotpm" in key for key in attested)
+    # Behind a Deny that asks for an enclave's PCR0 such a statement opens nothing.
+    fenced = key_policy(ADMIN, inside({4: GOOD[4]}, prefix="NitroTPMPCR"), *FENCES)
+    assert [w.witness for w in analyse(fenced).ways] == [None]
+
+
 def test_two_hundred_statements():
     statements = [
         to(f"arn:aws:iam::{ACCOUNT}:role/R{n}", allow("kms:Decrypt", Sid=f"S{n}", Condition={

@@ -151,6 +151,7 @@ TABLE = [
     ("ops", "NotIpAddress", ["203.0.113.0/24"], ABSENT, YES),
     ("ours", "IpAddress", ["here"], ["203.0.113.7"], NO),
     ("ours", "IpAddress", ["203.0.113.0/33"], ["203.0.113.7"], NO),
+    ("ours", "IpAddress", ["203.0.113.0/255.255.255.0"], ["203.0.113.7"], NO),
     ("ours", "IpAddress", ["203.0.113.0/24"], ["AWS Internal"], NO),
     # ARN
     ("ops", "ArnEquals", [ARN], [ARN], YES),
@@ -298,6 +299,8 @@ def test_dates(text, value):
     assert parse_date(text) == (None if value is None else Decimal(str(value)))
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1e99999", "--1", "0x10", "nan", "inf"])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "1e99999", "--1", "0x10", "nan", "inf", "1_000", "٣", "1e", "."]
+)
 def test_what_is_no_number(text):
     assert parse_number(text) is None
