@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from nitro_workflow.enclave.emitter import events_of
 from nitro_workflow.enclave.refusals import note_refusals
 from nitro_workflow.errors import EnvelopeError, UntrustedAnswer
 
@@ -124,24 +125,25 @@ def attested(client: _Client, attester: Attester) -> _Client:
         kms = attested(boto3.client("kms"), NsmAttester.one_key_pair_per_run(open_nsm()))
         kms.decrypt(CiphertextBlob=blob, KeyId=key_arn)["Plaintext"]
     """
-    _register(client.meta.events, attester)  # type: ignore[attr-defined]  # made at run time
+    _register(events_of(client), attester)
     note_refusals(client)
     return client
 
 
 def attested_session(session: _Client, attester: Attester) -> _Client:
-    """Make attested every KMS client that this botocore session makes from now on; return it.
+    """Make attested every KMS client that this botocore (or boto3) session makes from now on.
+
+    Returns the session.
 
     For libraries that make their clients themselves, as the Encryption SDK's legacy master key
     providers do (``botocore_session=``). Clients made before are not changed.
     """
-    _register(session, attester)
+    _register(events_of(session), attester)
     note_refusals(session)
     return session
 
 
 def _register(events: Any, attester: Attester) -> None:
-    """Register at a client's emitter or at a session: both have botocore's two methods."""
     hooks = _Hooks(attester)
     for operation in OPERATIONS:
         for event, handler in (

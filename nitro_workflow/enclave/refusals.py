@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from nitro_workflow.enclave.emitter import events_of
 from nitro_workflow.errors import AccessRefused, NitroWorkflowError, Refused
 
 __all__ = ["explain_refusal", "note_refusals", "unpack_refusals"]
@@ -55,9 +56,7 @@ def note_refusals(client_or_session: Any) -> None:
 
     `attested` and `attested_session` do it for theirs.
     """
-    target = client_or_session
-    events = target.meta.events if hasattr(target, "meta") else target
-    events.register("after-call.kms", _note, unique_id=_EMITTER_ID)
+    events_of(client_or_session).register("after-call.kms", _note, unique_id=_EMITTER_ID)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from nitro_workflow.enclave.emitter import events_of
 from nitro_workflow.errors import UntrustedAnswer, UsageError, VsockError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def over_vsock(
     errors, after its retries, where the proxy or KMS does not answer.
     """
     carrier = _Carrier(transport or _machine_transport(), cid, port, host, _context(ca_pem))
-    events = _events_of(client_or_session)
+    events = events_of(client_or_session)
     # botocore keeps the first handler of an id; the last carrier is the one that counts.
     events.unregister("before-send.kms", unique_id=_EMITTER_ID)
     events.register("before-send.kms", carrier.send, unique_id=_EMITTER_ID)
@@ -72,11 +73,6 @@ def _machine_transport() -> _Vsock:
 
     transport: _Vsock = vsock.open_transport()
     return transport
-
-
-def _events_of(target: Any) -> Any:
-    """Return what has botocore's ``register``: a client's emitter, or the session itself."""
-    return target.meta.events if hasattr(target, "meta") else target
 
 
 def _context(ca_pem: bytes) -> ssl.SSLContext:

@@ -239,6 +239,16 @@ def test_a_session_makes_its_later_clients_attested(kms, nsm):
     assert "Recipient" not in kms.requests[-1]
 
 
+def test_a_boto3_session_will_do(kms, nsm):
+    import boto3
+
+    session = boto3.Session(botocore_session=make_session(kms), region_name="us-east-1")
+    attested_session(session, NsmAttester.one_key_pair_per_run(nsm))
+    client = session.client("kms", endpoint_url="https://kms.us-east-1.nitro-lab.internal")
+    assert ask(client, "Decrypt")["Plaintext"] == DATA_KEY
+    assert len(nsm.asked) == 1
+
+
 def test_the_last_attester_counts(client, kms):
     other = Nsm()
     attested(client, NsmAttester.one_key_pair_per_run(other))
