@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from nitro_workflow.policy.conditions import Condition
 from nitro_workflow.policy.document import Statement
@@ -33,10 +33,10 @@ def _pinned(statement: Statement) -> dict[str, tuple[Condition, PcrKey]]:
     return found
 
 
-def _document(statement: Statement) -> dict[str, str]:
+def _document(statement: Statement, change: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return a document that fulfils the statement's conditions as far as one value can."""
     values = {c.key: c.values[0] for c, _ in _pinned(statement).values()}
-    return document_values(values)
+    return document_values({**values, **(change or {})})
 
 
 def _pins(subject: Subject, statement: Statement) -> Iterator[Finding]:
@@ -123,7 +123,7 @@ def _value(
     key: PcrKey,
     value: str,
 ) -> Iterator[Finding]:
-    found = document_values({**_document(statement), condition.key: value.lower()})
+    found = _document(statement, {condition.key: value.lower()})
     if "*" in value or "?" in value:
         return
     if len(value) != HEX_LENGTH or value.lower().strip("0123456789abcdef"):
