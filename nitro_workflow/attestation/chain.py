@@ -39,11 +39,12 @@ _SCHEME = ec.ECDSA(SHA384())
 class Chain:
     """Certificates from the root to the leaf, as given, and what is wrong with them at any time.
 
-    ``windows`` are the times from and until which each is valid. ``leaf_key`` is None where the
-    leaf has no P-384 key.
+    ``names`` are those of the fields. ``windows`` are the times from and until which each is valid,
+    empty where one is no certificate. ``leaf_key`` is None where the leaf has no P-384 key.
     """
 
     ders: tuple[bytes, ...]
+    names: tuple[str, ...]
     windows: tuple[tuple[datetime, datetime], ...]
     leaf_key: ec.EllipticCurvePublicKey | None
     findings: tuple[Finding, ...]
@@ -90,28 +91,26 @@ def build_chain(
     """
     links = links or Links()
     ders = (*cabundle, leaf) if leaf is not None else tuple(cabundle)
-    names = (*_NAMES[: len(cabundle)], "certificate")
+    names = (*_NAMES[: len(cabundle)], *(("certificate",) if leaf is not None else ()))
     records, findings = _read(ders, names, links)
     if findings:
-        return Chain(ders, (), None, tuple(findings))
+        return Chain(ders, names, (), None, tuple(findings))
     windows = tuple((record.start, record.end) for record in records)
     if leaf is None or not cabundle:
         missing = "certificate" if leaf is None else "cabundle"
         none = Finding("no certificates", "certificates from the root to the leaf", missing)
-        return Chain(ders, windows, records[-1].key if leaf else None, (none,))
+        return Chain(ders, names, windows, records[-1].key if leaf else None, (none,))
     found = _check(records, names, links)
     broken = tuple(islice(found, 1) if first_only else found)
-    return Chain(ders, windows, records[-1].key, broken)
+    return Chain(ders, names, windows, records[-1].key, broken)
 
 
 def check_validity(chain: Chain, at: datetime) -> list[Finding]:
     """Return the certificates that are not valid at a time (RFC 5280 §4.1.2.5, ends included)."""
-    last = len(chain.windows) - 1
     findings = []
-    for position, (start, end) in enumerate(chain.windows):
+    for name, (start, end) in zip(chain.names, chain.windows, strict=False):
         if start <= at <= end:
             continue
-        name = "certificate" if position == last else f"cabundle[{position}]"
         state = "not valid yet" if at < start else "expired"
         findings.append(
             Finding(f"{state} at {_iso(at)}", f"a time from {_iso(start)} to {_iso(end)}", name)

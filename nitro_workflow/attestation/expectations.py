@@ -29,6 +29,7 @@ from nitro_workflow.errors import PolicyError, UsageError
 __all__ = ["from_key_policy", "from_measurements", "parse_pcr"]
 
 _PCR = re.compile(r"(?:PCR)?(\d{1,2})", re.ASCII | re.IGNORECASE)
+_GIVEN = re.compile(r"\s*(?:PCR)?(\d{1,2})\s*[=:]\s*(.*?)\s*", re.ASCII | re.IGNORECASE)
 _KEY = re.compile(
     r"kms:RecipientAttestation:(?:(ImageSha384)|(NitroTPM)?PCR(\d{1,2}))", re.ASCII | re.IGNORECASE
 )
@@ -36,16 +37,14 @@ _ELSEWHERE = "Use `nitro-workflow policy`, which evaluates whole policies."
 
 
 def parse_pcr(text: str) -> PcrValues:
-    """Return the expectation ``N=VALUE``, as in ``PCR0=<96 hex digits>``.
+    """Return the expectation ``N=VALUE``, as in ``PCR0=<96 hex digits>`` (``0:…`` is taken too).
 
     PCR3 also takes a role's ARN and PCR4 an instance id. Raises `UsageError` for other text.
     """
-    name, equals, value = text.partition("=")
-    match = _PCR.fullmatch(name.strip())
-    value = value.strip()
-    if match is None or not equals:
+    match = _GIVEN.fullmatch(text)
+    if match is None:
         raise UsageError(repr(text)[:200], expected="N=HEX, as in 0=<96 digits>", where="--pcr")
-    index = int(match.group(1))
+    index, value = int(match.group(1)), match.group(2)
     if index == 3 and value.startswith("arn:"):
         return exactly({3: pcr3(value)}, f"PCR3 of {value}")
     if index == 4 and value.startswith("i-"):
@@ -126,7 +125,9 @@ def _conditions(
             continue
         for key, wanted in block.items():
             match = _KEY.fullmatch(key) if isinstance(key, str) else None
-            if match:
+            # A document gives every key a value: asking that there be one asks nothing more.
+            asks_presence = operator == "Null" and str(wanted).lower() == str(deny).lower()
+            if match and not asks_presence:
                 values = _values(operator, wanted, f"{where}, {operator}, {key}", deny=deny)
                 index = 0 if match.group(1) else int(match.group(3))
                 kind: Kind = "nitrotpm" if match.group(2) else "enclave"

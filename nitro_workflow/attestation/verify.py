@@ -47,7 +47,8 @@ class Verifier:
     Each method takes the document's bytes or a parsed document (whose bytes are read again), and
     ``at``: an aware `datetime`, or ``"document"`` for the document's own time, which is right for
     archives and says nothing about today. ``nonce``, ``user_data``, ``public_key`` (bytes),
-    ``max_age`` and ``pcrs`` are what the caller expects; None expects nothing.
+    ``max_age`` and ``pcrs`` are what the caller expects; None expects nothing. Revocation lists are
+    not consulted: AWS's process says "CRL must be disabled", and leaves live for three hours.
     """
 
     def __init__(self, *, root: bytes) -> None:

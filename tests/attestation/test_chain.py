@@ -181,3 +181,11 @@ def test_first_only_stops_at_the_first() -> None:
     bad = forge.make_chain(forge.shape(3, ca=False, usage=None))
     assert len(build_chain(bad.ders[:4], bad.ders[4], first_only=True).findings) == 1
     assert len(build_chain(bad.ders[:4], bad.ders[4]).findings) == 2
+
+
+def test_what_is_expired_is_named_where_the_leaf_is_missing() -> None:
+    chain = forge.make_chain(forge.shape(3, end=OLD))
+    report = Verifier.local(chain.root).explain(forge.document(chain, certificate=None), at=NOW)
+    assert report.failed == ("fields", "chain", "validity")
+    assert report.step("validity").where == "cabundle[3]"
+    assert report.step("signature").status == "skipped"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -244,6 +245,20 @@ def test_a_library_of_bad_files_never_shows_a_traceback(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "Traceback" not in done.stdout + done.stderr
     assert "8 inputs: 0 accepted" in done.stdout
+
+
+def test_progress_is_counted_where_a_person_looks_at_it(tmp_path: Path) -> None:
+    listed = tmp_path / "list"
+    listed.write_text(f"{GOOD}\n" * 250)
+    leader, follower = os.openpty()
+    command = [sys.executable, "-m", "nitro_workflow.cli", "attestation", "verify", "--json"]
+    command += [*OWN, "--files-from", str(listed)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=follower, check=True)
+    os.close(follower)
+    shown = os.read(leader, 65_536).decode()
+    os.close(leader)
+    assert "200 judged" in shown
+    assert len(done.stdout.splitlines()) == 250
 
 
 def test_errors_of_the_command_line_are_in_our_tree() -> None:

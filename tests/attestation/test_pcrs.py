@@ -96,6 +96,7 @@ def test_empty_or_impossible_expectations_are_errors_not_successes(make: Any) ->
         (f"pcr2 = {C.hex()}", 2, C),
         (f"3={ROLE}", 3, pcr3(ROLE)),
         ("4=i-0a1b", 4, pcr4("i-0a1b")),
+        (f"PCR3:{ROLE}", 3, pcr3(ROLE)),
     ],
 )
 def test_pcrs_given_by_hand(text: str, index: int, value: bytes) -> None:
@@ -144,6 +145,10 @@ def test_key_policies() -> None:
     assert not judge(allow({"StringEqualsIgnoreCase": both}))
     assert judge(allow(equals("NitroTPMPCR0", A.hex())), kind="nitrotpm")
     assert not judge(allow(equals("NitroTPMPCR0", A.hex())))
+    null = {"Null": {"kms:RecipientAttestation:PCR0": "true"}}
+    assert judge(allow(equals("PCR0", A.hex())), allow(null, effect="Deny"))
+    present = {"Null": {"kms:RecipientAttestation:PCR0": False}}
+    assert judge(allow(equals("PCR0", A.hex()), present))
     deny = equals("PCR0", A.hex(), operator="StringNotEqualsIgnoreCase")
     assert judge(allow(deny, effect="Deny"))
     assert not judge(
@@ -161,6 +166,7 @@ def test_key_policies() -> None:
         {"Statement": []},
         {"Statement": [allow()]},
         {"Statement": [allow(equals("PCR0", "00"))]},
+        {"Statement": [allow({"Null": {"kms:RecipientAttestation:PCR0": "true"}})]},
         {"Statement": [allow(equals("PCR0", A.hex(), operator="StringLike"))]},
         {"Statement": [allow(equals("PCR0", "AB" * 48, operator="StringEquals"))]},
         {"Statement": [allow({"StringEquals": {"kms:RecipientAttestation:PCR0": 1}})]},
