@@ -24,6 +24,7 @@ def statement_findings(subject: Subject, statement: Statement) -> Iterator[Findi
     if statement.allow:
         yield from pin_findings(subject, statement)
         yield from _changers(subject, statement)
+        yield from _delegation(subject, statement)
     yield from _no_recipient(subject, statement)
 
 
@@ -97,6 +98,23 @@ def _changers(subject: Subject, statement: Statement) -> Iterator[Finding]:
                 code, "high", statement, f"{action} is allowed: its caller {CHANGERS[action]}",
                 "That is a way to the plaintext which no PCR fences.", fix, witness,
             )  # fmt: skip
+
+
+def _delegation(subject: Subject, statement: Statement) -> Iterator[Finding]:
+    accounts = sorted(statement.principal.accounts) if statement.principal else []
+    action = "kms:PutKeyPolicy"
+    if not accounts or statement.not_principal or not statement.actions.matches(action.lower()):
+        return
+    witness = subject.allowed(statement, action, None)
+    if witness:
+        yield Finding(
+            "delegates_to_iam", "medium", statement,
+            f"the IAM policies of account {', '.join(accounts)} decide who may change this policy",
+            "Whoever may attach policies to a role of that account can give himself"
+            " kms:PutKeyPolicy, and with it everything else.",
+            "name the data owner's role instead of the account",
+            witness,
+        )  # fmt: skip
 
 
 def _leads_to_plaintext(subject: Subject, action: str) -> bool:

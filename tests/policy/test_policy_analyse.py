@@ -100,6 +100,8 @@ FINDINGS = [
         "StringEquals": {"kms:ViaServices": "x"}}))]),
     ("grant_creation", "none", [inside({0: GOOD[0]}), to(USER, allow("kms:CreateGrant"))]),
     ("key_replication", "none", [inside({0: GOOD[0]}), to(USER, allow("kms:ReplicateKey")), *FENCES]),
+    ("delegates_to_iam", "none", [to(ROOT, allow("kms:Put*")), inside({0: GOOD[0]})]),
+    ("delegates_to_iam", "path", [to(OTHER, allow("kms:*"))]),
     ("unreadable_principal", "none", [inside({0: GOOD[0]}, who=f"arn:aws:iam::{ACCOUNT}:role/*")]),
 ]  # fmt: skip
 
