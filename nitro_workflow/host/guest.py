@@ -115,6 +115,7 @@ def _execute(spec: dict[str, Any], report: int) -> None:
     nsm = _move_up(spec["nsm"]) if spec["nsm"] is not None else None
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
+    os.dup2(1, 2)  # until here, standard error was the bootstrap's own
     first = 3
     if nsm is not None:
         os.dup2(nsm, NSM, inheritable=True)

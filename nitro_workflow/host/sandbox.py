@@ -49,6 +49,8 @@ INSTANCE_MEMORY: Final = 512 << 20
 
 KILL_SECONDS: Final = 5.0  # for the outer process to take the others along; milliseconds in fact
 
+ERROR_LIMIT: Final = 16 * 1024  # bytes of the bootstrap's own standard error
+
 EVENT_LIMIT: Final = 64 * 1024  # bytes of one boot event
 
 # PR_SET_PDEATHSIG fires when the *thread* that forked ends: this one lives as long as the process.
@@ -117,9 +119,7 @@ class Sandbox:
         data, ancillary, _, _ = self._boot.recvmsg(EVENT_LIMIT, socket.CMSG_SPACE(8 * 4))
         descriptors = tuple(_descriptors(ancillary))
         if not data:
-            raise HostError(
-                "the sandbox ended while it started", expected="a running program", where="sandbox"
-            )
+            raise self._ended_early()
         fields = json.loads(data)
         if fields["event"] == "error":
             raise _boot_error(fields)
@@ -138,10 +138,29 @@ class Sandbox:
     def close(self) -> None:
         """Close the line to the bootstrap."""
         self._boot.close()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+    def _ended_early(self) -> HostError:
+        """Say how the bootstrap ended, with the last line that it wrote."""
+        said = b""
+        with contextlib.suppress(subprocess.TimeoutExpired, OSError, ValueError):
+            self.process.wait(KILL_SECONDS)
+            if self.process.stderr is not None:
+                os.set_blocking(self.process.stderr.fileno(), False)
+                said = self.process.stderr.read(ERROR_LIMIT) or b""
+        last = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return HostError(
+            f"the sandbox ended while it started (status {self.process.returncode}"
+            f"{': ' if last else ''}{last[:300]})",
+            expected="a running program",
+            where="sandbox",
+            next="run it again; if it stays, the line above says what the bootstrap met",
+        )
 
 
 def start(spec: SandboxSpec, *, output: int | None = None) -> Sandbox:
-    """Start ``spec``; its standard output and error go to descriptor ``output``, else to a pipe."""
+    """Start ``spec``; what the program prints goes to descriptor ``output``, else to a pipe."""
     return _spawner.submit(_start, spec, output).result()
 
 
@@ -201,7 +220,7 @@ def _start(spec: SandboxSpec, output: int | None) -> Sandbox:
             [sys.executable, "-I", "-S", str(BOOTSTRAP), json.dumps(body)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if output is None else output,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             pass_fds=(theirs.fileno(), *passed),
             env={"LC_ALL": "C.UTF-8"},
             cwd="/",
