@@ -5,7 +5,9 @@ Source: KMS API reference and facts.md §6 (where `Recipient` exists).
 
 from __future__ import annotations
 
-__all__ = ["CHANGERS", "KMS_CONDITION_KEYS", "PLAINTEXT", "RECIPIENT"]
+from nitro_workflow.policy.pcrs import parse_key
+
+__all__ = ["CHANGERS", "PLAINTEXT", "RECIPIENT", "WITHOUT_RECIPIENT", "is_kms_key"]
 
 # Operations that give somebody the plaintext of a ciphertext that exists.
 PLAINTEXT = ("kms:Decrypt", "kms:ReEncryptFrom")
@@ -24,7 +26,7 @@ CHANGERS = {
 # Operations of the service without Recipient that policies often put beside Decrypt.
 WITHOUT_RECIPIENT = ("kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:Sign",
                      "kms:GenerateMac", "kms:GenerateDataKeyWithoutPlaintext")  # fmt: skip
-KMS_CONDITION_KEYS = frozenset(
+_CONDITION_KEYS = frozenset(
     f"kms:{name}".lower()
     for name in (
         "BypassPolicyLockoutSafetyCheck", "CallerAccount", "CustomerMasterKeySpec",
@@ -40,3 +42,11 @@ KMS_CONDITION_KEYS = frozenset(
         "WrappingAlgorithm", "WrappingKeySpec",
     )
 )  # fmt: skip
+
+
+def is_kms_key(folded: str) -> bool:
+    """Say whether KMS has a condition key, given in lower case."""
+    if folded.startswith("kms:encryptioncontext:"):
+        return True
+    key = parse_key(folded)
+    return key.in_range if key else folded in _CONDITION_KEYS

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nitro_workflow.policy.actions import CHANGERS, KMS_CONDITION_KEYS, RECIPIENT, WITHOUT_RECIPIENT
+from nitro_workflow.policy.actions import CHANGERS, RECIPIENT, WITHOUT_RECIPIENT, is_kms_key
 from nitro_workflow.policy.document import Statement
 from nitro_workflow.policy.evaluate import evaluate
 from nitro_workflow.policy.finding import Finding, Subject, actions_of, attested_action
 from nitro_workflow.policy.fragment import blanket, is_attestation, needs_document
-from nitro_workflow.policy.pcrs import parse_key
 from nitro_workflow.policy.pins import pin_findings
 from nitro_workflow.policy.principals import Principal
 from nitro_workflow.policy.request import Request, RequestContext
-from nitro_workflow.policy.witness import STRANGER, Witness
+from nitro_workflow.policy.witness import Witness, plainest
 
 __all__ = ["lock_out", "statement_findings"]
 
@@ -30,14 +29,9 @@ def statement_findings(subject: Subject, statement: Statement) -> Iterator[Findi
 
 def _form(subject: Subject, statement: Statement) -> Iterator[Finding]:
     names = statement.principal.unreadable() if statement.principal else ()
+    action = attested_action(statement) or "kms:Decrypt"
+    witness = plainest(statement, action, subject.policies, subject.key_arn)
     if names:
-        witness = Witness(
-            Request(Principal.parse(STRANGER), "kms:Decrypt", subject.key_arn),
-            subject.policies,
-            evaluate(
-                Request(Principal.parse(STRANGER), "kms:Decrypt", subject.key_arn), subject.policies
-            ).effect,
-        )
         yield Finding(
             "unreadable_principal", "medium", statement,
             f"{names[0]!r} is no principal",
@@ -47,33 +41,14 @@ def _form(subject: Subject, statement: Statement) -> Iterator[Finding]:
             witness,
         )  # fmt: skip
     for condition in statement.conditions:
-        unknown = condition.folded.startswith("kms:") and not _known_key(condition.folded)
-        if unknown:
-            witness_or_none = _any_refusal(subject, statement)
-            if witness_or_none:
-                yield Finding(
-                    "unknown_key", "high", statement, f"KMS has no condition key {condition.key}",
-                    "A key that no request has makes a positive condition fail and a negated one"
-                    " hold, always.",
-                    "check the spelling against the KMS guide's list of condition keys",
-                    witness_or_none,
-                )  # fmt: skip
-
-
-def _any_refusal(subject: Subject, statement: Statement) -> Witness | None:
-    action = attested_action(statement) or "kms:Decrypt"
-    found = subject.refused(statement, action, None) or subject.allowed(statement, action, None)
-    if found:
-        return found
-    request = Request(Principal.parse(STRANGER), action, subject.key_arn)
-    return Witness(request, subject.policies, evaluate(request, subject.policies).effect)
-
-
-def _known_key(folded: str) -> bool:
-    if folded.startswith("kms:encryptioncontext:"):
-        return True
-    key = parse_key(folded)
-    return key.in_range if key else folded in KMS_CONDITION_KEYS
+        if condition.folded.startswith("kms:") and not is_kms_key(condition.folded):
+            yield Finding(
+                "unknown_key", "high", statement, f"KMS has no condition key {condition.key}",
+                "No request has such a key: a positive condition on it always fails, a negated one"
+                " always holds.",
+                "check the spelling against the KMS guide's list of condition keys",
+                witness,
+            )  # fmt: skip
 
 
 _CHANGE = {

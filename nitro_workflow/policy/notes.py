@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nitro_workflow.policy.actions import KMS_CONDITION_KEYS
+from nitro_workflow.policy.actions import is_kms_key
 from nitro_workflow.policy.conditions import Condition
 from nitro_workflow.policy.document import Policy, Statement
 from nitro_workflow.policy.pcrs import parse_key
@@ -94,9 +94,4 @@ def _guarded(statement: Statement, folded: str) -> bool:
 def _known(folded: str) -> bool:
     if folded.startswith("aws:"):
         return folded in _GLOBAL or folded.startswith(_TAGGED)
-    if folded.startswith("kms:"):
-        key = parse_key(folded)
-        if key:
-            return key.in_range
-        return folded in KMS_CONDITION_KEYS or folded.startswith("kms:encryptioncontext:")
-    return True
+    return is_kms_key(folded) if folded.startswith("kms:") else True

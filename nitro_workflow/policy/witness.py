@@ -29,6 +29,7 @@ __all__ = [
     "candidates",
     "document_values",
     "find",
+    "plainest",
     "worst_case",
 ]
 
@@ -150,6 +151,13 @@ def find(
             if evaluate(request, policies).effect == effect:
                 return Witness(request, policies, effect)
     return None
+
+
+def plainest(statement: Statement, action: str, policies: Policies, key_arn: str) -> Witness:
+    """Return the plainest request that the statement is about: a caller it names, no context."""
+    caller = next(_callers(statement, (), key_arn), Principal.parse(STRANGER))
+    request = Request(caller, action, key_arn)
+    return Witness(request, policies, evaluate(request, policies).effect)
 
 
 def _is_attestation(condition: Condition) -> bool:
