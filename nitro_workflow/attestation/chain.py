@@ -181,8 +181,8 @@ def _constraints(
     value: x509.BasicConstraints | None, name: str, cas_below: int
 ) -> Iterator[Finding]:
     if cas_below < 0:
-        if value is not None and value.ca:
-            yield Finding("a leaf that is a CA", "CA=false", name)
+        if value is not None and (value.ca or value.path_length is not None):
+            yield Finding("a leaf that is a CA", "CA=false and no path length", name)
     elif value is None or not value.ca:
         yield Finding("an issuer that is not a CA", "basicConstraints with CA=true", name)
     elif value.path_length is not None and cas_below > value.path_length:
@@ -193,8 +193,9 @@ def _constraints(
 def _usage(value: x509.KeyUsage | None, name: str, *, is_leaf: bool) -> Iterator[Finding]:
     if value is None:
         yield Finding("no keyUsage", "keyUsage (RFC 5280 §4.2.1.3)", name)
-    elif is_leaf and not value.digital_signature:
-        yield Finding("keyUsage without digitalSignature", "digitalSignature", name)
+    elif is_leaf and (value.key_cert_sign or not value.digital_signature):
+        found = "keyCertSign" if value.key_cert_sign else "no digitalSignature"
+        yield Finding(f"keyUsage with {found}", "digitalSignature, not keyCertSign", name)
     elif not is_leaf and not value.key_cert_sign:
         yield Finding("keyUsage without keyCertSign", "keyCertSign", name)
 

@@ -16,6 +16,7 @@ __all__ = [
     "MAX_CERTIFICATE_BYTES",
     "MAX_MODULE_ID_CHARS",
     "MAX_OPTIONAL_BYTES",
+    "MAX_PAYLOAD_BYTES",
     "MAX_PCRS",
     "MAX_TIMESTAMP_MS",
     "PCR_LENGTHS",
@@ -35,6 +36,9 @@ Mode = Literal["production", "debug"]
 DOCUMENT_LIMITS = Limits(max_bytes=262_144, max_items=1_024, max_depth=8)
 """Bytes: what KMS takes as ``Recipient.AttestationDocument`` (KMS API). A document with 32 PCRs has
 about 130 items, four levels deep; the rest is room for fields that AWS may add."""
+
+MAX_PAYLOAD_BYTES = 16_384
+"""Bytes of the payload (attestation_process.md §3.1, ``bstr .size (1..16384)``)."""
 
 MAX_PCRS = 32
 """PCRs, with indices 0 to 31 (AWS, attestation_process.md: ``0..31 => pcr``)."""

@@ -15,6 +15,7 @@ from nitro_workflow.attestation.document import (
     MAX_CERTIFICATE_BYTES,
     MAX_MODULE_ID_CHARS,
     MAX_OPTIONAL_BYTES,
+    MAX_PAYLOAD_BYTES,
     MAX_PCRS,
     MAX_TIMESTAMP_MS,
     PCR_LENGTHS,
@@ -147,6 +148,14 @@ def _header_rules(sign1: Sign1, trouble: EncodingError | None) -> list[Finding]:
     elif sign1.unprotected or spans["unprotected"].end - spans["unprotected"].start != 1:
         # Nothing signs this header: were it free, one document would have endless spellings.
         findings.append(Finding("unprotected header with content", "an empty map, a0", where))
+    if len(sign1.payload) > MAX_PAYLOAD_BYTES:
+        findings.append(
+            Finding(
+                f"payload of {len(sign1.payload)} bytes",
+                f"at most {MAX_PAYLOAD_BYTES} bytes",
+                f"payload, byte {spans['payload'].start}",
+            )
+        )
     if len(sign1.signature) != _SIGNATURE_BYTES:
         findings.append(
             Finding(

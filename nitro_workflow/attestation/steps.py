@@ -239,21 +239,35 @@ def _debug(case: Case) -> Result:
     return _failed("PCR0 is all zero: debug mode", "an enclave that is not in debug mode", "PCR0")
 
 
-_RFC5280 = "RFC 5280 §6.1, by the profile of AWS's documents"
 _PROCESS = "AWS attestation_process.md"
 
 STEPS: tuple[Step, ...] = (
-    Step("shape", "CBOR and COSE are well-formed", "RFC 8949 §4.1, RFC 9052 §4.2", _shape),
-    Step("fields", "Every field keeps its rule", f"{_PROCESS}, Syntactical validation", _fields),
-    Step("chain", "Each certificate is issued by the one above", _RFC5280, _chain),
-    Step("validity", "All certificates are valid at the time", "RFC 5280 §4.1.2.5", _validity),
-    Step("root", "The chain ends at the trusted root", f"{_PROCESS}, Certificates chain", _root),
-    Step("signature", "The leaf's key signed the document", "RFC 9052 §4.4", _signature),
-    Step("freshness", "The document is recent enough", f"{_PROCESS}, timestamp", _freshness),
+    Step(
+        "shape",
+        "CBOR and COSE are well-formed",
+        f"{_PROCESS} §3.1, RFC 8949 §4.1, RFC 9052 §4.2",
+        _shape,
+    ),
+    Step("fields", "Every field keeps its rule", f"{_PROCESS} §3.2.2", _fields),
+    Step(
+        "chain",
+        "Each certificate is issued by the one above",
+        f"{_PROCESS} §3.2.3, RFC 5280 §6.1",
+        _chain,
+    ),
+    Step("validity", "All certificates are valid at the time", f"{_PROCESS} §3.2.3.1", _validity),
+    Step("root", "The chain ends at the trusted root", f"{_PROCESS} §3.2.4", _root),
+    Step(
+        "signature",
+        "The leaf's key signed the document",
+        f"{_PROCESS} §3.2.1, RFC 9052 §4.4",
+        _signature,
+    ),
+    Step("freshness", "The document is recent enough", f"{_PROCESS} §2.2", _freshness),
     Step(
         "nonce",
         "The nonce is the caller's",
-        f"{_PROCESS}, nonce",
+        f"{_PROCESS} §2.2.2, Nonce",
         lambda case: _same(case, "nonce", case.expected.nonce),
     ),
     Step("pcrs", "The PCRs are the expected ones", "AWS Nitro Enclaves user guide, PCRs", _pcrs),
@@ -261,13 +275,13 @@ STEPS: tuple[Step, ...] = (
     Step(
         "user_data",
         "The user data is the expected",
-        f"{_PROCESS}, user_data",
+        f"{_PROCESS} §2.2.2, User data",
         lambda case: _same(case, "user_data", case.expected.user_data),
     ),
     Step(
         "public_key",
         "The public key is the expected",
-        f"{_PROCESS}, public_key",
+        f"{_PROCESS} §2.2.2, Public Key",
         lambda case: _same(case, "public_key", case.expected.public_key),
     ),
 )

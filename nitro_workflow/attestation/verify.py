@@ -48,7 +48,7 @@ class Verifier:
     ``at``: an aware `datetime`, or ``"document"`` for the document's own time, which is right for
     archives and says nothing about today. ``nonce``, ``user_data``, ``public_key`` (bytes),
     ``max_age`` and ``pcrs`` are what the caller expects; None expects nothing. Revocation lists are
-    not consulted: AWS's process says "CRL must be disabled", and leaves live for three hours.
+    not consulted, as AWS's process asks ("We do not use CRL"); leaves live for three hours.
     """
 
     def __init__(self, *, root: bytes) -> None:

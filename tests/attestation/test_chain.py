@@ -106,6 +106,7 @@ ATTACKS: dict[str, tuple[Callable[[], Case], tuple[str, ...]]] = {
     "one more level": (long_way_down, ("chain",)),
     "leaf that is a CA": (bent(4, ca=True), ("chain",)),
     "leaf without digitalSignature": (bent(4, usage=CERT_SIGN), ("chain",)),
+    "leaf that may sign certificates": (bent(4, usage=(*SIGN, *CERT_SIGN)), ("chain",)),
     "leaf without keyUsage": (bent(4, usage=None), ("chain",)),
     "CA that is not": (bent(3, ca=False), ("chain",)),
     "CA without basicConstraints": (bent(2, ca=None), ("chain",)),

@@ -177,6 +177,12 @@ def test_roots_are_one_certificate_and_a_lab_is_not_aws() -> None:
             Verifier.with_root(wrong)
 
 
+def test_a_payload_has_a_limit() -> None:
+    report = VERIFIER.explain(good(zzz=bytes(16_384)), at=NOW)
+    assert report.failed == ("shape",)
+    assert "at most 16384 bytes" in report.step("shape").expected
+
+
 def test_garbage_is_reported_as_far_as_it_goes() -> None:
     report = VERIFIER.explain(b"\x00", at="document", **HELD)
     assert report.failed == ("shape",)

@@ -45,6 +45,7 @@ LENIENT = {
     "same root key, new certificate",
     "leaf that is a CA",
     "leaf without digitalSignature",
+    "leaf that may sign certificates",
     "leaf without keyUsage",
     "CA without keyUsage",
     "P-256 intermediate",
