@@ -76,29 +76,16 @@ def current_id(services: Services, call: Call, key: Key) -> str:
 def current(services: Services, call: Call, key: Key) -> Material:
     """Return the material that encrypts and signs now; a rotation that is due is done first."""
     rotate_if_due(services, call, key)
-    row = (
-        services.store.read()
-        .execute(
-            "SELECT material_id, sealed FROM kms_material WHERE key_id = ?"
-            " ORDER BY number DESC LIMIT 1",
-            (key.key_id,),
-        )
-        .fetchone()
-    )
-    return _open(services, key, row)
+    rows = _rows(services, key)
+    if not rows:
+        raise ServiceFault("KMSInternalException", "The key has no material.", 500)
+    return _open(services, key, *rows[-1])
 
 
 def by_id(services: Services, key: Key, material_id: str) -> Material | None:
     """Return the material that a ciphertext names, or None."""
-    row = (
-        services.store.read()
-        .execute(
-            "SELECT material_id, sealed FROM kms_material WHERE key_id = ? AND material_id = ?",
-            (key.key_id, material_id),
-        )
-        .fetchone()
-    )
-    return _open(services, key, row) if row else None
+    sealed = dict(_rows(services, key)).get(material_id)
+    return _open(services, key, material_id, sealed) if sealed else None
 
 
 def private_key(services: Services, call: Call, key: Key) -> ec.EllipticCurvePrivateKey:
@@ -132,13 +119,20 @@ def rotate_if_due(services: Services, call: Call, key: Key) -> Key:
     return replace(key, rotation_next=due + period)
 
 
-def _open(services: Services, key: Key, row: sqlite3.Row | None) -> Material:
-    if row is None:
-        raise ServiceFault("KMSInternalException", "The key has no material.", 500)
-    material_id = str(row["material_id"])
-    return Material(
-        material_id, services.vault.open(row["sealed"], _purpose(key.key_id, material_id))
-    )
+def _rows(services: Services, key: Key) -> list[tuple[str, bytes]]:
+    """Return the ids of a key's materials and the sealed materials, oldest first."""
+
+    def load(db: sqlite3.Connection) -> list[tuple[str, bytes]]:
+        query = "SELECT material_id, sealed FROM kms_material WHERE key_id = ? ORDER BY number"
+        return [(row["material_id"], row["sealed"]) for row in db.execute(query, (key.key_id,))]
+
+    # What is remembered between calls is sealed; nothing in clear outlives its call.
+    return services.store.cached(("kms material", key.key_id), load)
+
+
+def _open(services: Services, key: Key, material_id: str, sealed: bytes) -> Material:
+    secret = services.vault.open(sealed, _purpose(key.key_id, material_id))
+    return Material(material_id, secret)
 
 
 def _purpose(key_id: str, material_id: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from dataclasses import dataclass
 
 from nitro_workflow.cloud.local.kms.records import KEY_QUERY, Key
@@ -51,9 +52,14 @@ def find_key(services: Services, call: Call, name: str) -> Key:
 
 def find_by_id(services: Services, call: Call, key_id: str) -> Key | None:
     """Return the key that a ciphertext or grant names, in whichever account, or None."""
-    rows = services.store.read().execute(KEY_QUERY, (key_id, call.now.timestamp()))
-    row = rows.fetchone()
-    return Key.from_row(row) if row else None
+
+    def load(db: sqlite3.Connection) -> Key | None:
+        row = db.execute(KEY_QUERY, (key_id,)).fetchone()
+        return Key.from_row(row) if row else None
+
+    key = services.store.cached(("kms key", key_id), load)
+    gone = key is not None and key.deletion is not None and key.deletion <= call.now.timestamp()
+    return None if gone else key
 
 
 def alias_arn(services: Services, account: str, alias: str) -> str:

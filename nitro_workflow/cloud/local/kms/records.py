@@ -51,7 +51,7 @@ SELECT k.*,
     (SELECT json_group_array(name) FROM kms_aliases a WHERE a.key_id = k.key_id) AS aliases,
     (SELECT json_group_object(name, value) FROM kms_tags t WHERE t.key_id = k.key_id) AS tags,
     EXISTS (SELECT 1 FROM kms_grants g WHERE g.key_id = k.key_id) AS granted
-FROM kms_keys k WHERE k.key_id = ? AND (k.deletion IS NULL OR k.deletion > ?)
+FROM kms_keys k WHERE k.key_id = ?
 """
 
 
