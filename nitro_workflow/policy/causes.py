@@ -115,6 +115,13 @@ def _missing(
         return Cause("belongs_to_aws", why, "make one of your own and change that")
     if lacks == "resource" and policies.resource is None and not policies.grants:
         return _no_resource_policy(situation)
+    if lacks == "session" and policies.session is None:
+        return Cause(
+            "no_session_policy",
+            "a federated user's session without a session policy has no permissions of its own",
+            "pass session policies to GetFederationToken, or name the session in the resource's"
+            " policy",
+        )
     if nearest is None:
         return _no_statement(situation, lacks)
     actions = [c for c in nearest.failed if c.element in ("Action", "NotAction")]

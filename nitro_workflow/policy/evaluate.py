@@ -219,7 +219,9 @@ def _lacking(situation: Situation, policies: Policies, found: _Allows) -> tuple[
         return () if grip else ("resource",)
     root = principal.kind is PrincipalKind.ROOT
     limits = [] if policies.boundary is None or found.boundary or root else ["boundary"]
-    limits += [] if policies.session is None or found.session else ["session"]
+    # "If you do not pass any session policies, the federated user session has no permissions."
+    sessionless = policies.session is None and principal.kind is not PrincipalKind.FEDERATED_USER
+    limits += [] if sessionless or found.session else ["session"]
     identity = [] if found.identity or root else ["identity"]
     if situation.same_account:
         if grip is Grip.DIRECT:

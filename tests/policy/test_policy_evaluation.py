@@ -109,6 +109,10 @@ def test_a_user_in_his_account(identity, resource, expected):
         (FEDERATED, FEDERATED, NOTHING, BOUNDARY_NONE, SESSION_NONE, YES),
         (FEDERATED, f"arn:aws:iam::{ACCOUNT}:user/bob", NOTHING, None, SESSION_NONE, IMPLICIT),
         (FEDERATED, f"arn:aws:iam::{ACCOUNT}:user/bob", NOTHING, None, SESSION_ALL, YES),
+        # GetFederationToken: without a session policy the session has no permissions of its own
+        (FEDERATED, None, ALL, None, None, IMPLICIT),
+        (FEDERATED, None, ALL, None, SESSION_ALL, YES),
+        (FEDERATED, FEDERATED, NOTHING, None, None, YES),
         # an account is named: the identity policies decide, and are limited
         (SESSION, ROOT, ALL, BOUNDARY_NONE, None, IMPLICIT),
         (SESSION, ROOT, ALL, BOUNDARY_ALL, None, YES),

@@ -7,6 +7,7 @@ import json
 import pytest
 from policy_help import (
     ACCOUNT,
+    FEDERATED,
     FOREIGN,
     KEY,
     OBJECT,
@@ -174,6 +175,8 @@ def test_what_else_stands_in_the_way_is_said():
             allow("s3:*"), kind="boundary")), "wrong_action"),
         (SESSION, Policies(key_policy(to(ROLE, allow())), session=policy(
             deny("s3:*"), kind="session")), "no_session_allow"),
+        (FEDERATED, Policies(key_policy(to(ROOT, allow())), (policy(allow()),)),
+         "no_session_policy"),
         (SESSION, Policies(key_policy(to(USER, allow())), grants=(Grant(ROLE, ("Decrypt",)),)),
          "allowed"),
         (SESSION, Policies(grants=(Grant(ROLE, ("Encrypt",)),)), "no_resource_allow"),

@@ -23,6 +23,7 @@ from policy_help import (
     policy,
 )
 
+from nitro_workflow.policy import Policies
 from nitro_workflow.policy.wildcard import Glob, mark, mark_arn
 
 
@@ -198,9 +199,12 @@ def test_a_deny_with_a_variable_that_has_no_value():
 def test_what_is_known_of_the_caller(principal, key, value):
     """Source: reference_policies_condition-keys, and `vars`, "Principal key values"."""
     refuse = deny(Condition={"StringEquals": {key: value}})
-    assert ask(principal, identity=(policy(allow(), refuse),)) == "explicitDeny"
+    policies = Policies(
+        identity=(policy(allow(), refuse),), session=policy(allow(), kind="session")
+    )
+    assert ask(principal, policies=policies) == "explicitDeny"
     given = {key: "something else"}
-    assert ask(principal, context=given, identity=(policy(allow(), refuse),)) == "allowed"
+    assert ask(principal, context=given, policies=policies) == "allowed"
 
 
 @pytest.mark.parametrize("key", ["aws:username", "aws:userid"])
