@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from base64 import b64encode
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +28,7 @@ CHUNKS = (
 
 def signer() -> ChunkSigner:
     claim = Claim("AKIAIOSFODNN7EXAMPLE", "20130524", "us-east-1", "s3", ("host",), SEED,
-                  "20130524T000000Z", "", None, "")  # fmt: skip
+                  "20130524T000000Z", datetime(2013, 5, 24, tzinfo=UTC), "", None, "")  # fmt: skip
     return ChunkSigner(signing_key(claim, SECRET), claim.timestamp, claim.scope, SEED)
 
 

@@ -11,10 +11,11 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import unquote
 
@@ -34,17 +35,18 @@ from nitro_workflow.cloud.local.sigv4 import signing_key
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["AccessLog", "make_app"]
 
+HEALTH = "/_nitro/health"  # no bucket can have an underscore in its name
 _THREADS = 8
 _BLOCK = 256 * 1024  # bytes of an object read and sent at a time
 # Seconds between two pieces of a body. A sender that is slower holds no connection for ever.
 BODY_PAUSE_S = 30.0
 P = ParamSpec("P")
 T = TypeVar("T")
-AccessLog = Callable[[dict[str, Any]], None]
+AccessLog = Callable[[Mapping[str, Any]], None]
 
 
 class _Disconnected(Exception):
@@ -166,7 +168,8 @@ async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
     more = True
     while more:
         try:
-            message = await asyncio.wait_for(receive(), BODY_PAUSE_S)
+            async with asyncio.timeout(BODY_PAUSE_S):
+                message = await receive()
         except TimeoutError:
             raise ServiceFault(
                 "RequestTimeout",
@@ -224,19 +227,24 @@ async def _send_file(part: FileSlice, method: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def make_app(
     dispatcher: Dispatcher, *, log: AccessLog, on_start: Callable[[], Awaitable[None]] | None = None
-) -> Starlette:
-    """Return the ASGI application: `/_nitro/health`, and everything else to the dispatcher."""
+) -> ASGIApp:
+    """Return the ASGI application: `HEALTH`, and everything else to the dispatcher."""
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse
-    from starlette.routing import Mount, Route
+    from starlette.routing import Route
 
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloud")
 
     async def health(_request: Any) -> JSONResponse:
         rows = dispatcher.services.store.read().execute("SELECT count(*) FROM accounts").fetchone()
-        return JSONResponse({"status": "ok", "accounts": rows[0], "pid": os.getpid()})
+        facts = {"accounts": rows[0], "pid": os.getpid(), "descriptors": _descriptors()}
+        return JSONResponse({"status": "ok", **facts})
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -245,6 +253,12 @@ def make_app(
         yield
         pool.shutdown(wait=True)
 
+    inner = Starlette(routes=[Route(HEALTH, health)], lifespan=lifespan)
     edge = _Edge(dispatcher, pool, log)
-    routes = [Route("/_nitro/health", health), Mount("/", app=edge)]
-    return Starlette(routes=routes, lifespan=lifespan)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        # The services' paths are raw bytes that no router must touch (keys like "//" and "%2F").
+        plain = scope["type"] != "http" or scope["path"] == HEALTH
+        await (inner if plain else edge)(scope, receive, send)
+
+    return application

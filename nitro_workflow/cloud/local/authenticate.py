@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,6 @@ from nitro_workflow.cloud.local.sigv4 import (
     SignatureFault,
     check_signature,
     check_time,
-    read_claim,
 )
 
 __all__ = ["Authenticated", "authenticate", "fault_of"]
@@ -33,16 +33,15 @@ class Authenticated:
 
 
 def authenticate(
-    services: Services, request: RawRequest, service: str, now: datetime
+    services: Services, request: RawRequest, claim: Claim | None, service: str, now: datetime
 ) -> Authenticated:
-    """Verify the request's signature.
+    """Verify the request's signature: `claim` is what `read_claim` found in it.
 
     An unsigned request is anonymous where the service serves such (S3), and refused elsewhere.
 
     Raises:
         SignatureFault: with the kind that `fault_of` puts into the service's words.
     """
-    claim = read_claim(request)
     if claim is None:
         if service != "s3":
             raise SignatureFault("missing", "Missing Authentication Token")
@@ -62,21 +61,29 @@ def authenticate(
 
 
 def _identify(services: Services, claim: Claim) -> tuple[Caller, str, datetime | None]:
-    db = services.store.read()
     if claim.token:
-        session = open_session(services.vault, db, claim.token)
+        session = open_session(services.vault, services.store, claim.token)
         if session is None or session.access_key_id != claim.access_key_id:
             raise SignatureFault("bad_token", _INVALID_TOKEN)
         return session.caller, session.secret_access_key, session.expires
-    key = find_access_key(db, claim.access_key_id)
-    if key is None or key.status != "Active":
+    key_id = claim.access_key_id
+    known = services.store.cached(("access key", key_id), lambda db: _holder(db, key_id))
+    if known is None:
         raise SignatureFault("unknown_key", _INVALID_TOKEN)
-    secret = services.vault.open(key.secret, f"iam/{key.id}").decode()
+    caller, sealed = known
+    return caller, services.vault.open(sealed, f"iam/{key_id}").decode(), None
+
+
+def _holder(db: sqlite3.Connection, key_id: str) -> tuple[Caller, bytes] | None:
+    """Return who holds an active access key, and its sealed secret."""
+    key = find_access_key(db, key_id)
+    if key is None or key.status != "Active":
+        return None
     if not key.principal.startswith("arn:"):
-        return _service_caller(key.principal, key.id), secret, None
+        return _service_caller(key.principal, key.id), key.secret
     row = db.execute("SELECT * FROM entities WHERE arn = ?", (key.principal,)).fetchone()
     if row is None:
-        raise SignatureFault("unknown_key", _INVALID_TOKEN)
+        return None
     caller = Caller(
         account=row["account"],
         arn=row["arn"],
@@ -86,7 +93,7 @@ def _identify(services: Services, claim: Claim) -> tuple[Caller, str, datetime |
         entity_arn=row["arn"],
         access_key_id=key.id,
     )
-    return caller, secret, None
+    return caller, key.secret
 
 
 def _service_caller(name: str, key_id: str) -> Caller:

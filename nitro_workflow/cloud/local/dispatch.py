@@ -31,7 +31,7 @@ from nitro_workflow.cloud.local.protocol import (
     write_result,
 )
 from nitro_workflow.cloud.local.service import BodyFile, Call, Handler, ServiceFault, Services
-from nitro_workflow.cloud.local.sigv4 import SignatureFault, read_claim
+from nitro_workflow.cloud.local.sigv4 import Claim, SignatureFault, read_claim
 
 __all__ = ["Dispatcher", "Opened"]
 
@@ -65,22 +65,16 @@ class Dispatcher:
         request_id = str(uuid.uuid4())
         protocol = SERVICES[guess_service(request)].protocol
         try:
-            service = self._service(request)
+            claim = read_claim(request)
+            service = _service(request, claim)
             protocol = service.protocol
-            who = authenticate(self.services, request, service.name, self.clock())
+            who = authenticate(self.services, request, claim, service.name, self.clock())
             operation = find_operation(load_model(service.name), request)
         except SignatureFault as fault:
             return write_fault(protocol, fault_of(fault, protocol), request_id)
         except ServiceFault as fault:
             return write_fault(protocol, fault, request_id)
         return Opened(service, who, operation, request_id)
-
-    def _service(self, request: RawRequest) -> Service:
-        claim = read_claim(request)
-        name = claim.service if claim else guess_service(request)
-        if name not in SERVICES:
-            raise _unsupported(f"the service {name!r}")
-        return SERVICES[name]
 
     def finish(
         self, opened: Opened, request: RawRequest, body: BodyFile | None = None
@@ -124,6 +118,13 @@ class Dispatcher:
     def _record(self, call: Call, model: Any, fault: ServiceFault | None) -> None:
         shape = model.operation_model(call.operation).input_shape
         self.services.events.record(make_event(call, shape, fault, self.services.region))
+
+
+def _service(request: RawRequest, claim: Claim | None) -> Service:
+    name = claim.service if claim else guess_service(request)
+    if name not in SERVICES:
+        raise _unsupported(f"the service {name!r}")
+    return SERVICES[name]
 
 
 def _handler(opened: Opened) -> Handler:

@@ -87,13 +87,13 @@ class EventLog:
             with self._lock:
                 batch, self._pending = self._pending, []
             if batch:
-                with self._store.transaction() as db:
+                with self._store.transaction(records=True) as db:
                     for event in batch:
                         _insert(db, event)
 
     def forget_old(self, now: datetime) -> None:
         """Delete what is older than 90 days, as CloudTrail's event history does."""
-        with self._store.transaction() as db:
+        with self._store.transaction(records=True) as db:
             db.execute("DELETE FROM events WHERE time < ?", ((now - _KEEP).timestamp(),))
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ Source: AWS IAM User Guide, "Troubleshoot access denied error messages".
 from __future__ import annotations
 
 import base64
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -127,11 +128,14 @@ class Gate:
     ) -> Policies:
         from nitro_workflow.policy import Policies
 
-        documents, boundary = identity_documents(self.store.read(), caller.entity_arn)
+        entity = caller.entity_arn
+        identity, boundary = self.store.cached(
+            ("policies", entity), lambda db: _identity(db, entity)
+        )
         return Policies(
             resource=resource,
-            identity=tuple(parse_cached(text, "identity") for text in documents),
-            boundary=parse_cached(boundary, "boundary") if boundary else None,
+            identity=identity,
+            boundary=boundary,
             session=parse_cached(caller.session_policy, "session")
             if caller.session_policy
             else None,
@@ -144,6 +148,12 @@ class Gate:
         decision = evaluate(request, policies)
         call.trail.decisions.append(_record(request, policies, decision))
         return decision
+
+
+def _identity(db: sqlite3.Connection, entity: str) -> tuple[tuple[Policy, ...], Policy | None]:
+    documents, boundary = identity_documents(db, entity)
+    parsed = tuple(parse_cached(text, "identity") for text in documents)
+    return parsed, parse_cached(boundary, "boundary") if boundary else None
 
 
 def _request(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 __all__ = ["HEAD_BYTES", "HEAD_SECONDS", "PatientProtocol"]
 
@@ -57,7 +57,8 @@ class PatientProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close the connection if it is idle, without waiting long for its TLS farewell."""
         super().shutdown()
-        if self.cycle is None or self.cycle.response_complete:
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        if cycle is None or cycle.response_complete:
             asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self.transport.abort)
 
     def _start_timer(self) -> None:

@@ -13,16 +13,15 @@ import os
 import signal
 import socket
 import ssl
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nitro_workflow.cloud.local.app import AccessLog, make_app
+from nitro_workflow.cloud.local.app import make_app
 from nitro_workflow.cloud.local.assemble import CREDENTIALS, open_services
 from nitro_workflow.cloud.local.dispatch import Dispatcher
+from nitro_workflow.cloud.local.jsonlog import access_log, log_warnings
 from nitro_workflow.cloud.local.seed import read_keys
 from nitro_workflow.cloud.local.service import MAX_AGE_S, Services, Settings
 from nitro_workflow.cloud.local.tls import TlsFiles, ensure_tls
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["ServeOptions", "main", "serve"]
 
 _BACKLOG = 1024
+_PR_SET_DUMPABLE = 4  # <linux/prctl.h>
+_DESCRIPTORS = 8192  # connections and open objects together, where the hard limit allows it
 _GRACE_S = 10  # seconds that requests under way have, once the process was told to stop
 
 
@@ -76,6 +77,20 @@ def serve(options: ServeOptions) -> None:
                 (settings.folder / "endpoint.json").unlink(missing_ok=True)
                 services.events.close()
                 services.store.close()
+
+
+def _keep_memory_private() -> None:
+    """Leave no core file and let no other process of this user read our memory.
+
+    Key material is in clear here while it is used. PR_SET_DUMPABLE 0 makes /proc/PID/mem root's.
+    """
+    import ctypes
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, _DESCRIPTORS)), hard))
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _refuse_open_doors(options: ServeOptions) -> None:
@@ -186,10 +201,13 @@ def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: soc
 
     from nitro_workflow.cloud.local.patience import PatientProtocol
 
+    _keep_memory_private()
+    log_warnings()
+
     async def ready() -> None:
         write_endpoint(options.settings.folder, _address(options, listener), tls.ca)
 
-    app = make_app(Dispatcher(services), log=_logger(options.access_log), on_start=ready)
+    app = make_app(Dispatcher(services), log=access_log(options.access_log), on_start=ready)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -231,18 +249,6 @@ def write_endpoint(folder: Path, endpoint: str, ca: Path) -> None:
     draft = folder / "endpoint.new"
     draft.write_text(json.dumps(document), encoding="utf-8")
     draft.replace(folder / "endpoint.json")
-
-
-def _logger(wanted: bool) -> AccessLog:
-    """Return what writes one JSON object a request to standard error, or nothing."""
-    if not wanted:
-        return lambda _entry: None
-
-    def write(entry: Mapping[str, Any]) -> None:
-        line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry}
-        sys.stderr.write(json.dumps(line) + "\n")
-
-    return write
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

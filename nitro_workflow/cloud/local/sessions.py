@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from nitro_workflow.cloud.local.principals import new_id
 from nitro_workflow.cloud.local.service import Caller
+from nitro_workflow.cloud.local.store import Store
 from nitro_workflow.cloud.local.vault import Vault
 from nitro_workflow.errors import CloudUnavailable
 
@@ -67,7 +68,7 @@ def make_session(
     return _session(fields, token)
 
 
-def open_session(vault: Vault, db: sqlite3.Connection, token: str) -> Session | None:
+def open_session(vault: Vault, store: Store, token: str) -> Session | None:
     """Return the session of a token; None where the token is not ours or its role is gone.
 
     Whether it has expired is for the caller to see.
@@ -76,10 +77,15 @@ def open_session(vault: Vault, db: sqlite3.Connection, token: str) -> Session | 
         fields = json.loads(vault.open(base64.b64decode(token, validate=True), _PURPOSE))
     except (CloudUnavailable, ValueError):
         return None
-    row = db.execute("SELECT id FROM entities WHERE arn = ?", (fields["role"],)).fetchone()
-    if row is None or row["id"] != fields["id"]:
+    role = fields["role"]
+    if store.cached(("role id", role), lambda db: _role_id(db, role)) != fields["id"]:
         return None
     return _session(fields, token)
+
+
+def _role_id(db: sqlite3.Connection, arn: str) -> str | None:
+    row = db.execute("SELECT id FROM entities WHERE arn = ?", (arn,)).fetchone()
+    return row["id"] if row else None
 
 
 def _session(fields: Mapping[str, object], token: str) -> Session:

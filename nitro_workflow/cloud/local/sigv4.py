@@ -1,6 +1,6 @@
 """Signature Version 4: what a request claims, and whether its signature holds.
 
-The signature is recomputed with botocore's own signers, over exactly the headers that the request
+What is signed is recomputed with botocore's own signers, over exactly the headers that the request
 says it signed: what the client's SDK computed is what is compared.
 
 Source: AWS General Reference, "Signature Version 4 signing process"; Amazon S3 API Reference,
@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from nitro_workflow.cloud.local.protocol.messages import RawRequest
@@ -27,6 +28,7 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 _SKEW = {"s3": timedelta(minutes=15)}
 _DEFAULT_SKEW = timedelta(minutes=5)
 _MAX_PRESIGN_S = 604_800  # S3: seven days
+_TIMESTAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=(?P<credential>[^,\s]+),\s*"
     r"SignedHeaders=(?P<headers>[^,\s]+),\s*Signature=(?P<signature>[0-9a-f]{64})\s*$"
@@ -53,6 +55,7 @@ class Claim:
     signed_headers: tuple[str, ...]
     signature: str
     timestamp: str
+    at: datetime
     token: str
     expires_s: int | None
     payload: str
@@ -61,11 +64,6 @@ class Claim:
     def presigned(self) -> bool:
         """Whether the signature stands in the query."""
         return self.expires_s is not None
-
-    @property
-    def at(self) -> datetime:
-        """When the client says it signed."""
-        return datetime.strptime(self.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
     @property
     def scope(self) -> str:
@@ -130,17 +128,32 @@ def _claim(credential: str, headers: str, signature: str, **further: Any) -> Cla
     parts = credential.split("/")
     if len(parts) != 5 or parts[4] != "aws4_request":
         raise SignatureFault("incomplete", "The credential scope has not five parts.")
-    key_id, date, region, service, _ = parts
-    claim = Claim(key_id, date, region, service, tuple(headers.split(";")), signature, **further)
-    try:
-        moment = claim.at
-    except ValueError:
-        raise SignatureFault("incomplete", "X-Amz-Date is missing or no time.") from None
-    if moment.strftime("%Y%m%d") != claim.date:
+    timestamp = further.pop("timestamp")
+    at = _moment(timestamp)
+    if timestamp[:8] != parts[1]:
         raise SignatureFault("incomplete", "The date of the credential scope is not X-Amz-Date's.")
+    names = tuple(headers.split(";"))
+    claim = Claim(*_four(parts), names, signature, timestamp, at, **further)
     if "host" not in claim.signed_headers:
         raise SignatureFault("incomplete", "'host' must be a signed header.")
     return claim
+
+
+def _four(parts: Sequence[str]) -> tuple[str, str, str, str]:
+    key_id, date, region, service, _ = parts
+    return key_id, date, region, service
+
+
+def _moment(text: str) -> datetime:
+    """Return the time of ``20261125T010203Z``; `strptime` would take longer than the signature."""
+    if not _TIMESTAMP.fullmatch(text):
+        raise SignatureFault("incomplete", "X-Amz-Date is missing or no time.")
+    year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
+    hour, minute, second = int(text[9:11]), int(text[11:13]), int(text[13:15])
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        raise SignatureFault("incomplete", "X-Amz-Date is no time.") from None
 
 
 def check_time(claim: Claim, now: datetime) -> None:
@@ -195,7 +208,7 @@ def check_signature(claim: Claim, request: RawRequest, secret: str, body_sha256:
         raise SignatureFault("bad_signature", f"Headers were not signed: {', '.join(loose)}")
     if any(name not in request.headers for name in signed):
         raise SignatureFault("bad_signature", "A signed header is missing.")
-    expected = _signer(claim, request, secret, body_sha256)
+    expected = _recomputed(claim, request, secret, body_sha256)
     if not hmac.compare_digest(expected, claim.signature):
         raise SignatureFault(
             "bad_signature",
@@ -204,14 +217,19 @@ def check_signature(claim: Claim, request: RawRequest, secret: str, body_sha256:
         )
 
 
-def _signer(claim: Claim, request: RawRequest, secret: str, body_sha256: str) -> str:
+class _Headers(dict[str, str]):
+    """The signed headers, as botocore's signers read theirs."""
+
+    def get_all(self, name: str) -> tuple[str]:
+        """Return the values of a header; several of one name came joined by commas."""
+        return (self[name],)
+
+
+def _recomputed(claim: Claim, request: RawRequest, secret: str, body_sha256: str) -> str:
     from botocore.auth import S3SigV4Auth, SigV4Auth
-    from botocore.compat import HTTPHeaders
     from botocore.credentials import Credentials
 
-    headers = HTTPHeaders()
-    for name in claim.signed_headers:
-        headers[name] = request.headers[name]
+    headers = _Headers((name, request.headers[name]) for name in claim.signed_headers)
     kind = S3SigV4Auth if claim.service == "s3" else SigV4Auth
     signer = kind(Credentials(claim.access_key_id, secret), claim.service, claim.region)
     signer.headers_to_sign = lambda _request: headers
@@ -222,7 +240,7 @@ def _signer(claim: Claim, request: RawRequest, secret: str, body_sha256: str) ->
         {"timestamp": claim.timestamp},
     )
     text = signer.string_to_sign(signable, signer.canonical_request(signable))
-    return str(signer.signature(text, signable))
+    return hmac.new(signing_key(claim, secret), text.encode(), hashlib.sha256).hexdigest()
 
 
 def _payload(claim: Claim, body_sha256: str) -> str:
@@ -242,8 +260,13 @@ def _unsigned_query(request: RawRequest) -> str:
 
 
 def signing_key(claim: Claim, secret: str) -> bytes:
-    """Return the derived key that signs the chunks of a streamed body."""
+    """Return the derived key that signs the request, and the chunks of a streamed body."""
+    return _derived(secret, claim.date, claim.region, claim.service)
+
+
+@lru_cache(maxsize=64)
+def _derived(secret: str, *scope: str) -> bytes:
     key = f"AWS4{secret}".encode()
-    for part in (claim.date, claim.region, claim.service, "aws4_request"):
+    for part in (*scope, "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return key

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 __all__ = ["Store"]
 
 # Milliseconds that a writer of another process may hold the file (the seeding of a second start).
 _BUSY_MS = 10_000
+_CACHED = 4096  # values remembered between two transactions
+T = TypeVar("T")
 
 
 class Store:
@@ -35,6 +38,7 @@ class Store:
         self._lock = threading.Lock()
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        self._cache: dict[Hashable, Any] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         self._writer = self._connect()
@@ -55,11 +59,12 @@ class Store:
             self._writer.executescript(schema)
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, records: bool = False) -> Iterator[sqlite3.Connection]:
         """Yield the one writing connection inside ``BEGIN IMMEDIATE``.
 
         Leaving the block commits to the disk; an exception rolls back. Not reentrant: do not call
-        another writer inside. Rows are ``sqlite3.Row``.
+        another writer inside. Rows are ``sqlite3.Row``. `records` says that only decision records
+        are written, of which nothing is `cached`.
         """
         with self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
@@ -71,6 +76,26 @@ class Store:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+            finally:
+                if not records:
+                    self._cache = {}
+
+    def cached(self, key: Hashable, load: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `load` reads from the store, remembered until the next transaction.
+
+        An acknowledged write is seen at once: the memory is dropped before `transaction` returns.
+        The value is shared by all threads: do not change it.
+        """
+        cache = self._cache
+        try:
+            found: T = cache[key]
+        except KeyError:
+            # Read into the memory that was there before: what is read while a transaction commits
+            # goes with the memory that it drops.
+            found = cache[key] = load(self.read())
+            if len(cache) > _CACHED:
+                self._cache = {}
+        return found
 
     def read(self) -> sqlite3.Connection:
         """Return this thread's connection for SELECT. It sees every committed transaction."""
