@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,7 +143,8 @@ def _show(explanation: Explanation, *, as_json: bool, met_on_aws: bool) -> None:
         record |= {"warnings": warnings} if warnings else {}
         _emit(record)
         return
-    click.echo(explanation.to_text())
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    click.echo(explanation.to_text(width=width))
     for text in warnings:
         click.echo(f"AWS would not save this policy: {text}")
     if met_on_aws:

@@ -58,11 +58,14 @@ class Explanation:
             "statements": [outcome.to_json() for outcome in self.outcomes],
         }
 
-    def to_text(self) -> str:
-        """Return the explanation for a terminal, a log or a notebook."""
+    def to_text(self, *, width: int = 0) -> str:
+        """Return the explanation for a terminal, a log or a notebook.
+
+        Where a measurement does not fit into ``width`` characters it is shown in two rows.
+        """
         from nitro_workflow.policy.render import render_text
 
-        return render_text(self)
+        return render_text(self, width)
 
 
 def explain(request: Request, policies: Policies) -> Explanation:

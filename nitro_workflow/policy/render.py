@@ -22,10 +22,12 @@ _HEADLINES = {
     "explicitDeny": "DENIED: a statement forbids it (explicitDeny)",
 }
 _LABEL = 12  # characters of the first column under a statement
+_INDENT = 16  # where compared values begin
+_ROW = 48  # half a measurement
 
 
-def render_text(explanation: Explanation) -> str:
-    """Return the lines of an explanation, joined."""
+def render_text(explanation: Explanation, width: int = 0) -> str:
+    """Return the lines of an explanation, joined; ``width`` is in characters, 0 for any."""
     request, decision, cause = explanation.request, explanation.decision, explanation.cause
     lines = [_HEADLINES[decision.effect], f"  why    {cause.text}"]
     if cause.next_step:
@@ -38,7 +40,7 @@ def render_text(explanation: Explanation) -> str:
         title = "Decided by" if nearest.applies else "Nearest statement"
         lines += ["", f"{title}: {nearest.label} ({nearest.statement.effect})"]
         for check in nearest.checks:
-            lines += _check(check, nearest)
+            lines += _check(check, nearest, width)
     others = [outcome for outcome in explanation.outcomes if outcome is not nearest]
     if others:
         lines += ["", "The other statements" if nearest else "The statements"]
@@ -58,7 +60,7 @@ def _name(check: Check) -> str:
     return pcr.label if pcr else check.key or check.element
 
 
-def _check(check: Check, outcome: StatementOutcome) -> list[str]:
+def _check(check: Check, outcome: StatementOutcome, width: int) -> list[str]:
     """Return one line for what went without saying, and the whole comparison for what decided."""
     decisive = not check.matched or (not outcome.statement.allow and check.condition is not None)
     mark = "✗" if decisive else "✓"
@@ -70,16 +72,27 @@ def _check(check: Check, outcome: StatementOutcome) -> list[str]:
     about = f"measures {feeds(pcr)}" if pcr else ""
     head = "  ".join(filter(None, (check.operator, about)))
     lines = [f"  {mark} {_name(check):<{_LABEL}}  {head or check.note}".rstrip()]
-    expected = (check.nearest,) if check.difference is not None else check.expected
-    more = len(check.expected) - len(expected)
-    others = f"  (or {more} more)" if more else ""
-    lines.append(f"      {_expectation(check, outcome):<9} {', '.join(expected)}{others}")
-    lines.append(f"      found     {', '.join(check.found) if check.found else _absent(check)}")
-    if check.difference is not None and check.found:
-        lines.append(" " * (16 + check.difference) + f"▲ character {check.difference + 1} differs")
-    elif check.note and head and check.found:
-        lines.append(f"      {check.note}")
-    return lines
+    return lines + _comparison(check, _expectation(check, outcome), width)
+
+
+def _comparison(check: Check, label: str, width: int) -> list[str]:
+    """Return expected above found, the first differing character marked, in rows that fit."""
+    if check.difference is None or not check.found:
+        found = ", ".join(check.found) if check.found else _absent(check)
+        lines = [f"      {label:<9} {', '.join(check.expected)}", f"      found     {found}"]
+        told = check.note and check.found and check.condition is not None
+        return [*lines, f"      {check.note}"] if told else lines
+    expected, found, at = check.nearest, check.found[0], check.difference
+    longest = max(len(expected), len(found), 1)
+    row = longest if not width or width >= longest + _INDENT else _ROW
+    lines = []
+    for start in range(0, longest, row):
+        lines.append(f"      {label:<9} {expected[start : start + row]}".rstrip())
+        lines.append(f"      found     {found[start : start + row]}".rstrip())
+        if start <= at < start + row or (at == longest and start + row >= longest):
+            lines.append(" " * (_INDENT + at - start) + f"▲ character {at + 1} differs")
+    more = len(check.expected) - 1
+    return [*lines, f"                (nearest of {more + 1} values)"] if more else lines
 
 
 def _expectation(check: Check, outcome: StatementOutcome) -> str:

@@ -127,6 +127,18 @@ def test_the_first_differing_character_is_marked(position):
     assert f"character {position + 1} differs" in lines[row]
 
 
+@pytest.mark.parametrize(("position", "column"), [(0, 0), (47, 47), (48, 0), (95, 47)])
+def test_a_narrow_terminal_gets_two_rows(position, column):
+    found = GOOD[3][:position] + "f" + GOOD[3][position + 1 :]
+    explanation = ask(key_policy(inside({3: GOOD[3]})), with_pcr(3, found))
+    lines = explanation.to_text(width=80).splitlines()
+    row = next(n for n, line in enumerate(lines) if "▲" in line)
+    assert lines[row].index("▲") == 16 + column
+    assert lines[row - 1][16 + column] == "f"
+    values = [line[16:] for line in lines if line.startswith(("      expected", "      found"))]
+    assert ("".join(values[::2]), "".join(values[1::2])) == (GOOD[3], found)
+
+
 def test_of_many_values_the_nearest_is_shown():
     old, new = GOOD[0], GOOD[0][:90] + "ffffff"
     statement = inside({})
@@ -135,7 +147,7 @@ def test_of_many_values_the_nearest_is_shown():
     }
     explanation = ask(key_policy(statement), with_pcr(0, old))
     assert explanation.cause.check.nearest == new
-    assert "(or 2 more)" in explanation.to_text()
+    assert "(nearest of 3 values)" in explanation.to_text()
 
 
 def test_the_text_names_statement_input_cause_and_next_step():
