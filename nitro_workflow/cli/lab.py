@@ -44,6 +44,9 @@ class _Size(click.ParamType[int]):
         return size
 
 
+SIZE: Final = _Size()
+
+
 def _lab_option(function: Callable[..., Any]) -> Callable[..., Any]:
     text = "The lab's folder  [default: NITRO_WORKFLOW_LAB, else one for each user]"
     return click.option("--lab", "folder", type=click.Path(path_type=Path), help=text)(function)
@@ -65,9 +68,7 @@ def _open(folder: Path | None, *, size: int = 0) -> Lab:
 @click.command()
 @_lab_option
 @_json_option
-@click.option(
-    "--size", type=_Size(), default="16MiB", show_default=True, help="Size of the data set."
-)
+@click.option("--size", type=SIZE, default="16MiB", show_default=True, help="Size of the data set.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Your own records, same columns.")
 @click.option("--verbose", is_flag=True, help="All of the evidence.")
 @click.pass_context

@@ -35,9 +35,6 @@ DEFAULT_SIZE: Final = 16 * 1024 * 1024
 """Bytes of the generated data set, unless ``--size`` says otherwise."""
 DEFAULT_SEED: Final = 2024
 
-TRUSTED_SECONDS: Final = 3.0
-"""A step that held so short a time ago is not looked at again: catching up stays quick."""
-
 
 class Lab:
     """A walk-through of the workflow in one folder.
@@ -160,10 +157,8 @@ class Lab:
         record = self.folder.record(step.number)
         if record is None or not self.rests(step):
             return False
-        if (
-            step.holds is None
-            or time.monotonic() < self._seen.get(step.number, 0) + TRUSTED_SECONDS
-        ):
+        looked = self._seen.get(step.number)
+        if step.holds is None or (looked and time.monotonic() < looked + step.holds_for):
             return True
         running, self.step = self.step, ""  # looking is no part of the workflow: not in the trace
         try:

@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -100,7 +99,7 @@ class Processes:
         self.runtime = runtime_folder(folder.path)
         self.say = say or (lambda _: None)
         self.idle_seconds = IDLE_SECONDS
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: list[int] = []
 
     # -- what is running ---------------------------------------------------------------------------
 
@@ -167,20 +166,23 @@ class Processes:
         self._until("hypervisor", self._hypervisor_answers, HostError)
 
     def _start(self, name: str, *arguments: str) -> None:
-        log = self.folder.path / "logs" / f"{name}.log"
-        command = [sys.executable, "-m", _MODULES[name], "--lab", str(self.folder.path), *arguments]
-        with log.open("ab") as sink:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                start_new_session=True,
-                env=child_environment(),
-                cwd="/",
-            )
-        self._children.append(child)
-        record = {"pid": child.pid, "started": _start_tick(child.pid)}
+        log = str(self.folder.path / "logs" / f"{name}.log")
+        # -P: a module beside the notebook must not stand in for one of the standard library.
+        command = [sys.executable, "-P", "-m", _MODULES[name], "--lab", str(self.folder.path)]
+        append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        pid = os.posix_spawn(
+            sys.executable,
+            [*command, *arguments],
+            child_environment(),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, append, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        self._children.append(pid)
+        record = {"pid": pid, "started": _start_tick(pid)}
         write_atomically(self.runtime / f"{name}.pid", json.dumps(record).encode())
 
     def _until(self, name: str, ready: Callable[[], bool], failure: type[ServiceError]) -> None:
@@ -238,7 +240,8 @@ class Processes:
         return found is not None
 
     def _reap(self) -> None:
-        self._children = [child for child in self._children if child.poll() is None]
+        """Collect the ends of children of this process, so that none stays as a zombie."""
+        self._children = [pid for pid in self._children if _runs(pid)]
 
     def _find(self, name: str) -> _Process | None:
         """Return the running process of that name; a stale or half pid file is none."""
@@ -289,6 +292,13 @@ def _start_tick(pid: int) -> str:
     except OSError:
         return ""
     return "" if fields[0] == "Z" else fields[19]
+
+
+def _runs(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG) == (0, 0)
+    except ChildProcessError:
+        return False  # somebody else in this process has collected it
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

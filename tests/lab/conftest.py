@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nitro_workflow.lab import STEPS, Lab, StepResult
+from nitro_workflow.lab import STEPS, Lab, StepResult, rootfs
 from nitro_workflow.lab.state import runtime_folder
 
 SIZE = 200_000  # bytes: some thousand customers, in four frames of the Encryption SDK
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_rehearsal() -> Iterator[None]:
+    """Find what the application loads once for all labs of the session: it takes half a walk."""
+    found = functools.cache(rootfs.find_closure)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rootfs, "find_closure", lambda: found())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -145,6 +145,7 @@ def upload(lab: Lab) -> Outcome:
 
     IAM: s3:CreateBucket, s3:PutBucketVersioning, s3:PutBucketPolicy, s3:PutObject.
     """
+    _require_unchanged(lab)
     s3 = lab.parties.session("owner").client("s3")
     bucket = bucket_name()
     _ensure_bucket(s3, bucket)
@@ -162,6 +163,33 @@ def upload(lab: Lab) -> Outcome:
     return Outcome(evidence, {"bucket": bucket, "objects": put})
 
 
+def _require_unchanged(lab: Lab) -> None:
+    """Refuse to upload what is not what P3 wrote."""
+    expected = {SDK_FILE: "sdk_sha256", ENVELOPE_FILE: "envelope_sha256"}
+    for name, product in expected.items():
+        found, recorded = _sha256(lab.path / "owner" / name), lab.produced("P3", product)
+        if found != recorded:
+            raise LabError(
+                f"{name} of SHA-256 {found}",
+                expected=f"{recorded}, as step P3 wrote it",
+                where="P4",
+                next="run step P3 again: it encrypts anew",
+            )
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise LabError(
+            f"{error.strerror}: {path.name}",
+            expected="the file that step P3 wrote",
+            where="P4",
+            next="run step P3 again: it encrypts anew",
+        ) from error
+
+
 def _ensure_bucket(s3: Any, bucket: str) -> None:
     from botocore.exceptions import ClientError
 
@@ -177,6 +205,7 @@ def _ensure_bucket(s3: Any, bucket: str) -> None:
 def _put(s3: Any, bucket: str, path: Path) -> dict[str, Any]:
     """Stream one file up; raises `UntrustedAnswer` where the cloud kept no version of it."""
     key = f"{PREFIX}/{path.name}"
+    digest = _sha256(path)
     with path.open("rb") as body:
         answer = s3.put_object(Bucket=bucket, Key=key, Body=body)
     version = answer.get("VersionId", "")
@@ -187,6 +216,4 @@ def _put(s3: Any, bucket: str, path: Path) -> dict[str, Any]:
             where="P4",
             next="run step P4 again: it turns versioning on",
         )
-    with path.open("rb") as body:
-        digest = hashlib.file_digest(body, "sha256").hexdigest()
     return {"key": key, "bytes": path.stat().st_size, "sha256": digest, "version_id": version}

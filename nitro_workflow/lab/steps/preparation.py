@@ -9,6 +9,9 @@ from nitro_workflow.lab.steps.record import Step
 
 __all__ = ["PREPARATION"]
 
+LOOK_SECONDS: Final = 3.0
+"""How long a look at the cloud, or a digest of the image, is believed."""
+
 PREPARATION: Final = (
     Step(
         "P1",
@@ -18,6 +21,7 @@ PREPARATION: Final = (
         produces=("key_arn", "results_key_arn"),
         evidence=("key_arn", "alias", "statements"),
         holds=keys.key_holds,
+        holds_for=LOOK_SECONDS,
     ),
     Step(
         "P2",
@@ -89,6 +93,7 @@ PREPARATION: Final = (
         produces=("pcrs", "image_sha256"),
         evidence=("image_bytes", "image_sha256", "owner_measurements", "same_as_inspected"),
         holds=images.build_holds,
+        holds_for=LOOK_SECONDS,
     ),
     Step(
         "P7",
@@ -99,6 +104,7 @@ PREPARATION: Final = (
         produces=("pcrs",),
         evidence=("pcrs/PCR0", "pcrs/PCR3", "encryption_context"),
         holds=images.fence_holds,
+        holds_for=LOOK_SECONDS,
     ),
     Step(
         "P8",

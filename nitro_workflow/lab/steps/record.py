@@ -30,7 +30,8 @@ class Step:
     """One row of the table.
 
     ``needs`` are the steps that must stand before; ``holds`` tells whether an old record is still
-    true (the enclave still runs, the file is still there). ``memory``: what the step takes from
+    true (the enclave still runs, the file is still there); a dear look is believed ``holds_for``
+    seconds. ``memory``: what the step takes from
     this process's memory → the step that makes it anew where a later kernel has not got it.
     ``evidence`` are the key facts: paths into the evidence, ``name/name``, or ``label=path``.
     """
@@ -43,6 +44,7 @@ class Step:
     produces: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     holds: Callable[[Lab, Mapping[str, Any]], bool] | None = None
+    holds_for: float = 0.0
     memory: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -1,0 +1,191 @@
+"""Rough handling: files cut, bytes changed, processes killed, a CSV that is none. Nothing is lost.
+
+A lab of its own, walked by the command as a script would: ``walk --json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from nitro_workflow.cli import lab as commands
+from nitro_workflow.errors import DatasetError, LabError
+from nitro_workflow.lab import STEPS, Lab
+from nitro_workflow.lab.steps.preparation import LOOK_SECONDS
+
+Lines = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Lines]]:
+    folder = tmp_path_factory.mktemp("rough")
+    options = ["--lab", str(folder), "--size", "100KiB", "--json"]
+    result = CliRunner().invoke(commands.walk, options)
+    lab = Lab.open(folder)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    try:
+        assert result.exit_code == 0, lines[-1].get("error", result.exception)
+        yield lab, lines
+    finally:
+        lab.down()
+
+
+@pytest.fixture
+def rough(walk: tuple[Lab, Lines]) -> Lab:
+    return walk[0]
+
+
+def killed(lab: Lab, name: str) -> None:
+    os.kill(json.loads((lab.runtime / f"{name}.pid").read_text())["pid"], signal.SIGKILL)
+    end = time.monotonic() + 5
+    while lab.processes.status()[name] != "stopped" and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def test_the_walk_prints_one_object_a_line(walk: tuple[Lab, Lines]) -> None:
+    lines = walk[1]
+    assert [line["step"] for line in lines] == [step.number for step in STEPS]
+    for line in lines:
+        assert list(line) == ["step", "party", "title", "status", "seconds", "evidence"]
+        assert line["status"] == "done"
+        assert line["seconds"] >= 0
+
+
+def test_status_and_trace_of_a_walked_lab(rough: Lab) -> None:
+    status = CliRunner().invoke(commands.status, ["--lab", str(rough.path), "--json"])
+    found = json.loads(status.stdout)
+    assert set(found["steps"].values()) == {"done"}
+    assert found["processes"]["cloud"].startswith("running")
+    text = CliRunner().invoke(commands.status, ["--lab", str(rough.path)]).stdout
+    assert "Trust root" in text
+    trace = CliRunner().invoke(commands.trace, ["--lab", str(rough.path), "--json"])
+    first = json.loads(trace.stdout.splitlines()[0])
+    assert set(first) == {
+        *("seq", "job", "step", "source", "target", "what", "size", "sha256", "visible_to", "at")
+    }
+
+
+def test_one_step_as_json_and_as_text(rough: Lab) -> None:
+    found = CliRunner().invoke(commands.step, ["D4", "--lab", str(rough.path), "--json"])
+    assert json.loads(found.stdout)["evidence"]["envelope"]["decision"] == "allowed"
+    text = CliRunner().invoke(commands.step, ["d4", "--lab", str(rough.path)]).stdout
+    assert "DecryptInsideTheEnclave" in text
+
+
+def test_a_csv_that_is_not_one_ends_in_d9_and_nothing_is_told_before(
+    rough: Lab, tmp_path: Path
+) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear customer,\n" + "we write to you today. " * 60)
+    rough.folder.change_settings(csv=str(letter))
+    try:
+        with pytest.raises(DatasetError, match="not the CSV") as caught:
+            rough.run("D9")
+        assert caught.value.where.startswith("D9")
+        assert "Dear" not in str(caught.value.to_json())
+        exit_code = subprocess.run(
+            [sys.executable, "-m", "nitro_workflow.cli", "step", "D9", "--lab", str(rough.path)],
+            capture_output=True,
+            check=False,
+        )
+        assert exit_code.returncode == 3
+        assert b"data owner" in exit_code.stderr
+    finally:
+        rough.folder.change_settings(csv=None)
+    again = rough.run("D9")
+    assert "P3" in again.caught_up
+    assert again.evidence["rows"] > 0
+
+
+def test_a_csv_that_is_not_there_is_a_lab_error(rough: Lab) -> None:
+    rough.folder.change_settings(csv="/nonexistent/customers.csv")
+    try:
+        with pytest.raises(LabError, match="No such file"):
+            rough.run("P3")
+    finally:
+        rough.folder.change_settings(csv=None)
+    assert rough.result("P3") is not None, "the last good run is kept"
+
+
+def test_a_truncated_image_is_built_again_to_the_same_bytes(rough: Lab) -> None:
+    before = rough.produced("P6", "image_sha256")
+    os.truncate(rough.image_path(), 1000)
+    time.sleep(LOOK_SECONDS)  # a step that held a moment ago is not looked at again
+    result = rough.run("P7")
+    assert result.caught_up == ("P6",)
+    assert rough.produced("P6", "image_sha256") == before
+    found = rough.result("P6")
+    assert found is not None
+    assert found.notes == ("the same inputs gave the same bytes as before",)
+
+
+def test_a_tampered_file_of_the_owner_is_not_uploaded(rough: Lab) -> None:
+    rough.ensure("P4")
+    path = rough.ciphertext_path()
+    data = bytearray(path.read_bytes())
+    data[-30] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(LabError, match=r"customers\.csv\.esdk of SHA-256") as caught:
+        rough.run("P4")
+    assert "P3" in caught.value.next
+    rough.run("P3")
+    assert rough.run("P4").status == "done"
+
+
+def test_a_missing_file_of_the_owner_is_made_again(rough: Lab) -> None:
+    rough.ensure("P4")
+    rough.ciphertext_path().unlink()
+    result = rough.run("D2")
+    assert result.caught_up[:3] == ("P2", "P3", "P4")
+
+
+def test_what_the_cloud_acknowledged_survives_its_kill(rough: Lab) -> None:
+    rough.run("D9")
+    objects = rough.produced("P4", "objects")
+    killed(rough, "cloud")
+    assert rough.run("D1").caught_up == (), "same port, same certificate: the instance goes on"
+    s3 = rough.parties.session("owner").client("s3")
+    for name, put in objects.items():
+        found = s3.get_object(
+            Bucket=rough.produced("P4", "bucket"), Key=put["key"], VersionId=put["version_id"]
+        )
+        with found["Body"] as body:
+            assert len(body.read()) == put["bytes"], name
+    assert rough.run("D9").evidence["suppressed"] >= 1
+
+
+def test_a_killed_enclave_is_launched_again(rough: Lab) -> None:
+    [enclave] = rough.host().describe_enclaves()
+    os.kill(enclave["ProcessID"], signal.SIGKILL)
+    end = time.monotonic() + 10
+    while rough.host().describe_enclaves() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert "P8" in rough.run("D3").caught_up
+
+
+def test_a_killed_hypervisor_takes_its_root_along_and_all_is_launched_anew(rough: Lab) -> None:
+    root = rough.trust_root()
+    killed(rough, "hypervisor")
+    result = rough.run("D9")
+    assert "P8" in result.caught_up
+    assert rough.trust_root() != root
+    assert result.evidence["receipt"]["envelope"]["root_sha256"] == rough.trust_root()[1]
+
+
+def test_down_says_what_it_stopped_and_a_second_time_that_there_was_nothing(rough: Lab) -> None:
+    first = CliRunner().invoke(commands.down, ["--lab", str(rough.path)]).stdout
+    assert first == "Stopped: idle, hypervisor, cloud.\n"
+    second = CliRunner().invoke(commands.down, ["--lab", str(rough.path)]).stdout
+    assert second == "Nothing was running.\n"
+    assert not rough.ensure("D9"), "what was shown stays shown"
+    assert "P8" in rough.run("D2").caught_up, "the enclave is gone: it is launched again"
