@@ -227,7 +227,7 @@ class Hypervisor:
         enclave_cid: int | None, *, debug_mode: bool,
     ) -> EnclaveProcess:  # fmt: skip
         """Apply nitro-cli's rules and start the sandbox, one launch at a time."""
-        memory = rules.check_memory(size, memory_mib)
+        memory = rules.check_memory(size, memory_mib, rules.machine_memory_mib())
         with self._lock:
             plans = [it.plan for it in self._enclaves.values()]
             self._launched += 1

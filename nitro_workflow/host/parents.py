@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import nitro_workflow
 from nitro_workflow.errors import HostError
+from nitro_workflow.host import instance_folder
 from nitro_workflow.host import sandbox as sandboxes
 from nitro_workflow.host.imds import MetadataService
 from nitro_workflow.host.sandbox import INSTANCE_MEMORY, Bind, Sandbox, SandboxSpec
@@ -42,8 +42,6 @@ KMS_PORT: Final = 8000
 PROXY_CONNECTIONS: Final = 8
 
 READY_SECONDS: Final = 20.0
-
-_LOGS: Final = ("instance.log", "parent.log", "proxy.log")
 
 _SYSTEM_FILES: Final = (
     "/etc/hosts",
@@ -85,8 +83,10 @@ class Parent:
         self.folder = folder
         self.sandboxed = not unsafe_without_sandbox
         self._inside = INSIDE if self.sandboxed else str(folder)
-        _prepare(folder, address)
-        self.vsock = os.open(folder / "vsock", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        user = None if unsafe_without_sandbox else sandboxes.sandbox_user(0)
+        instance_folder.prepare(folder, address, user)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.vsock = os.open(folder / "vsock", flags)
         self.metadata = MetadataService(record, fetch)
         self._sandbox: Sandbox | None = None
         try:
@@ -103,11 +103,7 @@ class Parent:
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Return ``{program: {"pid", "exit"}}`` as the instance tells; pids are the sandbox's."""
-        with contextlib.suppress(OSError, ValueError):
-            body = json.loads((self.folder / "status.json").read_bytes())
-            if isinstance(body, dict):
-                return body
-        return {}
+        return instance_folder.programs(self.folder)
 
     def describe(self) -> dict[str, Any]:
         """Return what a client needs to talk to the instance."""
@@ -129,8 +125,7 @@ class Parent:
         self.metadata.close()
         with contextlib.suppress(OSError):
             os.close(self.vsock)
-        for name in ("control.sock", "run.sock", "status.json"):
-            (self.folder / name).unlink(missing_ok=True)
+        instance_folder.clear(self.folder)
 
     def _start(self, address: CloudAddress, programs: ParentPrograms) -> None:
         binds, links = _visible(self.folder, address, programs)
@@ -199,8 +194,8 @@ class Parent:
         """Wait until the proxy and the parent listen; raises `HostError` with the end of a log."""
         ready: dict[str, Callable[[], bool]] = {
             # Not by connecting: the proxy would carry that to the cloud, and into the trace.
-            "proxy": lambda: "->" in _tail(self.folder / "proxy.log"),
-            "parent": lambda: _answers(self.folder / "control.sock"),
+            "proxy": lambda: "->" in instance_folder.last_lines(self.folder / "proxy.log"),
+            "parent": lambda: instance_folder.answers(self.folder / "control.sock"),
         }
         deadline = time.monotonic() + READY_SECONDS
         while late := [name for name, is_ready in ready.items() if not is_ready()]:
@@ -208,31 +203,14 @@ class Parent:
             alive = self._sandbox is not None and self._sandbox.process.poll() is None
             if ended or not alive or time.monotonic() > deadline:
                 name = (ended or late)[0] if alive else "instance"
+                said = instance_folder.last_lines(self.folder / f"{name}.log")
                 raise HostError(
-                    f"{name} does not run: {_tail(self.folder / f'{name}.log')}",
+                    f"{name} does not run: {said}",
                     expected=f"the proxy and the parent application within {READY_SECONDS:.0f} s",
                     where=f"instance {self.record.instance_id}",
                     next="run step P8 again; the instance's logs stand in its folder",
                 )
             time.sleep(0.02)
-
-
-def _prepare(folder: Path, address: CloudAddress) -> None:
-    """Make the instance's folder, or clear what a killed one left; state and trace are kept."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("control.sock", "run.sock", "status.json", *_LOGS):
-        (folder / name).unlink(missing_ok=True)
-    for name in ("vsock", "vsock/3", "state"):
-        (folder / name).mkdir(mode=0o700, exist_ok=True)
-    for leftover in (folder / "vsock").glob("*/v.sock*"):
-        leftover.unlink(missing_ok=True)
-    entry = f"- {{address: '{address.host}', port: {address.port}}}"
-    (folder / "vsock-proxy.yaml").write_text(f"allowlist:\n{entry}\n", "utf-8")
-    (folder / "trace.jsonl").touch(mode=0o600)
-    user = sandboxes.sandbox_user(0)
-    if user is not None:
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, user, user, follow_symlinks=False)
 
 
 def _visible(
@@ -250,20 +228,3 @@ def _visible(
     binds.append(Bind(address.ca, CA_INSIDE))
     binds.append(Bind(str(folder), INSIDE, writable=True))
     return binds, links
-
-
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
-
-
-def _tail(path: Path) -> str:
-    try:
-        text = path.read_bytes()[-600:].decode("utf-8", "replace").strip()
-    except OSError:
-        return "it wrote nothing"
-    return " ".join(text.split("\n")[-4:]) or "it wrote nothing"

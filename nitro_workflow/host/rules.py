@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from typing import TYPE_CHECKING, Final
@@ -43,10 +44,10 @@ def parse_memory(text: str) -> int:
     return int(match[1]) * {"": 1, "m": 1, "g": 1024, "t": 1024 * 1024}[match[2].lower()]
 
 
-def check_memory(eif_bytes: int, requested_mib: int) -> int:
-    """Return the MiB that will be set apart; raises `HostError` E26 for too little.
+def check_memory(eif_bytes: int, requested_mib: int, available_mib: int) -> int:
+    """Return the MiB that will be set apart; raises `HostError` E26 for too little, E27 too much.
 
-    ``eif_bytes`` is the size of the image in bytes.
+    ``eif_bytes`` is the size of the image in bytes; ``available_mib`` what the machine has.
     """
     minimum = -(-eif_bytes // MIB) * EIF_SHARE
     if requested_mib < minimum:
@@ -65,7 +66,20 @@ def check_memory(eif_bytes: int, requested_mib: int) -> int:
             expected=f"≥ {MINIMUM_MIB} MiB",
             next=f"--memory {MINIMUM_MIB}",
         )
+    if requested_mib > available_mib:
+        raise failure(
+            "E27",
+            f"Insufficient memory available. Requested {requested_mib} MiB, this machine has "
+            f"{available_mib} MiB",
+            expected=f"≤ {available_mib} MiB",
+            next=f"--memory {minimum}, if that is less",
+        )
     return -(-requested_mib // REGION_MIB) * REGION_MIB
+
+
+def machine_memory_mib() -> int:
+    """Return this machine's memory in MiB: the pool that stands in for the allocator's."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
 
 
 def choose_cid(wanted: int | None, taken: Collection[int]) -> int:

@@ -28,15 +28,17 @@ def test_memory_that_is_none(text):
 
 def test_four_times_the_image():
     with pytest.raises(HostError) as caught:
-        rules.check_memory(80 * MIB + 1, 320)
+        rules.check_memory(80 * MIB + 1, 320, 4096)
     assert caught.value.code == "E26"
     assert caught.value.found == (
         "Insufficient memory requested. User provided `memory` is 320 MB, but based on the EIF "
         "file size, the minimum memory should be 324 MB"
     )
-    assert rules.check_memory(80 * MIB, 320) == 320
-    assert rules.check_memory(1, 65) == 66  # regions of 2 MiB
-    assert code(rules.check_memory, 1, 63) == "E26"
+    assert rules.check_memory(80 * MIB, 320, 320) == 320
+    assert rules.check_memory(1, 65, 4096) == 66  # regions of 2 MiB
+    assert code(rules.check_memory, 1, 63, 4096) == "E26"
+    assert code(rules.check_memory, 1, 4097, 4096) == "E27"
+    assert rules.machine_memory_mib() > 64
 
 
 def test_cids():
