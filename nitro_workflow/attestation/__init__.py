@@ -1,7 +1,8 @@
 """What does this document say, and should I believe it? Nitro attestation documents.
 
 `parse_document` reads without trust; `Verifier` believes documents of one root, at a time that is
-given; `Verifier.explain` reports every check. `issue` makes documents as a hypervisor does.
+given; `Verifier.explain` reports every check. `ChannelVerifier` is for services without KMS,
+`expectations` reads PCRs from policies and JSON, `issue` makes documents as a hypervisor does.
 
 >>> from datetime import UTC, datetime
 >>> from nitro_workflow.attestation import Verifier, exactly
@@ -24,8 +25,15 @@ given; `Verifier.explain` reports every check. `issue` makes documents as a hype
 
 from __future__ import annotations
 
+from nitro_workflow.attestation.channel import (
+    ChannelVerifier,
+    bound_to_public_key,
+    bound_to_user_data,
+    channel_digest,
+)
 from nitro_workflow.attestation.document import AttestationDocument, FieldSpan
-from nitro_workflow.attestation.parse import parse_document
+from nitro_workflow.attestation.inputs import decode_input
+from nitro_workflow.attestation.parse import Reading, parse_document
 from nitro_workflow.attestation.pcrs import (
     PcrExpectation,
     all_of,
@@ -45,8 +53,10 @@ __all__ = [
     "AWS_ROOT_FINGERPRINT",
     "STEPS",
     "AttestationDocument",
+    "ChannelVerifier",
     "FieldSpan",
     "PcrExpectation",
+    "Reading",
     "Report",
     "StepOutcome",
     "VerifiedAttestation",
@@ -54,6 +64,10 @@ __all__ = [
     "all_of",
     "any_of",
     "aws_root",
+    "bound_to_public_key",
+    "bound_to_user_data",
+    "channel_digest",
+    "decode_input",
     "exactly",
     "one_of_values",
     "parse_document",

@@ -5,20 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nitro_workflow.attestation.document import (
     DOCUMENT_LIMITS,
-    MAX_CABUNDLE,
-    MAX_CERTIFICATE_BYTES,
-    MAX_MODULE_ID_CHARS,
-    MAX_OPTIONAL_BYTES,
     MAX_PAYLOAD_BYTES,
-    MAX_PCRS,
-    MAX_TIMESTAMP_MS,
-    PCR_LENGTHS,
     AttestationDocument,
     FieldSpan,
     Finding,
@@ -26,6 +19,8 @@ from nitro_workflow.attestation.document import (
     Mode,
     mode_of,
 )
+from nitro_workflow.attestation.fields import PCR_FIELDS, RULES, read_fields
+from nitro_workflow.attestation.spans import Spans
 from nitro_workflow.encoding import cbor
 from nitro_workflow.encoding.cose import Sign1, read_sign1
 from nitro_workflow.errors import DocumentError, EncodingError
@@ -34,7 +29,6 @@ __all__ = ["Reading", "examine", "parse_document"]
 
 _ES384_HEADER = bytes.fromhex("a1013822")  # {1: -35}
 _SIGNATURE_BYTES = 96
-_PCR_FIELDS: dict[str, Kind] = {"pcrs": "enclave", "nitrotpm_pcrs": "nitrotpm"}
 _NEXT = "Check that the bytes are a whole document, as the NSM returned it."
 
 
@@ -114,14 +108,14 @@ def examine(data: bytes) -> Reading:
     wrong = _payload_rules(root, base)
     if wrong:
         return _unreadable(data, sign1, (*shape, *wrong))
-    spans = _Spans(sign1, root)
-    values, fields, kind = _read_fields(payload)
-    unknown = tuple(name for name in payload if name not in _RULES and name not in _PCR_FIELDS)
+    spans = Spans(sign1, root)
+    values, fields, kind = read_fields(payload)
+    unknown = tuple(name for name in payload if name not in RULES and name not in PCR_FIELDS)
     return Reading(data, sign1, payload, values, kind, spans, unknown, tuple(shape), tuple(fields))
 
 
 def _unreadable(data: bytes, sign1: Sign1 | None, shape: tuple[Finding, ...]) -> Reading:
-    spans: Mapping[str, FieldSpan] = {} if sign1 is None else _Spans(sign1, None)
+    spans: Mapping[str, FieldSpan] = {} if sign1 is None else Spans(sign1, None)
     return Reading(data, sign1, None, {}, None, spans, (), shape, ())
 
 
@@ -175,168 +169,3 @@ def _payload_rules(root: cbor.Item, base: int) -> list[Finding]:
         for key in root.children[::2]
         if key.kind != "text"
     ]
-
-
-class _Spans(Mapping[str, FieldSpan]):
-    """The byte ranges of a document by name, worked out when they are first looked at."""
-
-    __slots__ = ("_root", "_sign1", "_table")
-
-    def __init__(self, sign1: Sign1, root: cbor.Item | None) -> None:
-        self._sign1 = sign1
-        self._root = root
-        self._table: dict[str, FieldSpan] | None = None
-
-    def _ranges(self) -> dict[str, FieldSpan]:
-        if self._table is None:
-            self._table = _ranges(self._sign1, self._root)
-        return self._table
-
-    def __getitem__(self, name: str) -> FieldSpan:
-        return self._ranges()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._ranges())
-
-    def __len__(self) -> int:
-        return len(self._ranges())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Mapping) and self._ranges() == dict(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self._ranges().items()))
-
-    def __repr__(self) -> str:
-        return repr(self._ranges())
-
-
-def _ranges(sign1: Sign1, root: cbor.Item | None) -> dict[str, FieldSpan]:
-    base = sign1.spans["payload"].content
-    spans = {name: FieldSpan(*span) for name, span in sign1.spans.items()}
-    if root is None:
-        return spans
-
-    def note(name: str, item: cbor.Item) -> None:
-        spans[name] = FieldSpan(item.start + base, item.content + base, item.end + base, base)
-
-    for key, item in root.pairs():
-        name = sign1.payload[key.content : key.end].decode()
-        name = "pcrs" if name in _PCR_FIELDS else name
-        note(name, item)
-        if item.kind == "array":
-            for index, child in enumerate(item.children):
-                note(f"{name}[{index}]", child)
-        elif item.kind == "map":
-            for child_key, child in item.pairs():
-                note(f"{name}[{child_key.argument}]", child)
-    return spans
-
-
-class _Broken(Exception):
-    """A field breaks its rule; never leaves this module."""
-
-    def __init__(self, found: str, expected: str, part: str = "") -> None:
-        super().__init__(found)
-        self.found, self.expected, self.part = found, expected, part
-
-
-def _read_fields(payload: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding], Kind | None]:
-    values: dict[str, Any] = {}
-    findings = []
-    present = [name for name in _PCR_FIELDS if name in payload]
-    kind = _PCR_FIELDS[present[0]] if len(present) == 1 else None
-    if kind is None:
-        findings.append(
-            Finding(" and ".join(present) or "neither", "one of pcrs and nitrotpm_pcrs", "pcrs")
-        )
-    names = [*_RULES, present[0]] if kind else [*_RULES]
-    for name in names:
-        target, rule = ("pcrs", _pcrs) if name in _PCR_FIELDS else (name, _RULES[name])
-        try:
-            values["timestamp_ms" if target == "timestamp" else target] = rule(payload.get(name))
-        except _Broken as broken:
-            findings.append(Finding(broken.found, broken.expected, name + broken.part))
-    return values, findings, kind
-
-
-def _kind_of(value: Any) -> str:
-    return "null or absent" if value is None else type(value).__name__
-
-
-def _module_id(value: Any) -> str:
-    if not isinstance(value, str):
-        raise _Broken(_kind_of(value), "text")
-    if not 0 < len(value) <= MAX_MODULE_ID_CHARS:
-        raise _Broken(f"{len(value)} characters", f"1 to {MAX_MODULE_ID_CHARS} characters")
-    return value
-
-
-def _digest(value: Any) -> str:
-    if value != "SHA384":
-        raise _Broken(f"{str(value)[:32]!r}", "'SHA384'")
-    return "SHA384"
-
-
-def _timestamp(value: Any) -> int:
-    if type(value) is not int:
-        raise _Broken(_kind_of(value), "an integer, milliseconds since 1970")
-    if not 0 < value <= MAX_TIMESTAMP_MS:
-        raise _Broken(f"{value}", f"1 to {MAX_TIMESTAMP_MS} milliseconds")
-    return value
-
-
-def _pcrs(value: Any) -> dict[int, bytes]:
-    if not isinstance(value, dict):
-        raise _Broken(_kind_of(value), "a map from index to value")
-    if not 0 < len(value) <= MAX_PCRS:
-        raise _Broken(f"{len(value)} PCRs", f"1 to {MAX_PCRS} PCRs")
-    for index, pcr in value.items():
-        if type(index) is not int or not 0 <= index < MAX_PCRS:
-            raise _Broken(f"index {str(index)[:32]!r}", f"an integer from 0 to {MAX_PCRS - 1}")
-        if type(pcr) is not bytes:
-            raise _Broken(_kind_of(pcr), "a byte string", f"[{index}]")
-        if len(pcr) not in PCR_LENGTHS:
-            raise _Broken(f"{len(pcr)} bytes", "32, 48 or 64 bytes", f"[{index}]")
-    return {index: value[index] for index in sorted(value)}
-
-
-def _certificate(value: Any) -> bytes:
-    if type(value) is not bytes:
-        raise _Broken(_kind_of(value), "a byte string: one DER certificate")
-    if not 0 < len(value) <= MAX_CERTIFICATE_BYTES:
-        raise _Broken(f"{len(value)} bytes", f"1 to {MAX_CERTIFICATE_BYTES} bytes")
-    return value
-
-
-def _cabundle(value: Any) -> tuple[bytes, ...]:
-    if not isinstance(value, list):
-        raise _Broken(_kind_of(value), "an array of DER certificates, root first")
-    if not 0 < len(value) <= MAX_CABUNDLE:
-        raise _Broken(f"{len(value)} certificates", f"1 to {MAX_CABUNDLE} certificates")
-    for index, entry in enumerate(value):
-        try:
-            _certificate(entry)
-        except _Broken as broken:
-            raise _Broken(broken.found, broken.expected, f"[{index}]") from None
-    return tuple(value)
-
-
-def _optional(value: Any) -> bytes | None:
-    if value is not None and type(value) is not bytes:
-        raise _Broken(_kind_of(value), "a byte string or null")
-    if value is not None and len(value) > MAX_OPTIONAL_BYTES:
-        raise _Broken(f"{len(value)} bytes", f"at most {MAX_OPTIONAL_BYTES} bytes")
-    return value
-
-
-_RULES: dict[str, Callable[[Any], Any]] = {
-    "module_id": _module_id,
-    "digest": _digest,
-    "timestamp": _timestamp,
-    "certificate": _certificate,
-    "cabundle": _cabundle,
-    "public_key": _optional,
-    "user_data": _optional,
-    "nonce": _optional,
-}

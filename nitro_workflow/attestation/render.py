@@ -115,6 +115,7 @@ def _failure(step: StepOutcome) -> Iterable[str]:
     yield f"      expected  {plain(step.expected, 240)}"
     yield f"      clause    {step.clause}"
     yield from (f"      and       {plain(detail, 240)}" for detail in step.detail)
+    yield f"      next      {step.next}"
 
 
 def _verdict(report: Report) -> str:

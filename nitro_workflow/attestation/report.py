@@ -17,7 +17,10 @@ TimeSource = Literal["given", "document"]
 
 
 class StepOutcome(NamedTuple):
-    """One check: what it found, what it wanted and where; ``detail`` has what else it found."""
+    """One check: what it found, what it wanted and where; ``detail`` has what else it found.
+
+    ``next`` says what to do, where the check failed.
+    """
 
     id: str
     title: str
@@ -27,6 +30,7 @@ class StepOutcome(NamedTuple):
     expected: str = ""
     where: str = ""
     detail: tuple[str, ...] = ()
+    next: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,11 +79,12 @@ class Result(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A row of the table."""
+    """A row of the table; ``next`` is what to do when the step fails."""
 
     id: str
     title: str
     clause: str
+    next: str
     run: Callable[[Case], Result]
 
     def outcome(self, case: Case) -> StepOutcome:
@@ -96,7 +97,7 @@ class Step(NamedTuple):
             return StepOutcome(*head, "passed", result.found, detail=result.detail)
         first, *rest = result.findings
         more = (*(f"{f.where}: {f.found}; expected {f.expected}" for f in rest), *result.detail)
-        return StepOutcome(*head, "failed", *first, more)
+        return StepOutcome(*head, "failed", *first, more, self.next)
 
 
 def _passed(found: str, detail: tuple[str, ...] = ()) -> Result:
@@ -246,42 +247,84 @@ STEPS: tuple[Step, ...] = (
         "shape",
         "CBOR and COSE are well-formed",
         f"{_PROCESS} §3.1, RFC 8949 §4.1, RFC 9052 §4.2",
+        "Check that the bytes are a whole document, as the NSM returned it.",
         _shape,
     ),
-    Step("fields", "Every field keeps its rule", f"{_PROCESS} §3.2.2", _fields),
+    Step(
+        "fields",
+        "Every field keeps its rule",
+        f"{_PROCESS} §3.2.2",
+        "Check which NSM, or which stand-in for one, made the document.",
+        _fields,
+    ),
     Step(
         "chain",
         "Each certificate is issued by the one above",
         f"{_PROCESS} §3.2.3, RFC 5280 §6.1",
+        "Do not believe the document: its certificates do not belong together.",
         _chain,
     ),
-    Step("validity", "All certificates are valid at the time", f"{_PROCESS} §3.2.3.1", _validity),
-    Step("root", "The chain ends at the trusted root", f"{_PROCESS} §3.2.4", _root),
+    Step(
+        "validity",
+        "All certificates are valid at the time",
+        f"{_PROCESS} §3.2.3.1",
+        "Judge a fresh document now, an archived one at its own time.",
+        _validity,
+    ),
+    Step(
+        "root",
+        "The chain ends at the trusted root",
+        f"{_PROCESS} §3.2.4",
+        "Check which root the document is meant for: AWS's, or a lab's.",
+        _root,
+    ),
     Step(
         "signature",
         "The leaf's key signed the document",
         f"{_PROCESS} §3.2.1, RFC 9052 §4.4",
+        "Do not believe the document: it was changed, or signed by another key.",
         _signature,
     ),
-    Step("freshness", "The document is recent enough", f"{_PROCESS} §2.2", _freshness),
+    Step(
+        "freshness",
+        "The document is recent enough",
+        f"{_PROCESS} §2.2",
+        "Ask the enclave for a new document.",
+        _freshness,
+    ),
     Step(
         "nonce",
         "The nonce is the caller's",
         f"{_PROCESS} §2.2.2, Nonce",
+        "Ask for a document with this nonce: this one answers another request.",
         lambda case: _same(case, "nonce", case.expected.nonce),
     ),
-    Step("pcrs", "The PCRs are the expected ones", "AWS Nitro Enclaves user guide, PCRs", _pcrs),
-    Step("debug", "The enclave is not in debug mode", "AWS user guide, debug mode", _debug),
+    Step(
+        "pcrs",
+        "The PCRs are the expected ones",
+        "AWS Nitro Enclaves user guide, PCRs",
+        "Compare the PCRs with those of the image that was inspected.",
+        _pcrs,
+    ),
+    Step(
+        "debug",
+        "The enclave is not in debug mode",
+        "AWS user guide, debug mode",
+        "Start the enclave without debug mode: its console can be read.",
+        _debug,
+    ),
     Step(
         "user_data",
         "The user data is the expected",
         f"{_PROCESS} §2.2.2, User data",
+        "Check what the document was made to bind.",
         lambda case: _same(case, "user_data", case.expected.user_data),
     ),
     Step(
         "public_key",
         "The public key is the expected",
         f"{_PROCESS} §2.2.2, Public Key",
+        "Check whose key the document was made for.",
         lambda case: _same(case, "public_key", case.expected.public_key),
     ),
 )

@@ -25,21 +25,6 @@ At = datetime | Literal["document"]
 CACHED_CHAINS = 256
 """Chains that a verifier remembers, some 6 KiB each: an instance keeps a leaf for three hours."""
 
-_NEXT = {
-    "shape": "Check that the bytes are a whole document, as the NSM returned it.",
-    "fields": "Check which NSM, or which stand-in for one, made the document.",
-    "chain": "Do not believe the document: its certificates do not belong together.",
-    "validity": "Judge a fresh document now, an archived one at its own time.",
-    "root": "Check which root the document is meant for: AWS's, or a lab's.",
-    "signature": "Do not believe the document: it was changed, or signed by another key.",
-    "freshness": "Ask the enclave for a new document.",
-    "nonce": "Ask for a document with this nonce: this one answers another request.",
-    "pcrs": "Compare the PCRs with those of the image that was inspected.",
-    "debug": "Start the enclave without debug mode: its console can be read.",
-    "user_data": "Check what the document was made to bind.",
-    "public_key": "Check whose key the document was made for.",
-}
-
 
 class Verifier:
     """Believes documents of one root. Safe to share between threads.
@@ -259,5 +244,5 @@ def _refusal(outcome: StepOutcome) -> VerificationError:
         step=outcome.id,
         expected=outcome.expected or outcome.title,
         where=f"{outcome.id} ({outcome.where})" if outcome.where else outcome.id,
-        next=_NEXT[outcome.id],
+        next=outcome.next,
     )

@@ -129,7 +129,14 @@ def _verify_one(name: str, report: Report) -> tuple[dict[str, object], list[str]
     failures = [step for step in report.steps if step.status == "failed"]
     passed = {step.id: step for step in report.steps if step.status == "passed"}
     reasons = [
-        {"step": s.id, "found": s.found, "expected": s.expected, "where": s.where} for s in failures
+        {
+            "step": step.id,
+            "found": step.found,
+            "expected": step.expected,
+            "where": step.where,
+            "next": step.next,
+        }
+        for step in failures
     ]
     lines = [f"         {s.id}: {plain(s.found)}; expected {plain(s.expected)}" for s in failures]
     if "pcrs" in passed:
@@ -154,6 +161,7 @@ def _explain_one(name: str, report: Report) -> tuple[dict[str, object], list[str
             "expected": step.expected,
             "where": step.where,
             "detail": list(step.detail),
+            "next": step.next,
         }
         for step in report.steps
     ]
