@@ -171,9 +171,10 @@ def _contexts(
     keys: dict[str, list[Condition]] = {}
     for condition in (*conditions, *others):
         if condition.folded not in _DERIVED:
-            keys.setdefault(condition.key, []).append(condition)
+            keys.setdefault(condition.folded, []).append(condition)
     choices: list[list[tuple[str, str | None]]] = []
-    for key, about in keys.items():
+    for about in keys.values():
+        key = about[0].key
         must = [condition for condition in about if condition in conditions]
         fitting = [
             (key, value)

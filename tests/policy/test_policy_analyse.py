@@ -73,6 +73,9 @@ FINDINGS = [
     ("unattested_decrypt", "path", [{**allow("kms:Decrypt"), "NotPrincipal": {"AWS": USER}}]),
     ("unattested_decrypt", "path",
      [{**to(ROLE, allow()), "NotAction": ["kms:Put*"], "Action": None}]),
+    ("unattested_decrypt", "path", [to(ROLE, allow("kms:Decrypt", Condition={
+        "StringEquals": {"kms:viaservice": "s3", "KMS:ViaService": "s3"},
+        "StringLike": {"kms:ViaService": "s*"}}))]),
     ("unattested_reencryptfrom", "path", [to(ROLE, allow("kms:ReEncrypt*"))]),
     ("absence_satisfies", "path", [inside({0: GOOD[0]}, "StringEqualsIfExists")]),
     ("absence_satisfies", "path", [inside({0: ZERO}, "StringNotEquals")]),
