@@ -117,7 +117,8 @@ class Dispatcher:
 
     def _record(self, call: Call, model: Any, fault: ServiceFault | None) -> None:
         shape = model.operation_model(call.operation).input_shape
-        self.services.events.record(make_event(call, shape, fault, self.services.region))
+        region = self.services.region
+        self.services.events.record(lambda: make_event(call, shape, fault, region))
 
 
 def _service(request: RawRequest, claim: Claim | None) -> Service:

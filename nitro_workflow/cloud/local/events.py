@@ -14,10 +14,10 @@ import hashlib
 import json
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from nitro_workflow.cloud.local.protocol.scalars import write_time
 from nitro_workflow.cloud.local.service import Call, Caller, ServiceFault
@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS event_resources (
 CREATE INDEX IF NOT EXISTS event_times ON events (time);
 """
 
+MakeEvent: TypeAlias = Callable[[], Mapping[str, Any]]
 _FLUSH_S = 0.05
 _KEEP = timedelta(days=90)  # CloudTrail's event history
 _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
@@ -59,7 +60,7 @@ class EventLog:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._pending: list[Mapping[str, Any]] = []
+        self._pending: list[MakeEvent] = []
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._wake = threading.Event()
@@ -67,10 +68,10 @@ class EventLog:
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
         self._thread.start()
 
-    def record(self, event: Mapping[str, Any]) -> None:
-        """Take one event (of `make_event`); it is on the disk within 50 ms."""
+    def record(self, make: MakeEvent) -> None:
+        """Take one event, which `make` makes when its turn comes; it is on the disk in 50 ms."""
         with self._lock:
-            self._pending.append(event)
+            self._pending.append(make)
         self._wake.set()
 
     def _run(self) -> None:
@@ -88,8 +89,8 @@ class EventLog:
                 batch, self._pending = self._pending, []
             if batch:
                 with self._store.transaction(records=True) as db:
-                    for event in batch:
-                        _insert(db, event)
+                    for make in batch:
+                        _insert(db, make())
 
     def forget_old(self, now: datetime) -> None:
         """Delete what is older than 90 days, as CloudTrail's event history does."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from nitro_workflow.cloud.local.explanations import Explainer
 from nitro_workflow.cloud.local.principals import identity_documents, principal_exists
 from nitro_workflow.cloud.local.protocol.scalars import write_time
 from nitro_workflow.cloud.local.service import Call, Caller, ServiceFault
@@ -63,6 +64,7 @@ class Gate:
     """Decides for all services, from what IAM's records say of the caller."""
 
     store: Store
+    explainer: Explainer = field(default_factory=Explainer)
 
     def parse(self, text: str, kind: str) -> Policy:
         """Return the parsed policy, as `parse_cached`."""
@@ -146,7 +148,7 @@ class Gate:
         from nitro_workflow.policy import evaluate
 
         decision = evaluate(request, policies)
-        call.trail.decisions.append(_record(request, policies, decision))
+        call.trail.decisions.append(_record(request, policies, decision, self.explainer))
         return decision
 
 
@@ -182,7 +184,9 @@ def _request(
     return Request(principal, action, resource, account, verified)
 
 
-def _record(request: Request, policies: Policies, decision: Decision) -> dict[str, Any]:
+def _record(
+    request: Request, policies: Policies, decision: Decision, explainer: Explainer
+) -> dict[str, Any]:
     record: dict[str, Any] = {
         "decision": decision.effect,
         "action": request.action,
@@ -193,17 +197,9 @@ def _record(request: Request, policies: Policies, decision: Decision) -> dict[st
     # An ordinary call is allowed again and again for the same reason: its statements are enough.
     # What was refused, and what was attested, is explained in full.
     if decision.allowed and not request.context.attested:
-        record["summary"] = f"allowed by {_named(decision)}"
-    else:
-        from nitro_workflow.policy import explain
-
-        explanation = explain(request, policies)
-        record |= {
-            "summary": explanation.summary,
-            "explanation": explanation.to_text(),
-            "record": explanation.to_json(),
-        }
-    return record
+        return record | {"summary": f"allowed by {_named(decision)}"}
+    explained = explainer.explain(request, policies)
+    return record | {"summary": explained.summary, "explanation": explained.text}
 
 
 def _named(decision: Decision) -> str:

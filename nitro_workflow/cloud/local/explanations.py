@@ -1,0 +1,89 @@
+"""Explanations that are asked for again and again: the same reason is written once.
+
+An enclave that decrypts a thousand records is allowed a thousand times for one reason. What is
+remembered is held beside the very policy objects it was made from, so that no other policy can
+ever be given its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nitro_workflow.policy import Policies, Policy, Request
+
+__all__ = ["Explained", "Explainer"]
+
+_REMEMBERED = 256
+# Condition keys of every request that differ each time; a policy that asks for one of them is
+# explained anew.
+_PASSING = frozenset({"aws:currenttime", "aws:epochtime"})
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One line, and all of it."""
+
+    summary: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """Explains decisions; threads may share it."""
+
+    _known: dict[Hashable, tuple[Policies, Explained]] = field(default_factory=dict)
+
+    def explain(self, request: Request, policies: Policies) -> Explained:
+        """Return the explanation of `policy.explain`."""
+        key = _key(request)
+        known = self._known.get(key)
+        if known is not None and _same(known[0], policies):
+            return known[1]
+        explained = _explain(request, policies)
+        if not any(map(_asks_the_time, _all(policies))):
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = (policies, explained)
+        return explained
+
+
+def _explain(request: Request, policies: Policies) -> Explained:
+    from nitro_workflow.policy import explain
+
+    explanation = explain(request, policies)
+    return Explained(explanation.summary, explanation.to_text())
+
+
+def _key(request: Request) -> Hashable:
+    values = request.context.values.items()
+    lasting = frozenset(item for item in values if item[0] not in _PASSING)
+    return (request.principal, request.action, request.resource, request.resource_account, lasting)
+
+
+def _all(policies: Policies) -> Iterator[Policy]:
+    optional = (policies.resource, policies.boundary, policies.session)
+    yield from (policy for policy in optional if policy is not None)
+    yield from policies.identity
+
+
+def _asks_the_time(policy: Policy) -> bool:
+    return any(
+        condition.folded in _PASSING
+        for statement in policy.statements
+        for condition in statement.conditions
+    )
+
+
+def _same(one: Policies, other: Policies) -> bool:
+    """Whether these are the very same policies; grants are compared by value."""
+    mine, theirs = list(_all(one)), list(_all(other))
+    return (
+        len(mine) == len(theirs)
+        and all(a is b for a, b in zip(mine, theirs, strict=True))
+        and (one.boundary is None) == (other.boundary is None)
+        and (one.resource is None) == (other.resource is None)
+        and tuple(one.grants) == tuple(other.grants)
+    )
