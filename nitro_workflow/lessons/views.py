@@ -236,8 +236,11 @@ def pcrs(lab: Lab) -> Table:
 
 
 def trace(lab: Lab) -> Lanes:
-    """Return the lanes of the last job's events."""
-    return trace_lanes(collect(lab))
+    """Return the lanes of the last job, from the download of its ciphertext on."""
+    job = lab.produced("D2", "encryption-sdk")["job"]
+    events = collect(lab, job=job)
+    first = next((at for at, event in enumerate(events) if event.job == job), len(events))
+    return trace_lanes([event for event in events[first:] if event.step.startswith("D")])
 
 
 def result(lab: Lab) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from nitro_workflow.lab.trace import TraceEvent
 from nitro_workflow.widgets.formats import size
@@ -12,25 +12,36 @@ __all__ = ["trace_lanes"]
 
 # From the people on the left to AWS on the right; another name joins before the cloud.
 _ORDER = ("data owner", "developer", "administrator", "parent", "proxy", "enclave", "hypervisor")
+_CLOUD = {"kms": "cloud", "s3": "cloud"}
 
 
 def trace_lanes(events: Sequence[TraceEvent], *, title: str = "Who sent what to whom") -> Lanes:
-    """Return one lane a party that took part, and one message an event, in order."""
-    names = {name for event in events for name in (event.source, event.target)}
-    lanes = [name for name in _ORDER if name in names]
-    lanes += sorted(names - {*_ORDER, "cloud"})
-    lanes += ["cloud"] if "cloud" in names else []
-    return Lanes(title=title, lanes=tuple(lanes), messages=tuple(_messages(events)))
+    """Return one lane a party that took part, and its messages in order.
 
-
-def _messages(events: Sequence[TraceEvent]) -> Iterable[Message]:
+    What went the same way for the same step is drawn once, with its sizes added: how many pieces a
+    stream was cut into says nothing.
+    """
+    together: dict[tuple[str, ...], list[TraceEvent]] = {}
     for event in events:
-        digest = f"SHA-256 {event.sha256}" if event.sha256 else ""
-        yield Message(
-            step=event.step,
-            source=event.source,
-            target=event.target,
-            text=f"{event.what}, {size(event.size)}" if event.size else event.what,
-            detail=digest,
-            seen_by=event.visible_to,
-        )
+        way = (event.step, _lane(event.source), _lane(event.target), event.what)
+        together.setdefault(way, []).append(event)
+    messages = tuple(_message(group) for group in together.values())
+    names = {name for message in messages for name in (message.source, message.target)}
+    lanes = [name for name in _ORDER if name in names] + sorted(names - {*_ORDER, "cloud"})
+    return Lanes(title, (*lanes, *({"cloud"} & names)), messages)
+
+
+def _lane(name: str) -> str:
+    return _CLOUD.get(name, name)
+
+
+def _message(group: Sequence[TraceEvent]) -> Message:
+    first, total = group[0], sum(event.size for event in group)
+    return Message(
+        step=first.step,
+        source=_lane(first.source),
+        target=_lane(first.target),
+        text=f"{first.what}, {size(total)}" if total else first.what,
+        detail=f"SHA-256 {first.sha256}" if len(group) == 1 and first.sha256 else "",
+        seen_by=tuple(dict.fromkeys(map(_lane, first.visible_to))),
+    )
