@@ -38,6 +38,7 @@ STRANGER = "arn:aws:sts::999999999999:assumed-role/AnyRole/witness"
 _IMAGE = "kms:RecipientAttestation:ImageSha384"
 _SESSION = "witness"
 _MOST = 64  # requests tried for one statement and action
+_VALUES = 16  # values of one condition worth trying
 _DAY = 86_400
 # Keys that follow from the caller: a witness never contradicts them.
 _DERIVED = frozenset(
@@ -190,7 +191,7 @@ def candidates(conditions: Iterable[Condition]) -> list[str]:
     """Return values worth trying for a key: those the conditions name, their neighbours, others."""
     values: list[str] = []
     for condition in conditions:
-        for text in condition.values:
+        for text in condition.values[:_VALUES]:
             values += _near(condition.operator.base.family, text)
     return list(dict.fromkeys([*values, "anything-else"]))
 

@@ -336,6 +336,18 @@ def test_two_hundred_statements():
     assert SESSION.split(":")[4] == ACCOUNT
 
 
+def test_long_lists_are_no_burden():
+    values = [f"value-{n}" for n in range(20_000)]
+    condition = {
+        "StringLike": {"aws:PrincipalTag/a": values},
+        "StringNotLike": {"aws:SourceVpc": values},
+    }
+    begin = time.process_time()
+    analysis = analyse(key_policy(ADMIN, to(ROLE, allow("kms:*", Condition=condition))))
+    assert analysis.without_attestation == "path"
+    assert time.process_time() - begin < 10
+
+
 def test_the_search_has_an_end():
     """A policy that resists every try is answered in bounded time, and not with "none"."""
     opens = [to(f"arn:aws:iam::{ACCOUNT}:role/R{n}", allow("kms:*", Condition={
