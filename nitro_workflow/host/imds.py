@@ -31,8 +31,8 @@ __all__ = ["MetadataService"]
 LONGEST_TOKEN: Final = 21_600
 """Seconds a token may live. [src: EC2 user guide]"""
 
-RENEW_BEFORE: Final = timedelta(minutes=5)
-"""Credentials are renewed this long before they end; botocore asks 10 to 15 minutes before."""
+RENEW_BEFORE: Final = timedelta(minutes=20)
+"""Credentials are renewed this long before they end: botocore asks 15 to 10 minutes before."""
 
 TOKENS: Final = 1_000  # live tokens; the oldest go first
 
@@ -62,6 +62,12 @@ class MetadataService:
         self._server.daemon_threads = True
         serve = functools.partial(self._server.serve_forever, poll_interval=0.1)
         threading.Thread(target=serve, daemon=True, name="imds").start()
+
+    def prepare(self) -> threading.Thread:
+        """Fetch the credentials in a thread: botocore waits 1 s for an answer, once."""
+        thread = threading.Thread(target=self._fetch_early, daemon=True, name="imds-prepare")
+        thread.start()
+        return thread
 
     @property
     def endpoint(self) -> str:
@@ -109,6 +115,11 @@ class MetadataService:
             facts[f"{_ROOT}/iam/info"] = self._profile
         found = facts.get(path.rstrip("/"))
         return found() if found else None
+
+    def _fetch_early(self) -> None:
+        if self._record.role_arn is not None:
+            with contextlib.suppress(NitroWorkflowError):  # whoever asks is told then
+                self._credentials()
 
     def _credentials(self) -> str:
         now = datetime.now(UTC)

@@ -128,6 +128,7 @@ class Parent:
         instance_folder.clear(self.folder)
 
     def _start(self, address: CloudAddress, programs: ParentPrograms) -> None:
+        credentials = self.metadata.prepare()
         binds, links = _visible(self.folder, address, programs)
         spec = SandboxSpec(
             memory=INSTANCE_MEMORY,
@@ -157,6 +158,7 @@ class Parent:
         with contextlib.suppress(TimeoutError):
             self._sandbox.next_event(READY_SECONDS)
         self._await_ready()
+        credentials.join(READY_SECONDS)
 
     def _config(self, address: CloudAddress, programs: ParentPrograms) -> str:
         proxy = [
@@ -182,6 +184,9 @@ class Parent:
             "NITRO_WORKFLOW_INSTANCE": self._inside,
             "NITRO_WORKFLOW_VSOCK": f"host:{self._inside}/vsock",
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata.endpoint,
+            # botocore's own are 1 s and 1: too little on a busy machine.
+            "AWS_METADATA_SERVICE_TIMEOUT": "5",
+            "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "3",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_REGION": region,

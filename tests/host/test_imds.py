@@ -112,6 +112,18 @@ def test_credentials_are_kept_until_they_near_their_end(ask, token, fetched):
     assert len(fetched) == 2
 
 
+def test_credentials_are_there_before_they_are_asked_for(service, fetched, ask, token):
+    fetched.append(1)
+    service.prepare().join(5)
+    assert len(fetched) == 2
+    assert (
+        json.loads(ask("GET", f"{CREDENTIALS}/ParentInstance", **token)[1])["AccessKeyId"]
+        == "ASIA2"
+    )
+    fetched.extend([1] * 9)
+    service.prepare().join(5)  # a cloud that is down: whoever asks is told
+
+
 def test_a_cloud_that_is_down_is_a_500(ask, token, fetched):
     fetched.extend([1] * 9)
     status, text = ask("GET", f"{CREDENTIALS}/ParentInstance", **token)
