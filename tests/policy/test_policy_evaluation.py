@@ -499,7 +499,7 @@ def test_attestation_keys_come_from_a_verified_document_only():
     with pytest.raises(PolicyError, match="among the plain values"):
         RequestContext.from_verified({"KMS:recipientattestation:PCR0": "00"}, None)
     with pytest.raises(PolicyError, match="a dict"):
-        RequestContext.from_verified({}, {"pcrs": {}})  # type: ignore[arg-type]
+        RequestContext.from_verified({}, {"pcrs": {}})
     context = RequestContext.from_verified({"aws:SourceIp": "203.0.113.7"}, None)
     assert (context.basis, context.attested) == ("verified", False)
     request = Request(Principal.parse(USER), "s3:GetObject", OBJECT, context=context)

@@ -159,5 +159,5 @@ def test_from_verified_takes_a_verified_document_only():
     assert (context.basis, context.attested) == ("verified", True)
     assert context.values["kms:recipientattestation:pcr0"] == (PCR0.hex(),)
     with pytest.raises(PolicyError, match="AttestationDocument"):
-        RequestContext.from_verified({}, parse_document(data))  # type: ignore[arg-type]
+        RequestContext.from_verified({}, parse_document(data))
     assert OTHER != ACCOUNT

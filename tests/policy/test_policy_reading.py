@@ -135,7 +135,7 @@ def test_trust_policies_have_no_resource():
 
 def test_an_unknown_kind():
     with pytest.raises(PolicyError, match="the policy kind"):
-        parse_policy({}, kind="bucket")  # type: ignore[arg-type]
+        parse_policy({}, kind="bucket")
 
 
 @pytest.mark.parametrize(
