@@ -57,11 +57,14 @@ def list_grants(services: Services, call: Call) -> Answer:
 
 def list_retirable_grants(services: Services, call: Call) -> Answer:
     """List the grants that a principal of the caller's account may retire."""
+    principal = call.params.get("RetiringPrincipal")
+    if not principal:
+        raise ServiceFault("ValidationException", "RetiringPrincipal is required.")
     access.authorize_account(services, call)
     page = paging.Page.of(call, default=50)
     rows = services.store.read().execute(
         "SELECT * FROM kms_grants WHERE retiring = ? AND grant_id > ? ORDER BY grant_id LIMIT ?",
-        (call.params["RetiringPrincipal"], page.after, page.limit + 1),
+        (principal, page.after, page.limit + 1),
     )
     found = []
     for row in map(Row.from_row, rows):
