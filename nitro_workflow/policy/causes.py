@@ -99,9 +99,12 @@ def _denied(situation: Situation, nearest: StatementOutcome) -> Cause:
         cause = _condition(situation, check)
         if cause is not None:
             return cause
+    met = [check for check in nearest.checks if check.condition is not None]
+    state = f"is {_shown(met[0].found)}" if met and met[0].found else "is absent"
+    where = f" because {met[0].key} {state}" if met else ""
     return Cause(
         "explicit_deny",
-        f"{nearest.label} denies it, and a Deny is stronger than any Allow",
+        f"{nearest.label} denies it{where}, and a Deny is stronger than any Allow",
         "change the request so that the Deny no longer applies, or ask the owner of that policy",
     )
 

@@ -182,7 +182,7 @@ class PrincipalElement:
             # Role names are unique in an account, whatever the path.
             return (account, principal.name) in self.roles
         if principal.kind is PrincipalKind.FEDERATED_USER:
-            # The session's ARN does not show the IAM user behind it: the same name is taken for him.
+            # The session's ARN does not show the IAM user behind it: the same name is taken.
             partition = principal.arn.split(":", 2)[1]
             return f"arn:{partition}:iam::{account}:user/{principal.name}" in self.exact
         return False

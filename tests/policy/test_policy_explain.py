@@ -199,6 +199,22 @@ def test_causes_of_policy_sets(principal, policies, code):
     assert explanation.cause.code == code
 
 
+@pytest.mark.parametrize(
+    ("context", "says"),
+    [
+        ({"aws:MultiFactorAuthPresent": "false"}, "because aws:MultiFactorAuthPresent is 'false',"),
+        ({}, "because aws:MultiFactorAuthPresent is absent,"),
+    ],
+)
+def test_a_deny_says_what_it_met(context, says):
+    identity = policy(allow(), deny(Condition={
+        "BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}))  # fmt: skip
+    request = Request(
+        Principal.parse(USER), "s3:GetObject", OBJECT, "", RequestContext.what_if(context)
+    )
+    assert says in explain(request, Policies(identity=(identity,))).cause.text
+
+
 def test_no_statement_names_the_action():
     key = key_policy({**to(USER, allow("kms:Decrypt")), "Sid": "Only"})
     explanation = ask(key, GOOD, "kms:Encrypt")
