@@ -35,16 +35,13 @@ SAVE_SECONDS: Final = 600
 
 def build(options: Mapping[str, Any]) -> dict[str, str]:
     """Build as ``nitro-cli build-enclave``; return its ``Measurements``. Errors carry E-codes."""
-    if options["docker_dir"] is not None:
-        raise HostError(
-            "--docker-dir builds with Docker, which this shim does not",
-            expected="an image that is built",
-            next="docker build first, then --docker-uri with its name or its `docker save` file",
-            code="E49",
-        )
     signing = _signing(options["signing_certificate"], options["private_key"])
     boot = _boot_parts()
-    with _archive(options["docker_uri"]) as path:
+    with contextlib.ExitStack() as stack:
+        if options["docker_dir"] is not None:
+            path = _dockerfile(options["docker_dir"], boot.architecture, stack)
+        else:
+            path = stack.enter_context(_archive(options["docker_uri"]))
         return _build(path, options, boot, signing)
 
 
@@ -61,20 +58,17 @@ def sign(eif: Path, certificate: Path, private_key: str) -> dict[str, Any]:
 def _build(
     path: Path, options: Mapping[str, Any], boot: BootParts, signing: PemSigningKey | None
 ) -> dict[str, str]:
-    from nitro_workflow.image import build_image
-    from nitro_workflow.image.command import choose_command
-    from nitro_workflow.image.oci import open_container_image
+    from nitro_workflow.image import build_image, choose_command, open_container_image
 
     with open_container_image(path, boot.architecture) as container:
         choice = choose_command(container.config)
         for note in choice.notes:
             click.echo(note, err=True)
-        pairs = (line.partition("=") for line in choice.environment)
         try:
             built = build_image(
                 rootfs=container.tree,
                 command=choice.command,
-                environment={name: value for name, _, value in pairs},
+                environment=choice.environment,
                 output=options["output_file"],
                 name=options["name"] or options["docker_uri"].split(":")[0],
                 version=options["version"] or container.image_id.removeprefix("sha256:"),
@@ -87,6 +81,16 @@ def _build(
         except ImageError as error:
             raise _coded("E48", "EIF building error", error) from error
     return built.measurements.to_json()
+
+
+def _dockerfile(folder: Path, architecture: str, stack: contextlib.ExitStack) -> Path:
+    """Build the folder's Dockerfile; the archive lives as long as ``stack``."""
+    from nitro_workflow.image import built_dockerfile
+
+    try:
+        return stack.enter_context(built_dockerfile(folder, architecture))
+    except NitroWorkflowError as error:
+        raise _coded("E49", "Docker image build error", error) from error
 
 
 @contextlib.contextmanager
