@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from nitro_workflow.policy.evaluate import Decision, Policies, Situation, lacking_allows
 from nitro_workflow.policy.outcomes import Check, StatementOutcome
 from nitro_workflow.policy.pcrs import HEX_LENGTH, PcrKey, feeds, parse_key
+from nitro_workflow.policy.placeholders import is_placeholder
 from nitro_workflow.policy.request import ATTESTATION_PREFIX
 from nitro_workflow.policy.services import always_allows, never_allows
 
@@ -173,6 +174,14 @@ def _no_statement(situation: Situation, lacks: str) -> Cause:
 
 def _check(situation: Situation, nearest: StatementOutcome, check: Check) -> Cause | None:
     action, caller = situation.request.action, situation.principal.arn
+    blank = next((text for text in check.expected if is_placeholder(text)), None)
+    if blank and (check.element == "Principal" or parse_key(check.key)):
+        return Cause(
+            "placeholder",
+            f"{nearest.label} is still a template: {blank} has to be filled in",
+            "write the ARN or the measurement there, and read the policy again",
+            check,
+        )
     if check.element in ("Principal", "NotPrincipal"):
         return Cause(
             "wrong_principal",

@@ -78,6 +78,8 @@ CAUSES = [
     ("upper_case", key_policy(inside({0: GOOD[0].upper()}, "StringEquals")), GOOD),
     ("wrong_length", key_policy(inside({0: GOOD[0][:64]})), GOOD),
     ("other_kind_of_document", key_policy(inside({4: GOOD[4]}, prefix="NitroTPMPCR")), GOOD),
+    ("placeholder", key_policy(to("<ROLE_ARN>", allow("kms:Decrypt"))), GOOD),
+    ("placeholder", key_policy(inside({0: "<PCR0>"})), GOOD),
     ("wrong_action", key_policy(to(ROLE, allow("kms:Encrypt"))), GOOD),
     ("wrong_principal", key_policy(to(USER, allow("kms:Decrypt"))), GOOD),
     ("wrong_resource", key_policy(to(ROLE, allow("kms:Decrypt", KEY + "1"))), GOOD),
