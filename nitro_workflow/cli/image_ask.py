@@ -30,7 +30,16 @@ from nitro_workflow.image import (
 from nitro_workflow.image.boot import COMMAND_LINES, host_architecture
 from nitro_workflow.image.signature import KMS_ARN
 
-__all__ = ["Progress", "RootfsSource", "ask_boot", "ask_key", "ask_rootfs", "ask_time", "read_file"]
+__all__ = [
+    "Progress",
+    "RootfsSource",
+    "ask_boot",
+    "ask_key",
+    "ask_moment",
+    "ask_rootfs",
+    "ask_time",
+    "read_file",
+]
 
 LINUXKIT = (
     "PCRs: nitro-cli makes its ramdisks with linuxkit, so from the same container image its PCR0 "
@@ -233,3 +242,8 @@ def ask_rootfs(
             opened.architecture,
             opened.docker_info,
         )
+
+
+def ask_moment(at: str | None) -> datetime:
+    """Return the time given, or now. Raises `UsageError`."""
+    return datetime.now(UTC) if at is None else ask_time(at)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     )
     from nitro_workflow.image.signature_section import certificate_der
     from nitro_workflow.image.unpack import Unpacked, unpack_ramdisk
-    from nitro_workflow.image.write import BuiltImage
+    from nitro_workflow.image.write import BuiltImage, measure_part_files
 
 _HOMES = {
     "BootParts": "boot",
@@ -76,6 +76,7 @@ _HOMES = {
     "measure_fd": "measure",
     "measure_file": "measure",
     "measure_image": "measure",
+    "measure_part_files": "write",
     "measure_parts": "measure",
     "open_container_image": "oci",
     "open_image": "eif",
@@ -117,6 +118,7 @@ __all__ = [
     "measure_fd",
     "measure_file",
     "measure_image",
+    "measure_part_files",
     "measure_parts",
     "open_container_image",
     "open_image",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 PCR_SIZE: Final = 48  # bytes, SHA-384
 ZERO_PCR: Final = bytes(PCR_SIZE)
-CHUNK: Final = 512 * 1024  # bytes; in and out of the second-level cache, measured
+CHUNK: Final = 256 * 1024  # bytes; several of them fit into a second-level cache
 HASH_ALGORITHM: Final = "Sha384 { ... }"  # as nitro-cli prints it
 
 _MEASURED: Final = frozenset({SectionKind.KERNEL, SectionKind.CMDLINE, SectionKind.RAMDISK})
@@ -87,7 +87,7 @@ class Meter:
     piece but the last `DEPTH` has been read, and a ring of `DEPTH` + 1 buffers or more may be fed.
     """
 
-    DEPTH: Final = 4  # pieces that may wait for a hash
+    DEPTH: Final = 16  # pieces that may wait for a hash: a few milliseconds of it
 
     def __init__(self) -> None:
         self._boot = _BootHashes()

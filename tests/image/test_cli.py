@@ -212,6 +212,20 @@ def test_check_and_measure(run, tmp_path):
     assert measured["CRC32"] in run("measure", "a.eif").stdout
 
 
+def test_measuring_parts(run, tmp_path, pairs):
+    for name in ("bzImage", "r0", "r1"):
+        (tmp_path / name).write_text(name)
+    keys(tmp_path, pairs)
+    parts = ("--kernel", "bzImage", "--cmdline", "quiet", "--ramdisk", "r0", "--ramdisk", "r1")
+    [measured] = rows(run("measure", *parts, "--json", "--signing-certificate", "c.pem"))
+    pair = ("--signing-certificate", "c.pem", "--private-key", "k.pem")
+    [built] = rows(run("build", *parts, *pair, "-o", "a.eif", "--json"))
+    assert measured == {"Measurements": built["Measurements"]}
+    for wrong in ((), ("a.eif", *parts), parts[2:]):
+        with pytest.raises(UsageError):
+            run("measure", *wrong)
+
+
 def test_ls_and_diff(run, tmp_path):
     build(run)
     (tmp_path / "root/app").chmod(0o755)

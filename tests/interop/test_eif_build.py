@@ -19,6 +19,7 @@ import pytest
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import (
+    KmsSigningKey,
     describe_image,
     measure_file,
     open_image,
@@ -31,6 +32,7 @@ from nitro_workflow.image.check import check_image
 from nitro_workflow.image.eif import SectionKind
 from nitro_workflow.image.metadata import BuildInfo, Identity
 from tests.image.conftest import key_and_certificate
+from tests.image.test_signature import _Kms
 
 pytestmark = pytest.mark.interop
 
@@ -261,6 +263,10 @@ def test_signatures_are_verified_by_the_other_side(given, tools, tmp_path):
         assert tools.ask("verify", path).returncode == 0
         with open_image(path) as image:
             verify_signature(image, measure_file(path), at=NOW)
+    # a signature by KMS is one to AWS's checker too
+    by_kms = KmsSigningKey(given.certificate, "arn", _Kms(given.key))
+    sign_image(ours, by_kms, tmp_path / "kms.eif")
+    assert tools.ask("verify", tmp_path / "kms.eif").returncode == 0
     # all but the signature's data, and what counts it, is the same
     assert _before_signature(ours) == _before_signature(theirs) == _before_signature(current)
 

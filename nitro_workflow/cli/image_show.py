@@ -1,0 +1,46 @@
+"""What the command line of `nitro-workflow image` prints: for a person, and for a program."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nitro_workflow.cli.image_ask import STAND_IN
+from nitro_workflow.image import BuiltImage
+
+__all__ = ["FILE", "as_json_option", "line", "print_built", "rows"]
+
+FILE = click.Path(path_type=Path)
+as_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object a line."
+)
+
+
+def line(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def rows(*pairs: tuple[str, str]) -> None:
+    """Print names and texts for a person, one pair a line."""
+    for name, text in pairs:
+        # Names come from the image's maker: control characters must not reach the terminal.
+        shown = text.encode("utf-8", "backslashreplace").decode()
+        click.echo(f"{name:<12}{''.join(c if c.isprintable() else repr(c)[1:-1] for c in shown)}")
+
+
+def print_built(built: BuiltImage, *, as_json: bool) -> None:
+    """Print what was built or signed: the measurements, and what a person should know."""
+    if as_json:
+        line(built.to_json())
+        return
+    rows(
+        ("Image", f"{built.path} ({built.size} bytes, {built.architecture})"),
+        *built.measurements.hex().items(),
+        ("Signed", "yes" if built.is_signed else "no"),
+        *(("Note", note) for note in built.notes),
+        *((("Note", STAND_IN),) if built.is_stand_in else ()),
+    )
