@@ -24,6 +24,7 @@ ECDSA_WITH_SHA384 = bytes.fromhex("300a06082a8648ce3d040303")
 
 _CURVE = "secp384r1"
 _VERSION_TAG = 0xA0
+_INTEGER = 0x02
 _UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
 # What cryptography raises for bytes that are not a certificate; UserWarning where warnings are
 # errors, for what it still reads but will refuse one day.
@@ -49,8 +50,6 @@ class CertificateRecord(NamedTuple):
     der: bytes
     issuer: bytes
     subject: bytes
-    inner_algorithm: bytes
-    outer_algorithm: bytes
     signed: bytes
     signature: bytes
     version: x509.Version
@@ -64,6 +63,12 @@ class CertificateRecord(NamedTuple):
 
 def parse_certificate(der: bytes) -> CertificateRecord:
     """Return the record of one DER certificate. Raises `CertificateError`."""
+    # Looked at before the certificate is read: cryptography only warns of what is wrong here.
+    signed, outer, signature = _elements(der, 0, 3)
+    tbs = _elements(signed, 0, 6)
+    # After the version, where there is one: serialNumber, signature, issuer, validity, subject.
+    first = 1 if tbs[0][0] == _VERSION_TAG else 0
+    _check_head(serial=tbs[first], inner=tbs[first + 1], outer=outer)
     try:
         certificate = x509.load_der_x509_certificate(der)
         extensions = certificate.extensions
@@ -79,16 +84,10 @@ def parse_certificate(der: bytes) -> CertificateRecord:
             usage = value
         elif extension.critical and extension.oid not in _UNDERSTOOD:
             critical.append(extension.oid.dotted_string)
-    signed, outer, signature = _elements(der, 0, 3)
-    tbs = _elements(signed, 0, 6)
-    # After the version, where there is one: serialNumber, signature, issuer, validity, subject.
-    first = 1 if tbs[0][0] == _VERSION_TAG else 0
     return CertificateRecord(
         der=der,
         issuer=tbs[first + 2],
         subject=tbs[first + 4],
-        inner_algorithm=tbs[first + 1],
-        outer_algorithm=outer,
         signed=signed,
         signature=_bit_string(signature),
         version=certificate.version,
@@ -99,6 +98,19 @@ def parse_certificate(der: bytes) -> CertificateRecord:
         usage=usage,
         critical=tuple(critical),
     )
+
+
+def _check_head(*, serial: bytes, inner: bytes, outer: bytes) -> None:
+    begin, _ = _content(serial, 0)
+    if serial[0] != _INTEGER or not any(serial[begin:]) or serial[begin] & 0x80:
+        raise CertificateError("a serial number that is not positive", expected="RFC 5280 §4.1.2.2")
+    # Both must be the same (RFC 5280 §4.1.1.2): only the inner one is signed.
+    for algorithm in (inner, outer):
+        if algorithm != ECDSA_WITH_SHA384:
+            raise CertificateError(
+                f"signature algorithm {algorithm.hex()[:64]}",
+                expected=f"ecdsa-with-SHA384, {ECDSA_WITH_SHA384.hex()}",
+            )
 
 
 def _p384(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey | None:

@@ -18,11 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA384
 
-from nitro_workflow.attestation.certificate import (
-    ECDSA_WITH_SHA384,
-    CertificateRecord,
-    parse_certificate,
-)
+from nitro_workflow.attestation.certificate import CertificateRecord, parse_certificate
 from nitro_workflow.attestation.document import MAX_CABUNDLE, Finding
 from nitro_workflow.errors import CertificateError
 
@@ -164,11 +160,6 @@ def _own_rules(record: CertificateRecord, name: str, cas_below: int) -> Iterator
     """Check what one certificate must be; ``cas_below`` is -1 for the leaf (RFC 5280 §6.1.4)."""
     if record.version is not x509.Version.v3:
         yield Finding(record.version.name, "X.509 version 3", name)
-    # Both must be the same (RFC 5280 §4.1.1.2): only the inner one is signed.
-    for algorithm in (record.inner_algorithm, record.outer_algorithm):
-        if algorithm != ECDSA_WITH_SHA384:
-            text = f"signature algorithm {algorithm.hex()[:64]}"
-            yield Finding(text, f"ecdsa-with-SHA384, {ECDSA_WITH_SHA384.hex()}", name)
     if record.key is None:
         yield Finding("a key that is not on P-384", "a P-384 key", name)
     for oid in record.critical:

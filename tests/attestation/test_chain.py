@@ -59,6 +59,16 @@ def flipped(position: int, byte: int) -> Callable[[], Case]:
     return make
 
 
+def serial_of(first_byte: int) -> Callable[[], Case]:
+    def make() -> Case:
+        changed = bytearray(ZONAL)
+        at = changed.index(b"\xa0\x03\x02\x01\x02\x02") + 7
+        changed[at] = first_byte
+        return forge.document(GOOD, cabundle=[ROOT, REGIONAL, bytes(changed), INSTANCE]), ROOT
+
+    return make
+
+
 def same_key_new_root() -> Case:
     """The root's key signs itself anew: names, key and links hold, the bytes are others."""
     rows = forge.SHAPE
@@ -122,6 +132,8 @@ ATTACKS: dict[str, tuple[Callable[[], Case], tuple[str, ...]]] = {
     "unknown critical extension": (bent(3, critical_extra=True), ("chain",)),
     "link signature changed": (flipped(2, -1), ("chain",)),
     "leaf signature changed": (flipped(4, -1), ("chain",)),
+    "negative serial number": (serial_of(0x80), ("chain",)),
+    "serial number changed": (serial_of(0x7F), ("chain",)),
     "trailing bytes": (bundle(ROOT, REGIONAL, ZONAL, INSTANCE + b"\x00"), ("chain",)),
     "not a certificate": (bundle(ROOT, REGIONAL, b"\x30\x00", INSTANCE), ("chain",)),
     "signed by another leaf": (
