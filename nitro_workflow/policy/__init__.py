@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from nitro_workflow.policy import author
 from nitro_workflow.policy.analyse import Analysis, analyse
-from nitro_workflow.policy.causes import Cause
+from nitro_workflow.policy.cause import Cause
 from nitro_workflow.policy.conditions import Condition
 from nitro_workflow.policy.document import Policy, PolicyKind, Statement
 from nitro_workflow.policy.evaluate import Deciding, Decision, Policies, evaluate

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nitro_workflow.policy.causes import Cause, find_cause, further_obstacles
+from nitro_workflow.policy.cause import Cause
+from nitro_workflow.policy.causes import find_cause, further_obstacles
 from nitro_workflow.policy.evaluate import Decision, Policies, Situation, evaluate
 from nitro_workflow.policy.outcomes import StatementOutcome, examine
 from nitro_workflow.policy.request import Request
