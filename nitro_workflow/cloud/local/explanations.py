@@ -7,9 +7,9 @@ ever be given its text.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nitro_workflow.policy import Policies, Policy, Request
@@ -24,10 +24,11 @@ _PASSING = frozenset({"aws:currenttime", "aws:epochtime"})
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One line, and all of it."""
+    """One line, all of it as text, and all of it as JSON values."""
 
     summary: str
     text: str
+    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def _explain(request: Request, policies: Policies) -> Explained:
     from nitro_workflow.policy import explain
 
     explanation = explain(request, policies)
-    return Explained(explanation.summary, explanation.to_text())
+    return Explained(explanation.summary, explanation.to_text(), explanation.to_json())
 
 
 def _key(request: Request) -> Hashable:

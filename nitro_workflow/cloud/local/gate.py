@@ -199,7 +199,11 @@ def _record(
     if decision.allowed and not request.context.attested:
         return record | {"summary": f"allowed by {_named(decision)}"}
     explained = explainer.explain(request, policies)
-    return record | {"summary": explained.summary, "explanation": explained.text}
+    return record | {
+        "summary": explained.summary,
+        "explanation": explained.text,
+        "record": explained.record,
+    }
 
 
 def _named(decision: Decision) -> str:
