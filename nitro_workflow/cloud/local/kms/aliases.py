@@ -113,4 +113,5 @@ def _name(call: Call) -> str:
 
 
 def _target(services: Services, call: Call) -> Key:
-    return names.find_key(services, call, call.params["TargetKeyId"])
+    target = call.params["TargetKeyId"]
+    return names.find_key(services, call, target, bad_arn="NotFoundException")

@@ -43,11 +43,13 @@ def find(services: Services, call: Call, name: str, *, bad_arn: str = "NotFoundE
     return Named(_load(services, call, account, key_id))
 
 
-def find_key(services: Services, call: Call, name: str) -> Key:
+def find_key(
+    services: Services, call: Call, name: str, *, bad_arn: str = "InvalidArnException"
+) -> Key:
     """Return the key of an operation that takes no alias: key id or key ARN only."""
     if name.startswith("alias/") or ":alias/" in name:
         raise ServiceFault("NotFoundException", f"Invalid keyId '{name}'")
-    return find(services, call, name, bad_arn="InvalidArnException").key
+    return find(services, call, name, bad_arn=bad_arn).key
 
 
 def find_by_id(services: Services, call: Call, key_id: str) -> Key | None:
