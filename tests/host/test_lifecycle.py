@@ -204,16 +204,18 @@ def test_a_program_that_ended_is_told_and_the_next_boot_starts_anew(own_host):
     assert (own_host.runtime / "instance" / INSTANCE / "state" / "kept").exists()
 
 
-def test_a_parent_that_does_not_start_says_its_last_lines(sandboxed, workshop, tmp_path):
+def test_a_parent_that_does_not_start_says_its_last_lines(sandboxed, workshop):
     folder = Path(tempfile.mkdtemp(prefix="nw-", dir="/tmp"))
     script = workshop / "broken.py"
     script.write_text("raise SystemExit('no configuration')")
     it = Host(folder, script)
-    error = refused(it.client.boot_instance, INSTANCE)
-    assert "no configuration" in error.found
-    assert it.processes() == set()
-    it.stop()
-    shutil.rmtree(folder)
+    try:
+        error = refused(it.client.boot_instance, INSTANCE)
+        assert "no configuration" in error.found
+        assert it.processes() == set()
+    finally:
+        it.stop()
+        shutil.rmtree(folder)
 
 
 def test_a_killed_hypervisor_takes_all_along_and_the_next_one_starts(own_host, eif):
