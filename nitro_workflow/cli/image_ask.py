@@ -191,6 +191,10 @@ def ask_boot(
     )
 
 
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
 @dataclass(frozen=True, slots=True)
 class RootfsSource:
     """A root filesystem with what its source says about it."""
@@ -228,7 +232,7 @@ def ask_rootfs(
             yield RootfsSource(tree_from_folder(rootfs), command, environment, (), name, "1.0")
             return
         if dockerfile is not None:
-            image = stack.enter_context(built_dockerfile(dockerfile, architecture))
+            image = stack.enter_context(built_dockerfile(dockerfile, architecture, say=_say))
         opened = stack.enter_context(open_container_image(image or Path(), architecture))
         choice = choose_command(opened.config, join_entrypoint=join_entrypoint, given=command)
         tag = opened.tags[0] if opened.tags else (dockerfile or image or Path()).resolve().stem

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,16 +15,19 @@ from nitro_workflow.errors import ImageError, ServiceError
 
 TOOLS: Final = ("docker", "podman", "buildah")
 _PLATFORMS: Final = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
-TIME_LIMIT: Final = 3600  # seconds for a build
 
 
 @contextlib.contextmanager
 def built_dockerfile(
-    folder: Path, architecture: str | None = None, tool: str | None = None
+    folder: Path,
+    architecture: str | None = None,
+    tool: str | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Iterator[Path]:
     """Build ``folder``'s Dockerfile and yield a docker save archive, removed afterwards.
 
-    The first of docker, podman and buildah that is on PATH is used, or ``tool``. Raises
+    The first of docker, podman and buildah that is on PATH is used, or ``tool``; ``say`` is given
+    what it prints, line by line. SOURCE_DATE_EPOCH reaches it with the environment. Raises
     `ImageError` for a folder without a Dockerfile, `ServiceError` where no tool is there or it
     fails.
     """
@@ -46,9 +49,9 @@ def built_dockerfile(
     with tempfile.TemporaryDirectory() as scratch:
         identity, archive = Path(scratch) / "id", Path(scratch) / "image.tar"
         platform = ["--platform", _PLATFORMS[architecture]] if architecture else []
-        _run([name, "build", "--iidfile", str(identity), *platform, str(folder)])
+        _run([name, "build", "--iidfile", str(identity), *platform, str(folder)], say)
         image = identity.read_text().strip()
-        _run(_save(name, image, archive))
+        _run(_save(name, image, archive), say)
         yield archive
 
 
@@ -59,18 +62,20 @@ def _save(tool: str, image: str, archive: Path) -> list[str]:
     return [tool, "save", *form, "-o", str(archive), image]
 
 
-def _run(command: list[str]) -> None:
-    """Run a tool; what it says goes to stderr as it comes, the last of it into the error."""
+def _run(command: list[str], say: Callable[[str], None] | None) -> None:
+    """Run a tool, handing on what it says; the last of it goes into the error."""
+    tail: deque[str] = deque(maxlen=3)
     try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIME_LIMIT,
-            check=False, env=os.environ,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as tool:
+            for raw in tool.stdout or ():
+                line = raw.decode("utf-8", "replace").strip()
+                tail.append(line)
+                if say is not None:
+                    say(line)
+    except OSError as error:
         raise _failed(command, str(error)) from error
-    if done.returncode:
-        tail = done.stdout.decode("utf-8", "replace").strip().splitlines()[-3:]
-        raise _failed(command, " / ".join(tail) or f"exit code {done.returncode}")
+    if tool.returncode:
+        raise _failed(command, " / ".join(filter(None, tail)) or f"exit code {tool.returncode}")
 
 
 def _failed(command: list[str], reason: str) -> ServiceError:

@@ -11,11 +11,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import HealthCheck, settings
 
 from nitro_workflow.image.eif import SectionKind
 from nitro_workflow.image.metadata import BuildInfo, Identity
 from nitro_workflow.image.write import Part, bytes_part, write_image
 
+# A machine with much other work must not fail a property for its time.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 CURVES = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 

@@ -21,7 +21,7 @@ from nitro_workflow.image.metadata import (
     rfc3339,
 )
 from nitro_workflow.image.rootfs import tree_from_folder
-from tests.image.conftest import NOW
+from tests.image.conftest import NOW, UNHURRIED
 
 
 @pytest.fixture
@@ -206,6 +206,7 @@ def test_numbers_as_rust_writes_them(value, text):
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
+@UNHURRIED
 def test_numbers_keep_their_value(value):
     text = Identity("", "", BuildInfo("T"), None, value).pack().decode()
     assert float(text.rpartition(":")[2][:-1]) == value

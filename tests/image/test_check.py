@@ -17,7 +17,7 @@ from nitro_workflow.image import BootParts, build_image, check_image, signing_ke
 from nitro_workflow.image.eif import SECTION_HEADER, SectionKind
 from nitro_workflow.image.tree import RamdiskLayout, bootstrap_nodes, customer_nodes, file_node
 from nitro_workflow.image.write import bytes_part, write_image
-from tests.image.conftest import IDENTITY, NOW, key_and_certificate
+from tests.image.conftest import IDENTITY, NOW, UNHURRIED, key_and_certificate
 
 BOOTSTRAP = b"".join(RamdiskLayout(bootstrap_nodes(b"I", b"N")).pieces())
 CUSTOMER = b"".join(RamdiskLayout(customer_nodes([file_node(b"a", b"x")], ["/a"], [])).pieces())
@@ -221,6 +221,7 @@ def test_files_that_cannot_be_read():
 
 
 @given(st.binary(max_size=600), st.integers(0, 600))
+@UNHURRIED
 def test_the_validator_never_raises(data, cut):
     header = b".eif\0\4" + bytes(542)
     for candidate in (data, header + data, header[:cut] + data):

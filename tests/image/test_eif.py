@@ -17,7 +17,7 @@ from nitro_workflow.errors import ImageError
 from nitro_workflow.image import open_image
 from nitro_workflow.image.eif import HEADER, SECTION_HEADER, EifHeader, SectionKind, parse_header
 from nitro_workflow.image.write import bytes_part, write_image
-from tests.image.conftest import IDENTITY, parts_of
+from tests.image.conftest import IDENTITY, UNHURRIED, parts_of
 
 
 def test_sections_of_a_small_image(small):
@@ -182,6 +182,7 @@ u16 = st.integers(0, 2**16 - 1)
         st.integers(0, 2**32 - 1),
     )
 )
+@UNHURRIED
 def test_headers_round_trip(header):
     assert parse_header(header.pack()) == header
 
@@ -191,7 +192,7 @@ def test_headers_round_trip(header):
         st.tuples(st.sampled_from(SectionKind), st.binary(max_size=40)), min_size=2, max_size=32
     )
 )
-@settings(max_examples=60)
+@settings(UNHURRIED, max_examples=60)
 def test_images_round_trip(tmp_path_factory, sections):
     path = tmp_path_factory.mktemp("eif") / "x.eif"
     write_image(
@@ -203,6 +204,7 @@ def test_images_round_trip(tmp_path_factory, sections):
 
 
 @given(st.binary(max_size=2000))
+@UNHURRIED
 def test_any_bytes_are_an_image_or_an_image_error(data):
     for prefix in (b"", struct.pack(">4sHHQQHH", b".eif", 4, 0, 0, 0, 0, 2) + bytes(516)):
         with contextlib.suppress(ImageError):

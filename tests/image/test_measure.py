@@ -17,7 +17,7 @@ from nitro_workflow.image.eif import SectionKind
 from nitro_workflow.image.measure import crc_of_header_and_body, pcr_of
 from nitro_workflow.image.worker import Lane
 from nitro_workflow.image.write import bytes_part, write_image
-from tests.image.conftest import parts_of
+from tests.image.conftest import UNHURRIED, parts_of
 
 # facts: PCR2 of an image with the bootstrap ramdisk only
 NO_APPLICATION = "21b9efbc184807662e966d34f390821309eeac6802309798826296bf3e8bec7c10edb30948c90ba67310f7b964fc500a"
@@ -70,7 +70,7 @@ sizes = st.integers(0, 50) | st.integers(0, 3_000_000)
 
 
 @given(st.lists(st.tuples(kinds, st.integers(0, 255), sizes), min_size=2, max_size=8))
-@settings(max_examples=40, deadline=None)
+@settings(UNHURRIED, max_examples=40)
 def test_any_order_of_sections_measures_as_by_hand(tmp_path_factory, drawn):
     sections = [(kind, bytes([fill]) * size) for kind, fill, size in drawn]
     path = tmp_path_factory.mktemp("m") / "x.eif"
@@ -134,6 +134,7 @@ def _with_app(sha):
 
 
 @given(st.binary(max_size=600), st.binary(max_size=5000))
+@UNHURRIED
 def test_crcs_combine(head, body):
     assert crc_of_header_and_body(head, zlib.crc32(body), len(body)) == zlib.crc32(head + body)
 

@@ -20,6 +20,7 @@ from nitro_workflow.image.command import choose_command
 from nitro_workflow.image.dockerfile import built_dockerfile
 from nitro_workflow.image.oci import open_container_image
 from nitro_workflow.image.tree import RamdiskLayout
+from tests.image.conftest import UNHURRIED
 
 
 def member(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, **fields: object) -> tuple:
@@ -411,7 +412,7 @@ members = st.one_of(
 
 
 @given(st.lists(st.lists(members, max_size=6), min_size=1, max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(UNHURRIED, max_examples=150)
 def test_any_layers_make_a_tree_or_an_image_error(tmp_path_factory, layers):
     path = tmp_path_factory.mktemp("oci")
     try:
@@ -465,12 +466,14 @@ def test_dockerfiles(tmp_path, monkeypatch, name):
         pass
     _tool(
         tools, name,
-        'case "$1" in build) echo id > "$3";; '
+        'case "$1" in build) echo building; echo id > "$3";; '
         f'save) for last; do :; done; while [ "$1" != -o ]; do shift; done; /bin/cp {archive} "$2";; '
         f'push) /bin/cp {archive} "${{3#docker-archive:}}";; esac',
     )  # fmt: skip
-    with built_dockerfile(source, "aarch64") as built:
+    said = []
+    with built_dockerfile(source, "aarch64", say=said.append) as built:
         assert tree_of(built) == EXPECTED
+    assert said == ["building"]
     assert not built.exists()
     _tool(tools, name, "echo the daemon is not running; exit 1")
     with pytest.raises(ServiceError, match="the daemon is not running"), built_dockerfile(source):

@@ -21,7 +21,7 @@ from nitro_workflow.image.stream import open_stream
 from nitro_workflow.image.tree import Node, RamdiskLayout, file_node, folder_node, symlink_node
 from nitro_workflow.image.unpack import unpack_entries
 from nitro_workflow.image.write import write_image
-from tests.image.conftest import parts_of
+from tests.image.conftest import UNHURRIED, parts_of
 
 REG, DIR, LNK = stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
 
@@ -286,7 +286,7 @@ names = st.lists(
 
 
 @given(names, st.data())
-@settings(max_examples=60)
+@settings(UNHURRIED, max_examples=60)
 def test_trees_round_trip(names, data):
     nodes = []
     for name in names:
@@ -308,7 +308,7 @@ def test_the_name_that_ends_an_archive_is_refused():
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=200)
+@settings(UNHURRIED, max_examples=200)
 def test_any_bytes_are_a_ramdisk_or_an_image_error(data):
     for candidate in (data, archive(entry(b"a", data=b"b")) + data, gzip.compress(data)):
         try:

@@ -33,7 +33,7 @@ from nitro_workflow.image.signature_section import (
     parse_signature_section,
     pcr0_payload,
 )
-from tests.image.conftest import CURVES, NOW, key_and_certificate
+from tests.image.conftest import CURVES, NOW, UNHURRIED, key_and_certificate
 
 
 def verified(path, at=NOW):
@@ -79,6 +79,7 @@ def test_the_payload_is_serdes():
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
+@UNHURRIED
 def test_sections_round_trip_and_agree_with_cbor2(certificate, message):
     packed = SignatureSection(certificate, message).pack()
     assert parse_signature_section(packed) == SignatureSection(certificate, message)
@@ -88,6 +89,7 @@ def test_sections_round_trip_and_agree_with_cbor2(certificate, message):
 
 
 @given(st.binary(max_size=200))
+@UNHURRIED
 def test_any_bytes_are_a_section_or_an_image_error(data):
     for candidate in (data, SignatureSection(b"c", b"s").pack()[:-1] + data):
         with contextlib.suppress(ImageError):
