@@ -92,10 +92,12 @@ class Condition:
             return self._compile_null(key)
         matchers = [matcher for matcher in self.matchers if matcher is not None]
         negated, absent = operator.base.negated, operator.matches_absent
-        quantifier = operator.quantifier
+        quantifier, valid = operator.quantifier, operator.base.valid
+        comparable = len(matchers) == len(self.matchers)
 
-        def hit(value: str, context: Context) -> bool:
-            return any(matches(value, context) for matches in matchers)
+        def matches(value: str, context: Context) -> bool:
+            hit = any(matches_one(value, context) for matches_one in matchers)
+            return hit if not negated else not hit and comparable and valid(value)
 
         def holds(context: Context) -> bool:
             values = context.get(key)
@@ -103,10 +105,10 @@ class Condition:
                 return absent
             if not quantifier:
                 # "Multivalued context keys require a condition set operator."
-                return len(values) == 1 and hit(values[0], context) != negated
+                return len(values) == 1 and matches(values[0], context)
             if not any(values):  # only empty strings: "resolves to a null data set"
                 return absent
-            results = (hit(value, context) != negated for value in values)
+            results = (matches(value, context) for value in values)
             return all(results) if quantifier == "ForAllValues" else any(results)
 
         return holds

@@ -30,7 +30,8 @@ class BaseOperator:
     """An operator without its prefix and suffix.
 
     ``compile`` turns one value of the policy into a matcher, or None when the value is nothing of
-    this type: such a value matches nothing.
+    this type; ``valid`` says whether a value of the request is of the type. What cannot be compared
+    neither matches nor differs: the condition does not hold, negated or not.
     """
 
     name: str
@@ -38,6 +39,7 @@ class BaseOperator:
     compile: Callable[[str, bool], Matcher | None]
     case_sensitive: bool = True
     family: str = "String"
+    valid: Callable[[str], bool] = lambda _value: True
 
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
@@ -150,9 +152,9 @@ def _arn_globs(pattern: str) -> tuple[Glob, ...] | None:
 
 
 def _arn_matches(globs: tuple[Glob, ...], value: str) -> bool:
-    parts = value.split(":", 5)
-    if len(parts) != 6 or parts[0] != "arn":
+    if not _is_arn(value):
         return False
+    parts = value.split(":", 5)
     if len(globs) == 1:
         return True
     return all(glob.matches(part) for glob, part in zip(globs, parts, strict=True))
@@ -240,12 +242,22 @@ def _network(text: str) -> _Network | None:
         return None
 
 
+def _is_arn(value: str) -> bool:
+    return value.startswith("arn:") and value.count(":") >= 5
+
+
+def _is_address(value: str) -> bool:
+    return _network(value) is not None
+
+
 def _equal(found: Decimal, expected: Decimal) -> bool:
     return found == expected
 
 
 def _ordering(
-    family: str, make: Callable[..., Callable[[str, bool], Matcher | None]]
+    family: str,
+    make: Callable[..., Callable[[str, bool], Matcher | None]],
+    parse: Callable[[str], Decimal | None],
 ) -> list[BaseOperator]:
     comparisons: list[tuple[str, bool, Callable[[Decimal, Decimal], bool]]] = [
         ("Equals", False, _equal),
@@ -256,7 +268,13 @@ def _ordering(
         ("GreaterThanEquals", False, lambda found, expected: found >= expected),
     ]
     return [
-        BaseOperator(family + name, negated, make(compare), family=family)
+        BaseOperator(
+            family + name,
+            negated,
+            make(compare),
+            family=family,
+            valid=lambda value: parse(value) is not None,
+        )
         for name, negated, compare in comparisons
     ]
 
@@ -268,15 +286,15 @@ _ALL = [
     BaseOperator("StringNotEqualsIgnoreCase", True, _string(fold=True), case_sensitive=False),
     BaseOperator("StringLike", False, _string(like=True)),
     BaseOperator("StringNotLike", True, _string(like=True)),
-    *_ordering("Numeric", _number),
-    *_ordering("Date", _date),
+    *_ordering("Numeric", _number, parse_number),
+    *_ordering("Date", _date, parse_date),
     BaseOperator("Bool", False, _bool, family="Bool"),
     BaseOperator("BinaryEquals", False, _binary, family="Binary"),
-    BaseOperator("IpAddress", False, _ip, family="IpAddress"),
-    BaseOperator("NotIpAddress", True, _ip, family="IpAddress"),
-    BaseOperator("ArnEquals", False, _arn, family="Arn"),
-    BaseOperator("ArnLike", False, _arn, family="Arn"),
-    BaseOperator("ArnNotEquals", True, _arn, family="Arn"),
-    BaseOperator("ArnNotLike", True, _arn, family="Arn"),
+    BaseOperator("IpAddress", False, _ip, family="IpAddress", valid=_is_address),
+    BaseOperator("NotIpAddress", True, _ip, family="IpAddress", valid=_is_address),
+    BaseOperator("ArnEquals", False, _arn, family="Arn", valid=_is_arn),
+    BaseOperator("ArnLike", False, _arn, family="Arn", valid=_is_arn),
+    BaseOperator("ArnNotEquals", True, _arn, family="Arn", valid=_is_arn),
+    BaseOperator("ArnNotLike", True, _arn, family="Arn", valid=_is_arn),
 ]
 BASE_OPERATORS: Mapping[str, BaseOperator] = {entry.name.lower(): entry for entry in _ALL}

@@ -94,6 +94,13 @@ TABLE = [
     ("ops", "ArnNotEquals", [ARN], ABSENT, YES),
     ("ours", "NumericLessThan", ["ten"], ["9"], NO),
     ("ours", "NumericLessThan", ["10"], ["nine"], NO),
+    ("ours", "NumericNotEquals", ["10"], ["nine"], NO),  # what cannot be compared does not differ
+    ("ours", "NumericNotEquals", ["ten"], ["9"], NO),
+    ("ours", "DateNotEquals", ["2026-11-25"], ["yesterday"], NO),
+    ("ours", "NotIpAddress", ["203.0.113.0/24"], ["AWS Internal"], NO),
+    ("ours", "NotIpAddress", ["here"], ["203.0.113.7"], NO),
+    ("ours", "ArnNotEquals", [ARN], ["not an arn"], NO),
+    ("ours", "ArnNotLike", ["not an arn"], [ARN], NO),
     ("ours", "NumericEquals", ["NaN"], ["NaN"], NO),
     ("ours", "NumericLessThan", ["Infinity"], ["1"], NO),
     ("vars", "NumericEquals", ["${s3:max-keys}"], ["5"], NO),
