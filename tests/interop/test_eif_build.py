@@ -1,6 +1,6 @@
 """AWS's own builder and reader against ours, on the same parts.
 
-Two programs are made by cargo in a cache folder: ``eif_build`` 0.2.1 as it is on crates.io, and
+Two programs are made by cargo in a cache folder: ``eif_build`` 0.2.1 as its registry has it, and
 ``eif_build/`` beside this file over the library that nitro-cli uses today (0.8.1).
 """
 
@@ -317,7 +317,24 @@ def test_what_either_refuses_the_other_refuses(given, tools, tmp_path):
     data = path.read_bytes()
     with open_image(path) as image:
         sections = image.sections
+
+    def metadata(text: bytes) -> bytes:
+        """Put another metadata section of the same length in."""
+        place = sections[2]
+        assert len(text) <= place.size, len(text)
+        return data[: place.data_offset] + text.ljust(place.size) + data[place.end :]
+
+    whole = data[sections[2].data_offset : sections[2].end]
+    short = json.loads(whole) | {"BuildMetadata": BuildInfo("t", "", "", "", "").to_json()}
+    text = json.dumps(short, separators=(",", ":")).encode()
+    assert tools_agree(metadata(text), path, tools)
     broken = {
+        "metadata with NaN": metadata(text.replace(b"null}", b"NaN}")),
+        "metadata without a key": metadata(text.replace(b"DockerInfo", b"DockarInfo")),
+        "metadata with a key twice": metadata(text.replace(b"{", b'{"DockerInfo":1,', 1)),
+        "metadata with half a pair": metadata(text.replace(b"null}", b'"\\ud800"}')),
+        "metadata that is an array": metadata(b"[]"),
+        "metadata of another type": metadata(text.replace(b'"image"', b"7")),
         "cut in a section": data[:-10],
         "section type 6": _changed(data, sections[3].offset + 1, 6),
         "section type 0": _changed(data, sections[3].offset + 1, 0),
@@ -331,6 +348,12 @@ def test_what_either_refuses_the_other_refuses(given, tools, tmp_path):
         assert not check_image(path).ok, name
         with pytest.raises(ImageError):
             describe_image(path)
+
+
+def tools_agree(data: bytes, path: Path, tools: Tools) -> bool:
+    path.write_bytes(data)
+    _same_description(path, tools)
+    return True
 
 
 def _changed(data: bytes, at: int, value: int) -> bytes:
