@@ -289,7 +289,7 @@ def main() -> int:
             figures.append(Figure("start of the local cloud", started, 1.0, "s", ""))
             memory = resident_mb(pid)
             figures.append(Figure("memory of the local cloud at its most", memory, 120, "MB", ""))
-    note("")
+    note(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n")
     for figure in figures:
         if options.json:
             print(json.dumps({**asdict(figure), "holds": figure.holds}))
