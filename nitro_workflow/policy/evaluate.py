@@ -152,6 +152,8 @@ def evaluate(request: Request, policies: Policies) -> Decision:
     basis = request.context.basis
     if always_allows(situation.action) and request.principal.kind is not PrincipalKind.ANONYMOUS:
         return Decision("allowed", basis=basis)
+    if request.principal.kind is PrincipalKind.ANONYMOUS:  # nothing can be attached to a stranger
+        policies = Policies(policies.resource, grants=policies.grants)
     denies = tuple(
         Deciding(role, policy, statement)
         for role, policy in policies.named()

@@ -14,6 +14,7 @@ from nitro_workflow.policy.cause import Cause
 from nitro_workflow.policy.causes import find_cause, further_obstacles
 from nitro_workflow.policy.evaluate import Decision, Policies, Situation, evaluate
 from nitro_workflow.policy.outcomes import StatementOutcome, examine
+from nitro_workflow.policy.principals import PrincipalKind
 from nitro_workflow.policy.request import Request
 
 __all__ = ["Explanation", "explain"]
@@ -79,10 +80,12 @@ def explain(request: Request, policies: Policies) -> Explanation:
     """
     decision = evaluate(request, policies)
     situation = Situation(request, boundary=policies.boundary is not None)
+    stranger = request.principal.kind is PrincipalKind.ANONYMOUS
     outcomes = tuple(
         examine(situation, role, policy, statement)
         for role, policy in policies.named()
         for statement in policy.statements
+        if role == "resource" or not stranger
     )
     nearest = _nearest(decision, outcomes)
     cause = find_cause(situation, policies, decision, nearest, outcomes)

@@ -511,3 +511,11 @@ def test_an_alias_is_decided_by_its_keys_policy():
     assert ask(SESSION, "kms:Decrypt", alias, identity=(ALL,)) == IMPLICIT
     assert ask(SESSION, "kms:Decrypt", alias, policies=Policies(bucket(ROOT), (ALL,))) == YES
     assert ask(SESSION, "kms:UpdateAlias", alias, identity=(ALL,)) == YES
+
+
+def test_nothing_is_attached_to_a_stranger():
+    """Anonymous requests have no identity: only the resource's policy speaks."""
+    policies = Policies(bucket("*"), (policy(deny()),), BOUNDARY_NONE, SESSION_NONE)
+    assert ask("anonymous", policies=policies) == YES
+    assert ask("anonymous", policies=Policies(bucket("*", deny), (ALL,))) == EXPLICIT
+    assert ask("anonymous", policies=Policies(None, (ALL,))) == IMPLICIT
