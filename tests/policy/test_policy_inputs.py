@@ -161,3 +161,15 @@ def test_from_verified_takes_a_verified_document_only():
     with pytest.raises(PolicyError, match="AttestationDocument"):
         RequestContext.from_verified({}, parse_document(data))
     assert OTHER != ACCOUNT
+
+
+def test_services_never_take_anybodys_word_for_a_measurement():
+    """Only `from_verified` is used where requests are really decided."""
+    import nitro_workflow
+
+    package = Path(nitro_workflow.__file__).parent
+    for room in ("cloud", "enclave", "host", "nsm", "vsock"):
+        for path in (package / room).rglob("*.py"):
+            text = path.read_text("utf-8")
+            assert "what_if" not in text, path
+            assert "RequestContext(" not in text, path
