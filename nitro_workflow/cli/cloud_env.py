@@ -30,10 +30,22 @@ _CA = {
 _NOTES = {
     "boto3": 'S3 presigned URLs need Config(signature_version="s3v4").',
     "cli": "AWS CLI 2.13 or later reads AWS_ENDPOINT_URL.",
-    "go": "aws-sdk-go-v2: config.LoadDefaultConfig reads all of these.",
-    "java": "AWS SDK for Java 2.28 or later reads AWS_ENDPOINT_URL.",
-    "js": "AWS SDK for JavaScript 3.451 or later reads AWS_ENDPOINT_URL.",
-    "rust": "aws-config reads AWS_ENDPOINT_URL; the default TLS client reads SSL_CERT_FILE.",
+    "go": (
+        "aws-sdk-go-v2: config.LoadDefaultConfig reads all of these. S3 with an endpoint that is a "
+        "name, not an address, needs UsePathStyle."
+    ),
+    "java": (
+        "AWS SDK for Java 2.28 or later reads AWS_ENDPOINT_URL. S3 with an endpoint that is a "
+        "name, not an address, needs forcePathStyle(true)."
+    ),
+    "js": (
+        "AWS SDK for JavaScript 3.451 or later reads AWS_ENDPOINT_URL. S3 with an endpoint that is "
+        "a name, not an address, needs forcePathStyle."
+    ),
+    "rust": (
+        "aws-config reads AWS_ENDPOINT_URL; the default TLS client reads SSL_CERT_FILE. S3 with an "
+        "endpoint that is a name, not an address, needs force_path_style(true)."
+    ),
 }
 
 

@@ -8,6 +8,7 @@ thread.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 import uuid
@@ -97,6 +98,9 @@ class _Edge:
         opened = await self._run(self.dispatcher.open, request)
         if isinstance(opened, RawResponse):
             return opened
+        if opened.streams and not await self._run(self.dispatcher.admits, opened, request):
+            # Who may not write sends into nothing: no byte of it reaches the disk.
+            return await self._run(self.dispatcher.finish, opened, request)
         return await self._take_body(opened, request, receive)
 
     async def _take_body(
@@ -112,6 +116,8 @@ class _Edge:
                 body = await self._run(intake.finish)
             except ServiceFault as fault:
                 return write_fault(opened.service.protocol, fault, opened.request_id)
+            except OSError as error:
+                return write_fault("rest-xml", _disk_fault(error), opened.request_id)
             full = replace(request, body=bytes(intake.content))
             return await self._run(
                 self.dispatcher.finish, opened, full, body if opened.streams else None
@@ -160,6 +166,11 @@ def _is_plain(request: RawRequest) -> bool:
     if "/aws4_request" in credential:
         return "/s3/aws4_request" not in credential
     return guess_service(request) != "s3"
+
+
+def _disk_fault(error: OSError) -> ServiceFault:
+    what = "is full" if error.errno == errno.ENOSPC else "failed"
+    return ServiceFault("InternalError", f"The cloud's disk {what}; nothing was kept.", 500)
 
 
 def _is_quick(request: RawRequest) -> bool:

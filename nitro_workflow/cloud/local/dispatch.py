@@ -76,6 +76,17 @@ class Dispatcher:
             return write_fault(protocol, fault, request_id)
         return Opened(service, who, operation, request_id)
 
+    def admits(self, opened: Opened, request: RawRequest) -> bool:
+        """Whether a streamed body is worth taking; where not, `finish` without it says why."""
+        from nitro_workflow.cloud.local.s3.data import admits
+
+        call = self._call(opened, request, None)
+        try:
+            params = read_request(load_model(opened.service.name), opened.operation, request)
+            return admits(self.services, replace(call, params=params))
+        except ServiceFault:
+            return False
+
     def finish(
         self, opened: Opened, request: RawRequest, body: BodyFile | None = None
     ) -> RawResponse:

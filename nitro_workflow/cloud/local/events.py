@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +45,7 @@ CREATE INDEX IF NOT EXISTS event_times ON events (time);
 MakeEvent: TypeAlias = Callable[[], Mapping[str, Any]]
 _FLUSH_S = 0.05
 _KEEP = timedelta(days=90)  # CloudTrail's event history
+_log = logging.getLogger("nitro_workflow.cloud")
 _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 _READ_VERBS = ("Get", "List", "Describe", "Head", "Lookup")
 # CloudTrail's own table for KMS: these change nothing that is kept.
@@ -79,8 +83,12 @@ class EventLog:
             self._wake.wait()
             self._wake.clear()
             # Let a burst gather: one transaction, one fsync.
-            threading.Event().wait(_FLUSH_S)
-            self.flush()
+            time.sleep(_FLUSH_S)
+            try:
+                self.flush()
+            except sqlite3.Error as error:
+                # A full disk: the calls were answered, their records are lost, and it is said.
+                _log.error("decision records were lost: %s", type(error).__name__)
 
     def flush(self) -> None:
         """Write all that is pending; when this returns, they can be looked up."""
@@ -88,9 +96,10 @@ class EventLog:
             with self._lock:
                 batch, self._pending = self._pending, []
             if batch:
+                events = [make() for make in batch]
                 with self._store.transaction(records=True) as db:
-                    for make in batch:
-                        _insert(db, make())
+                    for event in events:
+                        _insert(db, event)
 
     def forget_old(self, now: datetime) -> None:
         """Delete what is older than 90 days, as CloudTrail's event history does."""

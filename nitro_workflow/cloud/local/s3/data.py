@@ -14,6 +14,7 @@ from nitro_workflow.cloud.local.service import Call, ServiceFault, Services, Set
 
 __all__ = [
     "SCHEMA",
+    "admits",
     "allow_bucket",
     "allow_object",
     "bucket_row",
@@ -89,6 +90,21 @@ def _allow(
         context=context,
     )
     return row
+
+
+def admits(services: Services, call: Call) -> bool:
+    """Whether the caller may write the call's key: asked before its body is taken at all."""
+    query = "SELECT * FROM buckets WHERE name = ?"
+    row = services.store.read().execute(query, (call.params["Bucket"],)).fetchone()
+    if row is None:
+        return False
+    return services.gate.would_allow(
+        call,
+        "s3:PutObject",
+        f"arn:aws:s3:::{row['name']}/{call.params['Key']}",
+        resource_account=row["account"],
+        resource_policy=services.gate.parse(row["policy"], "resource") if row["policy"] else None,
+    )
 
 
 def may_list(services: Services, call: Call, bucket: sqlite3.Row) -> bool:
