@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import re
 import tarfile
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
 from nitro_workflow.errors import ImageError
+from nitro_workflow.image import strict_json
 from nitro_workflow.image.limits import MAX_ENTRIES, MAX_JSON, MAX_TAR_HEADER, MAX_UNPACKED
 from nitro_workflow.image.ramdisk import safe_path
 
@@ -187,9 +187,10 @@ def read_json(store: BlobStore, name: str, descriptor: dict[str, Any] | None = N
     if descriptor is not None:
         _check_digest(descriptor["digest"], hashlib.new(_algorithm(descriptor), data), name)
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
+        value, _, _ = strict_json.loads(data)
+    except ValueError as error:
         raise _bad(name, f"not JSON: {error}", "JSON") from error
+    return value
 
 
 def blob_name(descriptor: Any) -> str:

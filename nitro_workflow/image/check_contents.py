@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from nitro_workflow.errors import EncodingError, ImageError, ImageRefused
+from nitro_workflow.image import strict_json
 from nitro_workflow.image.boot import is_stand_in_kernel
 from nitro_workflow.image.eif import Image, Section, SectionKind
 from nitro_workflow.image.finding import Finding, Severity
 from nitro_workflow.image.kernel import kernel_architecture
 from nitro_workflow.image.limits import MAX_COMMAND_LINE, MAX_METADATA_SECTION
 from nitro_workflow.image.measure import Measurements
+from nitro_workflow.image.metadata import IDENTITY_KEYS, missing_keys
 from nitro_workflow.image.ramdisk import ramdisk_entries
 
 _README: Final = "README of aws-nitro-enclaves-image-format"
 _CLI: Final = "nitro-cli, build-enclave"
 _READER: Final = "EifReader, src/utils/eif_reader.rs"
 LINUX_COMMAND_LINE: Final = 2048  # bytes, COMMAND_LINE_SIZE of Linux on both architectures
-_STRINGS: Final = ("ImageName", "ImageVersion")
-_VALUES: Final = ("DockerInfo", "CustomMetadata")
-_BUILD: Final = (
-    "BuildTime",
-    "BuildTool",
-    "BuildToolVersion",
-    "OperatingSystem",
-    "KernelVersion",
-)
 
 
 def check_kernel(image: Image) -> Iterator[Finding]:
@@ -80,27 +71,25 @@ def check_metadata(image: Image) -> Iterator[Finding]:
             continue
         data = image.source.read_at(section.data_offset, section.size)
         try:
-            value, repeated = _json(data)
-        except (ValueError, RecursionError) as error:
+            value, repeated, inner = strict_json.loads(data)
+        except ValueError as error:
             yield _at(section, "metadata-json", "error", f"not JSON: {error}", "a JSON object",
                       _READER)  # fmt: skip
             continue
-        for key in repeated:
-            yield _at(section, "metadata-duplicate", "warning", f"{key!r} more than once", "once",
-                      "RFC 8259 §4")  # fmt: skip
+        for severity, keys in _severities(repeated, inner):
+            yield _at(section, "metadata-duplicate", severity,
+                      f"{', '.join(keys)} more than once", "once", _READER)  # fmt: skip
         yield from _check_keys(section, value)
 
 
-def _json(data: bytes) -> tuple[Any, list[str]]:
-    """Return the value and the keys that some object has more than once."""
-    repeated: list[str] = []
-
-    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        counts = Counter(key for key, _ in pairs)
-        repeated.extend(key for key, count in counts.items() if count > 1)
-        return dict(pairs)
-
-    return json.loads(data, object_pairs_hook=collect), repeated
+def _severities(
+    outer: tuple[str, ...], inner: tuple[str, ...]
+) -> Iterator[tuple[Severity, tuple[str, ...]]]:
+    """AWS's reader refuses its own keys twice; inside the others' objects the last one wins."""
+    if outer:
+        yield "error", outer
+    if inner:
+        yield "warning", inner
 
 
 def _check_keys(section: Section, value: Any) -> Iterator[Finding]:
@@ -108,13 +97,7 @@ def _check_keys(section: Section, value: Any) -> Iterator[Finding]:
         yield _at(section, "metadata-json", "error", f"JSON {type(value).__name__}", "an object",
                   _READER)  # fmt: skip
         return
-    build = value.get("BuildMetadata")
-    missing = [key for key in _STRINGS if not isinstance(value.get(key), str)]
-    missing += [key for key in _VALUES if key not in value]
-    if not isinstance(build, dict):
-        missing.append("BuildMetadata")
-    else:
-        missing += [f"BuildMetadata.{key}" for key in _BUILD if not isinstance(build.get(key), str)]
+    missing = missing_keys(value)
     if missing:
         yield _at(section, "metadata-keys", "error", f"without {', '.join(missing)}",
                   "the keys of EifIdentityInfo", f"{_READER}: it refuses the image")  # fmt: skip
@@ -123,7 +106,7 @@ def _check_keys(section: Section, value: Any) -> Iterator[Finding]:
         yield _at(section, "metadata-custom", "warning",
                   f"CustomMetadata is {type(custom).__name__}", "an object or null",
                   "nitro-cli describe-eif cannot print it")  # fmt: skip
-    more = sorted(set(value) - {*_STRINGS, *_VALUES, "BuildMetadata"})
+    more = sorted(set(value) - IDENTITY_KEYS)
     if more:
         yield _at(section, "metadata-more", "note", f"also {', '.join(more)}", "five keys",
                   "EifIdentityInfo, src/defs/mod.rs")  # fmt: skip

@@ -11,6 +11,7 @@ from nitro_workflow.image.boot import is_stand_in_kernel
 from nitro_workflow.image.eif import Image, SectionKind, open_image
 from nitro_workflow.image.kernel import kernel_version
 from nitro_workflow.image.measure import Measurements, measure_image
+from nitro_workflow.image.metadata import missing_keys
 from nitro_workflow.image.signature import load_certificate, public_key_of
 from nitro_workflow.image.signature_section import parse_signature_section, pcr0_payload
 
@@ -151,8 +152,15 @@ def _describe_metadata(image: Image) -> dict[str, Any]:
     metadata = image.metadata
     if metadata is None:
         return {}
-    build = metadata.get("BuildMetadata")
-    about: dict[str, Any] = dict(build) if isinstance(build, dict) else {}
+    missing = missing_keys(metadata)
+    if missing:
+        raise ImageError(
+            f"metadata without {', '.join(missing)}",
+            expected="the keys of EifIdentityInfo",
+            where="metadata section",
+            next="`nitro-workflow image check` and `measure` read the image all the same.",
+        )
+    about: dict[str, Any] = dict(metadata["BuildMetadata"])
     about["DockerInfo"] = metadata.get("DockerInfo")
     custom = metadata.get("CustomMetadata")
     if isinstance(custom, dict):

@@ -14,7 +14,6 @@ Only the standard library is imported here: the sandbox's bootstrap reads images
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from enum import IntEnum
 from typing import Any, Final, Self
 
 from nitro_workflow.errors import ImageError
+from nitro_workflow.image import strict_json
 from nitro_workflow.image.limits import (
     MAX_COMMAND_LINE,
     MAX_METADATA_SECTION,
@@ -232,21 +232,23 @@ class Image:
     def metadata(self) -> dict[str, Any] | None:
         """The metadata section as JSON, or None when there is none (versions 2 and 3).
 
-        Raises `ImageError` when it is not a JSON object.
+        Raises `ImageError` when it is not a JSON object, or has a key of its own twice.
         """
         found = self.of_kind(SectionKind.METADATA)
         if not found:
             return None
         where = f"metadata section, byte {found[-1].data_offset}"
         try:
-            value = json.loads(self._small(SectionKind.METADATA, MAX_METADATA_SECTION))
-        except (ValueError, RecursionError) as error:
+            value, repeated, _ = strict_json.loads(
+                self._small(SectionKind.METADATA, MAX_METADATA_SECTION)
+            )
+        except ValueError as error:
             raise ImageError(
                 f"not JSON: {error}", expected="a JSON object", where=where, next=_METADATA_NEXT
             ) from error
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or repeated:
             raise ImageError(
-                f"JSON {type(value).__name__}",
+                f"JSON {type(value).__name__} {'with keys twice' if repeated else ''}".strip(),
                 expected="a JSON object",
                 where=where,
                 next=_METADATA_NEXT,

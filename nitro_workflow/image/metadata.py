@@ -15,9 +15,13 @@ from typing import Any, Final
 
 from nitro_workflow import __version__
 from nitro_workflow.errors import ImageError
+from nitro_workflow.image import strict_json
 from nitro_workflow.image.limits import MAX_CUSTOM_METADATA
 
 BUILD_TOOL: Final = "nitro-workflow"
+_STRINGS: Final = ("ImageName", "ImageVersion")
+_VALUES: Final = ("DockerInfo", "CustomMetadata")
+IDENTITY_KEYS: Final = frozenset({*_STRINGS, *_VALUES, "BuildMetadata"})
 UNKNOWN: Final = "Unknown"  # as identity.rs writes where the kernel's configuration does not say
 
 
@@ -110,13 +114,21 @@ def parse_custom_metadata(data: bytes, where: str = "metadata file") -> Any:
             f"{len(data)} bytes", where, f"at most {MAX_CUSTOM_METADATA} (nitro-cli's limit)"
         )
     try:
-        return json.loads(data, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        value, _, _ = strict_json.loads(data)
+    except ValueError as error:
         raise _bad(f"not JSON: {error}", where, "a JSON value") from error
+    return value
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def missing_keys(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the keys without which AWS's reader refuses an image's metadata (EifIdentityInfo)."""
+    missing = [key for key in _STRINGS if not isinstance(metadata.get(key), str)]
+    missing += [key for key in _VALUES if key not in metadata]
+    build = metadata.get("BuildMetadata")
+    if not isinstance(build, dict):
+        return [*missing, "BuildMetadata"]
+    keys = BuildInfo("").to_json()
+    return missing + [f"BuildMetadata.{key}" for key in keys if not isinstance(build.get(key), str)]
 
 
 def _ordered(value: Mapping[str, str]) -> str:

@@ -86,6 +86,11 @@ def test_custom_metadata_is_flattened(small):
     assert describe_image(small(metadata=packed + b"[1]}"))["Metadata"]["CustomMetadata"] == [1]
 
 
+def test_metadata_that_nitro_cli_refuses(small):
+    with pytest.raises(ImageError, match=r"without ImageName, .*BuildMetadata"):
+        describe_image(small(metadata=b"{}"))
+
+
 def test_a_wrong_crc_is_said_and_a_bad_signature_refused(small, pairs):
     path = small(signing_key_from_pem(*pairs["P-384"]))
     data = bytearray(path.read_bytes())
