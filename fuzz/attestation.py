@@ -3,7 +3,7 @@
 Needs atheris, which is not a dependency of the package. The first byte of an input chooses what the
 rest replaces: the whole input, the payload, one certificate of a good document, or its fields'
 values; so that mutations get past CBOR. An error outside the package's tree, or an input that takes
-longer than a second, is a finding.
+longer than a second of processor time, is a finding.
 """
 
 from __future__ import annotations
@@ -97,9 +97,9 @@ MODES = (
 
 
 def one_input(data: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     MODES[data[0] % len(MODES) if data else 0](data[1:])
-    if time.perf_counter() - started > LIMIT_SECONDS:
+    if time.process_time() - started > LIMIT_SECONDS:
         raise AssertionError(f"{len(data)} bytes took more than {LIMIT_SECONDS} s")
 
 
