@@ -126,6 +126,13 @@ def _heading(opened: Lab) -> None:
     click.echo(
         f"Trust root  {name}, SHA-256 {digest[:16]}… (this lab's own: AWS trusts no document of it)"
     )
+    _warn_without_sandbox(opened)
+
+
+def _warn_without_sandbox(opened: Lab) -> None:
+    launched = opened.result("P8")
+    if launched is not None and launched.evidence.get("sandboxed") is False:
+        click.secho("NOT SANDBOXED: parent and enclave are plain processes", fg="red", bold=True)
 
 
 def _ending(opened: Lab, done: int, seconds: float) -> None:
@@ -238,6 +245,7 @@ def status(folder: Path | None, as_json: bool) -> None:
     if (opened.path / "hypervisor" / "root.pem").exists():
         name, digest = opened.trust_root()
         click.echo(f"Trust root  {name}, SHA-256 {digest[:16]}… (made by this lab)")
+    _warn_without_sandbox(opened)
     for one, result, rests in rows:
         when = result.at[:19] if result else ""
         click.echo(f"  {one.number}  {_state(result, rests):<12} {when:<21} {one.title}")

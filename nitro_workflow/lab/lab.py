@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nitro_workflow.host import SandboxHost
+    from nitro_workflow.lab.jobs import Job
     from nitro_workflow.lab.steps.record import Step
 
 __all__ = ["DEFAULT_SIZE", "Lab"]
@@ -254,6 +255,12 @@ class Lab:
         from nitro_workflow.lab.steps.launch import host_of
 
         return host_of(self)
+
+    def jobs(self) -> Mapping[str, Job]:
+        """Return the jobs that the last D2 handed to the enclave, by form; empty before it."""
+        from nitro_workflow.lab.steps.decryption import jobs_of
+
+        return jobs_of(self)
 
     def document(self) -> bytes:
         """Return the attestation document of the last job (D3), as the enclave sent it."""

@@ -29,6 +29,9 @@ DATA_ACCOUNT: Final = "111122223333"
 COMPUTE_ACCOUNT: Final = "444455556666"
 """The developer's, the administrator's and the instance's."""
 
+IMAGES: Final = f"nitro-workflow-images-{COMPUTE_ACCOUNT}"
+"""The developer's bucket. In the lab the image is handed over as a file; on AWS it lies there."""
+
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "owner": (DATA_ACCOUNT, "DataOwner"),
     "developer": (COMPUTE_ACCOUNT, "ApplicationDeveloper"),
@@ -82,7 +85,11 @@ def identity_policy(party: str, bucket: str) -> dict[str, Any]:
             _allow("ReadTheTrail", ["cloudtrail:LookupEvents"], "*"),
         ],
         "developer": [
-            _allow("SeeInstances", ["ec2:DescribeInstances", "ec2:DescribeInstanceTypes"], "*")
+            _allow(
+                "PublishImages",
+                ["s3:CreateBucket", "s3:ListBucket", "s3:GetObject", "s3:PutObject"],
+                [f"arn:aws:s3:::{IMAGES}", f"arn:aws:s3:::{IMAGES}/*"],
+            )
         ],
         "administrator": [
             _allow(
@@ -139,7 +146,9 @@ def _policy(*statements: Mapping[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def _allow(sid: str, actions: list[str], resource: str | None, **more: Any) -> dict[str, Any]:
+def _allow(
+    sid: str, actions: list[str], resource: str | list[str] | None, **more: Any
+) -> dict[str, Any]:
     where = {} if resource is None else {"Resource": resource}
     principal = {"Principal": more.pop("Principal")} if "Principal" in more else {}
     return {"Sid": sid, "Effect": "Allow", **principal, "Action": actions, **where, **more}

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from nitro_workflow.lab import STEPS, Lab, StepResult, rootfs
-from nitro_workflow.lab.state import runtime_folder
 
 SIZE = 200_000  # bytes: some thousand customers, in four frames of the Encryption SDK
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_rehearsal() -> Iterator[None]:
-    """Find what the application loads once for all labs of the session: it takes half a walk."""
+@pytest.fixture(scope="session")
+def one_rehearsal() -> Callable[[], AbstractContextManager[None]]:
+    """Return a context in which what the application loads is found once a session.
+
+    The rehearsal takes half a walk; `test_rootfs` has it done each time.
+    """
     found = functools.cache(rootfs.find_closure)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rootfs, "find_closure", lambda: found())
-        yield
+
+    @contextlib.contextmanager
+    def context() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rootfs, "find_closure", lambda: found())
+            yield
+
+    return context
 
 
 @pytest.fixture(scope="session")
@@ -29,12 +39,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     opened = Lab.open(tmp_path_factory.mktemp("lab"), size=SIZE)
     yield opened
     opened.down()
+    shutil.rmtree(opened.runtime)
 
 
 @pytest.fixture(scope="session")
-def walked(lab: Lab) -> dict[str, StepResult]:
+def walked(
+    lab: Lab, one_rehearsal: Callable[[], AbstractContextManager[None]]
+) -> dict[str, StepResult]:
     """Return the results of the 17 steps, run once."""
-    results = {result.step: result for result in lab.walk()}
+    with one_rehearsal():
+        results = {result.step: result for result in lab.walk()}
     failed = next((one for one in results.values() if one.error), None)
     assert failed is None, failed
     assert len(results) == len(STEPS)
@@ -46,5 +60,6 @@ def fresh(tmp_path: Path) -> Iterator[Lab]:
     """Return a lab of this test alone, nothing started."""
     opened = Lab.open(tmp_path / "lab", size=SIZE)
     yield opened
-    if (opened.path / "lab.json").exists() and runtime_folder(opened.path).exists():
+    if (opened.path / "lab.json").exists():
         opened.down()
+    shutil.rmtree(opened.runtime, ignore_errors=True)

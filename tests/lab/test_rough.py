@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,24 @@ import pytest
 from click.testing import CliRunner
 
 from nitro_workflow.cli import lab as commands
-from nitro_workflow.errors import DatasetError, LabError
+from nitro_workflow.errors import AccessRefused, DatasetError, LabError
 from nitro_workflow.lab import STEPS, Lab
+from nitro_workflow.lab.lab import find_step
+from nitro_workflow.lab.steps.keys import policy_of
 from nitro_workflow.lab.steps.preparation import LOOK_SECONDS
 
 Lines = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Lines]]:
+def walk(
+    tmp_path_factory: pytest.TempPathFactory,
+    one_rehearsal: Callable[[], AbstractContextManager[None]],
+) -> Iterator[tuple[Lab, Lines]]:
     folder = tmp_path_factory.mktemp("rough")
     options = ["--lab", str(folder), "--size", "100KiB", "--json"]
-    result = CliRunner().invoke(commands.walk, options)
+    with one_rehearsal():
+        result = CliRunner().invoke(commands.walk, options)
     lab = Lab.open(folder)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     try:
@@ -38,6 +46,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Lines]
         yield lab, lines
     finally:
         lab.down()
+        shutil.rmtree(lab.runtime)
 
 
 @pytest.fixture
@@ -147,6 +156,39 @@ def test_a_missing_file_of_the_owner_is_made_again(rough: Lab) -> None:
     rough.ciphertext_path().unlink()
     result = rough.run("D2")
     assert result.caught_up[:3] == ("P2", "P3", "P4")
+
+
+def test_a_denial_in_d4_carries_the_reason_that_only_the_cloud_knows(rough: Lab) -> None:
+    """Somebody (the owner himself, here) has put another PCR0 into the policy."""
+    rough.ensure("D1")
+    kms = rough.parties.session("owner").client("kms")
+    key = rough.produced("P1", "key_arn")
+    good = json.dumps(policy_of(kms, key))
+    other = good.replace(rough.produced("P6", "pcrs")["0"], "a" * 96)
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=other)
+    rough._run_one(find_step("D2"))
+    for step in ("D4", "D5", "D8", "D9"):
+        with pytest.raises(AccessRefused) as caught:
+            rough._run_one(find_step(step))
+        assert caught.value.code == "AccessDeniedException"
+    rough._run_one(find_step("D3"))  # its evidence is there: it was done, whatever came later
+    with pytest.raises(AccessRefused) as caught:
+        rough._run_one(find_step("D4"))
+    assert "PCR0 differs" in caught.value.explanation
+    assert "P7" in rough.run("D9").caught_up, "the owner's measurement goes back in"
+
+
+def test_a_key_that_its_owner_disabled_or_meant_to_delete_is_brought_back(rough: Lab) -> None:
+    kms = rough.parties.session("owner").client("kms")
+    key = rough.produced("P1", "key_arn")
+    for change in (
+        lambda: kms.disable_key(KeyId=key),
+        lambda: kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7),
+    ):
+        change()
+        time.sleep(LOOK_SECONDS)
+        assert rough.run("P2").caught_up == ("P1",)
+        assert rough.produced("P1", "key_arn") == key
 
 
 def test_what_the_cloud_acknowledged_survives_its_kill(rough: Lab) -> None:

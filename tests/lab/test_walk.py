@@ -108,12 +108,9 @@ def test_p8_shows_no_path_of_this_machine(lab: Lab, walked: Walked) -> None:
 
 
 def test_d3_the_document_holds_and_is_the_one_that_the_cloud_saw(lab: Lab, walked: Walked) -> None:
-    document = lab.document()
+    document, decided = lab.document(), lab.run("D4").evidence["encryption-sdk"]
     verified = Verifier.local(lab.trust_root_der()).verify(document, at=datetime.now(UTC))
-    assert (
-        hashlib.sha256(document).hexdigest()
-        == walked["D4"].evidence["encryption-sdk"]["document_sha256"]
-    )
+    assert hashlib.sha256(document).hexdigest() == decided["document_sha256"]
     assert verified.document.module_id == walked["P8"].produced["enclave_id"]
     assert "document" not in walked["D3"].evidence["encryption-sdk"], "kept, not printed"
 

@@ -215,7 +215,8 @@ def seal(lab: Lab) -> Outcome:
 
     def sealed(job: Job) -> dict[str, Any]:
         event = _event_of(lab, job.evidence("D3")["document_sha256"])
-        envelope = event["additionalEventData"].get("envelope", {})
+        _raise_denial(event, job)
+        envelope = event["additionalEventData"]["envelope"]
         return {
             "envelope_bytes": envelope.get("bytes"),
             "envelope_sha256": envelope.get("sha256"),

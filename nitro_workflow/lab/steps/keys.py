@@ -94,7 +94,8 @@ def _ensure_key(kms: Any, alias: str, policy: Mapping[str, Any], what: str) -> t
         if error.response["Error"]["Code"] not in ("NotFoundException", *DENIED):
             raise
         found = None
-    if found and found["KeyState"] == "Enabled":
+    if found and found["KeyState"] in ("Enabled", "Disabled", "PendingDeletion"):
+        _revive(kms, str(found["Arn"]), str(found["KeyState"]))
         return str(found["Arn"]), False
     made = kms.create_key(Policy=json.dumps(policy), Description=f"nitro-workflow: {what}")
     arn = str(made["KeyMetadata"]["Arn"])
@@ -103,6 +104,14 @@ def _ensure_key(kms: Any, alias: str, policy: Mapping[str, Any], what: str) -> t
     else:
         kms.create_alias(AliasName=alias, TargetKeyId=arn)
     return arn, True
+
+
+def _revive(kms: Any, key: str, state: str) -> None:
+    """Bring back a key that its owner disabled or meant to delete: the data hang on it."""
+    if state == "PendingDeletion":
+        kms.cancel_key_deletion(KeyId=key)
+    if state != "Enabled":
+        kms.enable_key(KeyId=key)
 
 
 def _results_public_key(lab: Lab, kms: Any, results: str) -> bytes:

@@ -56,6 +56,9 @@ def launch(lab: Lab) -> Outcome:
         "role": record.get("IamInstanceProfile", {}).get("Arn", ""),
         "enclave_options": record.get("EnclaveOptions", {}),
         "instance_role": booted.get("RoleArn", ""),
+        "runs": "ramdisk 1; kernel and ramdisk 0 are measured too, and played by the sandbox",
+        "stands_outside": "the person at this keyboard, who plays AWS as well",
+        "sandboxed": bool(booted.get("Sandboxed", True)),
         "metadata_service": "IMDSv2, this instance's only",
         "instance_runs": programs,
         "enclave": enclave,
@@ -66,7 +69,8 @@ def launch(lab: Lab) -> Outcome:
         "enclave_id": enclave["EnclaveID"],
         "enclave_cid": enclave["EnclaveCID"],
     }
-    return Outcome(evidence, produces)
+    notes = () if evidence["sandboxed"] else ("NOT SANDBOXED: nothing here is kept from anything",)
+    return Outcome(evidence, produces, notes)
 
 
 def _run_instance(ec2: Any) -> dict[str, Any]:

@@ -118,6 +118,7 @@ PREPARATION: Final = (
             "role",
             "enclave/EnclaveID",
             "enclave/EnclaveCID",
+            "runs",
             "run_enclave_seconds",
         ),
         holds=launch.launch_holds,
