@@ -124,7 +124,8 @@ def write_seeds(folder: Path) -> None:
 def main() -> None:
     warnings.simplefilter("ignore")
     for argument in sys.argv[1:]:
-        if not argument.startswith("-"):
+        # A file is an input to try again, a folder the corpus.
+        if not argument.startswith("-") and not Path(argument).is_file():
             write_seeds(Path(argument))
             break
     atheris.Setup(sys.argv, one_input)
