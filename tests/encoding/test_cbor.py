@@ -122,10 +122,10 @@ def test_a_tag_is_read_where_it_is_named() -> None:
     ids=["deep", "deep-indefinite", "count", "size", "items", "depth"],
 )
 def test_bombs_are_refused_in_bounded_time(data: bytes, limits: cbor.Limits) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(EncodingError):
         cbor.scan(data, limits=limits)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_dumps_refuses_what_the_formats_do_not_hold() -> None:
