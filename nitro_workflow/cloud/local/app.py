@@ -18,7 +18,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from urllib.parse import unquote
 
 from nitro_workflow.cloud.local.catalogue import guess_service
 from nitro_workflow.cloud.local.chunks import ChunkDecoder, ChunkSigner
@@ -32,7 +31,7 @@ from nitro_workflow.cloud.local.intake import (
 from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse, write_fault
 from nitro_workflow.cloud.local.protocol.messages import FileSlice
 from nitro_workflow.cloud.local.service import ServiceFault
-from nitro_workflow.cloud.local.sigv4 import signing_key
+from nitro_workflow.cloud.local.sigv4 import UNSIGNED, SignatureFault, read_claim, signing_key
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -161,11 +160,16 @@ def _request(scope: Scope) -> RawRequest:
 
 
 def _is_plain(request: RawRequest) -> bool:
-    """Whether the body is small and must be at hand to know the operation: all but S3."""
-    credential = request.headers.get("authorization", "") or unquote(request.query)
-    if "/aws4_request" in credential:
-        return "/s3/aws4_request" not in credential
-    return guess_service(request) != "s3"
+    """Whether the body is small and must be at hand to know the operation: all but S3.
+
+    The claim that is verified decides, and nothing beside it: were a second, unsigned credential
+    believed here, the body would go a way on which the signed digest is not compared with it.
+    """
+    try:
+        claim = read_claim(request)
+    except SignatureFault:
+        return False  # refused before any body is taken
+    return (claim.service if claim else guess_service(request)) != "s3"
 
 
 def _disk_fault(error: OSError) -> ServiceFault:
@@ -186,8 +190,9 @@ def _is_quick(request: RawRequest) -> bool:
 def _plan(opened: Opened, request: RawRequest) -> IntakePlan:
     headers, claim = request.headers, opened.who.claim
     payload = claim.payload if claim else ""
-    chunked = "aws-chunked" in headers.get("content-encoding", "") or payload.startswith(
-        "STREAMING"
+    # What was signed says how the body comes; Content-Encoding need not be signed.
+    chunked = payload.startswith("STREAMING") or (
+        payload in ("", UNSIGNED) and "aws-chunked" in headers.get("content-encoding", "")
     )
     signer = None
     if claim is not None and payload.startswith("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"):

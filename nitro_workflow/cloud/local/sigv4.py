@@ -20,7 +20,15 @@ from typing import Any
 
 from nitro_workflow.cloud.local.protocol.messages import RawRequest
 
-__all__ = ["Claim", "SignatureFault", "check_signature", "check_time", "read_claim", "signing_key"]
+__all__ = [
+    "UNSIGNED",
+    "Claim",
+    "SignatureFault",
+    "check_signature",
+    "check_time",
+    "read_claim",
+    "signing_key",
+]
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -28,6 +36,7 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 _SKEW = {"s3": timedelta(minutes=15)}
 _DEFAULT_SKEW = timedelta(minutes=5)
 _MAX_PRESIGN_S = 604_800  # S3: seven days
+_EXPIRES = re.compile(r"\d{1,6}", re.ASCII)
 _TIMESTAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=(?P<credential>[^,\s]+),\s*"
@@ -111,7 +120,7 @@ def _from_query(request: RawRequest) -> Claim:
     if query.get("X-Amz-Algorithm") != _ALGORITHM:
         raise SignatureFault("incomplete", f"X-Amz-Algorithm only supports {_ALGORITHM}.")
     expires = query.get("X-Amz-Expires", "")
-    if not expires.isdigit() or not 0 < int(expires) <= _MAX_PRESIGN_S:
+    if not _EXPIRES.fullmatch(expires) or not 0 < int(expires) <= _MAX_PRESIGN_S:
         raise SignatureFault("incomplete", "X-Amz-Expires must be between 1 and 604800 seconds.")
     return _claim(
         query.get("X-Amz-Credential", ""),
