@@ -50,6 +50,9 @@ class Item(NamedTuple):
         return list(zip(self.children[::2], self.children[1::2], strict=True))
 
 
+_item = tuple.__new__  # what Item(…) comes to, without a call in between
+
+
 class Scanner:
     """Walks the bytes once; recursion is bounded by ``limits.max_depth``."""
 
@@ -68,20 +71,24 @@ class Scanner:
         if self.left < 0 or depth > self.max_depth:
             limit = "items" if self.left < 0 else "nesting"
             raise EncodingError(f"too much {limit}", expected="a small document", offset=start)
-        if start >= self.size:
+        data, size = self.data, self.size
+        if start >= size:
             raise _cut(start)
-        initial = self.data[start]
+        initial = data[start]
         major, low = initial >> 5, initial & 31
+        # First what nearly all items are: short heads, and byte strings that are whole.
         if low < 24:
             argument, content = low, start + 1
-            if major == 0:
-                return Item("uint", start, content, content, low, ())
+        elif low == 24 and major != 7 and start + 1 < size and data[start + 1] >= 24:
+            argument, content = data[start + 1], start + 2
         elif low == 31:
             return self._indefinite(start, major, depth)
         else:
             argument, content = self._argument(start, major, low)
         if major < 2:
-            return Item(_MAJOR[major], start, content, content, argument, ())
+            return _item(Item, (_MAJOR[major], start, content, content, argument, ()))
+        if major == 2 and content + argument <= size:
+            return _item(Item, ("bytes", start, content, content + argument, argument, ()))
         if major < 4:
             return self._string(start, content, argument, major)
         if major < 6:
