@@ -21,7 +21,7 @@ import uvicorn
 from botocore.auth import S3SigV4Auth
 from botocore.credentials import Credentials
 
-from nitro_workflow.cloud.local import app, patience
+from nitro_workflow.cloud.local import app, incoming, patience
 from nitro_workflow.cloud.local.app import make_app
 from nitro_workflow.cloud.local.dispatch import Dispatcher
 from nitro_workflow.cloud.local.intake import MAX_PLAIN_BYTES
@@ -133,8 +133,8 @@ def test_cut_bodies_leave_nothing(cloud: RunningCloud) -> None:
     for number in range(20):
         with tls(cloud) as wrapped:
             wrapped.sendall(request_bytes(cloud, f"cut{number}", 10_000_000) + bytes(300_000))
-    incoming = cloud.lab / "cloud" / "incoming"
-    assert until(lambda: not list(incoming.iterdir()))
+    folder = cloud.lab / "cloud" / "incoming"
+    assert until(lambda: not list(folder.iterdir()))
     assert cloud.client("s3").list_objects_v2(Bucket="faults")["KeyCount"] == 0
     assert until(lambda: descriptors(cloud) <= before + 3)
 
@@ -163,7 +163,7 @@ def test_sixty_four_mebibytes(cloud: RunningCloud) -> None:
 
 def test_who_may_not_write_fills_no_disk(cloud: RunningCloud) -> None:
     """The refusal comes before the body, and a stranger's bytes are not kept even for a moment."""
-    incoming = cloud.lab / "cloud" / "incoming"
+    folder = cloud.lab / "cloud" / "incoming"
     for head in (
         b"PUT /faults/stranger HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n",
         request_bytes(cloud, "k", 10**8).replace(b"/faults/k", b"/faults/k", 1),
@@ -172,10 +172,39 @@ def test_who_may_not_write_fills_no_disk(cloud: RunningCloud) -> None:
             wrapped.sendall(head + b"x" * 1000)
             if b"stranger" in head:
                 assert wrapped.recv(4096).startswith(b"HTTP/1.1 403")
-                assert not list(incoming.iterdir())
+                assert not list(folder.iterdir())
             else:
-                assert until(lambda: bool(list(incoming.iterdir())))  # the owner's is taken
-    assert until(lambda: not list(incoming.iterdir()))
+                assert until(lambda: bool(list(folder.iterdir())))  # the owner's is taken
+    assert until(lambda: not list(folder.iterdir()))
+
+
+@pytest.mark.parametrize("length", [1000, 20 * 1024**2])
+def test_an_early_answer_does_not_confuse_the_next(cloud: RunningCloud, length: int) -> None:
+    """What is left of a refused body is never taken for the next request."""
+    head = b"PUT /faults/stranger HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n" % length
+    other = b"GET /_nitro/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for expect in (b"", b"Expect: 100-continue\r\n"):
+        with tls(cloud) as wrapped:
+            wrapped.sendall(head + expect + b"\r\n")
+            if not expect and length < 8 * 1024**2:
+                wrapped.sendall(bytes(length) + other)
+                assert says(wrapped, b'"status":"ok"')
+                continue
+            wrapped.sendall(other)
+            assert says(wrapped, b"connection: close")
+            wrapped.settimeout(5)
+            with contextlib.suppress(ConnectionError):
+                while piece := wrapped.recv(4096):
+                    assert b"status" not in piece
+
+
+def test_an_unwanted_body_is_answered(cloud: RunningCloud, refused: Any) -> None:
+    """boto3 waits for 100-continue, is refused, and goes on with its next call."""
+    session = cloud.role("NoWriter", [])
+    s3 = cloud.client("s3", session)
+    for _ in range(3):
+        refused("AccessDenied", s3.put_object, Bucket="faults", Key="k", Body=bytes(3 * 1024**2))
+        refused("AccessDenied", s3.list_objects_v2, Bucket="faults")
 
 
 def test_a_full_disk_keeps_no_object(impatient: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +257,7 @@ def test_hanging_up_while_reading(cloud: RunningCloud) -> None:
 def impatient(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A server in this process, without TLS, that waits a quarter of a second."""
     monkeypatch.setattr(patience, "HEAD_SECONDS", 0.25)
-    monkeypatch.setattr(app, "BODY_PAUSE_S", 0.25)
+    monkeypatch.setattr(incoming, "BODY_PAUSE_S", 0.25)
     notes: list[Any] = []
     config = uvicorn.Config(
         make_app(dispatcher, log=notes.append), http=patience.PatientProtocol, log_config=None,

@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from nitro_workflow.cloud.local.catalogue import guess_service
+from nitro_workflow.cloud.local.catalogue import SERVICES, guess_service
 from nitro_workflow.cloud.local.chunks import ChunkDecoder, ChunkSigner
 from nitro_workflow.cloud.local.dispatch import Dispatcher, Opened
+from nitro_workflow.cloud.local.incoming import Disconnected, Incoming
 from nitro_workflow.cloud.local.intake import (
     MAX_OBJECT_BYTES,
     MAX_PLAIN_BYTES,
@@ -56,15 +57,9 @@ _QUICK = frozenset(
 _QUICK_BYTES = 4096
 _THREADS = 8
 _BLOCK = 256 * 1024  # bytes of an object read and sent at a time
-# Seconds between two pieces of a body. A sender that is slower holds no connection for ever.
-BODY_PAUSE_S = 30.0
 P = ParamSpec("P")
 T = TypeVar("T")
 AccessLog = Callable[[Mapping[str, Any]], None]
-
-
-class _Disconnected(Exception):
-    """The client went away; there is nobody to answer."""
 
 
 @dataclass(slots=True)
@@ -76,21 +71,25 @@ class _Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = _request(scope)
+        body = Incoming(request, receive)
         try:
-            response = await self._answer(request, receive)
-        except _Disconnected:
+            response = await body.settle(await self._fault_or_answer(request, body))
+        except Disconnected:
             return
-        except ServiceFault as fault:
-            from nitro_workflow.cloud.local.catalogue import SERVICES
-
-            protocol = SERVICES[guess_service(request)].protocol
-            response = write_fault(protocol, fault, str(uuid.uuid4()))
+        except ServiceFault as fault:  # a body that pauses while it is read away
+            response = _early(request, fault)
         await _send(response, request.method, send)
         self._note(request, response, started)
 
-    async def _answer(self, request: RawRequest, receive: Receive) -> RawResponse:
+    async def _fault_or_answer(self, request: RawRequest, body: Incoming) -> RawResponse:
+        try:
+            return await self._answer(request, body)
+        except ServiceFault as fault:
+            return _early(request, fault)
+
+    async def _answer(self, request: RawRequest, body: Incoming) -> RawResponse:
         if _is_plain(request):
-            full = replace(request, body=await _read_plain(request, receive))
+            full = replace(request, body=await body.whole())
             if _is_quick(full):
                 return self.dispatcher.handle(full)
             return await self._run(self.dispatcher.handle, full)
@@ -100,17 +99,17 @@ class _Edge:
         if opened.streams and not await self._run(self.dispatcher.admits, opened, request):
             # Who may not write sends into nothing: no byte of it reaches the disk.
             return await self._run(self.dispatcher.finish, opened, request)
-        return await self._take_body(opened, request, receive)
+        return await self._take_body(opened, request, body)
 
     async def _take_body(
-        self, opened: Opened, request: RawRequest, receive: Receive
+        self, opened: Opened, request: RawRequest, incoming: Incoming
     ) -> RawResponse:
         plan = _plan(opened, request)
         settings = self.dispatcher.services.settings
         path = settings.folder / "incoming" / uuid.uuid4().hex if opened.streams else None
         with Intake(plan, path) as intake:
             try:
-                async for piece in _pieces(receive):
+                async for piece in incoming.pieces():
                     intake.feed(piece)
                 body = await self._run(intake.finish)
             except ServiceFault as fault:
@@ -172,6 +171,12 @@ def _is_plain(request: RawRequest) -> bool:
     return (claim.service if claim else guess_service(request)) != "s3"
 
 
+def _early(request: RawRequest, fault: ServiceFault) -> RawResponse:
+    """Return the answer to a request of which nothing but its head has been looked at."""
+    protocol = SERVICES[guess_service(request)].protocol
+    return write_fault(protocol, fault, str(uuid.uuid4()))
+
+
 def _disk_fault(error: OSError) -> ServiceFault:
     what = "is full" if error.errno == errno.ENOSPC else "failed"
     return ServiceFault("InternalError", f"The cloud's disk {what}; nothing was kept.", 500)
@@ -204,41 +209,6 @@ def _plan(opened: Opened, request: RawRequest) -> IntakePlan:
         decoder=ChunkDecoder(signer) if chunked else None,
         limit=MAX_OBJECT_BYTES if opened.streams else MAX_PLAIN_BYTES,
     )
-
-
-async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        try:
-            async with asyncio.timeout(BODY_PAUSE_S):
-                message = await receive()
-        except TimeoutError:
-            raise ServiceFault(
-                "RequestTimeout",
-                "Your socket connection to the server was not read from or written to within the "
-                "timeout period.",
-            ) from None
-        if message["type"] == "http.disconnect":
-            raise _Disconnected
-        yield message.get("body", b"")
-        more = message.get("more_body", False)
-
-
-async def _read_plain(request: RawRequest, receive: Receive) -> bytes:
-    stated = request.headers.get("content-length", "0")
-    too_large = ServiceFault(
-        "RequestEntityTooLargeException",
-        f"The request's body is larger than the {MAX_PLAIN_BYTES} bytes allowed.",
-        413,
-    )
-    if stated.isdigit() and int(stated) > MAX_PLAIN_BYTES:
-        raise too_large
-    content = bytearray()
-    async for piece in _pieces(receive):
-        content += piece
-        if len(content) > MAX_PLAIN_BYTES:
-            raise too_large
-    return bytes(content)
 
 
 async def _send(response: RawResponse, method: str, send: Send) -> None:

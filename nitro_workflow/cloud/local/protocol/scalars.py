@@ -74,7 +74,7 @@ def write_time(value: datetime, form: str) -> str:
         return str(int(moment.timestamp()))
     if form == "rfc822":
         return format_datetime(moment.replace(microsecond=0), usegmt=True)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def write_text(shape: Any, value: Any, time_form: str = "iso8601") -> str:
