@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["policy"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = click.Path(path_type=Path)  # what is not there is bad input, as for every other command
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 _KINDS = click.Choice(["key", "resource", "identity", "boundary", "session", "trust"])
 OUR_READING = "our reading of the policies, not KMS's reason: AWS does not give one"
@@ -33,7 +33,10 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise PolicyError(str(error), expected="a readable file", where=str(path)) from None
+        reason = error.strerror or str(error)
+        raise PolicyError(
+            reason, expected="a readable file", where=str(path), next="check the path"
+        ) from None
 
 
 def _policy(path: Path | None, kind: PolicyKind, *, lenient: bool = True) -> Policy | None:

@@ -134,7 +134,7 @@ def test_a_cloudtrail_record(run, files):
             2,
             "more than one",
         ),
-        (("--request", "nowhere"), 2, "does not exist"),
+        (("--request", "nowhere"), 3, "No such file or directory"),
         (("--request", "{k}"), 3, "the member 'Version'"),
         (("--request", "{bad}"), 3, "line 1, column"),
         (("--request", "{r}", "--key-policy", "{bad}"), 3, "line 1, column"),
