@@ -12,6 +12,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -418,3 +419,37 @@ def _base64(data: bytes) -> bytes:
     import base64
 
     return base64.b64encode(data)
+
+
+def test_the_signed_digest_is_of_the_body_that_came(cloud: RunningCloud) -> None:
+    """An unsigned Content-Encoding can not make the server digest something else."""
+    import hashlib
+
+    pair = cloud.keys[DATA]
+    credentials = Credentials(pair["access_key_id"], pair["secret_access_key"])
+    body = b"3\r\nabc\r\n0\r\n\r\n"
+    request = signed(
+        credentials, method="PUT", url=f"{cloud.endpoint}/faults/wrapped", body=body,
+        headers={"X-Amz-Content-SHA256": hashlib.sha256(body).hexdigest()}, signer=S3SigV4Auth,
+        service="s3",
+    )  # fmt: skip
+    added = {"content-encoding": "aws-chunked", "content-length": str(len(body))}
+    lines = [f"PUT {request.path} HTTP/1.1"]
+    lines += [f"{name}: {text}" for name, text in {**request.headers, **added}.items()]
+    for sent, expected in ((body, b"HTTP/1.1 200"), (body.replace(b"b", b"x"), b"HTTP/1.1 400")):
+        with tls(cloud) as wrapped:
+            wrapped.sendall(("\r\n".join(lines) + "\r\n\r\n").encode() + sent)
+            assert says(wrapped, expected)
+    s3 = cloud.client("s3")
+    assert s3.get_object(Bucket="faults", Key="wrapped")["Body"].read() == body
+    s3.delete_object(Bucket="faults", Key="wrapped")
+
+
+def test_only_the_verified_claim_says_which_service(dispatcher: Dispatcher) -> None:
+    """A second, unsigned credential in the query does not change the way a body goes."""
+    from tests.cloud.test_sigv4 import keys
+
+    request = signed(keys(dispatcher))
+    forged = replace(request, query="X-Amz-Credential=a/20260101/us-east-1/s3/aws4_request")
+    assert app._is_plain(forged)
+    assert dispatcher.handle(forged).status == 400
