@@ -36,8 +36,11 @@ def _broken(report: Report) -> list[StepOutcome]:
 
 def _rows(reading: Reading) -> Iterator[tuple[str, str, str]]:
     kind = f"{reading.kind or 'unknown kind'}, {reading.mode or 'no mode'}"
-    tag = "" if reading.sign1 is None else ("tagged " if reading.sign1.tagged else "untagged ")
-    yield "document", f"0–{len(reading.raw)}", f"{tag}COSE_Sign1; {kind}"
+    if reading.sign1 is None:  # no message: nothing is known of its fields
+        yield "document", f"0–{len(reading.raw)}", "not a COSE_Sign1 that can be read"
+        return
+    tag = "tagged" if reading.sign1.tagged else "untagged"
+    yield "document", f"0–{len(reading.raw)}", f"{tag} COSE_Sign1; {kind}"
     for name in (*_ORDER, *_OPTIONAL):
         yield from _field(reading, name)
     for name in reading.unknown:

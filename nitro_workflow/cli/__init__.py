@@ -46,11 +46,20 @@ class _LazyGroup(click.Group):
         command = getattr(importlib.import_module(f"nitro_workflow.cli.{module}"), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"nitro_workflow.cli.{module}.{attribute} is not a click command")
+        if isinstance(command, click.Group):
+            _say_whole_sentences(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][2]) for name in sorted(COMMANDS)])
+
+
+def _say_whole_sentences(group: click.Group) -> None:
+    """List each command with the first sentence of its help: click would cut it at 45 letters."""
+    for command in group.commands.values():
+        paragraph = " ".join((command.help or "").partition("\n\n")[0].split())
+        command.short_help = command.short_help or paragraph.partition(". ")[0].rstrip(".") + "."
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

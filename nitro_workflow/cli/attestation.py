@@ -180,7 +180,7 @@ def _run(ask: Ask, one: _One, *, head: bool = False) -> Counter[str]:
             decoded = decode_input(read_input(Path(name)))
         except NitroWorkflowError as error:
             totals["unreadable"] += 1
-            _say_unreadable(ask, name, error)
+            _say_unreadable(ask, name, error, head=head)
             continue
         report = ask.explain(decoded.data)
         totals["accepted" if report.accepted else "refused"] += 1
@@ -197,9 +197,9 @@ def _run(ask: Ask, one: _One, *, head: bool = False) -> Counter[str]:
     return totals
 
 
-def _say_unreadable(ask: Ask, name: str, error: NitroWorkflowError) -> None:
+def _say_unreadable(ask: Ask, name: str, error: NitroWorkflowError, *, head: bool) -> None:
     if not ask.as_json:
-        click.echo(render_row(None, name))
+        click.echo(render_row(None, name) if head else f"{plain(name, 400)}\n  not read")
         click.echo(f"         {plain(str(error), 240)}")
         return
     nothing: dict[str, object] = dict.fromkeys(("kind", "mode", "module_id", "timestamp_ms"))

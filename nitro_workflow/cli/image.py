@@ -107,7 +107,9 @@ def check(ctx: click.Context, file: Path, at: str | None, as_json: bool) -> None
             rows((finding.severity, f"{text}; expected {finding.expected} [{finding.clause}]"))
     if not as_json:
         errors = sum(finding.severity == "error" for finding in report.findings)
-        rows(("Result", f"{errors} errors, {len(report.findings) - errors} warnings and notes"))
+        others = len(report.findings) - errors
+        plural = "" if errors == 1 else "s"
+        rows(("Result", f"{errors} error{plural}; warnings and notes: {others}"))
     ctx.exit(0 if report.ok else 1)
 
 

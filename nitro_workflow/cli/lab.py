@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from nitro_workflow.cli.lab_show import show_part, show_step
 from nitro_workflow.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from nitro_workflow.lab.lab import Lab
     from nitro_workflow.lab.steps.record import StepResult
@@ -26,7 +27,6 @@ __all__ = ["down", "lab", "status", "step", "trace", "walk"]
 
 UNITS: Final = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
 LARGEST: Final = 8 * 1024**3  # bytes: it is on the disk three times
-WIDTH: Final = 96  # characters of a line of evidence: a PCR
 
 
 class _Size(click.ParamType[int]):
@@ -96,8 +96,8 @@ def walk(
         if as_json:
             click.echo(json.dumps(result.to_json(), ensure_ascii=False))
         else:
-            part = _show_part(result.step, part)
-            _show(result, everything=verbose)
+            part = show_part(result.step, part)
+            show_step(result, everything=verbose)
         done += result.status == "done"
         code = 0 if result.status == "done" else opened.last_exit_code
     if not as_json:
@@ -117,7 +117,7 @@ def step(number: str, folder: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(result.to_json(), ensure_ascii=False))
         return
     _heading(opened)
-    _show(result, everything=True)
+    show_step(result, everything=True)
 
 
 def _heading(opened: Lab) -> None:
@@ -142,79 +142,6 @@ def _ending(opened: Lab, done: int, seconds: float) -> None:
             "`nitro-workflow trace` shows who sent what to whom, `down` stops the processes."
         )
     _heading(opened)
-
-
-def _show_part(number: str, part: str) -> str:
-    from nitro_workflow.lab.lab import find_step
-
-    new = find_step(number).part
-    if new != part:
-        click.secho(f"\n{new}", bold=True)
-    return new
-
-
-def _show(result: StepResult, *, everything: bool = False) -> None:
-    from nitro_workflow.lab.facts import key_facts
-
-    good = result.status == "done"
-    mark = click.style("✓", fg="green") if good else click.style("✗", fg="red", bold=True)
-    title = click.style(f"{result.title:<55}", bold=True)
-    click.echo(f"  {mark} {result.step}  {result.party:<21} {title} {result.seconds:6.2f} s")
-    facts = result.evidence.items() if everything else key_facts(result)
-    for label, value in facts:
-        if label == "groups" and not everything:
-            _show_groups(value)
-        else:
-            _show_value(label, value, everything=everything)
-    for note in result.notes:
-        click.secho(f"        note: {note}", dim=True)
-    if result.error is not None:
-        _show_error(result.error)
-
-
-def _show_groups(groups: list[Mapping[str, Any]]) -> None:
-    """Show the opened result as a table: one row a group."""
-    measures = (
-        [name for name, value in groups[0].items() if isinstance(value, dict)] if groups else []
-    )
-    head = "".join(f"{f'mean {name}':>16}" for name in measures)
-    click.secho(f"{' ' * 8}{'group':<14}{'count':>10}{head}", fg="cyan")
-    for group in groups:
-        name = next(str(value) for value in group.values() if isinstance(value, str))
-        means = "".join(f"{group[one]['mean']:>16}" for one in measures)
-        click.echo(f"{' ' * 8}{name:<14}{group['count']:>10}{means}")
-
-
-def _show_value(key: str, value: Any, *, everything: bool, indent: int = 8) -> None:
-    label = click.style(f"{' ' * indent}{key.replace('_', ' '):<22}", fg="cyan")
-    nested = isinstance(value, dict) and any(isinstance(one, dict | list) for one in value.values())
-    if nested or (isinstance(value, dict) and any(len(str(one)) > 40 for one in value.values())):
-        click.echo(label)
-        for name, inner in value.items():
-            _show_value(str(name), inner, everything=everything, indent=indent + 2)
-    elif isinstance(value, list) and len(value) > 1 and (everything or isinstance(value[0], dict)):
-        click.echo(label)
-        for line in value:
-            click.echo(f"{' ' * (indent + 2)}{_one_line(line)}")
-    else:
-        text = _one_line(value)
-        click.echo(
-            f"{label} {text if everything or len(text) <= WIDTH else text[: WIDTH - 1] + '…'}"
-        )
-
-
-def _one_line(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_one_line(one)}" for name, one in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_one_line, value))
-    return str(value)
-
-
-def _show_error(error: Mapping[str, str]) -> None:
-    for name in ("code", "found", "expected", "where", "next"):
-        if error.get(name):
-            click.echo(f"         {click.style(f'{name:<9}', fg='red')} {error[name]}")
 
 
 def _short_path(path: Path) -> str:
@@ -280,10 +207,10 @@ def trace(folder: Path | None, as_json: bool, job: str) -> None:
         lane = f"{event.source} → {event.target}"
         readers = ", ".join(event.visible_to)
         click.echo(
-            f"{event.seq:>4} {event.at[11:23]} {event.step:<3} {lane:<38} {event.size:>10} bytes  ",
+            f"{event.seq:>4} {event.at[11:23]} {event.step:<3} {lane:<22} {event.size:>10} bytes  ",
             nl=False,
         )
-        click.echo(f"{event.what}  {click.style(f'[read by {readers}]', dim=True)}")
+        click.echo(f"{event.what}  {click.style(f'[readable by {readers}]', dim=True)}")
 
 
 @click.command()

@@ -34,9 +34,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise PolicyError(
-            reason, expected="a readable file", where=str(path), next="check the path"
-        ) from None
+        raise PolicyError(reason, expected="a readable file", where=str(path)) from None
 
 
 def _policy(path: Path | None, kind: PolicyKind, *, lenient: bool = True) -> Policy | None:

@@ -265,3 +265,19 @@ def test_errors_of_the_command_line_are_in_our_tree() -> None:
     result = run("verify", *OWN, "--root", "/nonexistent", GOOD)
     assert isinstance(result.exception, InputError)
     assert result.exception.where == "/nonexistent"
+
+
+def test_what_is_no_message_says_nothing_of_fields(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.bin"
+    cut.write_bytes(Path(GOOD).read_bytes()[:900])
+    result = run("show", str(cut))
+    assert result.exit_code == 3
+    assert "not a COSE_Sign1 that can be read" in result.stdout
+    assert "breaks its rule" not in result.stdout
+
+
+def test_explain_of_what_cannot_be_decoded_has_no_row_without_its_heading(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("hello")
+    assert run("explain", str(text)).stdout.splitlines()[:2] == [str(text), "  not read"]
+    assert run("verify", str(text)).stdout.startswith("verdict ")

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from nitro_workflow.cli import cli
 from nitro_workflow.cli import lab as commands
+from nitro_workflow.cli.lab_show import show_step
 from nitro_workflow.errors import LabError, UsageError
 from nitro_workflow.lab import Lab
+from nitro_workflow.lab.steps import StepResult
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,45 @@ def test_lab_opens_the_first_notebook_and_stops_the_processes_at_the_end(
     assert not any("token" in part for part in command), "JupyterLab's own token stays"
     states = Lab.open(tmp_path / "lab").processes.status()
     assert set(states.values()) == {"stopped"}
+
+
+def _result() -> StepResult:
+    evidence = {
+        "basis": "observed by the cloud",
+        "encryption-sdk": {
+            "explanation": "ALLOWED\n  why    a statement allows it",
+            "decision_record": {"statements": [{"checks": ["deep"] * 99}]},
+            "pcrs": {"PCR0": "ab" * 48},
+        },
+    }
+    title = "Verify the document, compare its PCRs with the policy"
+    return StepResult("D4", "cloud", title, "done", 0.25, evidence)
+
+
+def test_all_of_the_evidence_is_indented_and_leaves_the_deep_record_to_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_step(_result(), everything=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert "              why    a statement allows it" in lines
+    assert any("decision record" in line and "--json" in line for line in lines)
+    assert "deep" not in "".join(lines)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_steps_line_fits_the_terminal(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    show_step(_result())
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert len(first) <= columns
+    assert ("cloud" in first) == (columns == 120)
+    assert ("party" in second) == (columns == 80)
+
+
+@pytest.mark.parametrize("group", ["attestation", "cloud", "image", "nitro-cli", "policy"])
+def test_a_groups_help_ends_no_sentence_in_dots(group: str) -> None:
+    result = CliRunner().invoke(cli, [group, "--help"])
+    assert result.exit_code == 0
+    assert "..." not in result.output.partition("Commands:")[2]
