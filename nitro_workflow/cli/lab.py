@@ -243,7 +243,9 @@ def lab(
     opened = _open(folder)
     first = _first_notebook(notebooks)
     environment = {**os.environ, "NITRO_WORKFLOW_LAB": str(opened.path)}
-    command = [sys.executable, "-m", "jupyterlab", str(first), *jupyter_arguments]
+    # The argument opens a browser there; the default address is for who copies what is printed.
+    address = f"--LabApp.default_url=/lab/tree/{first.name}"
+    command = [sys.executable, "-m", "jupyterlab", str(first), address, *jupyter_arguments]
     try:
         ctx.exit(_run_until_end(command, environment, first.parent))
     finally:
