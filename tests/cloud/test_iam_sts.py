@@ -229,3 +229,46 @@ def test_events_hide_secrets_and_name_the_reason(cloud: RunningCloud) -> None:
     text = json.dumps(cloud.events())
     assert session["SecretAccessKey"] not in text
     assert session["SessionToken"] not in text
+
+
+def test_session_tags_are_set_by_whom_the_trust_policy_lets(
+    cloud: RunningCloud, refused: Any
+) -> None:
+    red = {"StringEquals": {"aws:PrincipalTag/team": "red"}}
+    cloud.role("Tagged", [allow("iam:ListRoles", Condition=red)])
+    iam, sts = cloud.client("iam"), cloud.client("sts")
+    wanted = {
+        "RoleArn": f"arn:aws:iam::{DATA}:role/Tagged",
+        "RoleSessionName": "me",
+        "Tags": [{"Key": "team", "Value": "red"}],
+    }
+    error = refused("AccessDenied", sts.assume_role, **wanted)
+    assert "sts:TagSession" in error["Error"]["Message"]
+    root = {"AWS": f"arn:aws:iam::{DATA}:root"}
+    trust = {"Effect": "Allow", "Principal": root, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    iam.update_assume_role_policy(RoleName="Tagged", PolicyDocument=policy(trust))
+    session = sts.assume_role(**wanted)["Credentials"]
+    assert cloud.client("iam", session).list_roles()["Roles"]
+    twice = [*wanted["Tags"], {"Key": "TEAM", "Value": "blue"}]
+    refused("InvalidParameterValue", sts.assume_role, **{**wanted, "Tags": twice})
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}]},
+        {"SourceIdentity": "someone"},
+        {"SerialNumber": "arn:aws:iam::111122223333:mfa/x", "TokenCode": "123456"},
+    ],
+    ids=lambda limit: next(iter(limit)),
+)
+def test_a_session_is_never_wider_than_was_asked_for(
+    cloud: RunningCloud, refused: Any, limit: dict[str, Any]
+) -> None:
+    cloud.role("Wide", [allow("iam:*")])
+    arn = f"arn:aws:iam::{DATA}:role/Wide"
+    assume = cloud.client("sts").assume_role
+    error = refused(
+        "UnsupportedOperationException", assume, RoleArn=arn, RoleSessionName="me", **limit
+    )
+    assert next(iter(limit)) in error["Error"]["Message"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,10 @@ SCHEMA = ""  # sessions are sealed tokens: nothing is kept
 _ROLE_ARN = re.compile(
     r"arn:aws:iam::(?P<account>\d{12}):role/(?P<path>[\w+=,.@/-]*?)(?P<name>[\w+=,.@-]+)"
 )
+_NOT_DONE = (
+    *("PolicyArns", "ProvidedContexts", "SerialNumber", "SourceIdentity", "TokenCode"),
+    "TransitiveTagKeys",
+)
 _DEFAULT_S = 3600  # STS: DurationSeconds
 
 
@@ -30,6 +34,7 @@ def get_caller_identity(_services: Services, call: Call) -> Mapping[str, Any]:
 def assume_role(services: Services, call: Call) -> Mapping[str, Any]:
     """Give a session of a role whose trust policy allows the caller."""
     params = call.params
+    _refuse_what_is_not_done(params)
     arn, name = params["RoleArn"], params["RoleSessionName"]
     match = _ROLE_ARN.fullmatch(arn)
     if match is None:
@@ -38,14 +43,16 @@ def assume_role(services: Services, call: Call) -> Mapping[str, Any]:
     role = db.execute("SELECT * FROM entities WHERE kind = 'role' AND arn = ?", (arn,)).fetchone()
     # A role that is not there is refused with the same words: AWS does not say which roles exist.
     trust = parse_cached(role["trust"], "trust") if role else None
-    services.gate.authorize(
-        call,
-        "sts:AssumeRole",
-        arn,
-        resource_account=match["account"],
-        resource_policy=trust,
-        context=_context(params),
-    )
+    # IAM guide, "Pass session tags": who sets tags needs sts:TagSession too, in the trust policy.
+    for action in ("sts:AssumeRole", *(("sts:TagSession",) if params.get("Tags") else ())):
+        services.gate.authorize(
+            call,
+            action,
+            arn,
+            resource_account=match["account"],
+            resource_policy=trust,
+            context=_context(params),
+        )
     if role is None:
         raise ServiceFault("AccessDenied", f"{arn} can not be assumed.", 403)
     expires = call.now + timedelta(seconds=_duration(params, role["max_session"]))
@@ -72,12 +79,26 @@ def assume_role(services: Services, call: Call) -> Mapping[str, Any]:
     }
 
 
-def _context(params: Mapping[str, Any]) -> dict[str, str]:
-    values = {"sts:RoleSessionName": params["RoleSessionName"]}
+def _refuse_what_is_not_done(params: Mapping[str, Any]) -> None:
+    """Refuse what would make a session less, or say more of it, and is not done here.
+
+    Passed over in silence, PolicyArns would give a session that may do more than was asked for.
+    """
+    for member in _NOT_DONE:
+        if params.get(member):
+            text = f"This local cloud does not do AssumeRole with {member}."
+            raise ServiceFault("UnsupportedOperationException", text, 501)
+
+
+def _context(params: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:
+    values: dict[str, str | Sequence[str]] = {"sts:RoleSessionName": params["RoleSessionName"]}
     if "ExternalId" in params:
         values["sts:ExternalId"] = params["ExternalId"]
-    values |= {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in params.get("Tags", ())}
-    return values
+    tags = params.get("Tags", ())
+    if len({tag["Key"].lower() for tag in tags}) != len(tags):
+        raise ServiceFault("InvalidParameterValue", "Duplicate tag keys found; case is ignored.")
+    values |= {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in tags}
+    return values | ({"aws:TagKeys": [tag["Key"] for tag in tags]} if tags else {})
 
 
 def _duration(params: Mapping[str, Any], longest: int) -> int:
