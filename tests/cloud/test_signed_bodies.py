@@ -30,7 +30,9 @@ DECOYS = [
 def s3(cloud: RunningCloud) -> Iterator[Any]:
     client = cloud.client("s3")
     client.create_bucket(Bucket=BUCKET)
-    return client
+    yield client
+    client.delete_object(Bucket=BUCKET, Key="key")
+    client.delete_bucket(Bucket=BUCKET)
 
 
 def send(cloud: RunningCloud, request: RawRequest, body: bytes, decoy: dict[str, str]) -> int:

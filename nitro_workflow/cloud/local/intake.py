@@ -85,7 +85,7 @@ class IntakePlan:
         plan = cls(
             decoder,
             signed,
-            int(stated) if stated.isdigit() else None,
+            int(stated) if stated.isascii() and stated.isdigit() else None,
             limit,
             {name: headers[name] for name in _CHECKSUMS if name in headers},
             trailer if trailer in _CHECKSUMS else "",

@@ -144,8 +144,9 @@ def _body(shape: Any, body: bytes) -> dict[str, Any]:
 
 
 def _parse_xml(body: bytes) -> ET.Element:
-    # A DOCTYPE may declare entities that expand without end; S3 knows none.
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+    # A DOCTYPE may declare entities that expand without end; S3 knows none. S3's XML is UTF-8: in
+    # UTF-16 (every markup character has a NUL then) the words would not be found.
+    if b"\0" in body or b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         raise _malformed()
     try:
         return ET.fromstring(body)  # noqa: S314 - see above
