@@ -130,6 +130,14 @@ class LabCloud:
             return None
         name = profile_arn.rpartition("/")[2]
         profile = self._call("iam", "get_instance_profile", InstanceProfileName=name)
+        if profile["InstanceProfile"].get("Arn") != profile_arn:
+            # Names are each account's own: another's profile would lend another's role.
+            raise HostError(
+                f"{profile['InstanceProfile'].get('Arn')}",
+                expected=profile_arn,
+                where="hypervisor, asking the cloud for the instance profile",
+                next="two accounts have a profile of that name: give yours another",
+            )
         roles = profile["InstanceProfile"].get("Roles", [])
         return str(roles[0]["Arn"]) if roles else None
 

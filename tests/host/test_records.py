@@ -68,14 +68,26 @@ INSTANCE = {
 }
 
 
+def profile_of(account):
+    arn = f"arn:aws:iam::{account}:instance-profile/p/Parent"
+    return {"InstanceProfile": {"Arn": arn, "Roles": [{"Arn": f"arn:aws:iam::{account}:role/R"}]}}
+
+
 def test_a_record_with_the_role_behind_the_profile():
-    role = {"InstanceProfile": {"Roles": [{"Arn": "arn:aws:iam::444455556666:role/R"}]}}
+    role = profile_of("444455556666")
     reservations = {"Reservations": [{"OwnerId": "444455556666", "Instances": [INSTANCE]}]}
     it = Answers(describe_instances=reservations, get_instance_profile=role).instance("i-1")
     assert it == InstanceRecord(
         "i-1", "arn:aws:iam::444455556666:role/R", True, "running", 2, "us-east-1", "444455556666",
         "m5.xlarge",
     )  # fmt: skip
+
+
+def test_the_profile_of_that_name_in_another_account_lends_no_role():
+    reservations = {"Reservations": [{"OwnerId": "444455556666", "Instances": [INSTANCE]}]}
+    other = profile_of("111122223333")
+    with pytest.raises(HostError, match="111122223333"):
+        Answers(describe_instances=reservations, get_instance_profile=other).instance("i-1")
 
 
 def test_a_record_without_profile_or_enclaves():
