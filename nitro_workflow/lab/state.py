@@ -17,6 +17,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import threading
 import time
@@ -78,9 +79,13 @@ def runtime_folder(lab: Path) -> Path:
         parent = Path("/tmp") / f"nitro-workflow-{uid}"  # noqa: S108 - made 0700 and its owner checked below
     folder = parent / name
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = parent.stat().st_uid
-        parent.chmod(0o700)
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Not through a link: in /tmp anyone may have made one, and may turn it elsewhere later.
+        found = parent.lstat()
+        if found.st_uid == uid and stat.S_ISDIR(found.st_mode):
+            parent.chmod(0o700)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            return folder
     except OSError as error:
         raise LabError(
             f"cannot make {folder}: {error.strerror}",
@@ -88,14 +93,13 @@ def runtime_folder(lab: Path) -> Path:
             where="runtime folder",
             next="set XDG_RUNTIME_DIR to a folder that you may write",
         ) from error
-    if owner != uid:
-        raise LabError(
-            f"{parent} belongs to user {owner}",
-            expected=f"user {uid}",
-            where="runtime folder",
-            next="set XDG_RUNTIME_DIR to a folder of your own",
-        )
-    return folder
+    kind = "is a link" if stat.S_ISLNK(found.st_mode) else "exists"
+    raise LabError(
+        f"{parent} {kind} and belongs to user {found.st_uid}",
+        expected=f"a folder of user {uid}",
+        where="runtime folder",
+        next="set XDG_RUNTIME_DIR to a folder of your own",
+    )
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -108,6 +109,20 @@ def test_sockets_lie_in_a_short_private_folder(
     assert len(os.fsencode(longest)) <= AF_UNIX_LIMIT
     assert folder.parent.stat().st_mode & 0o777 == 0o700
     assert folder != runtime_folder(tmp_path / "other")
+
+
+def test_a_link_in_place_of_the_private_folder_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may write /tmp could lead the sockets, and the mode 0700, to any folder of ours."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        (tmp_path / "ours").mkdir(mode=0o755)
+        (Path(short) / "nitro-workflow").symlink_to(tmp_path / "ours")
+        with pytest.raises(LabError, match="is a link"):
+            runtime_folder(tmp_path)
+    assert not list((tmp_path / "ours").iterdir())
+    assert (tmp_path / "ours").stat().st_mode & 0o777 == 0o755
 
 
 def test_the_lock_names_its_holder_in_another_process(tmp_path: Path) -> None:
