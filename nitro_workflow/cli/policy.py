@@ -33,8 +33,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise PolicyError(reason, expected="a readable file", where=str(path)) from None
+        raise PolicyError(
+            str(error.strerror), expected="a readable file", where=str(path)
+        ) from None
 
 
 def _policy(path: Path | None, kind: PolicyKind, *, lenient: bool = True) -> Policy | None:
@@ -288,10 +289,11 @@ def author(
 ) -> None:  # fmt: skip
     """Write a key policy that lets only the measured enclaves decrypt."""
     from nitro_workflow.policy import author as write
-    from nitro_workflow.policy.inputs import parse_measurements
+    from nitro_workflow.policy.inputs import check_arns, parse_measurements
 
     if bool(owner) == bool(base):
         raise UsageError("no start or two", expected="either --owner ARN or --policy FILE")
+    check_arns({"--owner": owner, "--role": role})
     document: Mapping[str, Any]
     if base is not None:
         parsed = _policy(base, "resource", lenient=False)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.errors import PolicyError
+from nitro_workflow.errors import PolicyError, UsageError
 from nitro_workflow.policy.grants import Grant
 from nitro_workflow.policy.reading import read_json
 from nitro_workflow.policy.request import ATTESTATION_PREFIX, Request, RequestContext
@@ -14,7 +15,16 @@ from nitro_workflow.policy.request import ATTESTATION_PREFIX, Request, RequestCo
 if TYPE_CHECKING:
     from nitro_workflow.attestation import AttestationDocument
 
-__all__ = ["parse_grants", "parse_measurements", "parse_requests", "with_document"]
+_IAM_ARN: Final = re.compile(r"arn:aws[\w-]*:iam::\d{12}:[\w+=,.@/:-]+", re.ASCII)
+
+__all__ = ["check_arns", "parse_grants", "parse_measurements", "parse_requests", "with_document"]
+
+
+def check_arns(given: Mapping[str, str | None]) -> None:
+    """Raise `UsageError` for an option that is no ARN of IAM: KMS would refuse the policy."""
+    for option, arn in given.items():
+        if arn is not None and not _IAM_ARN.fullmatch(arn):
+            raise UsageError(f"{option} {arn}", expected="arn:aws:iam::ACCOUNT:role/NAME")
 
 
 def parse_requests(source: bytes, *, where: str = "request") -> list[Request]:

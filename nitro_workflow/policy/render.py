@@ -132,7 +132,9 @@ def render_analysis(analysis: Analysis) -> str:
     """Return the lines of an analysis, joined."""
     lines = [_VERDICTS[analysis.without_attestation]]
     if analysis.without_attestation == "none":
-        lines.append(f"  proved in the fragment “{analysis.fragment}”")
+        lines.append(
+            f"  proved (“{analysis.fragment}”): without a document no Allow applies, or a Deny does"
+        )
     lines += [f"  provided that {text}" for text in analysis.assumes]
     lines += [
         f"  {entry.action}: {entry.construct} is outside the fragment “{analysis.fragment}”"
@@ -166,7 +168,7 @@ def _outcome(witness: Witness) -> str:
 def _ways(ways: Sequence[Way]) -> list[str]:
     lines: list[str] = []
     for way in ways:
-        mark = "✓" if way.witness else "·"
+        mark = ("✓" if way.attested else "!") if way.witness else "·"
         condition = "with a document" if way.attested else "without a document"
         what = condition if way.witness else way.effect
         iam = " (through IAM)" if way.delegates else ""

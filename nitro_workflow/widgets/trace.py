@@ -19,10 +19,11 @@ def trace_lanes(events: Sequence[TraceEvent], *, title: str = "Who sent what to 
     """Return one lane a party that took part, and its messages in order.
 
     What went the same way for the same step is drawn once, with its sizes added: how many pieces a
-    stream was cut into says nothing.
+    stream was cut into says nothing. Reading CloudTrail is left out: that is how a step's evidence
+    is looked up afterwards, not a message of the workflow.
     """
     together: dict[tuple[str, ...], list[TraceEvent]] = {}
-    for event in events:
+    for event in (one for one in events if not one.what.startswith("cloudtrail:")):
         way = (event.step, _lane(event.source), _lane(event.target), event.what)
         together.setdefault(way, []).append(event)
     messages = tuple(_message(group) for group in together.values())

@@ -129,8 +129,8 @@ def test_a_job_goes_through_and_is_traced(instance, world, form):
         ("D1", "data"),
         *keys,
         ("D2", "ciphertext"),
-        ("D9", "result"),
-        ("D9", "receipt"),
+        ("D9", "result, encrypted for the owner"),
+        ("D9", "receipt, signed"),
     ]
     lines = [
         json.loads(line) for line in (instance.folder / "trace.jsonl").read_text().splitlines()

@@ -264,3 +264,14 @@ def test_the_script_itself():
     )  # fmt: skip
     for name in ("check", "explain", "who-can-decrypt", "author", "diff"):
         assert name in done.stdout
+
+
+@pytest.mark.parametrize("name", ["--owner", "--role"])
+def test_author_takes_arns_only(run, files, name):
+    pcrs = files("p", {"Measurements": {"PCR0": "ab" * 48}})
+    given = {"--owner": f"arn:aws:iam::{ACCOUNT}:role/Owner", "--role": ROLE} | {name: "x"}
+    _, err = run(
+        "author", "--pcrs", pcrs, *(word for pair in given.items() for word in pair), code=2
+    )
+    assert f"{name} x" in err
+    assert "arn:aws:iam::ACCOUNT:role/NAME" in err

@@ -30,3 +30,10 @@ def test_pieces_of_a_stream_are_one_message():
 def test_who_could_read_it_is_told_by_lane():
     lanes = trace_lanes([_event("D6", "kms", "enclave", seen=("enclave", "kms"))])
     assert lanes.messages[0].seen_by == ("enclave", "cloud")
+
+
+def test_looking_up_evidence_is_no_message_of_the_workflow():
+    looking = _event("D4", "data owner", "cloud", what="cloudtrail:LookupEvents over TLS")
+    lanes = trace_lanes([_event("D3", "enclave", "kms"), looking])
+    assert [message.step for message in lanes.messages] == ["D3"]
+    assert lanes.lanes == ("enclave", "cloud")
