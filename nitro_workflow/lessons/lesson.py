@@ -11,6 +11,7 @@ from nitro_workflow.lab import Lab
 from nitro_workflow.lab.refusals import try_attack
 from nitro_workflow.lab.steps import STEPS
 from nitro_workflow.lessons import cards, views
+from nitro_workflow.lessons.questions import QUESTIONS
 from nitro_workflow.widgets import Cell, Question, Row, Table, View
 from nitro_workflow.widgets.listing import Listing, difference, json_listing
 
@@ -71,7 +72,9 @@ class Lesson:
                 f"Lesson {self.number}: {title}",
                 f"Trust root: this lab's, {name}; not AWS's",
                 f"  SHA-256 {fingerprint}",
-                f"Steps here: {', '.join(steps) or 'none'}; those before: {before}",
+                f"Steps here: {', '.join(steps)}; those before: {before}"
+                if steps
+                else "Steps here: none yet",
             ]
         )
 
@@ -90,9 +93,16 @@ class Lesson:
         """Try an attack and show how it ended: refused, useless or detected."""
         return View(cards.attack_card(try_attack(self.lab, name)))
 
-    def ask(self, text: str, options: Sequence[str], *, right: int, why: str) -> Question:
-        """Ask before the cell that decides."""
-        return Question(text, options, right, why)
+    def ask(self, name: str) -> Question:
+        """Ask before the cell that decides. Raises `UsageError` for an unknown name."""
+        if name not in QUESTIONS:
+            raise UsageError(
+                f"no question {name!r}",
+                expected=", ".join(QUESTIONS),
+                where="lesson.ask",
+                next="name one of them",
+            )
+        return QUESTIONS[name]
 
     # -- what there is to see ----------------------------------------------------------------------
 

@@ -84,11 +84,11 @@ def who_can_decrypt(lab: Lab) -> Table:
 
 def _way(way: Way, label: str) -> Row:
     attested = "with a document of the right PCRs" if way.attested else "without a document"
-    how = attested if label == "can decrypt" else way.effect
-    state = "open" if way.witness else "closed by a Deny"
+    how = attested if label == "can decrypt" else "by the policy as it is"
+    state = "possible now" if way.witness else "closed by a Deny"
     who = ", ".join(name.rsplit(":", 1)[-1] for name in way.principals)
     tone: Tone = "good" if way.attested or not way.witness else "warning"
-    return Row(f"{label}: {way.action}", (Cell(who), Cell(f"{how} ({state})")), tone)
+    return Row(f"{label}: {way.action}", (Cell(who), Cell(f"{state}, {how}")), tone)
 
 
 def what_if(
@@ -158,7 +158,7 @@ def origins(lab: Lab) -> Table:
             total[0] += int(numbers[1])
             total[1] += int(numbers[2])
     rows = (
-        Row(kind, (Cell(f"{count:,} files"), Cell(size(total))))
+        Row(kind, (Cell(f"{count:,} file{'' if count == 1 else 's'}"), Cell(size(total))))
         for kind, (count, total) in sums.items()
     )
     return Table("Where the root filesystem comes from", ("files", "size"), tuple(rows))
