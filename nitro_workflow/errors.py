@@ -91,7 +91,7 @@ class NitroWorkflowError(Exception):
         return f"{text}; expected {self.expected}" if self.expected else text
 
     def diagnostics(self) -> str:
-        """Return the error as lines for a terminal or a notebook."""
+        """Return the error as lines for a terminal or a notebook, without control characters."""
         rows = (
             ("where", self.where),
             ("found", self.found),
@@ -99,7 +99,9 @@ class NitroWorkflowError(Exception):
             ("next", self.next),
         )
         lines = [f"{label:>8}  {text}" for label, text in rows if text]
-        return "\n".join([self.code, *lines])
+        text = "\n".join([self.code, *lines])
+        # What was found may be an attacker's: a terminal must not obey it.
+        return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
     def to_json(self) -> dict[str, str]:
         """Return ``{"code", "found", "expected", "where", "next"}``, all strings."""

@@ -73,7 +73,7 @@ def _read_line(connection: socket.socket) -> dict[str, Any]:
         data += chunk
     try:
         answer = json.loads(bytes(data))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HostError(
             f"{len(data)} bytes that are not a JSON object",
             expected="one JSON object on a line",

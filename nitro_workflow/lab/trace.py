@@ -130,7 +130,7 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
     for line in _regular(path).decode("utf-8", "replace").splitlines():
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
             yield value
@@ -154,18 +154,23 @@ def _event(line: Mapping[str, Any]) -> TraceEvent | None:
     try:
         return TraceEvent(
             seq=int(line.get("seq") or 0),
-            job=str(line.get("job") or ""),
-            step=str(line.get("step") or ""),
-            source=str(line["source"]),
-            target=str(line["target"]),
-            what=str(line["what"]),
+            job=_text(line.get("job") or ""),
+            step=_text(line.get("step") or ""),
+            source=_text(line["source"]),
+            target=_text(line["target"]),
+            what=_text(line["what"]),
             size=int(line.get("size") or 0),
-            sha256=str(line.get("sha256") or ""),
-            visible_to=tuple(str(name) for name in line.get("visible_to") or ()),
-            at=_iso(line["at"]),
+            sha256=_text(line.get("sha256") or ""),
+            visible_to=tuple(_text(name) for name in line.get("visible_to") or ()),
+            at=_text(_iso(line["at"])),
         )
-    except (KeyError, TypeError, ValueError, NitroWorkflowError):
+    except (KeyError, TypeError, ValueError, OverflowError, OSError, NitroWorkflowError):
         return None
+
+
+def _text(value: Any) -> str:
+    """Return one line without control characters: a terminal must not obey what a parent wrote."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(value))
 
 
 def _iso(at: Any) -> str:
