@@ -73,7 +73,18 @@ def serve(
 
     settings = Settings(_folder(lab), attestation_max_age_s=attestation_max_age)
     tls = tls_files(tls_certificate, tls_key, tls_ca)
-    serve(ServeOptions(settings, bind, port, tls, credentials, json_log, name or ""))
+
+    def say(address: str) -> None:
+        click.echo(
+            f"Serving {address}; `nitro-workflow cloud env` prints what SDKs need.", err=True
+        )
+        click.echo("Control-C stops it; what it knows stays in the lab's folder.", err=True)
+
+    serve(
+        ServeOptions(
+            settings, bind, port, tls, credentials, json_log, name or "", None if json_log else say
+        )
+    )
 
 
 @cloud.command()
@@ -166,7 +177,7 @@ def _lines(record: dict[str, Any]) -> str:
     lines = [f"{record['eventTime']}  {service}:{record['eventName']}  {outcome}", f"  who  {who}"]
     additional = record.get("additionalEventData", {})
     decision = additional.get("nitroWorkflow", {})
-    if "errorMessage" in record:
+    if record.get("errorMessage"):
         lines.append(f"  said {record['errorMessage']}")
     if text := decision.get("explanation", decision.get("summary", "")):
         lines += [f"  │ {line}" if line else "  │" for line in text.splitlines()]

@@ -228,3 +228,14 @@ def test_start_is_quick(own_cloud: RunningCloud) -> None:
     with socket.create_connection(("127.0.0.1", own_cloud.port), timeout=5):
         pass
     assert own_cloud.started_in < 10  # benchmarks/cloud.py measures; this finds a hang
+
+
+def test_the_command_says_where_it_serves(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nitro_workflow.cli", "cloud", "serve", "--lab", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        written = json.loads((tmp_path / "cloud" / "endpoint.json").read_text())["endpoint"]
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+    assert line.startswith(f"Serving {written};")

@@ -14,7 +14,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +47,8 @@ class ServeOptions:
     """How the cloud is served.
 
     `port` 0 takes a free one; `tls` None takes the cloud's own; `credentials` is a file of keys to
-    seed a new cloud with; `name` is the host name clients use where it is not the address.
+    seed a new cloud with; `name` is the host name clients use where it is not the address; `say` is
+    told the endpoint when it answers.
     """
 
     settings: Settings
@@ -57,6 +58,7 @@ class ServeOptions:
     credentials: Path | None = None
     access_log: bool = False
     name: str = ""
+    say: Callable[[str], None] | None = None
 
 
 def serve(options: ServeOptions) -> None:
@@ -210,7 +212,10 @@ def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: soc
     sys.setswitchinterval(_SWITCH_S)
 
     async def ready() -> None:
-        write_endpoint(options.settings.folder, _address(options, listener), tls.ca)
+        address = _address(options, listener)
+        write_endpoint(options.settings.folder, address, tls.ca)
+        if options.say is not None:
+            options.say(address)
 
     app = make_app(Dispatcher(services), log=access_log(options.access_log), on_start=ready)
     config = uvicorn.Config(
