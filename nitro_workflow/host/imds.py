@@ -3,6 +3,9 @@
 What EC2 answers at 169.254.169.254 is here on a port of loopback, one an instance. Version 1 (a GET
 without a token) is refused, a PUT that a proxy has forwarded too, and the PUT's answer carries the
 instance's hop limit as its TTL. [src: EC2 user guide, instancedata-data-retrieval]
+
+EC2's address is the instance's alone; a port of loopback is every user's of this machine. So only
+the users that the lab runs as are answered: the kernel says whose the other end is.
 """
 
 from __future__ import annotations
@@ -11,12 +14,15 @@ import contextlib
 import functools
 import hmac
 import json
+import os
 import secrets
 import socket
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import NitroWorkflowError
@@ -36,6 +42,9 @@ RENEW_BEFORE: Final = timedelta(minutes=20)
 
 TOKENS: Final = 1_000  # live tokens; the oldest go first
 
+_READINGS: Final = 3
+"""The kernel writes its table in pieces: an entry may be missed while others come and go."""
+
 _ROOT: Final = "/latest/meta-data"
 _CREDENTIALS: Final = f"{_ROOT}/iam/security-credentials"
 
@@ -44,10 +53,16 @@ class MetadataService:
     """Serves one instance's metadata on a free port of loopback, from threads of its own.
 
     ``fetch`` returns fresh credentials of the instance's role; its errors become a 500, as EC2's
-    do.
+    do. ``user``: the instance's, where it is not this process's own.
     """
 
-    def __init__(self, record: InstanceRecord, fetch: Callable[[], RoleCredentials]) -> None:
+    def __init__(
+        self,
+        record: InstanceRecord,
+        fetch: Callable[[], RoleCredentials],
+        *,
+        user: int | None = None,
+    ) -> None:
         self._record = record
         self._fetch = fetch
         self._tokens: dict[str, float] = {}
@@ -58,8 +73,8 @@ class MetadataService:
         class Handler(_Handler):
             metadata = service
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server.users = {os.geteuid(), os.geteuid() if user is None else user}
         serve = functools.partial(self._server.serve_forever, poll_interval=0.1)
         threading.Thread(target=serve, daemon=True, name="imds").start()
 
@@ -151,6 +166,33 @@ class MetadataService:
         it = self._record
         body = {"accountId": it.account, "instanceId": it.instance_id, "region": it.region}
         return json.dumps({**body, "instanceType": it.instance_type}, indent=2)
+
+
+class _Server(ThreadingHTTPServer):
+    users: set[int]
+    daemon_threads = True
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether the other end is one of `users`; the connection is closed where it is not."""
+        return _user_of(client_address, self.server_address) in self.users
+
+
+def _user_of(client: Any, server: Any) -> int | None:
+    """Return who owns the client's end of a connection over IPv4, None where that is not known.
+
+    [src: Linux, Documentation/networking/proc_net_tcp]
+    """
+    ends = [_in_proc(*client[:2]), _in_proc(*server[:2])]
+    for _ in range(_READINGS):
+        for line in Path("/proc/net/tcp").read_text("ascii").splitlines():
+            fields = line.split()
+            if fields[1:3] == ends:
+                return int(fields[7])
+    return None
+
+
+def _in_proc(address: str, port: int) -> str:
+    return f"{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}:{port:04X}"
 
 
 class _Handler(BaseHTTPRequestHandler):

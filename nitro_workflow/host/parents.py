@@ -87,7 +87,7 @@ class Parent:
         instance_folder.prepare(folder, address, user)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         self.vsock = os.open(folder / "vsock", flags)
-        self.metadata = MetadataService(record, fetch)
+        self.metadata = MetadataService(record, fetch, user=user)
         self._sandbox: Sandbox | None = None
         try:
             self._start(address, programs)

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import socket
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -167,3 +168,28 @@ def test_botocores_own_client_takes_it(service, monkeypatch):
     found = it.retrieve_iam_role_credentials()
     assert found["role_name"] == "ParentInstance"
     assert found["access_key"].startswith("ASIA")
+
+
+def test_the_kernel_says_whose_the_other_end_is(service):
+    address = urlsplit(service.endpoint)
+    with socket.create_connection((address.hostname, address.port)) as mine:
+        assert imds._user_of(mine.getsockname(), mine.getpeername()) == os.geteuid()
+    assert imds._user_of(("127.0.0.1", 1), ("127.0.0.1", 2)) is None
+
+
+@pytest.mark.parametrize("user", [os.geteuid() + 1, None])
+def test_another_user_of_the_machine_gets_no_token(ask, monkeypatch, user):
+    monkeypatch.setattr(imds, "_user_of", lambda *_: user)
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        ask("PUT", "/latest/api/token", **{TTL: "60"})
+
+
+def test_the_instances_user_is_answered(monkeypatch):
+    monkeypatch.setattr(imds, "_user_of", lambda *_: 1_878_990_000)
+    record = InstanceRecord("i-1", None, True, "running")
+    service = MetadataService(record, lambda: None, user=1_878_990_000)
+    connection = http.client.HTTPConnection(urlsplit(service.endpoint).netloc, timeout=5)
+    connection.request("PUT", "/latest/api/token", headers={TTL: "60"})
+    assert connection.getresponse().status == 200
+    connection.close()
+    service.close()
