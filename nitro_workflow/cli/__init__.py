@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -70,8 +71,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; errors of the package's tree become four lines and an exit code."""
+    plain: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}  # no-color.org
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(standalone_mode=False, **plain)
     except NitroWorkflowError as error:
         click.echo(error.diagnostics(), err=True)
         sys.exit(error.exit_code)

@@ -169,6 +169,9 @@ def status(folder: Path | None, as_json: bool) -> None:
     click.echo(f"Lab         {_short_path(opened.path)}")
     for name, state in processes.items():
         click.echo(f"{name:<11} {state}")
+    if processes["hypervisor"] != "stopped":
+        found = [f"{one['EnclaveID']}, {one['State'].lower()}" for one in _enclaves(opened)]
+        click.echo(f"{'enclave':<11} {'; '.join(found) or 'none'}")
     if (opened.path / "hypervisor" / "root.pem").exists():
         name, digest = opened.trust_root()
         click.echo(f"Trust root  {name}, SHA-256 {digest[:16]}… (made by this lab)")
@@ -176,6 +179,17 @@ def status(folder: Path | None, as_json: bool) -> None:
     for one, result, rests in rows:
         when = result.at[:19] if result else ""
         click.echo(f"  {one.number}  {_state(result, rests):<12} {when:<21} {one.title}")
+
+
+def _enclaves(opened: Lab) -> list[dict[str, Any]]:
+    """Ask the hypervisor: a step's record outlives its enclave."""
+    from nitro_workflow.errors import HostError
+    from nitro_workflow.host import SandboxHost
+
+    try:
+        return SandboxHost(opened.runtime).describe_enclaves()
+    except HostError:
+        return []
 
 
 def _state(result: StepResult | None, rests: bool) -> str:

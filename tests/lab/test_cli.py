@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nitro_workflow.cli import cli
+from nitro_workflow.cli import cli, main
 from nitro_workflow.cli import lab as commands
 from nitro_workflow.cli.lab_show import show_step
 from nitro_workflow.errors import LabError, UsageError
+from nitro_workflow.host import SandboxHost
 from nitro_workflow.lab import Lab
 from nitro_workflow.lab.steps import StepResult
 
@@ -120,3 +121,30 @@ def test_a_groups_help_ends_no_sentence_in_dots(group: str) -> None:
     result = CliRunner().invoke(cli, [group, "--help"])
     assert result.exit_code == 0
     assert "..." not in result.output.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("enclaves", "says"),
+    [
+        ([], "enclave     none\n"),
+        ([{"EnclaveID": "i-1-enc2", "State": "RUNNING"}], "i-1-enc2, running"),
+    ],
+)
+def test_status_says_which_enclave_runs(
+    enclaves: list[dict[str, str]], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up = dict.fromkeys(("cloud", "hypervisor", "idle"), "running")
+    monkeypatch.setattr(type(Lab.open(tmp_path / "lab").processes), "status", lambda _: up)
+    monkeypatch.setattr(SandboxHost, "describe_enclaves", lambda _: enclaves)
+    result = CliRunner().invoke(commands.status, ["--lab", str(tmp_path / "lab")])
+    assert says in result.output
+
+
+def test_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, object]] = []
+    monkeypatch.setattr(cli, "main", lambda **given: seen.append(given))
+    for value in ("1", ""):
+        monkeypatch.setenv("NO_COLOR", value)
+        with pytest.raises(SystemExit):
+            main()
+    assert [given.get("color") for given in seen] == [False, None]
