@@ -305,3 +305,25 @@ def test_what_is_not_done_names_itself(s3: Any, bucket: str, refused: Any) -> No
         "UnsupportedOperationException", s3.copy_object, Bucket=bucket, Key="k",
         CopySource=f"{bucket}/x",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "safeguard",
+    [
+        {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32},
+        {"ServerSideEncryption": "aws:kms"},
+        {"ServerSideEncryption": "aws:kms:dsse", "SSEKMSKeyId": "alias/owner"},
+        {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": "2030-01-01"},
+        {"ObjectLockLegalHoldStatus": "ON"},
+    ],
+    ids=lambda safeguard: ",".join(map(str, safeguard)),
+)
+def test_a_safeguard_that_is_not_there_is_not_passed_over(
+    s3: Any, bucket: str, refused: Any, safeguard: dict[str, Any]
+) -> None:
+    where = {"Bucket": bucket, "Key": "guarded"}
+    refused("NotImplemented", s3.put_object, **where, **safeguard, Body=b"secret")
+    refused("NotImplemented", s3.create_multipart_upload, **where, **safeguard)
+    assert s3.list_objects_v2(Bucket=bucket, Prefix="guarded")["KeyCount"] == 0
+    s3.put_object(**where, Body=b"", ServerSideEncryption="AES256")
+    s3.delete_object(**where)

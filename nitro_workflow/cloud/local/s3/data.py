@@ -21,6 +21,7 @@ __all__ = [
     "drop_files",
     "keep_file",
     "object_file",
+    "refuse_safeguards",
     "sweep",
 ]
 
@@ -166,6 +167,28 @@ def sweep(services: Services) -> int:
 def moment(text: str) -> datetime:
     """Return a time of the records."""
     return datetime.fromisoformat(text)
+
+
+# What a client asks for so that its object is safer; this cloud has none of it.
+_SAFEGUARDS = (
+    *("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5", "SSEKMSKeyId"),
+    *("SSEKMSEncryptionContext", "ObjectLockMode", "ObjectLockRetainUntilDate"),
+)
+
+
+def refuse_safeguards(params: Mapping[str, Any]) -> None:
+    """Refuse to keep in clear, or deletable, what its owner wanted otherwise.
+
+    ``AES256`` is what S3 does at rest by itself, with a key that it gives to nobody.
+    """
+    named = [name for name in _SAFEGUARDS if params.get(name)]
+    if params.get("ServerSideEncryption", "AES256") != "AES256":
+        named.insert(0, "ServerSideEncryption")
+    if params.get("ObjectLockLegalHoldStatus") == "ON":
+        named.append("ObjectLockLegalHoldStatus")
+    if named:
+        text = f"A header you provided implies functionality that is not implemented: {named[0]}"
+        raise ServiceFault("NotImplemented", text, 501, {"Header": named[0]})
 
 
 def stored_headers(params: Mapping[str, Any], checksums: Mapping[str, str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from nitro_workflow.cloud.local.s3.data import (
     keep_file,
     moment,
     object_file,
+    refuse_safeguards,
     stored_headers,
 )
 from nitro_workflow.cloud.local.s3.objects import insert_version, new_version
@@ -31,6 +32,7 @@ _MAX_NUMBER = 10_000
 def create_multipart_upload(services: Services, call: Call) -> Mapping[str, Any]:
     """Begin an upload."""
     bucket, upload = allow_object(services, call, "PutObject"), uuid.uuid4().hex
+    refuse_safeguards(call.params)
     key = call.params["Key"]
     headers = json.dumps(stored_headers(call.params, {}))
     values = (upload, bucket["name"], key, call.now.isoformat(), headers)
@@ -55,6 +57,7 @@ def _upload(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
 def upload_part(services: Services, call: Call) -> Mapping[str, Any]:
     """Keep one part; the same number again replaces it."""
     allow_object(services, call, "PutObject")
+    refuse_safeguards(call.params)
     number, body = call.params["PartNumber"], call.body
     if body is None or not 1 <= number <= _MAX_NUMBER:
         text = f"Part number must be an integer between 1 and {_MAX_NUMBER}, inclusive"

@@ -18,6 +18,7 @@ from nitro_workflow.cloud.local.s3.data import (
     may_list,
     moment,
     object_file,
+    refuse_safeguards,
     stored_headers,
 )
 from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
@@ -60,6 +61,7 @@ def insert_version(db: sqlite3.Connection, values: Mapping[str, Any]) -> list[st
 def put_object(services: Services, call: Call) -> Mapping[str, Any]:
     """Keep a body that the server has received, digested and synced."""
     bucket, body = allow_object(services, call, "PutObject"), call.body
+    refuse_safeguards(call.params)
     key = call.params["Key"]
     if len(key.encode()) > _MAX_KEY_BYTES:
         raise ServiceFault("KeyTooLongError", "Your key is too long")
