@@ -105,13 +105,14 @@ def what_if(
     }
 
     def decide(edits: Mapping[str, str]) -> Decision:
-        asked = {**values, **{key: value for key, value in edits.items() if value}}
+        asked = {**values, **{key: value.strip() for key, value in edits.items()}}
+        present = {key: value for key, value in asked.items() if value}  # an empty field: absent
         request = policy.Request(
             policy.Principal.parse(role_arn("instance")),
             "kms:Decrypt",
             lab.produced("P1", "key_arn"),
             DATA_ACCOUNT,
-            policy.RequestContext.what_if({**asked, **_context(lab)}),
+            policy.RequestContext.what_if({**present, **_context(lab)}),
         )
         policies = policy.Policies(resource=parsed, identity=identity)
         record = policy.explain(request, policies).to_json()

@@ -59,7 +59,10 @@ def _no_pcr(situation: Situation, check: Check, pcr: PcrKey) -> Cause:
             check,
         )
     return Cause(
-        "pcr_absent", f"the document has no {pcr.label}", f"do not ask for {pcr.label}", check
+        "pcr_absent",
+        f"the document has no {pcr.label}",
+        "an enclave's document has PCR0 to PCR15: ask for one of these, with the whole document",
+        check,
     )
 
 

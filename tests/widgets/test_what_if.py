@@ -1,0 +1,53 @@
+"""What if: the values of the form decide, and an empty field is a value that is not there."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from nitro_workflow.lab.policies import role_arn
+from nitro_workflow.lessons import views
+from nitro_workflow.policy import author
+
+PCRS = {f"PCR{index}": f"{index + 1}" * 96 for index in range(4)}
+KEY = "arn:aws:kms:us-east-1:111122223333:key/84a4b022-76c9-41f7-96f3-b7a9a8c3d07c"
+PREFIX = "kms:RecipientAttestation:"
+
+
+@pytest.fixture
+def lab(monkeypatch):
+    start = author.initial_key_policy(role_arn("owner"))
+    written = author.attestation_policy(start, role_arn("instance"), [PCRS])
+    known = {"P7": {"pcrs": PCRS}, "P3": {"encryption_context": {"dataset": "customers"}}}
+    allow = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
+    monkeypatch.setattr(views, "key_policy", lambda _: written)
+    monkeypatch.setattr(views, "evidence", lambda _, step: known[step])
+    return SimpleNamespace(
+        identity_policies=lambda _: [{"Version": "2012-10-17", "Statement": [allow]}],
+        produced=lambda *_: KEY,
+    )
+
+
+@pytest.mark.parametrize(
+    ("edits", "verdict"),
+    [
+        ({}, "allowed"),
+        ({f"{PREFIX}PCR0": f" {PCRS['PCR0'].upper()} "}, "allowed"),
+        ({f"{PREFIX}PCR0": "0" * 96}, "denied by an explicit Deny"),
+        ({f"{PREFIX}PCR0": ""}, "denied by an explicit Deny"),
+        ({f"{PREFIX}{name}": "" for name in ("ImageSha384", *PCRS)}, "denied by an explicit Deny"),
+    ],
+)
+def test_the_form_decides(lab, edits, verdict):
+    model, _ = views.what_if(lab, edits)
+    assert model.verdict == verdict
+    shown = dict(model.editable)
+    assert len(shown) == 5
+    assert all(shown[key] == value.strip() for key, value in edits.items())
+
+
+def test_without_any_value_there_was_no_document(lab):
+    nothing = {f"{PREFIX}{name}": "" for name in ("ImageSha384", *PCRS)}
+    model, _ = views.what_if(lab, nothing)
+    assert "carried no attestation document" in model.reason
