@@ -361,6 +361,13 @@ def test_who_retires_a_grant(world, owner, closed, grantee, refused):
     refused("AccessDeniedException", grantee.retire_grant, GrantToken=plain["GrantToken"])
     listed = owner.list_retirable_grants(RetiringPrincipal=role_arn(DATA, "Retirer"))["Grants"]
     assert [entry["GrantId"] for entry in listed] == [plain["GrantId"]]
+    # Another account's principal is nobody whose grants one may list.
+    lists = {"Effect": "Allow", "Action": "kms:ListRetirableGrants", "Resource": "*"}
+    stranger = world.role(COMPUTE, "Curious", lists)
+    refused(
+        "InvalidArnException", stranger.list_retirable_grants,
+        RetiringPrincipal=role_arn(DATA, "Retirer"),
+    )  # fmt: skip
     retirer.retire_grant(KeyId=closed, GrantId=plain["GrantId"])
     own = owner.create_grant(**asked, Operations=["Decrypt", "RetireGrant"])
     other = owner.create_grant(**asked, Operations=["Encrypt"])

@@ -60,6 +60,11 @@ def list_retirable_grants(services: Services, call: Call) -> Answer:
     principal = call.params.get("RetiringPrincipal")
     if not principal:
         raise ServiceFault("ValidationException", "RetiringPrincipal is required.")
+    if principal.split(":")[4:5] != [call.caller.account]:
+        # The API reference: a principal of the caller's own account, though of anyone's grants.
+        raise ServiceFault(
+            "InvalidArnException", f"{principal} is not a principal of {call.caller.account}."
+        )
     access.authorize_account(services, call)
     page = paging.Page.of(call, default=50)
     rows = services.store.read().execute(
