@@ -40,7 +40,7 @@ def open_source(source: Readable) -> Source:
     if isinstance(source, int):
         return FileSource(source, owned=False)
     if isinstance(source, (str, os.PathLike)):
-        return FileSource(_open_path(Path(source)), owned=True)
+        return FileSource(_open_path(Path(source)), owned=True, name=os.fspath(source))
     try:
         return FileSource(source.fileno(), owned=False)
     except (OSError, AttributeError):
@@ -68,11 +68,12 @@ def _all_bytes(stream: BinaryIO) -> bytes:
 class FileSource:
     """A regular file or memfd by its descriptor, read with ``pread``."""
 
-    __slots__ = ("_owned", "fd", "size")
+    __slots__ = ("_name", "_owned", "fd", "size")
 
-    def __init__(self, fd: int, *, owned: bool) -> None:
+    def __init__(self, fd: int, *, owned: bool, name: str = "") -> None:
         self.fd = fd
         self._owned = owned
+        self._name = name or f"descriptor {fd}"
         try:
             self.size = self._regular_size()
         except ImageError:
@@ -88,15 +89,16 @@ class FileSource:
             raise ImageError(
                 error.strerror or str(error),
                 expected="an open file",
-                where=f"descriptor {self.fd}",
+                where=self._name,
                 next="Open the file before reading it.",
             ) from error
         if not stat.S_ISREG(status.st_mode):
+            folder = stat.S_ISDIR(status.st_mode)
             raise ImageError(
-                stat.filemode(status.st_mode),
+                "a folder" if folder else f"no regular file, {stat.filemode(status.st_mode)}",
                 expected="a regular file",
-                where=f"descriptor {self.fd}",
-                next="Give the image as a file; pipes and devices cannot be read at an offset.",
+                where=self._name,
+                next="Give the image as a file; folders, pipes and devices cannot be read.",
             )
         return status.st_size
 

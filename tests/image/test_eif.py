@@ -139,8 +139,9 @@ def test_metadata_too_long_to_be_read(small):
 
 @pytest.mark.parametrize("path", ["/dev/null", "/", "/nowhere/x.eif"])
 def test_what_is_not_a_file(path):
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError) as caught:
         open_image(path)
+    assert caught.value.where == path
 
 
 def test_a_closed_descriptor_and_a_pipe_are_refused():
