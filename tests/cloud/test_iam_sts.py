@@ -272,3 +272,18 @@ def test_a_session_is_never_wider_than_was_asked_for(
         "UnsupportedOperationException", assume, RoleArn=arn, RoleSessionName="me", **limit
     )
     assert next(iter(limit)) in error["Error"]["Message"]
+
+
+def test_who_may_attach_some_policies_attaches_no_other(cloud: RunningCloud, refused: Any) -> None:
+    iam = cloud.client("iam")
+    wide = policy(allow("*"))
+    made = iam.create_policy(PolicyName="Wide", PolicyDocument=wide)["Policy"]["Arn"]
+    there = cloud.client("iam", COMPUTE).create_policy(PolicyName="Wide", PolicyDocument=wide)
+    but = {"ArnEquals": {"iam:PolicyARN": made}}
+    deny = allow("iam:AttachRolePolicy", Condition=but) | {"Effect": "Deny"}
+    me = cloud.client("iam", cloud.role("Attacher", [allow("iam:*"), deny]))
+    refused("AccessDenied", me.attach_role_policy, RoleName="Attacher", PolicyArn=made)
+    other = there["Policy"]["Arn"]
+    refused("NoSuchEntity", me.attach_role_policy, RoleName="Attacher", PolicyArn=other)
+    iam.delete_policy(PolicyArn=made)
+    cloud.client("iam", COMPUTE).delete_policy(PolicyArn=other)

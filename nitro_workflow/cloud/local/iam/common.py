@@ -42,10 +42,17 @@ def arn_of(account: str, kind: str, path: str, name: str) -> str:
     return f"arn:aws:iam::{account}:{kind}{path}{name}"
 
 
-def entity_row(services: Services, call: Call, kind: str, name: str) -> sqlite3.Row:
+def entity_row(
+    services: Services,
+    call: Call,
+    kind: str,
+    name: str,
+    context: Mapping[str, str] | None = None,
+) -> sqlite3.Row:
     """Return the user or role of that name in the caller's account, once the caller may ask.
 
-    The gate is asked with the ARN the entity has, or would have, before anything is said.
+    The gate is asked with the ARN the entity has, or would have, before anything is said;
+    `context` holds the condition keys of the call's own action.
 
     Raises:
         ServiceFault: AccessDenied, NoSuchEntity.
@@ -54,7 +61,8 @@ def entity_row(services: Services, call: Call, kind: str, name: str) -> sqlite3.
     row: sqlite3.Row | None = (
         services.store.read().execute(query, (kind, call.caller.account, name)).fetchone()
     )
-    allow(services, call, row["arn"] if row else arn_of(call.caller.account, kind, "/", name))
+    arn = row["arn"] if row else arn_of(call.caller.account, kind, "/", name)
+    allow(services, call, arn, context)
     if row is None:
         raise no_such(kind, name)
     return row

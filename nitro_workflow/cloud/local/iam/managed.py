@@ -106,6 +106,11 @@ def delete_policy(services: Services, call: Call) -> Mapping[str, Any]:
 
 def _attach(services: Services, call: Call, kind: str) -> Mapping[str, Any]:
     row, arn = _entity(services, call, kind), call.params["PolicyArn"]
+    if arn.split(":")[4:5] != [call.caller.account]:
+        # Another account's policy is its own: who attached it would be in that account's hands.
+        raise ServiceFault(
+            "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.", 404
+        )
     require_policy(services, arn)
     with services.store.transaction() as db:
         db.execute("INSERT OR IGNORE INTO attachments VALUES (?, ?)", (row["arn"], arn))
@@ -133,7 +138,9 @@ def _attached(services: Services, call: Call, kind: str) -> Mapping[str, Any]:
 
 
 def _entity(services: Services, call: Call, kind: str) -> sqlite3.Row:
-    return entity_row(services, call, kind.lower(), call.params[f"{kind}Name"])
+    # Service Authorization Reference, IAM: attaching and detaching know which policy it is about.
+    about = {"iam:PolicyARN": call.params["PolicyArn"]} if "PolicyArn" in call.params else {}
+    return entity_row(services, call, kind.lower(), call.params[f"{kind}Name"], about)
 
 
 def _of(half: _Half, kind: str) -> Handler:
