@@ -327,3 +327,22 @@ def test_a_safeguard_that_is_not_there_is_not_passed_over(
     assert s3.list_objects_v2(Bucket=bucket, Prefix="guarded")["KeyCount"] == 0
     s3.put_object(**where, Body=b"", ServerSideEncryption="AES256")
     s3.delete_object(**where)
+
+
+def test_a_policy_can_speak_of_a_version(
+    cloud: RunningCloud, s3: Any, bucket: str, refused: Any
+) -> None:
+    enabled = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=enabled)
+    old, new = (
+        s3.put_object(Bucket=bucket, Key="versioned", Body=body)["VersionId"]
+        for body in (b"old", b"new")
+    )
+    deny = allow("s3:*ObjectVersion", Condition={"StringEquals": {"s3:VersionId": old}})
+    reader = cloud.client("s3", cloud.role("Versions", [allow("s3:*"), {**deny, "Effect": "Deny"}]))
+    where = {"Bucket": bucket, "Key": "versioned"}
+    assert reader.get_object(**where, VersionId=new)["Body"].read() == b"new"
+    refused("AccessDenied", reader.get_object, **where, VersionId=old)
+    refused("AccessDenied", reader.delete_object, **where, VersionId=old)
+    for version in (old, new):
+        s3.delete_object(**where, VersionId=version)

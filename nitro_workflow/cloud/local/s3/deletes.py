@@ -24,7 +24,8 @@ def delete_object(services: Services, call: Call) -> Mapping[str, Any]:
 def _delete(services: Services, call: Call) -> dict[str, Any]:
     version = call.params.get("VersionId")
     action = "DeleteObject" if version is None else "DeleteObjectVersion"
-    bucket = allow_object(services, call, action)
+    context = {} if version is None else {"s3:VersionId": version}
+    bucket = allow_object(services, call, action, context)
     with services.store.transaction() as db:
         if version is not None:
             files, answer = _one_version(db, call, version)

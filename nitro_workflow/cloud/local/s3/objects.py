@@ -111,7 +111,8 @@ def _find(services: Services, call: Call) -> sqlite3.Row | None:
 def _readable(services: Services, call: Call) -> tuple[sqlite3.Row, sqlite3.Row]:
     """Return bucket and object, once the caller may read it."""
     action = "GetObjectVersion" if "VersionId" in call.params else "GetObject"
-    bucket = allow_object(services, call, action)
+    version = call.params.get("VersionId")
+    bucket = allow_object(services, call, action, {"s3:VersionId": version} if version else {})
     row = _find(services, call)
     if row is not None and not row["marker"]:
         return bucket, row
