@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import textwrap
 from collections.abc import Mapping
@@ -73,7 +74,10 @@ def _show_value(key: str, value: Any, *, everything: bool, indent: int = 8) -> N
     elif isinstance(value, str) and "\n" in value:
         click.echo(label)
         click.echo(textwrap.indent(value.rstrip(), " " * (indent + 2)))
-    elif nested or (isinstance(value, dict) and any(len(str(one)) > 40 for one in value.values())):
+    elif isinstance(value, dict) and "Statement" in value:
+        click.echo(label)
+        click.echo(textwrap.indent(json.dumps(value, indent=2), " " * (indent + 2)))
+    elif nested or (isinstance(value, dict) and len(_one_line(value)) > WIDTH):
         click.echo(label)
         for name, inner in value.items():
             _show_value(str(name), inner, everything=everything, indent=indent + 2)

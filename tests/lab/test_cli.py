@@ -89,6 +89,8 @@ def _result() -> StepResult:
             "decision_record": {"statements": [{"checks": ["deep"] * 99}]},
             "pcrs": {"PCR0": "ab" * 48},
         },
+        "policy": {"Version": "2012-10-17", "Statement": [{"Sid": "One", "Effect": "Allow"}]},
+        "origins": {f"wheel {number}": "12 files, 34567 bytes" for number in range(9)},
     }
     title = "Verify the document, compare its PCRs with the policy"
     return StepResult("D4", "cloud", title, "done", 0.25, evidence)
@@ -102,6 +104,8 @@ def test_all_of_the_evidence_is_indented_and_leaves_the_deep_record_to_json(
     assert "              why    a statement allows it" in lines
     assert any("decision record" in line and "--json" in line for line in lines)
     assert "deep" not in "".join(lines)
+    assert '              "Sid": "One",' in [line[2:] for line in lines]
+    assert any(line.split() == ["wheel", "3", "12", "files,", "34567", "bytes"] for line in lines)
 
 
 @pytest.mark.parametrize("columns", [80, 120])
