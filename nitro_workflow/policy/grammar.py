@@ -175,7 +175,8 @@ class _Reader:
         texts = self.strings(value[name], (*path, name))
         for number, text in enumerate(texts):
             service, colon, operation = text.partition(":")
-            if text.strip("*") and not (service and colon and operation):
+            named = service and colon and operation and text.isascii()
+            if text.strip("*") and not named:
                 place = (*path, name, number) if isinstance(value[name], list) else (*path, name)
                 self.object(place, f"the action {text!r}", '"service:Operation" or "*"')
         return ActionElement(texts, negated)

@@ -27,7 +27,8 @@ class ActionElement:
     globs: tuple[Glob, ...] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        folded = [text.lower() for text in self.texts]
+        # The Kelvin sign's lower case is k: only an ASCII name is anything's in another case.
+        folded = [text.lower() if text.isascii() else text for text in self.texts]
         plain = frozenset(text for text in folded if "*" not in text and "?" not in text)
         globs = tuple(Glob.of(mark(text)) for text in folded if text not in plain)
         object.__setattr__(self, "exact", plain)

@@ -23,7 +23,9 @@ from policy_help import (
     policy,
 )
 
-from nitro_workflow.policy import Policies
+from nitro_workflow.errors import PolicyError
+from nitro_workflow.policy import Policies, parse_policy
+from nitro_workflow.policy.targets import ActionElement
 from nitro_workflow.policy.wildcard import Glob, mark, mark_arn
 
 
@@ -258,3 +260,11 @@ def test_arn_patterns_keep_inner_wildcards_in_their_segment():
     assert not pattern.matches("arn:aws:s:s:eu:123:xyz")
     assert not pattern.matches("arn:aws:sqs:eu:1:3:xyz")
     assert str(pattern) == "arn:aws:s*s:*:1?3:x*"
+
+
+def test_no_foreign_letter_is_an_actions() -> None:
+    kelvin = "\u212ams:Decrypt"
+    assert not ActionElement((kelvin,), negated=False).matches("kms:decrypt")
+    statement = {"Effect": "Allow", "Principal": "*", "Action": kelvin, "Resource": "*"}
+    with pytest.raises(PolicyError, match="the action"):
+        parse_policy({"Version": "2012-10-17", "Statement": [statement]}, kind="resource")
