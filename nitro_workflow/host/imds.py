@@ -4,8 +4,9 @@ What EC2 answers at 169.254.169.254 is here on a port of loopback, one an instan
 without a token) is refused, a PUT that a proxy has forwarded too, and the PUT's answer carries the
 instance's hop limit as its TTL. [src: EC2 user guide, instancedata-data-retrieval]
 
-EC2's address is the instance's alone; a port of loopback is every user's of this machine. So only
-the users that the lab runs as are answered: the kernel says whose the other end is.
+EC2's address is the instance's alone; a port of loopback is every user's of this machine, and
+every instance's. So only the users that the lab runs as are answered (the kernel says whose the
+other end is), and only below a path that the instance alone was told.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class MetadataService:
         self._record = record
         self._fetch = fetch
         self._tokens: dict[str, float] = {}
+        self._place = f"/{secrets.token_urlsafe(24)}"
         self._cached: tuple[RoleCredentials, datetime] | None = None
         self._lock = threading.Lock()
         service = self
@@ -87,7 +89,13 @@ class MetadataService:
     @property
     def endpoint(self) -> str:
         """The URL for ``AWS_EC2_METADATA_SERVICE_ENDPOINT``."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/"
+        return f"http://127.0.0.1:{self._server.server_address[1]}{self._place}/"
+
+    def inside(self, path: str) -> str:
+        """Return a request's path below `endpoint`, empty where it is not below it."""
+        place, rest = path[: len(self._place)], path[len(self._place) :]
+        mine = hmac.compare_digest(place.encode(), self._place.encode())
+        return rest if mine and rest.startswith("/") else ""
 
     @property
     def hop_limit(self) -> int:
@@ -204,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         """Issue a token."""
-        if self.path.rstrip("/") != "/latest/api/token":
+        if self.metadata.inside(self.path).rstrip("/") != "/latest/api/token":
             self._answer(404)
         elif self.headers.get("X-Forwarded-For") is not None:
             self._answer(403)  # a proxy passed this on: exactly what version 2 is there to refuse
@@ -213,12 +221,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a fact to whoever has a token."""
+        path = self.metadata.inside(self.path)
         token = self.headers.get("X-aws-ec2-metadata-token")
+        if not path:
+            self._answer(404)
+            return
         if token is None or not self.metadata.knows(token):
             self._answer(401)
             return
         try:
-            text = self.metadata.lookup(self.path)
+            text = self.metadata.lookup(path)
         except NitroWorkflowError as error:
             self._answer(
                 500, json.dumps({"Code": "AssumeRoleUnauthorizedAccess", "Message": str(error)})

@@ -43,7 +43,10 @@ def service(fetched):
 def ask(service):
     connection = http.client.HTTPConnection(urlsplit(service.endpoint).netloc, timeout=5)
 
-    def call(method, path, body=None, **headers):
+    place = urlsplit(service.endpoint).path.rstrip("/")
+
+    def call(method, path, body=None, *, below=place, **headers):
+        path = below + path
         connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
@@ -189,7 +192,14 @@ def test_the_instances_user_is_answered(monkeypatch):
     record = InstanceRecord("i-1", None, True, "running")
     service = MetadataService(record, lambda: None, user=1_878_990_000)
     connection = http.client.HTTPConnection(urlsplit(service.endpoint).netloc, timeout=5)
-    connection.request("PUT", "/latest/api/token", headers={TTL: "60"})
+    place = urlsplit(service.endpoint).path
+    connection.request("PUT", f"{place}latest/api/token", headers={TTL: "60"})
     assert connection.getresponse().status == 200
     connection.close()
     service.close()
+
+
+@pytest.mark.parametrize("below", ["", "/" + "A" * 32, "/A"])
+def test_another_instance_does_not_know_the_path(ask, token, below):
+    assert ask("PUT", "/latest/api/token", below=below, **{TTL: "60"})[0] == 404
+    assert ask("GET", "/latest/meta-data/instance-id", below=below, **token)[0] == 404
