@@ -275,12 +275,15 @@ def test_a_public_object(cloud: RunningCloud, s3: Any, bucket: str) -> None:
     assert fetch(cloud, f"{cloud.endpoint}/{bucket}/open") == b"all"
 
 
-def test_objects_of_transfer_manager(s3: Any, bucket: str) -> None:
+def test_objects_of_transfer_manager(cloud: RunningCloud, s3: Any, bucket: str) -> None:
     body = bytes(range(256)) * (80 * 1024)  # 20 MiB: multipart both ways
     s3.upload_fileobj(io.BytesIO(body), bucket, "big")
     target = io.BytesIO()
     s3.download_fileobj(bucket, "big", target)
     assert target.getvalue() == body
+    kept = [*(cloud.lab / "cloud" / "objects").glob("*/*")]
+    assert kept
+    assert not any(path.stat().st_mode & 0o077 for path in kept)
 
 
 def test_owner_check(s3: Any, bucket: str, refused: Any) -> None:

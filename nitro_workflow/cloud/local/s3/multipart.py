@@ -130,7 +130,9 @@ def _choose(
 def _join(services: Services, parts: Sequence[sqlite3.Row]) -> str:
     draft = services.settings.folder / "incoming" / uuid.uuid4().hex
     try:
-        with draft.open("xb") as target:
+        # 0600, as a body that comes in one piece: the folder may be one that others can read.
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
             for part in parts:
                 _append(object_file(services.settings, part["file"]), target.fileno())
             os.fsync(target.fileno())
