@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -227,9 +228,15 @@ class Processes:
         with self.folder.lock("stopping the lab's processes"):
             stopped = [name for name in names if self._end(name)]
             self._reap()
+            self._sweep()
             if new_port:
                 (self.folder.path / "cloud" / "port").unlink(missing_ok=True)
         return stopped
+
+    def _sweep(self) -> None:
+        """Remove what stopped instances stored: copies of the ciphertext, on a disk that is RAM."""
+        for state in self.runtime.glob("instance/*/state"):
+            shutil.rmtree(state, ignore_errors=True)
 
     def _end(self, name: str) -> bool:
         found = self._find(name)

@@ -35,6 +35,8 @@ _COLOURS: dict[Tone, str] = {
     "neutral": "inherit",
 }
 _WORDS: dict[Tone, str] = {"good": "holds", "bad": "fails", "warning": "look", "neutral": ""}
+# Three columns of 96 hex digits fit a page only if they may break anywhere.
+_BREAK = ' style="word-break:break-all;white-space:normal"'
 _LEFT = ' style="text-align:left;vertical-align:top"'
 
 
@@ -108,9 +110,9 @@ def _inspection(model: Inspection) -> str:
 
 def _cell(cell: Cell) -> str:
     if cell.difference < 0:
-        return f"<code>{escape(cell.text)}</code>"
+        return f"<code{_BREAK}>{escape(cell.text)}</code>"
     same, other = cell.text[: cell.difference], cell.text[cell.difference :]
-    return f"<code>{escape(same)}<mark><b>{escape(other)}</b></mark></code>"
+    return f"<code{_BREAK}>{escape(same)}<mark><b>{escape(other)}</b></mark></code>"
 
 
 def _table_row(row: Row) -> list[str]:

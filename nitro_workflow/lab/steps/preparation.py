@@ -115,7 +115,7 @@ PREPARATION: Final = (
         produces=("instance_id", "enclave_id", "enclave_cid"),
         evidence=(
             "instance_id",
-            "role",
+            "instance_role",
             "enclave/EnclaveID",
             "enclave/EnclaveCID",
             "runs",
