@@ -156,29 +156,49 @@ def _short_path(path: Path) -> str:
 @_lab_option
 @_json_option
 def status(folder: Path | None, as_json: bool) -> None:
-    """Show the lab: processes, trust root, steps done. Starts nothing."""
+    """Show the lab: processes, trust root, steps done. Starts nothing.
+
+    A step is "ended" when the enclave that it was done with no longer runs.
+    """
     from nitro_workflow.lab.steps import STEPS
 
     opened = _open(folder)
     processes = opened.processes.status()
-    rows = [(one, opened.result(one.number), opened.rests(one)) for one in STEPS]
+    running = _enclaves(opened) if processes["hypervisor"] != "stopped" else []
+    states = _states(opened, {str(one["EnclaveID"]) for one in running})
     if as_json:
-        steps = {one.number: _state(result, rests) for one, result, rests in rows}
+        steps = {number: state for number, (state, _) in states.items()}
         click.echo(json.dumps({"lab": str(opened.path), "processes": processes, "steps": steps}))
         return
     click.echo(f"Lab         {_short_path(opened.path)}")
     for name, state in processes.items():
         click.echo(f"{name:<11} {state}")
     if processes["hypervisor"] != "stopped":
-        found = [f"{one['EnclaveID']}, {one['State'].lower()}" for one in _enclaves(opened)]
+        found = [f"{one['EnclaveID']}, {one['State'].lower()}" for one in running]
         click.echo(f"{'enclave':<11} {'; '.join(found) or 'none'}")
     if (opened.path / "hypervisor" / "root.pem").exists():
         name, digest = opened.trust_root()
         click.echo(f"Trust root  {name}, SHA-256 {digest[:16]}… (made by this lab)")
     _warn_without_sandbox(opened)
-    for one, result, rests in rows:
-        when = result.at[:19] if result else ""
-        click.echo(f"  {one.number}  {_state(result, rests):<12} {when:<21} {one.title}")
+    for one in STEPS:
+        state, when = states[one.number]
+        click.echo(f"  {one.number}  {state:<12} {when:<21} {one.title}")
+
+
+def _states(opened: Lab, running: set[str]) -> dict[str, tuple[str, str]]:
+    """Return each step's state and time; from P8 on a record speaks of an enclave, maybe gone."""
+    from nitro_workflow.lab.steps import STEPS
+
+    launched = opened.result("P8")
+    alive = launched is not None and launched.produced.get("enclave_id") in running
+    states: dict[str, tuple[str, str]] = {}
+    for one in STEPS:
+        result = opened.result(one.number)
+        needs_enclave = one.number == "P8" or one.number.startswith("D")
+        state = _state(result, opened.rests(one))
+        gone = state == "done" and needs_enclave and not alive
+        states[one.number] = ("ended" if gone else state, result.at[:19] if result else "")
+    return states
 
 
 def _enclaves(opened: Lab) -> list[dict[str, Any]]:

@@ -8,9 +8,12 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 
 from nitro_workflow.attestation import Verifier, parse_document, pcr3, pcr4
+from nitro_workflow.cli import lab as commands
 from nitro_workflow.errors import LabError, UsageError
+from nitro_workflow.host import SandboxHost
 from nitro_workflow.image import measure_file
 from nitro_workflow.lab import STEPS, Lab, StepResult, policies
 from nitro_workflow.lab.dataset import expected_aggregates
@@ -229,3 +232,24 @@ def test_an_unknown_step_is_a_usage_error(lab: Lab) -> None:
 def test_what_a_step_has_not_produced_is_a_lab_error(lab: Lab, walked: Walked) -> None:
     with pytest.raises(LabError, match="P1 has left no moon"):
         lab.produced("P1", "moon")
+
+
+def test_a_step_is_ended_when_its_enclave_is_gone(
+    lab: Lab, walked: Walked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`status` asks the hypervisor: a record outlives the enclave it speaks of."""
+
+    def states() -> dict[str, str]:
+        asked = CliRunner().invoke(commands.status, ["--lab", str(lab.path), "--json"])
+        return dict(json.loads(asked.output)["steps"])
+
+    before = states()
+    assert "ended" not in before.values()
+    monkeypatch.setattr(SandboxHost, "describe_enclaves", lambda _: [])
+    after = states()
+    expected = {
+        number: "ended" if state == "done" and (number == "P8" or number[0] == "D") else state
+        for number, state in before.items()
+    }
+    assert after == expected
+    assert "ended" in after.values()
