@@ -78,6 +78,8 @@ def main() -> int:
     parser.add_argument("--rootfs", type=Path, default=default_folder() / "developer" / "rootfs")
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
+    if not options.rootfs.is_dir():
+        parser.error(f"no root filesystem at {options.rootfs}: run `nitro-workflow walk` first")
     folder = Path(tempfile.mkdtemp(prefix="nw-"))
     try:
         eif = build(options.rootfs, folder)

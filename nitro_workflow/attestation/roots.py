@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from importlib import resources
 
@@ -19,6 +20,7 @@ MAX_ROOT_BYTES = 16_384
 """A root is one certificate of some 500 bytes; a file of this size is something else."""
 
 
+@functools.cache
 def aws_root() -> bytes:
     """Return the AWS Nitro Enclaves root G1 in DER.
 
