@@ -1,0 +1,28 @@
+"""The sanitizer hides what varies, wherever two random digests happen to part."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from nbval.plugin import get_sanitize_patterns
+
+PATTERNS = get_sanitize_patterns((Path(__file__).parent / "sanitize.cfg").read_text())
+PCR = "ab" * 48
+
+
+def _sanitized(text):
+    for pattern, replacement in PATTERNS.items():
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 40, 64, 95])
+def test_digests_that_part_anywhere_look_alike(at):
+    html = f"<code>{PCR[:at]}<mark><b>{PCR[at:]}</b></mark></code>"
+    assert _sanitized(html) == "<code>MARKED</code>"
+    text = f"image  {PCR}\n       {' ' * at}^ first difference"
+    assert _sanitized(text) == _sanitized(f"image  {PCR}\n       ^ first difference")
+    explained = f"found {PCR}\n{' ' * at}▲ character {at + 1} differs"
+    assert _sanitized(explained) == "found PCRDIFFERS"
