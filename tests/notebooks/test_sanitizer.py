@@ -13,7 +13,7 @@ PCR = "ab" * 48
 
 
 def _sanitized(text):
-    for pattern, replacement in PATTERNS.items():
+    for pattern, replacement in PATTERNS:
         text = re.sub(pattern, replacement, text)
     return text
 
