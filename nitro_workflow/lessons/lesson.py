@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from nitro_workflow.errors import LabError, UsageError
+from nitro_workflow.errors import UsageError
 from nitro_workflow.lab import Lab
 from nitro_workflow.lab.refusals import try_attack
 from nitro_workflow.lab.steps import STEPS
@@ -123,12 +122,14 @@ class Lesson:
 
     def bucket_policy(self) -> Listing:
         """Show the bucket policy that P4 put."""
-        policy = self._evidence("P4")["bucket_policy"]
+        policy = views.evidence(self.lab, "P4")["bucket_policy"]
         return json_listing(policy, title="The bucket policy")
 
     def difference(self, step: str) -> Listing:
         """Show how a step changed the key policy."""
-        return difference(self._evidence(step)["difference"], title=f"What {step} changed")
+        return difference(
+            views.evidence(self.lab, step)["difference"], title=f"What {step} changed"
+        )
 
     def who_can_decrypt(self) -> View:
         """Show every path to the plaintext that the key policy leaves."""
@@ -180,6 +181,10 @@ class Lesson:
         """Show the enclave's attestation document with every check."""
         return View(views.document(self.lab))
 
+    def chain(self) -> View:
+        """Show the document's certificates, root first, at the document's own time."""
+        return View(views.chain(self.lab))
+
     def decision(self) -> View:
         """Show KMS's decision of D4 with its reason, from the cloud's own record."""
         return View(views.decision(self.lab))
@@ -195,14 +200,3 @@ class Lesson:
     def result(self) -> View:
         """Show the opened result: aggregates, small groups suppressed."""
         return View(views.result(self.lab))
-
-    def _evidence(self, step: str) -> Mapping[str, Any]:
-        result = self.lab.result(step)
-        if result is None:
-            raise LabError(
-                f"step {step} has not run",
-                expected=f"the record of {step}",
-                where=f"lesson {self.number}",
-                next=f'run lesson.run("{step}") first',
-            )
-        return result.evidence

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nitro_workflow import policy
-from nitro_workflow.attestation import Verifier, exactly
+from nitro_workflow.attestation import Verifier, exactly, parse_document
 from nitro_workflow.errors import ImageError, LabError, UntrustedAnswer
 from nitro_workflow.image import measure_file, open_image
 from nitro_workflow.lab import Lab
@@ -18,7 +18,7 @@ from nitro_workflow.lab.policies import DATA_ACCOUNT, role_arn
 from nitro_workflow.lab.trace import collect
 from nitro_workflow.policy.analyse import Way
 from nitro_workflow.widgets import Cell, Check, Decision, Inspection, Lanes, Row, Table
-from nitro_workflow.widgets.attestation import document_inspection
+from nitro_workflow.widgets.attestation import chain_table, document_inspection
 from nitro_workflow.widgets.formats import size
 from nitro_workflow.widgets.image import image_inspection
 from nitro_workflow.widgets.message import HEADER_LIMIT, message_inspection
@@ -221,6 +221,13 @@ def document(lab: Lab) -> Inspection:
     name, fingerprint = lab.trust_root()
     trust = f"Trust root: this lab's, {name}, SHA-256 {fingerprint}; not AWS's"
     return document_inspection(report, trust=trust)
+
+
+def chain(lab: Lab) -> Table:
+    """Return the certificates of the last job's document."""
+    found = parse_document(lab.document())
+    ders = (*found.cabundle, found.certificate)
+    return chain_table(ders, at=found.timestamp.timestamp())
 
 
 def decision(lab: Lab) -> Decision:
