@@ -20,8 +20,16 @@ else
         echo "The venv module is missing; on Debian or Ubuntu: apt-get install python3-venv" >&2
         exit 2
     }
-    echo "Installing the locked packages with pip (about a minute; uv would take seconds) …"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+    echo "Installing the locked packages with pip (a minute or more; uv would take seconds) …"
+    # The pipe's status is awk's: pip's own is whether the mark was set.
+    {
+        "$venv/bin/pip" install --disable-pip-version-check --require-hashes \
+            --progress-bar off -r requirements.lock && touch "$venv/.locked"
+    } | awk -v all="$(grep -c '^[a-z0-9].*==' requirements.lock)" '
+        /^Collecting/ { printf "\r  fetching %d of at most %d", ++n, all; fflush() }
+        /^Installing collected/ { printf "\r  installing them          "; fflush() }
+        END { print "" }'
+    [ -e "$venv/.locked" ] || exit 1
     "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 fi
 echo "Installed into $venv."
