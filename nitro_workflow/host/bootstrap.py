@@ -23,7 +23,7 @@ if __name__ == "__main__":
 
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.host import linux, seccomp
-from nitro_workflow.host.guest import Boot, reap, start, unpack, vsock_device
+from nitro_workflow.host.guest import Boot, network_device, reap, start, unpack, vsock_device
 from nitro_workflow.host.unsafe import run_without_sandbox
 
 WORK = "/tmp"  # noqa: S108 - a mount point in a mount namespace of our own
@@ -35,6 +35,7 @@ NAMESPACES = (
     | linux.CLONE_NEWPID
     | linux.CLONE_NEWIPC
     | linux.CLONE_NEWUTS
+    | linux.CLONE_NEWNET
 )
 
 
@@ -52,6 +53,8 @@ def main() -> int:
             return run_without_sandbox(spec, boot)
         stage = "namespaces"
         _leave_namespaces(spec)
+        stage = "network"
+        network_device(boot, spec["listeners"])
         stage = "mounts"
         trees = _clone_trees(spec)
     except OSError as error:
@@ -71,9 +74,8 @@ def main() -> int:
 def _leave_namespaces(spec: dict[str, Any]) -> None:
     """Enter new namespaces, as user 0 of a user namespace that maps one ordinary user."""
     uid, gid = os.geteuid(), os.getegid()
-    flags = NAMESPACES | (0 if spec["network"] else linux.CLONE_NEWNET)
     if spec["user"] is None:
-        linux.unshare(flags)
+        linux.unshare(NAMESPACES)
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"0 {uid} 1")
         _write("/proc/self/gid_map", f"0 {gid} 1")
@@ -90,7 +92,7 @@ def _leave_namespaces(spec: dict[str, Any]) -> None:
             os._exit(1)
         os._exit(0)
     try:
-        linux.unshare(flags)
+        linux.unshare(NAMESPACES)
     finally:
         os.write(go, b"!")
         _, status = os.waitpid(helper, 0)

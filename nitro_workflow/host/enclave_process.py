@@ -106,7 +106,7 @@ class EnclaveProcess:
             memory=plan.memory_mib * MIB,
             image=plan.image,
             nsm=guest.fileno(),
-            user=sandboxes.sandbox_user(1 + plan.number),
+            user=sandboxes.sandbox_user(plan.number),
             unsafe_folder=str(plan.unsafe_folder) if plan.unsafe_folder else None,
         )
         if plan.unsafe_folder:

@@ -1,7 +1,8 @@
 """What a sandboxed program is given, with or without a boundary around it.
 
-The image unpacked, the vsock folder with the heartbeat, descriptors, environment. Imported by the
-bootstrap before the old root goes: only the standard library, `errors` and the image's reader.
+The image unpacked, the vsock folder with the heartbeat, the network, descriptors, environment.
+Imported by the bootstrap before the old root goes: only the standard library, `errors` and the
+image's reader.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from nitro_workflow.host import linux
+from nitro_workflow.host import linux, loopback
 from nitro_workflow.image.eif import open_image
 from nitro_workflow.image.ramdisk import ramdisk_entries
 from nitro_workflow.image.unpack import unpack_entries
 
-__all__ = ["Boot", "reap", "start", "unpack", "vsock_device"]
+__all__ = ["Boot", "network_device", "reap", "start", "unpack", "vsock_device"]
 
 DEFAULT_PATH = "/sbin:/usr/sbin:/bin:/usr/bin"  # [src: sdk-bootstrap init/init.c]
 HEARTBEAT = b"\xb7"
@@ -84,6 +85,15 @@ def vsock_device(boot: Boot, place: Path) -> None:
             beat.sendall(HEARTBEAT)
             if not line.startswith(b"OK") or answer.read(1) != HEARTBEAT:
                 raise ValueError("no heartbeat from the parent")
+
+
+def network_device(boot: Boot, places: list[tuple[str, int]]) -> None:
+    """Hand out what listens at ``places`` of the new network namespace; an enclave has none."""
+    if places:
+        listeners = loopback.listen(places)
+        boot.tell("network", [it.fileno() for it in listeners])
+        for it in listeners:
+            it.close()
 
 
 def start(spec: dict[str, Any]) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.host import sandbox as sandboxes
+from nitro_workflow.host.instance_network import hosts_file
 
 if TYPE_CHECKING:
     from nitro_workflow.host.records import CloudAddress
@@ -28,7 +29,7 @@ TAIL: Final = 600  # bytes of a log that go into an error
 _SOCKETS: Final = ("control.sock", "run.sock")
 _MADE_ANEW: Final = (
     *_SOCKETS,
-    *("status.json", "status.json.new", "vsock", "vsock-proxy.yaml"),
+    *("status.json", "status.json.new", "vsock", "vsock-proxy.yaml", "hosts"),
     *("instance.log", "parent.log", "proxy.log"),
 )
 _KEPT_FILES: Final = ("trace.jsonl",)
@@ -50,6 +51,7 @@ def prepare(folder: Path, address: CloudAddress, user: int | None) -> None:
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     entry = f"- {{address: '{address.host}', port: {address.port}}}"
     (folder / "vsock-proxy.yaml").write_text(f"allowlist:\n{entry}\n", "utf-8")
+    (folder / "hosts").write_text(hosts_file(address), "utf-8")
     (folder / "trace.jsonl").touch(mode=0o600)
     if user is not None:
         for path in (folder, *folder.rglob("*")):

@@ -20,6 +20,7 @@ from nitro_workflow.host.ecodes import failure
 from nitro_workflow.host.enclave_process import EnclaveProcess, Plan
 from nitro_workflow.host.measured import MeasuredImage, launch_registers, measure_image
 from nitro_workflow.host.parents import Parent, ParentPrograms
+from nitro_workflow.host.sandbox import USERS
 from nitro_workflow.host.sealed import sealed_copy
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Hypervisor:
         self._signing = threading.Lock()
         self._measuring = ThreadPoolExecutor(2, thread_name_prefix="measure")
         self._pool = rules.cpu_pool(os.cpu_count() or 1)
-        self._launched = 0
+        # Another lab's hypervisor, if root runs one too, begins elsewhere.
+        self._user_number = secrets.randbelow(USERS)
         _write_root(lab / "hypervisor" / "root.pem", self._pki.root_der)
 
     @property
@@ -100,6 +102,7 @@ class Hypervisor:
             self._cloud.address(),
             lambda: self._cloud.role_credentials(record),
             self._programs,
+            number=self._next_user(),
             unsafe_without_sandbox=self._unsafe,
         )
         with self._lock:
@@ -230,7 +233,6 @@ class Hypervisor:
         memory = rules.check_memory(size, memory_mib, rules.machine_memory_mib())
         with self._lock:
             plans = [it.plan for it in self._enclaves.values()]
-            self._launched += 1
             cid = rules.choose_cid(enclave_cid, {it.cid for it in plans})
             plan = Plan(
                 name=rules.choose_name(enclave_name, file_name, {it.name for it in plans}),
@@ -242,12 +244,18 @@ class Hypervisor:
                 memory_mib=memory,
                 debug=debug_mode,
                 image=image,
-                number=self._launched,
+                number=self._next_user(),
                 unsafe_folder=self._runtime / "unsafe" / str(cid) if self._unsafe else None,
             )
             enclave = EnclaveProcess(plan, self._forget)
             self._enclaves[plan.enclave_id] = enclave
             return enclave
+
+    def _next_user(self) -> int:
+        """Return the number of a sandbox user: no two sandboxes have the same."""
+        with self._lock:
+            self._user_number += 1
+            return self._user_number
 
     def _forget(self, enclave: EnclaveProcess) -> None:
         with self._lock:

@@ -1,73 +1,44 @@
-"""A parent instance from the hypervisor's side: its folder, its sandbox, its metadata service.
+"""A parent instance from the hypervisor's side: its folder, its sandbox, its network.
 
-The sandbox shares the network, so that the parent reaches the cloud, and sees: this system's
-programs, the Python that runs this, the package, the applications' folder, the CA file, all
-read-only; and its own folder. Not the lab, not the hypervisor's socket, not any process of this
-machine.
+The sandbox sees: this system's programs, the Python that runs this, the package, the applications'
+folder, the CA file, all read-only; and its own folder. Not the lab, not the hypervisor's socket,
+not any process of this machine. It reaches its metadata service and the cloud, no other address.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
+import threading
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import nitro_workflow
 from nitro_workflow.errors import HostError
-from nitro_workflow.host import instance_folder
+from nitro_workflow.host import instance_folder, instance_spec
 from nitro_workflow.host import sandbox as sandboxes
 from nitro_workflow.host.imds import MetadataService
-from nitro_workflow.host.sandbox import INSTANCE_MEMORY, Bind, Sandbox, SandboxSpec
+from nitro_workflow.host.imds_server import MetadataServer
+from nitro_workflow.host.instance_network import InstanceNetwork, places
+from nitro_workflow.host.instance_spec import INSIDE, KMS_PORT, ParentPrograms
+from nitro_workflow.host.sandbox import INSTANCE_MEMORY, Sandbox, SandboxSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
+    from pathlib import Path
 
     from nitro_workflow.host.records import CloudAddress, InstanceRecord, RoleCredentials
 
 __all__ = ["INSIDE", "KMS_PORT", "Parent", "ParentPrograms"]
 
-INSIDE: Final = "/run/instance"
-"""Where the instance sees its own folder."""
-
-CA_INSIDE: Final = "/etc/nitro-workflow/ca.pem"
-
-KMS_PORT: Final = 8000
-"""vsock port of the proxy to KMS. [src: nitro-enclaves-vsock-proxy.service]"""
-
-PROXY_CONNECTIONS: Final = 8
-
 READY_SECONDS: Final = 20.0
-
-_SYSTEM_FILES: Final = (
-    "/etc/hosts",
-    "/etc/ld.so.cache",
-    "/etc/localtime",
-    "/etc/nsswitch.conf",
-    "/etc/resolv.conf",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ParentPrograms:
-    """What runs on the instance: the parent application's file, further read-only folders."""
-
-    application: Path
-    folders: Sequence[Path] = ()
-
-    @classmethod
-    def of_this_package(cls) -> ParentPrograms:
-        """Return the application that stands beside the package: ``enclave_image/parent.py``."""
-        folder = Path(nitro_workflow.__file__).resolve().parents[1] / "enclave_image"
-        return cls(folder / "parent.py", (folder,))
 
 
 class Parent:
-    """One running instance. Raises `HostError` or `SandboxUnavailable` when it does not come up."""
+    """One running instance. Raises `HostError` or `SandboxUnavailable` when it does not come up.
+
+    ``number`` is the sandbox user's, where root makes the instance.
+    """
 
     def __init__(
         self,
@@ -77,29 +48,32 @@ class Parent:
         fetch: Callable[[], RoleCredentials],
         programs: ParentPrograms,
         *,
+        number: int,
         unsafe_without_sandbox: bool = False,
     ) -> None:
         self.record = record
         self.folder = folder
         self.sandboxed = not unsafe_without_sandbox
         self._inside = INSIDE if self.sandboxed else str(folder)
-        user = None if unsafe_without_sandbox else sandboxes.sandbox_user(0)
-        instance_folder.prepare(folder, address, user)
+        self._user = sandboxes.sandbox_user(number) if self.sandboxed else None
+        instance_folder.prepare(folder, address, self._user)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         self.vsock = os.open(folder / "vsock", flags)
-        self.metadata = MetadataService(record, fetch, user=user)
         self._sandbox: Sandbox | None = None
+        self._network: InstanceNetwork | MetadataServer | None = None
         try:
-            self._start(address, programs)
+            self._start(address, programs, MetadataService(record, fetch))
         except BaseException:
             self.stop()
             raise
 
     @property
     def healthy(self) -> bool:
-        """Whether the sandbox and every program of it run."""
+        """Whether the sandbox, its network and every program of it run."""
         running = self._sandbox is not None and self._sandbox.process.poll() is None
-        return running and all(it.get("exit") is None for it in self.status().values())
+        connected = self._network is not None and self._network.alive
+        ended = [it for it in self.status().values() if it.get("exit") is not None]
+        return running and connected and not ended
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Return ``{program: {"pid", "exit"}}`` as the instance tells; pids are the sandbox's."""
@@ -113,39 +87,30 @@ class Parent:
             "ControlSocket": str(self.folder / "control.sock"),
             "RunSocket": str(self.folder / "run.sock"),
             "TraceFile": str(self.folder / "trace.jsonl"),
-            "MetadataEndpoint": self.metadata.endpoint,
+            "MetadataEndpoint": self._network.endpoint if self._network else None,
             "Sandboxed": self.sandboxed,
             "Programs": self.status(),
         }
 
     def stop(self) -> None:
-        """End every process of the instance; its state and trace stay."""
+        """End every process of the instance, then its network; its state and trace stay."""
         if self._sandbox is not None:
             self._sandbox.kill()
-        self.metadata.close()
+        if self._network is not None:
+            self._network.close()
         with contextlib.suppress(OSError):
             os.close(self.vsock)
         instance_folder.clear(self.folder)
 
-    def _start(self, address: CloudAddress, programs: ParentPrograms) -> None:
-        credentials = self.metadata.prepare()
-        binds, links = _visible(self.folder, address, programs)
-        spec = SandboxSpec(
-            memory=INSTANCE_MEMORY,
-            command=(
-                sys.executable,
-                "-m",
-                "nitro_workflow.host.instance",
-                self._config(address, programs),
-            ),
-            environment=self._environment(address),
-            binds=binds,
-            links=links,
-            folder=self._inside,
-            hostname=self.record.instance_id,
-            user=sandboxes.sandbox_user(0) if self.sandboxed else None,
-            unsafe_folder=None if self.sandboxed else str(self.folder),
-        )
+    def _start(
+        self, address: CloudAddress, programs: ParentPrograms, metadata: MetadataService
+    ) -> None:
+        credentials = metadata.prepare()
+        endpoint = None
+        if not self.sandboxed:
+            self._network = MetadataServer(metadata)
+            endpoint = self._network.endpoint
+        spec = self._spec(address, programs, endpoint)
         log = os.open(
             self.folder / "instance.log",
             os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC,
@@ -155,45 +120,49 @@ class Parent:
             self._sandbox = sandboxes.start(spec, output=log)
         finally:
             os.close(log)
+        if self.sandboxed:
+            self._connect(self._sandbox, metadata, address)
         with contextlib.suppress(TimeoutError):
             self._sandbox.next_event(READY_SECONDS)
         self._await_ready()
         credentials.join(READY_SECONDS)
 
-    def _config(self, address: CloudAddress, programs: ParentPrograms) -> str:
-        proxy = [
-            *(sys.executable, "-m", "nitro_workflow.vsock.proxy"),
-            *("--config", "vsock-proxy.yaml", "--trace", "trace.jsonl"),
-            *("-w", str(PROXY_CONNECTIONS), str(KMS_PORT), address.host, str(address.port)),
-        ]
-        application = [sys.executable, str(programs.application)]
-        return json.dumps(
-            {"folder": self._inside, "programs": {"proxy": proxy, "parent": application}}
+    def _spec(
+        self, address: CloudAddress, programs: ParentPrograms, endpoint: str | None
+    ) -> SandboxSpec:
+        binds, links = instance_spec.visible(self.folder, address, programs)
+        config = instance_spec.config(self._inside, address, programs)
+        return SandboxSpec(
+            memory=INSTANCE_MEMORY,
+            command=(sys.executable, "-m", "nitro_workflow.host.instance", config),
+            environment=instance_spec.environment(self._inside, address, self.record, endpoint),
+            binds=binds,
+            links=links,
+            folder=self._inside,
+            hostname=self.record.instance_id,
+            user=self._user,
+            listeners=places(address) if self.sandboxed else (),
+            unsafe_folder=None if self.sandboxed else str(self.folder),
         )
 
-    def _environment(self, address: CloudAddress) -> Mapping[str, str]:
-        source = str(Path(nitro_workflow.__file__).resolve().parents[1])
-        region = self.record.region
-        return {
-            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": f"{self._inside}/state",
-            "LC_ALL": "C.UTF-8",
-            "PYTHONPATH": source,
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "NITRO_WORKFLOW_INSTANCE": self._inside,
-            "NITRO_WORKFLOW_VSOCK": f"host:{self._inside}/vsock",
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata.endpoint,
-            # botocore's own are 1 s and 1: too little on a busy machine.
-            "AWS_METADATA_SERVICE_TIMEOUT": "5",
-            "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "3",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_REGION": region,
-            "AWS_DEFAULT_REGION": region,
-            "AWS_ENDPOINT_URL": address.url,
-            "AWS_CA_BUNDLE": CA_INSIDE if self.sandboxed else address.ca,
-        }
+    def _connect(self, sandbox: Sandbox, metadata: MetadataService, address: CloudAddress) -> None:
+        """Serve the sandbox's network, for as long as the sandbox runs."""
+        try:
+            found = sandbox.next_event(READY_SECONDS).descriptors
+        except TimeoutError as error:
+            raise HostError(
+                f"the instance has no network after {READY_SECONDS:.0f} s",
+                expected="a network namespace with what it may reach",
+                where=f"instance {self.record.instance_id}",
+                next="run step P8 again",
+            ) from error
+        network = self._network = InstanceNetwork(found, metadata, address)
+
+        def end_with_it() -> None:
+            sandbox.process.wait()
+            network.close()
+
+        threading.Thread(target=end_with_it, daemon=True, name="instance-end").start()
 
     def _await_ready(self) -> None:
         """Wait until the proxy and the parent listen; raises `HostError` with the end of a log."""
@@ -216,20 +185,3 @@ class Parent:
                     next="run step P8 again; the instance's logs stand in its folder",
                 )
             time.sleep(0.02)
-
-
-def _visible(
-    folder: Path, address: CloudAddress, programs: ParentPrograms
-) -> tuple[list[Bind], dict[str, str]]:
-    binds, links = sandboxes.system_binds()
-    package = Path(nitro_workflow.__file__).resolve().parent
-    wanted = [Path(sys.base_prefix), Path(sys.prefix), package, *programs.folders]
-    wanted += [programs.application, *map(Path, _SYSTEM_FILES)]
-    covered = [Path(bind.target) for bind in binds] + [Path(link) for link in links]
-    for path in sorted(wanted, key=lambda it: len(it.parts)):
-        if path.exists() and not any(path == it or it in path.parents for it in covered):
-            binds.append(Bind(str(path), str(path)))
-            covered.append(path)
-    binds.append(Bind(address.ca, CA_INSIDE))
-    binds.append(Bind(str(folder), INSIDE, writable=True))
-    return binds, links

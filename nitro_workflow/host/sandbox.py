@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError, SandboxUnavailable
 from nitro_workflow.host import seccomp
+from nitro_workflow.host.sandbox_errors import boot_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +71,7 @@ class Bind:
 class SandboxSpec:
     """What to run. ``image`` is a descriptor of an EIF; without it, ``command`` runs on ``binds``.
 
+    ``listeners``: addresses and ports of the sandbox's own loopback, which stays down without any.
     ``memory`` in bytes: size of what it may write, and, for an image, RLIMIT_DATA of *each*
     process: a limit that an ordinary user may set, not the hard partition of real hardware.
     """
@@ -84,12 +86,13 @@ class SandboxSpec:
     folder: str = "/"
     hostname: str = "enclave"
     user: int | None = None
+    listeners: Sequence[tuple[str, int]] = ()
     unsafe_folder: str | None = None  # run without a sandbox, in this folder
 
 
 @dataclass(frozen=True, slots=True)
 class BootEvent:
-    """``unpacked`` (with the gateway and the vsock folder), ``started`` or ``error``."""
+    """``network`` (with listeners), ``unpacked`` (with gateway and vsock folder), ``started``."""
 
     event: str
     fields: Mapping[str, Any]
@@ -116,13 +119,15 @@ class Sandbox:
         ready, _, _ = select.select([self._boot], [], [], max(timeout, 0))
         if not ready:
             raise TimeoutError
-        data, ancillary, _, _ = self._boot.recvmsg(EVENT_LIMIT, socket.CMSG_SPACE(8 * 4))
+        data, ancillary, _, _ = self._boot.recvmsg(
+            EVENT_LIMIT, socket.CMSG_SPACE(8 * 4), socket.MSG_CMSG_CLOEXEC
+        )
         descriptors = tuple(_descriptors(ancillary))
         if not data:
             raise self._ended_early()
         fields = json.loads(data)
         if fields["event"] == "error":
-            raise _boot_error(fields)
+            raise boot_error(fields)
         return BootEvent(fields["event"], fields, descriptors)
 
     def kill(self) -> None:
@@ -178,10 +183,17 @@ def require_sandbox() -> None:
     """Start a sandbox that does nothing; raises `SandboxUnavailable` where it cannot be."""
     binds, links = system_binds()
     spec = SandboxSpec(
-        memory=1 << 20, command=("/bin/true",), binds=binds, links=links, user=sandbox_user(0)
+        memory=1 << 20,
+        command=("/bin/true",),
+        binds=binds,
+        links=links,
+        user=sandbox_user(0),
+        listeners=(("169.254.169.254", 80),),
     )
     sandbox = start(spec, output=subprocess.DEVNULL)
     try:
+        for listener in sandbox.next_event(10.0).descriptors:
+            os.close(listener)
         sandbox.next_event(10.0)
     except TimeoutError as error:
         raise SandboxUnavailable(
@@ -251,7 +263,7 @@ def _described(spec: SandboxSpec) -> dict[str, Any]:
         "hostname": spec.hostname,
         "user": spec.user,
         "unsafe_folder": spec.unsafe_folder,
-        "network": not enclave,
+        "listeners": list(spec.listeners),
         "families": list(seccomp.ENCLAVE_FAMILIES if enclave else seccomp.INSTANCE_FAMILIES),
     }
 
@@ -264,33 +276,7 @@ def _descriptors(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
     return found.tolist()
 
 
-def _boot_error(fields: Mapping[str, Any]) -> HostError | SandboxUnavailable:
-    stage, text = fields.get("stage", "?"), fields.get("text", "")
-    if stage in ("image", "program", "vsock"):
-        return HostError(text, expected="an image that boots", where=f"boot, {stage}", code="E36")
-    return SandboxUnavailable(
-        f"{text} ({stage})",
-        expected="user, mount, pid and network namespaces",
-        where="sandbox",
-        next=_remedy(),
-    )
-
-
 def _is_mapped(user: int) -> bool:
     """Return whether this process's user namespace knows ``user``."""
     lines = (line.split() for line in Path("/proc/self/uid_map").read_text("ascii").splitlines())
     return any(int(first) <= user < int(first) + int(count) for first, _, count in lines)
-
-
-def _remedy(settings: Path = Path("/proc/sys")) -> str:
-    """Return what forbids the sandbox on this machine, and how the owner allows it."""
-    for setting, bad, remedy in (
-        ("kernel/apparmor_restrict_unprivileged_userns", "1", "=0"),
-        ("kernel/unprivileged_userns_clone", "0", "=1"),
-        ("user/max_user_namespaces", "0", "=15000"),
-    ):
-        with contextlib.suppress(OSError):
-            if (settings / setting).read_text("ascii").strip() == bad:
-                name = setting.replace("/", ".")
-                return f"{name} is {bad}; to allow it: sudo sysctl -w {name}{remedy}"
-    return "run outside a container, or let the container make namespaces (CAP_SYS_ADMIN)"

@@ -66,11 +66,12 @@ class Host:
         script = Path(__file__).with_name("fake_hypervisor.py")
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, str(script), self.folder / "lab", self.runtime, *self._arguments],
+                [sys.executable, str(script), self.folder / "lab", self.runtime,
+                 *map(str, self._arguments)],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            )
+            )  # fmt: skip
         client, deadline = SandboxHost(self.runtime), time.monotonic() + 20
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The hypervisor as a process, with a cloud of constants: ``fake_hypervisor.py LAB RUNTIME PARENT [unsafe]``."""
+"""The hypervisor as a process, with a cloud of constants: ``fake_hypervisor.py LAB RUNTIME PARENT [unsafe | PORT]``."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -15,11 +15,13 @@ ROLE = "arn:aws:iam::444455556666:role/ParentInstance"
 class Cloud:
     """Knows i-…0 (with enclaves), i-…1 (without), i-…2 (terminated)."""
 
-    def __init__(self, ca: Path) -> None:
+    def __init__(self, ca: Path, port: int) -> None:
         self._ca = ca
+        self._port = port
 
     def address(self):
-        return CloudAddress("https://127.0.0.1:9", "127.0.0.1", 9, str(self._ca))
+        url = f"https://127.0.0.1:{self._port}"
+        return CloudAddress(url, "127.0.0.1", self._port, str(self._ca))
 
     def instance(self, instance_id):
         number = instance_id[-1]
@@ -37,5 +39,7 @@ if __name__ == "__main__":
     ca = lab / "ca.pem"
     lab.mkdir(parents=True, exist_ok=True)
     ca.write_text("CA")
-    unsafe = sys.argv[4:] == ["unsafe"]
-    serve(lab, runtime, Cloud(ca), ParentPrograms(parent), unsafe_without_sandbox=unsafe)
+    how = "".join(sys.argv[4:5])
+    unsafe = how == "unsafe"
+    cloud = Cloud(ca, int(how) if how.isdigit() else 9)
+    serve(lab, runtime, cloud, ParentPrograms(parent), unsafe_without_sandbox=unsafe)

@@ -4,14 +4,16 @@ import http.client
 import json
 import os
 import socket
+import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
 from nitro_workflow.errors import CloudUnavailable
-from nitro_workflow.host import imds
+from nitro_workflow.host import imds, imds_server
 from nitro_workflow.host.imds import MetadataService
+from nitro_workflow.host.imds_server import MetadataServer
 from nitro_workflow.host.records import InstanceRecord, RoleCredentials
 
 ROLE = "arn:aws:iam::444455556666:role/ParentInstance"
@@ -26,7 +28,7 @@ def fetched():
 
 
 @pytest.fixture
-def service(fetched):
+def metadata(fetched):
     def fetch():
         fetched.append(1)
         if len(fetched) > 9:
@@ -34,7 +36,13 @@ def service(fetched):
         end = datetime.now(UTC) + timedelta(hours=1 if len(fetched) > 1 else 0)
         return RoleCredentials(f"ASIA{len(fetched)}", "secret", "token", end)
 
-    it = MetadataService(InstanceRecord("i-1", ROLE, True, "running", hop_limit=2), fetch)
+    return MetadataService(InstanceRecord("i-1", ROLE, True, "running", hop_limit=2), fetch)
+
+
+@pytest.fixture
+def service(metadata):
+    """The service as it stands without a sandbox: on a port of this machine's loopback."""
+    it = MetadataServer(metadata)
     yield it
     it.close()
 
@@ -116,16 +124,16 @@ def test_credentials_are_kept_until_they_near_their_end(ask, token, fetched):
     assert len(fetched) == 2
 
 
-def test_credentials_are_there_before_they_are_asked_for(service, fetched, ask, token):
+def test_credentials_are_there_before_they_are_asked_for(metadata, fetched, ask, token):
     fetched.append(1)
-    service.prepare().join(5)
+    metadata.prepare().join(5)
     assert len(fetched) == 2
     assert (
         json.loads(ask("GET", f"{CREDENTIALS}/ParentInstance", **token)[1])["AccessKeyId"]
         == "ASIA2"
     )
     fetched.extend([1] * 9)
-    service.prepare().join(5)  # a cloud that is down: whoever asks is told
+    metadata.prepare().join(5)  # a cloud that is down: whoever asks is told
 
 
 def test_a_cloud_that_is_down_is_a_500(ask, token, fetched):
@@ -138,7 +146,6 @@ def test_a_cloud_that_is_down_is_a_500(ask, token, fetched):
 def test_an_instance_without_a_role(ask):
     it = MetadataService(InstanceRecord("i-1", None, True, "running"), lambda: None)
     assert it.lookup(CREDENTIALS) is None
-    it.close()
 
 
 def test_a_body_is_not_the_next_request(ask):
@@ -155,10 +162,10 @@ def test_junk_ends_that_connection_only(service, junk, ask):
     assert ask("GET", "/x")[0] == 401
 
 
-def test_tokens_are_bounded(service, monkeypatch):
+def test_tokens_are_bounded(metadata, monkeypatch):
     monkeypatch.setattr(imds, "TOKENS", 3)
-    tokens = [service.issue_token(60) for _ in range(5)]
-    assert [service.knows(it) for it in tokens] == [False, False, True, True, True]
+    tokens = [metadata.issue_token(60) for _ in range(5)]
+    assert [metadata.knows(it) for it in tokens] == [False, False, True, True, True]
 
 
 def test_botocores_own_client_takes_it(service, monkeypatch):
@@ -176,27 +183,50 @@ def test_botocores_own_client_takes_it(service, monkeypatch):
 def test_the_kernel_says_whose_the_other_end_is(service):
     address = urlsplit(service.endpoint)
     with socket.create_connection((address.hostname, address.port)) as mine:
-        assert imds._user_of(mine.getsockname(), mine.getpeername()) == os.geteuid()
-    assert imds._user_of(("127.0.0.1", 1), ("127.0.0.1", 2)) is None
+        assert imds_server._user_of(mine.getsockname(), mine.getpeername()) == os.geteuid()
+    assert imds_server._user_of(("127.0.0.1", 1), ("127.0.0.1", 2)) is None
 
 
 @pytest.mark.parametrize("user", [os.geteuid() + 1, None])
 def test_another_user_of_the_machine_gets_no_token(ask, monkeypatch, user):
-    monkeypatch.setattr(imds, "_user_of", lambda *_: user)
+    monkeypatch.setattr(imds_server, "_user_of", lambda *_: user)
     with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
         ask("PUT", "/latest/api/token", **{TTL: "60"})
 
 
-def test_the_instances_user_is_answered(monkeypatch):
-    monkeypatch.setattr(imds, "_user_of", lambda *_: 1_878_990_000)
-    record = InstanceRecord("i-1", None, True, "running")
-    service = MetadataService(record, lambda: None, user=1_878_990_000)
-    connection = http.client.HTTPConnection(urlsplit(service.endpoint).netloc, timeout=5)
-    place = urlsplit(service.endpoint).path
-    connection.request("PUT", f"{place}latest/api/token", headers={TTL: "60"})
+def test_a_listener_of_a_namespace_needs_no_path_and_asks_for_no_user(metadata, monkeypatch):
+    """Whoever reaches it there is the instance."""
+    monkeypatch.setattr(imds_server, "_user_of", lambda *_: None)
+    listener = socket.create_server(("127.0.0.1", 0))
+    service = MetadataServer(metadata, listener)
+    connection = http.client.HTTPConnection(*listener.getsockname(), timeout=5)
+    connection.request("PUT", "/latest/api/token", headers={TTL: "60"})
     assert connection.getresponse().status == 200
     connection.close()
     service.close()
+    service.close()
+    assert listener.fileno() == -1
+
+
+def test_connections_are_bounded(service, monkeypatch, ask):
+    """Silent ones take all places; one more is closed, and is served once they are gone."""
+    address = urlsplit(service.endpoint)
+    silent = [
+        socket.create_connection((address.hostname, address.port), timeout=5)
+        for _ in range(imds_server.CONNECTIONS)
+    ]
+    with socket.create_connection((address.hostname, address.port), timeout=5) as further:
+        assert further.recv(1) == b""
+    for it in silent:
+        it.close()
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            assert ask("PUT", "/latest/api/token", **{TTL: "60"})[0] == 200
+        except OSError:
+            assert time.monotonic() < deadline
+        else:
+            break
 
 
 @pytest.mark.parametrize("below", ["", "/" + "A" * 32, "/A"])

@@ -21,6 +21,7 @@ def folder(tmp_path):
 
 def test_made_whole_and_private(folder):
     assert sorted(path.name for path in folder.iterdir()) == [
+        "hosts",
         "state",
         "trace.jsonl",
         "vsock",
@@ -48,7 +49,8 @@ def test_state_and_trace_are_kept_the_rest_is_not(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["vsock-proxy.yaml", "trace.jsonl", "vsock", "state", "parent.log", "status.json"]
+    "name",
+    ["hosts", "vsock-proxy.yaml", "trace.jsonl", "vsock", "state", "parent.log", "status.json"],
 )
 def test_a_link_is_not_written_through(folder, tmp_path, name):
     victim = tmp_path / "victim"

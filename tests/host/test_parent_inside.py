@@ -86,8 +86,8 @@ def test_its_environment_has_addresses_and_no_secret(host):
 
 def test_the_role_comes_from_the_metadata_service(host):
     code = """
-import os, urllib.request
-root = os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
+import urllib.request
+root = "http://169.254.169.254/"
 def get(method, path, **headers):
     request = urllib.request.Request(root + path, method=method, headers=headers)
     return urllib.request.urlopen(request, timeout=5).read().decode()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.errors import SandboxUnavailable
-from nitro_workflow.host import sandbox
+from nitro_workflow.host import sandbox, sandbox_errors
 from nitro_workflow.host.sandbox import SandboxSpec
 
 pytestmark = pytest.mark.sandbox
@@ -56,12 +56,13 @@ def test_the_root_of_a_container(sandboxed):
     assert probe("unshare", "--user", "--map-root-user") == {"works": True}
 
 
-def test_namespaces_forbidden_by_a_setting(sandboxed):
+@pytest.mark.parametrize("setting", ["max_user_namespaces", "max_net_namespaces"])
+def test_namespaces_forbidden_by_a_setting(sandboxed, setting):
     """The limit is one of the user namespace that we make here; this machine's stays."""
-    script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    script = f'echo 0 > /proc/sys/user/{setting} && exec "$@"'
     answer = probe("unshare", "--user", "--map-root-user", "sh", "-c", script, "-")
     assert (answer["works"], answer["type"]) == (False, "SandboxUnavailable")
-    assert "user.max_user_namespaces" in answer["next"]
+    assert f"user.{setting}" in answer["next"]
 
 
 @pytest.mark.parametrize(
@@ -75,14 +76,16 @@ def test_namespaces_forbidden_by_a_setting(sandboxed):
 def test_the_error_names_the_setting(tmp_path, setting, value, said):
     (tmp_path / setting).parent.mkdir()
     (tmp_path / setting).write_text(value + "\n")
-    assert said in sandbox._remedy(tmp_path)
+    assert said in sandbox_errors.remedy(tmp_path)
 
 
 def test_stages_of_the_bootstrap_become_errors_with_a_place():
-    error = sandbox._boot_error({"stage": "namespaces", "text": "unshare: Operation not permitted"})
+    error = sandbox_errors.boot_error(
+        {"stage": "namespaces", "text": "unshare: Operation not permitted"}
+    )
     assert isinstance(error, SandboxUnavailable)
     assert "namespaces" in error.found
-    error = sandbox._boot_error({"stage": "program", "text": "/x: No such file"})
+    error = sandbox_errors.boot_error({"stage": "program", "text": "/x: No such file"})
     assert (error.code, error.where) == ("E36", "boot, program")
 
 

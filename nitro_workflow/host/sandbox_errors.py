@@ -1,0 +1,42 @@
+"""What a sandbox that did not start is called, and what its owner can do about it."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nitro_workflow.errors import HostError, SandboxUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["boot_error", "remedy"]
+
+
+def boot_error(fields: Mapping[str, Any]) -> HostError | SandboxUnavailable:
+    """Return the error for what the bootstrap told, by its stage."""
+    stage, text = fields.get("stage", "?"), fields.get("text", "")
+    if stage in ("image", "program", "vsock"):
+        return HostError(text, expected="an image that boots", where=f"boot, {stage}", code="E36")
+    return SandboxUnavailable(
+        f"{text} ({stage})",
+        expected="user, mount, pid and network namespaces",
+        where="sandbox",
+        next=remedy(),
+    )
+
+
+def remedy(settings: Path = Path("/proc/sys")) -> str:
+    """Return what forbids the sandbox on this machine, and how the owner allows it."""
+    for setting, bad, remedy in (
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "=0"),
+        ("kernel/unprivileged_userns_clone", "0", "=1"),
+        ("user/max_user_namespaces", "0", "=15000"),
+        ("user/max_net_namespaces", "0", "=15000"),
+    ):
+        with contextlib.suppress(OSError):
+            if (settings / setting).read_text("ascii").strip() == bad:
+                name = setting.replace("/", ".")
+                return f"{name} is {bad}; to allow it: sudo sysctl -w {name}{remedy}"
+    return "run outside a container, or let the container make namespaces (CAP_SYS_ADMIN)"
