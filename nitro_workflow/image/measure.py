@@ -1,4 +1,4 @@
-"""PCR0, PCR1, PCR2, PCR8 and the CRC of an image, in one pass and on two cores.
+"""PCR0, PCR1, PCR2, PCR8 and the CRC of an image, in one pass and on all cores that help.
 
     PCRx = SHA384(48 zero bytes ‖ SHA384(content_x))
 
@@ -9,14 +9,16 @@
 
 (``measure`` in src/utils/mod.rs and ``tpm_extend_finalize_reset`` in src/defs/eif_hasher.rs of
 aws-nitro-enclaves-image-format.) The contents of 0 and 1 begin alike, so one hash serves both until
-they part; the hash of 2 runs beside it in a thread of its own, since `hashlib` lets go of the
-interpreter lock, and the caller's thread reads and computes the CRC.
+they part. What is left for each byte of a customer ramdisk is reading it, two SHA-384 and the CRC:
+three lines of work which a `Crew` shares out, since `hashlib` and `zlib` let go of the interpreter
+lock.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -29,14 +31,14 @@ from nitro_workflow.image.eif import (
     SectionKind,
     open_image,
 )
-from nitro_workflow.image.worker import Lane, Sink
+from nitro_workflow.image.worker import Crew, Sink
 
 if TYPE_CHECKING:
     from nitro_workflow.image.source import Progress, Readable, Source
 
 PCR_SIZE: Final = 48  # bytes, SHA-384
 ZERO_PCR: Final = bytes(PCR_SIZE)
-CHUNK: Final = 256 * 1024  # bytes; several of them fit into a second-level cache
+CHUNK: Final = 1024 * 1024  # bytes at a time; smaller ones are handed over and read too often
 HASH_ALGORITHM: Final = "Sha384 { ... }"  # as nitro-cli prints it
 
 _MEASURED: Final = frozenset({SectionKind.KERNEL, SectionKind.CMDLINE, SectionKind.RAMDISK})
@@ -83,40 +85,48 @@ def pcr_of(data: bytes) -> bytes:
 class Meter:
     """Measures sections as their data passes by: `begin` a section, `feed` its data, then `finish`.
 
-    Each lane is told of each piece, also where it has nothing to hash: when `feed` returns, every
-    piece but the last `DEPTH` has been read, and a ring of `DEPTH` + 1 buffers or more may be fed.
+    When `feed` returns, every piece but the last `DEPTH` has been read, so that a ring of
+    `DEPTH` + 1 buffers may be fed. ``crc`` is that of what comes before the first section.
     """
 
-    DEPTH: Final = 16  # pieces that may wait for a hash: a few milliseconds of it
+    DEPTH: Final = 8  # pieces that may wait for a hash
 
-    def __init__(self) -> None:
+    def __init__(self, crc: int = 0) -> None:
         self._boot = _BootHashes()
         self._app = hashlib.sha384()
-        self._lanes = (Lane(self.DEPTH), Lane(self.DEPTH))
-        self._sinks: tuple[Sink | None, Sink | None] = (None, None)
+        self._crc = crc
+        self._crew = Crew(3, self.DEPTH)
+        self._sinks: tuple[Sink | None, Sink | None, Sink] = (None, None, self._check)
         self._ramdisks = 0
-        self.crc = 0  # of what was fed so far; the header's 544 bytes come first or by combining
 
     def begin(self, kind: SectionKind, header: bytes) -> None:
         """Start a section: ``header`` is its 12 bytes, which only the CRC covers."""
-        self.crc = zlib.crc32(header, self.crc)
+        self._crew.put((None, None, self._check), header)
         if kind is SectionKind.RAMDISK:
             self._ramdisks += 1
         if kind is SectionKind.RAMDISK and self._ramdisks > 1:
-            self._sinks = (self._boot.customer, self._app.update)
+            self._sinks = (self._boot.customer, self._app.update, self._check)
         elif kind in _MEASURED:
-            self._sinks = (self._boot.both, None)
+            self._sinks = (self._boot.both, None, self._check)
         else:
-            self._sinks = (None, None)
+            self._sinks = (None, None, self._check)
 
     def feed(self, data: bytes | memoryview) -> None:
         """Measure a piece of the section's data."""
-        for lane, sink in zip(self._lanes, self._sinks, strict=True):
-            lane.put(sink, data)
-        self.crc = zlib.crc32(data, self.crc)
+        self._crew.put(self._sinks, data)
+
+    def _check(self, data: bytes | memoryview) -> None:
+        self._crc = zlib.crc32(data, self._crc)
+
+    @property
+    def crc(self) -> int:
+        """The CRC of what was fed so far; waits for it."""
+        self._crew.drain()
+        return self._crc
 
     def finish(self, certificate: bytes | None, crc: int) -> Measurements:
         """Wait for the hashes and return the PCRs; ``certificate`` is DER, ``crc`` the file's."""
+        self._crew.drain()
         self.close()
         return Measurements(
             pcr0=extend(self._boot.whole.digest()),
@@ -128,14 +138,12 @@ class Meter:
 
     def peek(self) -> bytes:
         """Wait for what was fed and return PCR0 as it is now: what a signature is made over."""
-        for lane in self._lanes:
-            lane.drain()
+        self._crew.drain()
         return extend(self._boot.whole.digest())
 
     def close(self) -> None:
         """Stop the threads; safe to call twice."""
-        for lane in self._lanes:
-            lane.close()
+        self._crew.close()
 
 
 class _BootHashes:
@@ -159,7 +167,7 @@ class _BootHashes:
 def measure_file(source: Readable, progress: Progress | None = None) -> Measurements:
     """Measure an image given as a path, descriptor or binary file object.
 
-    ``progress(done, total)`` is called with bytes. Memory stays under 10 MB whatever the size.
+    ``progress(done, total)`` is called with bytes. Buffers take 9 MiB, whatever the size.
     Raises `ImageError` for what is not a whole image.
     """
     with open_image(source) as image:
@@ -173,10 +181,9 @@ def measure_fd(fd: int, progress: Progress | None = None) -> Measurements:
 
 def measure_image(image: Image, progress: Progress | None = None) -> Measurements:
     """Measure an opened image. Raises `ImageError`."""
-    meter = Meter()
+    meter = Meter(zlib.crc32(image.source.read_exactly(0, CRC_OFFSET)))
     try:
-        meter.crc = zlib.crc32(image.source.read_exactly(0, CRC_OFFSET))
-        ring = _Ring(Meter.DEPTH + 2)
+        ring = _Ring(Meter.DEPTH + 1)
         for section in image.sections:
             _measure_section(image.source, section, meter, ring)
             if progress is not None:
@@ -190,21 +197,26 @@ def _measure_section(source: Source, section: Section, meter: Meter, ring: _Ring
     header = source.read_exactly(section.offset, SECTION_HEADER.size)
     meter.begin(section.kind, header)
     for position in range(section.data_offset, section.end, CHUNK):
-        buffer = ring.next(min(CHUNK, section.end - position))
-        source.fill(position, buffer)
-        meter.feed(buffer)
+        meter.feed(ring.read(source, position, min(CHUNK, section.end - position)))
 
 
 class _Ring:
     """Buffers used in turn, so that a hash may still read one while the next is filled."""
 
     def __init__(self, count: int) -> None:
-        self._buffers = [memoryview(bytearray(CHUNK)) for _ in range(count)]
-        self._turn = 0
+        self._count = count
+        self._buffers: deque[memoryview] = deque()
 
-    def next(self, size: int) -> memoryview:
-        self._turn = (self._turn + 1) % len(self._buffers)
-        return self._buffers[self._turn][:size]
+    def read(self, source: Source, position: int, size: int) -> bytes | memoryview:
+        """Return bytes of the source, at most `CHUNK`; valid until ``count`` reads later."""
+        if size < CHUNK:
+            return source.read_exactly(position, size)
+        if len(self._buffers) < self._count:
+            self._buffers.append(memoryview(bytearray(CHUNK)))
+        else:
+            self._buffers.rotate(-1)
+        source.fill(position, self._buffers[-1])
+        return self._buffers[-1]
 
 
 def signing_certificate_der(image: Image) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 import zlib
 
@@ -12,10 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image import Measurements, measure, measure_fd, measure_file, measure_parts
+from nitro_workflow.image import (
+    Measurements,
+    measure,
+    measure_fd,
+    measure_file,
+    measure_parts,
+    worker,
+)
 from nitro_workflow.image.eif import SectionKind
 from nitro_workflow.image.measure import crc_of_header_and_body, pcr_of
-from nitro_workflow.image.worker import Lane
+from nitro_workflow.image.worker import INLINE, Crew
 from nitro_workflow.image.write import bytes_part, write_image
 from tests.image.conftest import UNHURRIED, parts_of
 
@@ -69,24 +77,34 @@ kinds = st.sampled_from(
 sizes = st.integers(0, 50) | st.integers(0, 3_000_000)
 
 
-@given(st.lists(st.tuples(kinds, st.integers(0, 255), sizes), min_size=2, max_size=8))
+@given(
+    st.lists(st.tuples(kinds, st.integers(0, 255), sizes), min_size=2, max_size=8),
+    st.sampled_from([1, 2, 3, 64]),
+    st.sampled_from([100_000, measure.CHUNK]),
+)
 @settings(UNHURRIED, max_examples=40)
-def test_any_order_of_sections_measures_as_by_hand(tmp_path_factory, drawn):
+def test_any_order_of_sections_measures_as_by_hand(tmp_path_factory, drawn, processors, chunk):
     sections = [(kind, bytes([fill]) * size) for kind, fill, size in drawn]
     path = tmp_path_factory.mktemp("m") / "x.eif"
-    built = write_image(
-        [bytes_part(kind, data) for kind, data in sections], output=path, architecture="x86_64"
-    )
-    measured = measure_file(path)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(worker, "processors", lambda: processors)
+        patched.setattr(measure, "CHUNK", chunk)
+        built = write_image(
+            [bytes_part(kind, data) for kind, data in sections], output=path, architecture="x86_64"
+        )
+        measured = measure_file(path)
     assert (measured.pcr0, measured.pcr1, measured.pcr2) == by_hand(sections)
     assert built.measurements == measured
     data = path.read_bytes()
     assert measured.crc32 == zlib.crc32(data[548:], zlib.crc32(data[:544]))
 
 
+@pytest.mark.parametrize("processors", [2, 4])
 @pytest.mark.parametrize("slow", ["both", "customer", "app"])
-def test_a_slow_hash_reads_what_was_in_the_file(tmp_path, monkeypatch, slow):
-    """However late a lane is, no buffer is filled again before it was hashed."""
+def test_a_slow_hash_reads_what_was_in_the_file(tmp_path, monkeypatch, slow, processors):
+    """However late a line is, no buffer is filled again before it was hashed."""
+    monkeypatch.setattr(worker, "processors", lambda: processors)
+    monkeypatch.setattr(measure, "CHUNK", 256 * 1024)
     sections = [
         (kind, bytes([fill]) * 3_000_000)
         for fill, kind in enumerate(
@@ -126,8 +144,8 @@ def test_a_slow_hash_reads_what_was_in_the_file(tmp_path, monkeypatch, slow):
 def _with_app(sha):
     original = measure.Meter.__init__
 
-    def start(self):
-        original(self)
+    def start(self, crc=0):
+        original(self, crc)
         self._app = sha()
 
     return start
@@ -159,17 +177,71 @@ def test_a_file_that_shrinks_meanwhile_is_refused(tmp_path):
         measure_file(path, lambda done, total: os.truncate(path, 2_000_000))
 
 
-def test_a_lane_hands_on_the_error_of_its_sink():
-    lane = Lane(2)
+@pytest.fixture(params=[1, 2, 3, 9])
+def processors(request, monkeypatch):
+    monkeypatch.setattr(worker, "processors", lambda: request.param)
+    return request.param
+
+
+def crew_threads() -> int:
+    return sum(thread.name == "image-crew" for thread in threading.enumerate())
+
+
+def test_a_crew_keeps_order_and_depth(processors):
+    crew, seen = Crew(3, 4), ([], [], [])
+
+    def sink(line: int):
+        def call(data: bytes) -> None:
+            time.sleep(0.001 * ((len(seen[line]) + line) % 3))
+            seen[line].append(data[0])
+
+        return call
+
+    for number in range(60):
+        sinks = [sink(line) if number % (line + 2) else None for line in range(3)]
+        crew.put(sinks, bytes([number]) * INLINE)
+        for line in range(3):
+            due = [n for n in range(number - 3) if n % (line + 2)]
+            assert seen[line][: len(due)] == due
+    assert crew_threads() == min(processors - 1, 3)
+    crew.drain()
+    assert seen == tuple([n for n in range(60) if n % (line + 2)] for line in range(3))
+    crew.close()
+    assert crew_threads() == 0
+
+
+def test_a_crew_hands_on_the_error_of_a_sink(processors):
+    crew, later = Crew(2, 4), []
 
     def broken(data: bytes) -> None:
         raise MemoryError
 
-    lane.put(broken, bytes(100_000))
+    def put_and_wait() -> None:
+        crew.put((broken, None), bytes(INLINE))
+        crew.drain()
+
     with pytest.raises(MemoryError):
-        lane.drain()
-    lane.close()
-    lane.close()
+        put_and_wait()
+    crew.put((later.append, None), b"")
+    crew.drain()
+    assert later == [b""]
+    crew.close()
+    crew.close()
+
+
+def test_small_pieces_start_no_thread():
+    crew, seen = Crew(2, 4), []
+    crew.put((seen.append, None), bytes(INLINE - 1))
+    assert len(seen) == 1
+    assert crew_threads() == 0
+
+
+def test_a_refused_image_leaves_no_thread(tmp_path, processors):
+    path = tmp_path / "x.eif"
+    write_image(parts_of(ramdisks=(bytes(3_000_000),)), output=path, architecture="x86_64")
+    with pytest.raises(ImageError):
+        measure_file(path, lambda done, total: os.truncate(path, 2_000_000))
+    assert crew_threads() == 0
 
 
 def test_measurements_are_values():
