@@ -13,9 +13,10 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
-from nitro_workflow.errors import UsageError
+from nitro_workflow.errors import DatasetError, LabError, UsageError
 
 __all__ = [
     "COLUMNS",
@@ -24,6 +25,7 @@ __all__ = [
     "QUERY",
     "CustomerRecords",
     "expected_aggregates",
+    "open_records",
 ]
 
 COLUMNS = ("customer_id", "name", "region", "segment", "since", "orders", "balance")
@@ -41,6 +43,7 @@ DEFAULT_THRESHOLD = 10
 MIN_BYTES = 1024
 BLOCK_ROWS = 1000
 POOL_ROWS = 4096
+_HEADER_BYTES = 4096  # of a file's first line that are looked at
 
 _REGIONS = ("africa", "americas", "asia", "europe", "oceania")
 _SHARES = (11, 23, 34, 27, 5)
@@ -82,6 +85,44 @@ class CustomerRecords(io.RawIOBase):
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+
+def open_records(path: Path) -> BinaryIO:
+    """Open the owner's own records, at their beginning.
+
+    The header is held against `COLUMNS`, so that another table is not encrypted, sent and refused
+    by the enclave; no row is looked at. Raises `LabError` for a file that cannot be read,
+    `DatasetError` for another header.
+    """
+    try:
+        file = path.open("rb")
+        line = file.readline(_HEADER_BYTES)
+        file.seek(0)
+    except OSError as error:
+        raise LabError(
+            f"{error.strerror}: {path}",
+            expected="the owner's records, a CSV",
+            where="P3",
+            next="name another file with --csv",
+        ) from error
+    if not _is_header(line):
+        file.close()
+        raise DatasetError(
+            f"a first line that is not the header: {path.name}",
+            expected=",".join(COLUMNS),
+            where="P3, line 1",
+            next="give the columns these names and this order, or name another file with --csv",
+        )
+    return file
+
+
+def _is_header(line: bytes) -> bool:
+    try:
+        return next(csv.reader([line.decode("utf-8").removesuffix("\n")], strict=True)) == [
+            *COLUMNS
+        ]
+    except (ValueError, csv.Error, StopIteration):
+        return False
 
 
 def _blocks(seed: int, size: int) -> Iterator[bytes]:

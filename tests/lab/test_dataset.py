@@ -9,13 +9,14 @@ import tracemalloc
 
 import pytest
 
-from nitro_workflow.errors import UsageError
+from nitro_workflow.errors import DatasetError, UsageError
 from nitro_workflow.lab.dataset import (
     COLUMNS,
     DEFAULT_THRESHOLD,
     MIN_BYTES,
     CustomerRecords,
     expected_aggregates,
+    open_records,
 )
 
 
@@ -72,3 +73,37 @@ def test_there_is_always_a_group_to_suppress():
 def test_too_small_is_refused():
     with pytest.raises(UsageError):
         CustomerRecords(seed=1, size=MIN_BYTES - 1)
+
+
+HEADER = ",".join(COLUMNS).encode()
+
+
+@pytest.mark.parametrize("line", [HEADER, HEADER + b"\n", HEADER + b"\r\n", HEADER + b"\n1,A"])
+def test_own_records_are_opened_at_their_beginning(tmp_path, line):
+    path = tmp_path / "own.csv"
+    path.write_bytes(line)
+    with open_records(path) as file:
+        assert file.read() == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\n" + HEADER,
+        b"\xef\xbb\xbf" + HEADER,
+        HEADER.upper(),
+        HEADER + b",more",
+        HEADER.replace(b",", b";"),
+        b'"' + HEADER,
+        b"\xff\xfe",
+        b"\0" * 9000,
+    ],
+)
+def test_records_of_another_header_are_refused(tmp_path, text):
+    path = tmp_path / "own.csv"
+    path.write_bytes(text)
+    with pytest.raises(DatasetError) as caught:
+        open_records(path)
+    assert caught.value.where == "P3, line 1"
+    assert caught.value.expected == HEADER.decode()

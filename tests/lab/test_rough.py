@@ -23,6 +23,7 @@ from click.testing import CliRunner
 from nitro_workflow.cli import lab as commands
 from nitro_workflow.errors import AccessRefused, DatasetError, LabError
 from nitro_workflow.lab import STEPS, Lab
+from nitro_workflow.lab.dataset import COLUMNS
 from nitro_workflow.lab.lab import find_step
 from nitro_workflow.lab.steps.keys import policy_of
 from nitro_workflow.lab.steps.preparation import LOOK_SECONDS
@@ -91,11 +92,11 @@ def test_one_step_as_json_and_as_text(rough: Lab) -> None:
     assert "DecryptInsideTheEnclave" in text
 
 
-def test_a_csv_that_is_not_one_ends_in_d9_and_nothing_is_told_before(
+def test_rows_that_are_none_end_in_d9_and_nothing_is_told_before(
     rough: Lab, tmp_path: Path
 ) -> None:
-    letter = tmp_path / "letter.txt"
-    letter.write_text("Dear customer,\n" + "we write to you today. " * 60)
+    letter = tmp_path / "letter.csv"
+    letter.write_text(f"{','.join(COLUMNS)}\nDear customer,\n" + "we write to you today. " * 60)
     rough.folder.change_settings(csv=str(letter))
     try:
         with pytest.raises(DatasetError, match="not the CSV") as caught:
@@ -114,6 +115,20 @@ def test_a_csv_that_is_not_one_ends_in_d9_and_nothing_is_told_before(
     again = rough.run("D9")
     assert "P3" in again.caught_up
     assert again.evidence["rows"] > 0
+
+
+def test_another_table_is_refused_before_it_is_encrypted(rough: Lab, tmp_path: Path) -> None:
+    table = tmp_path / "orders.csv"
+    table.write_text("order,customer,sum\n1,Dear customer,7\n")
+    rough.folder.change_settings(csv=str(table))
+    try:
+        with pytest.raises(DatasetError, match=r"not the header: orders\.csv") as caught:
+            rough.run("P3")
+        assert caught.value.where == "P3, line 1"
+        assert "Dear" not in str(caught.value.to_json())
+    finally:
+        rough.folder.change_settings(csv=None)
+    assert rough.result("P3") is not None, "the last good run is kept"
 
 
 def test_a_csv_that_is_not_there_is_a_lab_error(rough: Lab) -> None:

@@ -121,20 +121,10 @@ def _seal(
 
 def _records(lab: Lab, size: int) -> Any:
     """Return the records as a stream: the owner's own file, else the generated ones."""
-    from nitro_workflow.lab.dataset import CustomerRecords
+    from nitro_workflow.lab.dataset import CustomerRecords, open_records
 
     own = lab.folder.settings().get("csv")
-    if not own:
-        return CustomerRecords(seed=lab.seed, size=size)
-    try:
-        return Path(own).open("rb")
-    except OSError as error:
-        raise LabError(
-            f"{error.strerror}: {own}",
-            expected="the owner's records, a CSV",
-            where="P3",
-            next="name another file with --csv",
-        ) from error
+    return open_records(Path(own)) if own else CustomerRecords(seed=lab.seed, size=size)
 
 
 # -- P4 --------------------------------------------------------------------------------------------
