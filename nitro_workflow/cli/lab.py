@@ -244,7 +244,8 @@ def trace(folder: Path | None, as_json: bool, job: str) -> None:
             f"{event.seq:>4} {event.at[11:23]} {event.step:<3} {lane:<22} {event.size:>10} bytes  ",
             nl=False,
         )
-        click.echo(f"{event.what}  {click.style(f'[readable by {readers}]', dim=True)}")
+        aside = f"[readable by {readers}; told by {event.told_by}]"
+        click.echo(f"{event.what}  {click.style(aside, dim=True)}")
 
 
 @click.command()

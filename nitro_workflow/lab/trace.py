@@ -39,7 +39,8 @@ class TraceEvent:
     """One message. ``visible_to`` names who could read its content, not who carried it.
 
     ``size`` in bytes and ``sha256`` in hex are of what was sent; "" where only a stream of TLS
-    records was seen. ``at`` is ISO 8601 in UTC.
+    records was seen. ``at`` is ISO 8601 in UTC. ``told_by`` is whose word it is: a party tells of
+    its own requests, all else is the parent's testimony, which no step rests on alone.
     """
 
     seq: int
@@ -52,6 +53,7 @@ class TraceEvent:
     sha256: str
     visible_to: tuple[str, ...]
     at: str
+    told_by: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as `nitro-workflow trace --json` prints it."""
@@ -87,6 +89,7 @@ def note_request(path: Path, step: str, party: str, event_name: str, request: An
             sha256=hashlib.sha256(body).hexdigest() if body else "",
             visible_to=(title, "cloud"),
             at=now(),
+            told_by=title,
         ),
     )
 
@@ -110,7 +113,8 @@ def collect(lab: Lab, *, job: str = "") -> tuple[TraceEvent, ...]:
     """
     lines: list[Mapping[str, Any]] = [*_lines(lab.path / "logs" / "trace.jsonl")]
     for file in sorted((lab.runtime / "instance").glob("*/trace.jsonl")):
-        lines += _lines(file)
+        # Whatever such a line says of itself: the parent can write into this file.
+        lines += [{**line, "told_by": "parent"} for line in _lines(file)]
     events = [event for event in map(_event, lines) if event is not None]
     begin = _begin(lab)
     kept = [event for event in events if event.at >= begin and (not job or event.job in ("", job))]
@@ -163,6 +167,7 @@ def _event(line: Mapping[str, Any]) -> TraceEvent | None:
             sha256=_text(line.get("sha256") or ""),
             visible_to=tuple(_text(name) for name in line.get("visible_to") or ()),
             at=_text(_iso(line["at"])),
+            told_by=_text(line.get("told_by") or ""),
         )
     except (KeyError, TypeError, ValueError, OverflowError, OSError, NitroWorkflowError):
         return None

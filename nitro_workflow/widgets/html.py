@@ -175,8 +175,8 @@ def _lane_row(message: Message, lanes: Sequence[str]) -> list[str]:
     text = f"{escape(message.source)} → {escape(message.target)}: {escape(message.text)}"
     if message.detail:
         text += f"<br><code>{escape(message.detail)}</code>"
-    if message.seen_by:
-        text += f"<br><i>readable by {escape(', '.join(message.seen_by))}</i>"
+    if message.circumstances:
+        text += f"<br><i>{escape(message.circumstances)}</i>"
     return [escape(message.step), *cells, _toned(message.tone, "") + text]
 
 

@@ -134,7 +134,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message between two lanes; ``seen_by`` names the lanes that could read its content."""
+    """One message between two lanes.
+
+    ``seen_by`` names the lanes that could read its content, ``told_by`` whose word all this is.
+    """
 
     step: str
     source: str
@@ -142,7 +145,14 @@ class Message:
     text: str
     detail: str = ""
     seen_by: tuple[str, ...] = ()
+    told_by: str = ""
     tone: Tone = "neutral"
+
+    @property
+    def circumstances(self) -> str:
+        """Who could read it, and who says so, as one line."""
+        readers = f"readable by {', '.join(self.seen_by)}" if self.seen_by else ""
+        return "; ".join(filter(None, (readers, f"told by {self.told_by}" if self.told_by else "")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,5 +104,5 @@ def _lanes(model: Lanes) -> Iterator[str]:
         yield f"  {message.step:>3}  {message.source} → {message.target}: {message.text}"
         if message.detail:
             yield f"       {message.detail}"
-        if message.seen_by:
-            yield f"       readable by {', '.join(message.seen_by)}"
+        if message.circumstances:
+            yield f"       {message.circumstances}"

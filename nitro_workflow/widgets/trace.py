@@ -24,7 +24,7 @@ def trace_lanes(events: Sequence[TraceEvent], *, title: str = "Who sent what to 
     """
     together: dict[tuple[str, ...], list[TraceEvent]] = {}
     for event in (one for one in events if not one.what.startswith("cloudtrail:")):
-        way = (event.step, _lane(event.source), _lane(event.target), event.what)
+        way = (event.step, _lane(event.source), _lane(event.target), event.what, event.told_by)
         together.setdefault(way, []).append(event)
     messages = tuple(_message(group) for group in together.values())
     names = {name for message in messages for name in (message.source, message.target)}
@@ -45,4 +45,5 @@ def _message(group: Sequence[TraceEvent]) -> Message:
         text=f"{first.what}, {size(total)}" if total else first.what,
         detail=f"SHA-256 {first.sha256}" if len(group) == 1 and first.sha256 else "",
         seen_by=tuple(dict.fromkeys(map(_lane, first.visible_to))),
+        told_by=first.told_by,
     )

@@ -81,7 +81,8 @@ def test_status_and_trace_of_a_walked_lab(rough: Lab) -> None:
     trace = CliRunner().invoke(commands.trace, ["--lab", str(rough.path), "--json"])
     first = json.loads(trace.stdout.splitlines()[0])
     assert set(first) == {
-        *("seq", "job", "step", "source", "target", "what", "size", "sha256", "visible_to", "at")
+        *("seq", "job", "step", "source", "target", "what", "size", "sha256", "visible_to", "at"),
+        "told_by",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 from nitro_workflow.lab import trace
 
@@ -34,3 +35,15 @@ def test_what_a_parent_wrote_is_one_line_of_text_or_nothing() -> None:
     assert found.what == r"x\n\x1b]0;owned\x07"
     for change in ({"size": float("inf")}, {"at": 1e300}, {"at": []}, {"visible_to": 5}):
         assert trace._event({**event, **change}) is None
+
+
+def test_a_parent_speaks_for_nobody_else(tmp_path: Path) -> None:
+    event = {"source": "data owner", "target": "cloud", "what": "s3:PutObject", "at": 1.0}
+    own = tmp_path / "logs" / "trace.jsonl"
+    forged = tmp_path / "instance" / "i-1" / "trace.jsonl"
+    for path in (own, forged):
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({**event, "told_by": "data owner"}) + "\n")
+    lab = SimpleNamespace(path=tmp_path, runtime=tmp_path, result=lambda _number: None)
+    told = sorted(event.told_by for event in trace.collect(lab))  # type: ignore[arg-type]
+    assert told == ["data owner", "parent"]

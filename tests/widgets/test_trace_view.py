@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from nitro_workflow.lab.trace import TraceEvent
+from nitro_workflow.widgets import View
 from nitro_workflow.widgets.trace import trace_lanes
 
 
-def _event(step, source, target, what="TLS records", length=10, seen=()):
+def _event(step, source, target, what="TLS records", length=10, seen=(), told_by=""):
     return TraceEvent(
-        0, "", step, source, target, what, length, "ab" * 32, seen, "2026-01-01T00:00:00Z"
+        0, "", step, source, target, what, length, "ab" * 32, seen, "2026-01-01T00:00:00Z", told_by
     )
 
 
@@ -30,6 +31,13 @@ def test_pieces_of_a_stream_are_one_message():
 def test_who_could_read_it_is_told_by_lane():
     lanes = trace_lanes([_event("D6", "kms", "enclave", seen=("enclave", "kms"))])
     assert lanes.messages[0].seen_by == ("enclave", "cloud")
+
+
+def test_whose_word_it_is_stands_beside_it():
+    same = ("D3", "enclave", "kms")
+    lanes = trace_lanes([_event(*same, told_by="parent"), _event(*same, told_by="enclave")])
+    assert [message.told_by for message in lanes.messages] == ["parent", "enclave"]
+    assert "told by parent" in repr(View(lanes))
 
 
 def test_looking_up_evidence_is_no_message_of_the_workflow():

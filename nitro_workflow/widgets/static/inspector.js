@@ -193,7 +193,7 @@ function lanes(m) {
     step.style.gridRow = String(index + 2);
     arrow.addEventListener("click", () => {
       for (const other of arrows) other.setAttribute("aria-pressed", String(other === arrow));
-      detail.textContent = `${message.step}: ${message.source} → ${message.target}. ${message.text}. ${message.detail} ${message.seen_by.length ? `Readable by ${message.seen_by.join(", ")}.` : ""}`;
+      detail.textContent = `${message.step}: ${message.source} → ${message.target}. ${message.text}. ${message.detail} ${message.seen_by.length ? `Readable by ${message.seen_by.join(", ")}.` : ""} ${message.told_by ? `Told by ${message.told_by}.` : ""}`;
     });
     grid.append(step, arrow);
     return arrow;
