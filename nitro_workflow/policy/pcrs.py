@@ -6,16 +6,17 @@ Source: facts.md §1.6 and §1.8 (arithmetic), §6 (condition keys).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["HEX_LENGTH", "PcrKey", "feeds", "parse_key"]
+__all__ = ["FEEDS", "HEX_LENGTH", "PcrKey", "feeds", "parse_key"]
 
 HEX_LENGTH = 96  # SHA-384 in hexadecimal
 _KEY = re.compile(
     r"kms:recipientattestation:(?:(?P<image>imagesha384)|(?P<tpm>nitrotpm)?pcr(?P<index>[0-9]{1,2}))",
     re.IGNORECASE,
 )
-_FEEDS = {
+FEEDS: Mapping[int, str] = {
     0: "the whole image: kernel, command line and all ramdisks",
     1: "the kernel, its command line and the first (boot) ramdisk",
     2: "the application: every ramdisk but the first",
@@ -23,6 +24,7 @@ _FEEDS = {
     4: "the parent's instance id",
     8: "the certificate that signed the image file",
 }
+"""What is measured into each PCR that the hypervisor fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,6 @@ def feeds(key: PcrKey) -> str:
     """Say what is measured into the PCR, as the end of “is the measurement of …”."""
     if key.nitrotpm:
         return "the instance's boot (NitroTPM)"
-    if key.index in _FEEDS:
-        return _FEEDS[key.index]
+    if key.index in FEEDS:
+        return FEEDS[key.index]
     return "what the enclave extends itself" if key.index >= 16 else "nothing yet (reserved)"

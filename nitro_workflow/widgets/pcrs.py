@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nitro_workflow.policy.pcrs import FEEDS
 from nitro_workflow.widgets.model import Cell, Row, Table, Tone
 
-__all__ = ["FEEDS", "pcr_table"]
+__all__ = ["pcr_table"]
 
-FEEDS: Mapping[int, str] = {
-    0: "kernel, command line and all ramdisks: the image",
-    1: "kernel, command line and first ramdisk: the boot",
-    2: "the ramdisks after the first: the application",
-    3: "the ARN of the instance's role",
-    4: "the instance's id",
-    8: "the certificate that signed the image",
-}
 ZERO = "0" * 96
 
 
