@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: lab walk test interop check lint types imports notebooks lock setup clean
+.PHONY: lab walk test interop interop-all check lint types imports notebooks lock setup clean
 
 lab: setup ## start JupyterLab with the first notebook open
 	$(BIN)/nitro-workflow lab
@@ -16,6 +16,9 @@ test: setup ## run every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 interop: setup ## compare with other implementations, built from their registries
+	$(BIN)/python -m pytest -m "interop and not heavy" tests/interop
+
+interop-all: setup ## and with those that take minutes to build (the AWS SDK for Rust)
 	$(BIN)/python -m pytest -m interop tests/interop
 
 check: lint types imports ## what CI holds beside the tests

@@ -95,7 +95,8 @@ def serve(
 def env(lab: Path | None, language: str, account: str, show_secrets: bool) -> None:
     """Print what an SDK needs to reach this cloud: endpoint, CA in its own way, credentials.
 
-    Secrets are printed only when asked for; without, the SDK fetches them itself through
+    Paste it, or: eval "$(nitro-workflow cloud env --for js)". It undoes what the shell holds for
+    real AWS. Secrets are printed only when asked for; without, the SDK fetches them itself through
     credential_process.
     """
     folder = _folder(lab)

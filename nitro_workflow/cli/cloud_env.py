@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from shlex import quote
+from urllib.parse import urlsplit
 
 from nitro_workflow.cloud.connection import REGION, Connection
 
@@ -11,25 +15,52 @@ __all__ = ["LANGUAGES", "recipe"]
 
 LANGUAGES = ("boto3", "cli", "go", "java", "js", "rust")
 
+# What the shell may hold for real AWS and would win over the endpoint or the credentials below:
+# a service's own endpoint, an identity of a pod, another profile, AWS's FIPS or dual-stack names.
+_SERVICES = ("CLOUDTRAIL", "EC2", "IAM", "KMS", "S3", "STS")
+_UNSET = (
+    *(f"AWS_ENDPOINT_URL_{service}" for service in _SERVICES),
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_SESSION_TOKEN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+_STATED = """\
+export AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=false AWS_EC2_METADATA_DISABLED=true
+export AWS_USE_FIPS_ENDPOINT=false AWS_USE_DUALSTACK_ENDPOINT=false"""
+
+
+def _variable(name: str, ca: Path) -> list[str]:
+    return [f"export {name}={quote(str(ca))}"]
+
+
+def _trust_store(ca: Path) -> list[str]:
+    """Return lines that make a store for the JVM, which reads no PEM file."""
+    store = f"{ca}.p12"
+    # The JVM splits JAVA_TOOL_OPTIONS at spaces unless they are quoted for it too.
+    trust = f'-Djavax.net.ssl.trustStore="{store}" -Djavax.net.ssl.trustStorePassword=changeit'
+    return [
+        f"rm -f {quote(store)}",
+        f"keytool -importcert -noprompt -alias nitro-lab -file {quote(str(ca))} \\",
+        f"    -keystore {quote(store)} -storetype PKCS12 -storepass changeit",
+        f"export JAVA_TOOL_OPTIONS={quote(trust)}",
+    ]
+
+
 # How each SDK is told of a CA. Sources: AWS SDKs and Tools Reference Guide, "Custom CA bundle";
 # Node.js CLI documentation (NODE_EXTRA_CA_CERTS); rustls-native-certs (SSL_CERT_FILE); JSSE
 # Reference Guide (javax.net.ssl.trustStore).
-_CA = {
-    "boto3": 'export AWS_CA_BUNDLE="{ca}"',
-    "cli": 'export AWS_CA_BUNDLE="{ca}"',
-    "go": 'export AWS_CA_BUNDLE="{ca}"',
-    "js": 'export NODE_EXTRA_CA_CERTS="{ca}"',
-    "rust": 'export SSL_CERT_FILE="{ca}"',
-    "java": (
-        'keytool -importcert -noprompt -alias nitro-lab -file "{ca}" \\\n'
-        '    -keystore "{ca}.p12" -storetype PKCS12 -storepass changeit\n'
-        'export JAVA_TOOL_OPTIONS="-Djavax.net.ssl.trustStore={ca}.p12 '
-        '-Djavax.net.ssl.trustStorePassword=changeit"'
-    ),
+_CA: dict[str, Callable[[Path], list[str]]] = {
+    "boto3": partial(_variable, "AWS_CA_BUNDLE"),
+    "cli": partial(_variable, "AWS_CA_BUNDLE"),
+    "go": partial(_variable, "AWS_CA_BUNDLE"),
+    "java": _trust_store,
+    "js": partial(_variable, "NODE_EXTRA_CA_CERTS"),
+    "rust": partial(_variable, "SSL_CERT_FILE"),
 }
 _NOTES = {
     "boto3": 'S3 presigned URLs need Config(signature_version="s3v4").',
-    "cli": "AWS CLI 2.13 or later reads AWS_ENDPOINT_URL.",
+    "cli": "AWS CLI 1.29 or 2.13, or later, reads AWS_ENDPOINT_URL.",
     "go": (
         "aws-sdk-go-v2: config.LoadDefaultConfig reads all of these. S3 with an endpoint that is a "
         "name, not an address, needs UsePathStyle."
@@ -60,33 +91,40 @@ def recipe(
     key = connection.key(account)
     lines = [
         f"# {_NOTES[language]}",
-        f'export AWS_ENDPOINT_URL="{connection.endpoint}"',
-        f'export AWS_REGION="{REGION}" AWS_DEFAULT_REGION="{REGION}"',
-        'export AWS_EC2_METADATA_DISABLED="true"',
-        _CA[language].format(ca=connection.ca),
+        f"unset {' '.join(_UNSET)}",
+        f"export AWS_ENDPOINT_URL={quote(connection.endpoint)}",
+        f"export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}",
+        _STATED,
+        *_no_proxy(connection.endpoint),
+        *_CA[language](connection.ca),
     ]
     if show_secrets:
-        lines.append(f'export AWS_ACCESS_KEY_ID="{key["access_key_id"]}"')
-        lines.append(f'export AWS_SECRET_ACCESS_KEY="{key["secret_access_key"]}"')
-        lines.append("unset AWS_SESSION_TOKEN AWS_PROFILE")
+        lines.append(f"export AWS_ACCESS_KEY_ID={quote(key['access_key_id'])}")
+        lines.append(f"export AWS_SECRET_ACCESS_KEY={quote(key['secret_access_key'])}")
     else:
         lines += _process_profile(account, lab)
     return "\n".join(lines)
 
 
+def _no_proxy(endpoint: str) -> list[str]:
+    """Return lines that keep a proxy out of the way to the cloud, and in its place otherwise."""
+    host = urlsplit(endpoint).hostname
+    return [f'export {name}="{host}${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy")]
+
+
 def _process_profile(account: str, lab: Path) -> list[str]:
     """Return lines that let the SDK fetch the credentials: a profile with credential_process."""
-    folder = lab / "cloud"
+    config = lab / "cloud" / f"aws-config-{account}"
     command = (
-        f'"{sys.executable}" -m nitro_workflow.cli cloud credentials '
-        f'--lab "{lab}" --account {account} --print-secrets'
+        f"{quote(sys.executable)} -m nitro_workflow.cli cloud credentials "
+        f"--lab {quote(str(lab))} --account {account} --print-secrets"
     )
     return [
-        f"cat > \"{folder}/aws-config-{account}\" <<'END'",
+        f"cat > {quote(str(config))} <<'END'",
         "[default]",
         f"credential_process = {command}",
         "END",
-        f'export AWS_CONFIG_FILE="{folder}/aws-config-{account}"',
-        f'export AWS_SHARED_CREDENTIALS_FILE="{folder}/no-credentials"',
-        "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE",
+        f"export AWS_CONFIG_FILE={quote(str(config))}",
+        f"export AWS_SHARED_CREDENTIALS_FILE={quote(str(lab / 'cloud' / 'no-credentials'))}",
+        "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY",
     ]

@@ -179,8 +179,16 @@ def test_env_is_enough_for_boto3(cloud: RunningCloud) -> None:
         "import boto3; c = boto3.client('sts'); print(c.get_caller_identity()['Arn']); c.close()"
     )
     script = f'{recipe}\n{sys.executable} -c "{program}"'
+    elsewhere = dict.fromkeys(("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"), "https://127.0.0.1:9")
+    poison = {
+        **elsewhere, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_PROFILE": "production", "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "x" * 40, "AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent",
+        "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/Pod", "HTTPS_PROXY": "http://127.0.0.1:9",
+    }  # fmt: skip
     clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, env=clean)
+    environment = {**clean, **poison}
+    done = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, env=environment)
     assert done.stdout.strip() == f"arn:aws:iam::{DATA}:user/operator", done.stderr
 
 

@@ -7,7 +7,6 @@ Two programs are made by cargo in a cache folder: ``eif_build`` 0.2.1 as its reg
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import json
 import os
 import shutil
@@ -33,6 +32,7 @@ from nitro_workflow.image.eif import SectionKind
 from nitro_workflow.image.metadata import BuildInfo, Identity
 from tests.image.conftest import key_and_certificate
 from tests.image.test_signature import _Kms
+from tests.interop.peers import locked
 
 pytestmark = pytest.mark.interop
 
@@ -89,11 +89,6 @@ class Tools:
         return json.loads(answer.stdout)
 
 
-def _cache() -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "nitro-workflow" / "interop"
-
-
 def _cargo(*arguments: str, cwd: Path) -> str:
     done = subprocess.run(
         ["cargo", *arguments], cwd=cwd, capture_output=True, text=True, check=False
@@ -101,14 +96,12 @@ def _cargo(*arguments: str, cwd: Path) -> str:
     return "" if done.returncode == 0 else done.stderr[-2000:]
 
 
-def _make(cache: Path) -> tuple[Tools, str]:
+def _make() -> tuple[Tools, str]:
     """Build what is not there yet; return the tools and what went wrong, if anything did."""
-    tools = Tools(
-        cache / f"eif_build-{BUILDER}/bin/eif_build", cache / "aws_eif/target/release/aws_eif"
-    )
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked() as cache:
+        tools = Tools(
+            cache / f"eif_build-{BUILDER}/bin/eif_build", cache / "aws_eif/target/release/aws_eif"
+        )
         trouble = ""
         if not tools.eif_build.exists():
             root = str(tools.eif_build.parents[1])
@@ -122,7 +115,7 @@ def _make(cache: Path) -> tuple[Tools, str]:
 
 @pytest.fixture(scope="session")
 def made() -> tuple[Tools, str] | None:
-    return _make(_cache()) if shutil.which("cargo") else None
+    return _make() if shutil.which("cargo") else None
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -55,5 +56,19 @@ def test_the_packages_the_mission_names_are_direct_requirements():
 
 
 def test_no_lock_names_a_registry():
-    for path in (*ROOT.glob("*.lock"), *(ROOT / "enclave_image").glob("*.lock")):
+    peers = ROOT / "tests" / "interop"
+    locks = [
+        *ROOT.glob("*.lock"),
+        *(ROOT / "enclave_image").glob("*.lock"),
+        *peers.glob("*/*.lock"),
+        *peers.glob("*/package-lock.json"),
+    ]
+    assert len(locks) == 4
+    for path in locks:
         assert not re.search(r"https?://|index-url", path.read_text()), path.name
+
+
+def test_every_npm_package_has_a_hash():
+    for path in (ROOT / "tests" / "interop").glob("*/package-lock.json"):
+        packages = json.loads(path.read_text())["packages"]
+        assert all("integrity" in package for name, package in packages.items() if name)

@@ -69,7 +69,7 @@ func create(ctx context.Context, client *kms.Client, policyFile, secret string) 
 	sealed, err := client.Encrypt(ctx, &kms.EncryptInput{
 		KeyId:             key.KeyMetadata.Arn,
 		Plaintext:         []byte(secret),
-		EncryptionContext: map[string]string{"dataset": "go"},
+		EncryptionContext: map[string]string{"dataset": "records"},
 	})
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func decrypt(ctx context.Context, client *kms.Client, ciphertextFile, documentFi
 	}
 	input := &kms.DecryptInput{
 		CiphertextBlob:    ciphertext,
-		EncryptionContext: map[string]string{"dataset": "go"},
+		EncryptionContext: map[string]string{"dataset": "records"},
 	}
 	if documentFile != "-" {
 		document, err := os.ReadFile(documentFile)

@@ -1,0 +1,70 @@
+"""Where other people's programs are built, once for each content of their sources."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["Unbuilt", "cache_folder", "command", "locked", "peer"]
+
+
+class Unbuilt(Exception):
+    """A registry or a tool chain could not give what a peer needs."""
+
+
+def cache_folder() -> Path:
+    """Return the folder that outlives a test run."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "nitro-workflow" / "interop"
+
+
+@contextmanager
+def locked() -> Iterator[Path]:
+    """Yield the cache folder while no other run builds there."""
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield cache
+
+
+@contextmanager
+def peer(source: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield the peer's folder with a copy of `source`, and whether it must be built.
+
+    It is built anew when a file of the source changed, or when the last build did not end well.
+    """
+    with locked() as cache:
+        target, digest = cache / source.name, _digest(source)
+        stamp = target / ".built"
+        stale = not stamp.exists() or stamp.read_text() != digest
+        if stale:
+            stamp.unlink(missing_ok=True)
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        yield target, stale
+        stamp.write_text(digest)
+
+
+def command(*words: str, cwd: Path) -> None:
+    """Run one command of a build.
+
+    Raises:
+        Unbuilt: it failed; the text is the end of what it said.
+    """
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Unbuilt(f"{words[0]}: {(done.stdout + done.stderr)[-2000:]}")
+
+
+def _digest(source: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(p for p in source.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(source)}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
