@@ -101,10 +101,11 @@ def until_it_stands(sock):
     return sent
 
 
-def reset(sock):
-    """Return whether the other end has reset the connection."""
+def reset(dial):
+    """Return whether a connection is reset, at once or when it is used."""
     try:
-        sock.recv(1)
+        with dial() as sock:
+            sock.recv(1)
     except ConnectionResetError:
         return True
     return False
@@ -191,9 +192,7 @@ def test_a_cloud_that_is_away_resets_and_is_found_again_on_its_port(cloud):
         assert echoes(kept)
         cloud.close()
         assert kept.recv(1) == b""
-    for _ in range(3):
-        with dial() as sock:
-            assert reset(sock)
+    assert all(reset(dial) for _ in range(3))
     again = Cloud(port=cloud.address[1])
     with dial() as sock:
         assert echoes(sock)
