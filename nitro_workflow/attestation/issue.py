@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from nitro_workflow.attestation.document import Kind
-from nitro_workflow.attestation.parse import examine
+from nitro_workflow.attestation.fields import read_fields
 from nitro_workflow.encoding import cbor
 from nitro_workflow.encoding.cose import build_sign1
 from nitro_workflow.errors import UsageError
@@ -61,10 +61,10 @@ class _Authority:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
     below: int | None
+    der: bytes = field(init=False)  # every document holds five of them: encoded once
 
-    @property
-    def der(self) -> bytes:
-        return self.certificate.public_bytes(Encoding.DER)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "der", self.certificate.public_bytes(Encoding.DER))
 
     def lasts(self, now: datetime, margin: timedelta) -> bool:
         return now + margin < self.certificate.not_valid_after_utc
@@ -168,10 +168,9 @@ class InstanceIssuer:
             "user_data": user_data,
             "nonce": nonce,
         }
-        document = build_sign1(_encode(payload, form), leaf.key)
-        for finding in examine(document).fields:
+        for finding in read_fields(payload)[1]:
             raise UsageError(finding.found, expected=finding.expected, where=finding.where)
-        return document
+        return build_sign1(_encode(payload, form), leaf.key)
 
     def _leaf(self, module_id: str, issuer: _Authority, now: datetime) -> _Authority:
         leaf = self._leaves.get(module_id)
