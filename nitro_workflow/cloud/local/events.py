@@ -42,6 +42,8 @@ CREATE TABLE IF NOT EXISTS event_resources (
 CREATE INDEX IF NOT EXISTS event_times ON events (time);
 """
 
+_ROWS = 100  # rows a statement: of nine values each, below SQLite's oldest limit of 999
+
 MakeEvent: TypeAlias = Callable[[], Mapping[str, Any]]
 _FLUSH_S = 0.05
 _KEEP = timedelta(days=90)  # CloudTrail's event history
@@ -98,8 +100,7 @@ class EventLog:
             if batch:
                 events = [make() for make in batch]
                 with self._store.transaction(records=True) as db:
-                    for event in events:
-                        _insert(db, event)
+                    _insert(db, events)
 
     def forget_old(self, now: datetime) -> None:
         """Delete what is older than 90 days, as CloudTrail's event history does."""
@@ -114,29 +115,60 @@ class EventLog:
         self.flush()
 
 
-def _insert(db: Any, event: Mapping[str, Any]) -> None:
-    identity = event["userIdentity"]
-    moment = datetime.fromisoformat(event["eventTime"])
-    row = db.execute(
-        "INSERT INTO events (id, time, name, source, username, access_key, read_only, document) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            event["eventID"],
-            moment.timestamp(),
-            event["eventName"],
-            event["eventSource"],
-            identity.get("userName") or identity.get("arn", "").rpartition("/")[2],
-            identity.get("accessKeyId", ""),
-            "true" if event["readOnly"] else "false",
-            json.dumps(event),
-        ),
+def _insert(db: sqlite3.Connection, events: Sequence[Mapping[str, Any]]) -> None:
+    known = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    numbered = list(enumerate(events, start=known["seq"] + 1 if known else 1))
+    _insert_rows(db, "events", [(seq, *_columns(event)) for seq, event in numbered])
+    _insert_rows(
+        db,
+        "event_accounts",
+        [(account, seq) for seq, event in numbered for account in _accounts(event)],
     )
-    resources = event.get("resources", ())
-    accounts = {identity.get("accountId"), *(r.get("accountId") for r in resources)}
-    pairs = [(account, row.lastrowid) for account in accounts if account]
-    db.executemany("INSERT INTO event_accounts VALUES (?, ?)", pairs)
-    names = {r["ARN"] for r in resources}
-    db.executemany("INSERT INTO event_resources VALUES (?, ?)", [(row.lastrowid, n) for n in names])
+    _insert_rows(
+        db,
+        "event_resources",
+        [(seq, arn) for seq, event in numbered for arn in {r["ARN"] for r in _resources(event)}],
+    )
+
+
+def _insert_rows(db: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows by as few statements as may be.
+
+    SQLite lets go of the interpreter for every step and then waits for it: with a statement a row,
+    the thread that answers requests is interrupted for each.
+    """
+    for first in range(0, len(rows), _ROWS):
+        part = rows[first : first + _ROWS]
+        one = "(" + ", ".join("?" * len(part[0])) + ")"
+        # The table's name is ours, values are bound.
+        text = f"INSERT INTO {table} VALUES " + ", ".join([one] * len(part))  # noqa: S608
+        db.execute(text, [value for row in part for value in row])
+
+
+def _columns(event: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the row of ``events`` after its number."""
+    identity = event["userIdentity"]
+    return (
+        event["eventID"],
+        datetime.fromisoformat(event["eventTime"]).timestamp(),
+        event["eventName"],
+        event["eventSource"],
+        identity.get("userName") or identity.get("arn", "").rpartition("/")[2],
+        identity.get("accessKeyId", ""),
+        "true" if event["readOnly"] else "false",
+        json.dumps(event),
+    )
+
+
+def _resources(event: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
+    resources: Sequence[Mapping[str, str]] = event.get("resources", ())
+    return resources
+
+
+def _accounts(event: Mapping[str, Any]) -> set[str]:
+    """Return the accounts that see the event: the caller's, and each resource's."""
+    owners = (resource.get("accountId", "") for resource in _resources(event))
+    return {event["userIdentity"].get("accountId", ""), *owners} - {""}
 
 
 def make_event(
