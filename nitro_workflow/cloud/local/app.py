@@ -1,8 +1,8 @@
 """The HTTP edge: Starlette's application in front of the dispatcher.
 
-The event loop only moves bytes; signatures, decisions, cryptography and SQLite run in a small pool
-of threads (OpenSSL and the disk release the interpreter). A slow sender costs a coroutine, not a
-thread.
+The event loop moves bytes and makes the answers that take no longer than handing them over; all
+else runs in a small pool of threads: what writes, and so waits for the disk, and what computes for
+long. A slow sender costs a coroutine, not a thread.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["AccessLog", "make_app"]
 
 HEALTH = "/_nitro/health"  # no bucket can have an underscore in its name
-# Handing over costs a fifth of a millisecond, these calls themselves as much (benchmarks/kms.py).
+# Handing over costs a fifth of a millisecond, these calls themselves hardly more
+# (benchmarks/kms.py); and cryptography's signatures hold the interpreter in whichever thread.
 _QUICK = frozenset(
     f"TrentService.{name}"
     for name in (
@@ -54,7 +55,7 @@ _QUICK = frozenset(
         "ReEncrypt",
     )
 )
-_QUICK_BYTES = 4096
+_QUICK_BYTES = 16 * 1024  # an attestation document is some 7 KB in base64
 _THREADS = 8
 _BLOCK = 256 * 1024  # bytes of an object read and sent at a time
 P = ParamSpec("P")
@@ -185,8 +186,8 @@ def _disk_fault(error: OSError) -> ServiceFault:
 def _is_quick(request: RawRequest) -> bool:
     """Whether the answer takes less time than handing the request to a thread and back.
 
-    Such a call writes nothing, waits for nothing and does symmetric cryptography only: a request
-    with an attestation document is longer than the limit.
+    Such a call writes nothing and waits for nothing. The limit lets a request with an attestation
+    document pass as an NSM makes it, and no much longer one.
     """
     target = request.headers.get("x-amz-target", "")
     return target in _QUICK and len(request.body) <= _QUICK_BYTES
