@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,11 @@ def seal_envelope(plaintext: bytes, spki_der: bytes) -> bytes:
     )
 
 
+@lru_cache(maxsize=256)
 def load_recipient_key(spki_der: bytes) -> rsa.RSAPublicKey:
     """Return the public key that an envelope can be sealed to.
+
+    An enclave asks again and again with one key: a loaded key keeps what OpenSSL computes once.
 
     Raises `EnvelopeError` for anything but an RSA key of 2048, 3072 or 4096 bits as DER
     SubjectPublicKeyInfo. (AWS documents 2048; the others are unverified there.)

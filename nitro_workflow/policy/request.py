@@ -111,7 +111,7 @@ def _context(
                 expected="each key once, whatever its case",
                 where="context",
             )
-        folded[lower] = _texts(key, value)
+        folded[lower] = (value,) if isinstance(value, str) else _texts(key, value)
         names[lower] = key
     attested = any(key.startswith(ATTESTATION_PREFIX) for key in folded)
     return RequestContext(folded, names, basis, attested, document)
