@@ -122,8 +122,9 @@ def test_profiles(cloud: RunningCloud, profile: str, refused: Any) -> None:
     )  # fmt: skip
     refused("DeleteConflict", iam.delete_role, RoleName="Parent")
     refused("DeleteConflict", iam.delete_instance_profile, InstanceProfileName=profile)
-    listed = iam.list_instance_profiles()["InstanceProfiles"]
-    assert [p["Roles"][0]["RoleName"] for p in listed] == ["Parent"]
+    listed = iam.list_instance_profiles()["InstanceProfiles"]  # other tests' among them
+    roles = {p["InstanceProfileName"]: [r["RoleName"] for r in p["Roles"]] for p in listed}
+    assert roles[profile] == ["Parent"]
     iam.create_instance_profile(InstanceProfileName="Gone")
     iam.delete_instance_profile(InstanceProfileName="Gone")
     refused("NoSuchEntity", iam.get_instance_profile, InstanceProfileName="Gone")

@@ -38,6 +38,17 @@ def descriptors(cloud: RunningCloud) -> int:
         return int(json.loads(answer.read())["descriptors"])
 
 
+def released(cloud: RunningCloud, before: int) -> bool:
+    """Whether the server soon holds no more descriptors than before, its own ones aside.
+
+    Its own: how many threads of its pool have started depends on how many requests happened to
+    meet, and each keeps a connection to SQLite, which is two files. So what may leak in a test must
+    be more than that.
+    """
+    own = 2 * app._THREADS + 3  # and the connections of this test's clients
+    return until(lambda: descriptors(cloud) <= before + own)
+
+
 def resident(cloud: RunningCloud) -> int:
     return psutil.Process(cloud.pid).memory_info().rss
 
@@ -95,11 +106,11 @@ def bucket(cloud: RunningCloud) -> None:
 def test_garbage_before_tls(cloud: RunningCloud) -> None:
     served(cloud)
     before = descriptors(cloud)
-    for number in range(60):
+    for number in range(90):
         with socket.create_connection(("127.0.0.1", cloud.port)) as raw:
             raw.sendall((b"GET / HTTP/1.1\r\n\r\n", os.urandom(300), b"")[number % 3])
     served(cloud)
-    assert until(lambda: descriptors(cloud) <= before + 1)
+    assert released(cloud, before)
 
 
 def test_garbage_inside_tls(cloud: RunningCloud) -> None:
@@ -118,7 +129,7 @@ def test_five_hundred_connections(cloud: RunningCloud) -> None:
             wrapped.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ")  # and no more
         assert served(cloud) < 5
         assert resident(cloud) - memory < 100 * 1024**2
-    assert until(lambda: descriptors(cloud) <= before + 1)
+    assert released(cloud, before)
 
 
 def test_slow_bodies_hold_no_thread(cloud: RunningCloud) -> None:
@@ -131,13 +142,13 @@ def test_slow_bodies_hold_no_thread(cloud: RunningCloud) -> None:
 
 def test_cut_bodies_leave_nothing(cloud: RunningCloud) -> None:
     before = descriptors(cloud)
-    for number in range(20):
+    for number in range(40):
         with tls(cloud) as wrapped:
             wrapped.sendall(request_bytes(cloud, f"cut{number}", 10_000_000) + bytes(300_000))
     folder = cloud.lab / "cloud" / "incoming"
     assert until(lambda: not list(folder.iterdir()))
     assert cloud.client("s3").list_objects_v2(Bucket="faults")["KeyCount"] == 0
-    assert until(lambda: descriptors(cloud) <= before + 3)
+    assert released(cloud, before)
 
 
 def test_a_body_in_drops_arrives(cloud: RunningCloud) -> None:
@@ -245,13 +256,13 @@ def test_hanging_up_while_reading(cloud: RunningCloud) -> None:
     s3 = cloud.client("s3")
     s3.put_object(Bucket="faults", Key="half", Body=bytes(20 * 1024**2))
     before = descriptors(cloud)
-    for _ in range(10):
+    for _ in range(40):
         stream = s3.get_object(Bucket="faults", Key="half")["Body"]
         stream.read(1000)
         stream.close()
     s3.delete_object(Bucket="faults", Key="half")
     s3.close()
-    assert until(lambda: descriptors(cloud) <= before + 1)
+    assert released(cloud, before)
 
 
 @pytest.fixture
