@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Application", "Limits", "Server", "main"]
 
 _STEP = re.compile(r"D[1-9]\b")
+# This file is /app/enclave_image/app.py of an image whose root is / (elsewhere without a sandbox).
+CONFIG_FILE = Path(__file__).parents[2] / CONFIG_PATH[1:]
 
 
 class Limits:
@@ -272,7 +274,7 @@ def _load(server: Server, transport: Any) -> None:
     from nitro_workflow.enclave.nsm_device import open_nsm
 
     try:
-        config, nsm = Path(CONFIG_PATH).read_bytes(), open_nsm()
+        config, nsm = CONFIG_FILE.read_bytes(), open_nsm()
     except (NitroWorkflowError, OSError) as error:
         _log(f"not fit to serve: {type(error).__name__}")
         server.refuse_all(error if isinstance(error, NitroWorkflowError) else internal_error(error))

@@ -72,7 +72,7 @@ def _run(order: dict[str, object]) -> None:
     from nitro_workflow import vsock
     from nitro_workflow.enclave import nsm_device
 
-    app.CONFIG_PATH = str(order["config"])  # type: ignore[attr-defined]  # only a rehearsal may
+    app.CONFIG_FILE = pathlib.Path(str(order["config"]))  # only a rehearsal may
     nsm_device.NSM_DESCRIPTOR = order["nsm"]  # type: ignore[misc,assignment]  # Final: only a rehearsal may
     folder = pathlib.Path(str(order["vsock"]))
     vsock.open_transport = lambda: vsock.GuestTransport(folder)
