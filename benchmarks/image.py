@@ -75,11 +75,11 @@ def hash_once(path: Path) -> None:
 
 def tools() -> tuple[Path, Path] | None:
     """Return AWS's eif_build and the program over AWS's library, built if need be."""
-    from tests.interop.test_eif_build import _cache, _make
+    from tests.interop.test_eif_build import _make
 
     if not shutil.which("cargo"):
         return None
-    made, trouble = _make(_cache())
+    made, trouble = _make()
     return None if trouble else (made.eif_build, made.aws_eif)
 
 
