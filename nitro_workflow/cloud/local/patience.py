@@ -11,6 +11,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from nitro_workflow.cloud.local.gathering import Gathering
+
 __all__ = ["HEAD_BYTES", "HEAD_SECONDS", "PatientProtocol"]
 
 HEAD_SECONDS = 20.0  # from the first byte (or the handshake) to the end of the headers
@@ -28,7 +30,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own
         """Start to wait for the first head."""
-        super().connection_made(transport)
+        super().connection_made(Gathering(transport))
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
