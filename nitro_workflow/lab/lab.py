@@ -258,7 +258,7 @@ class Lab:
 
     def jobs(self) -> Mapping[str, Job]:
         """Return the jobs that the last D2 handed to the enclave, by form; empty before it."""
-        from nitro_workflow.lab.steps.decryption import jobs_of
+        from nitro_workflow.lab.steps.delivery import jobs_of
 
         return jobs_of(self)
 

@@ -18,7 +18,7 @@ from nitro_workflow.image import measure_file
 from nitro_workflow.lab import STEPS, Lab, StepResult, policies
 from nitro_workflow.lab.dataset import expected_aggregates
 from nitro_workflow.lab.jobs import parent_of
-from nitro_workflow.lab.steps.decryption import FORMS, jobs_of
+from nitro_workflow.lab.steps.delivery import FORMS, jobs_of
 from nitro_workflow.lab.steps.keys import policy_of
 from nitro_workflow.lab.trace import collect
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nitro_workflow.errors import EnclaveError, HostError, NitroWorkflowError
 from nitro_workflow.lab import cloudtrail
 from nitro_workflow.lab.refusals.record import Attack, Stopped, explained, succeeded
-from nitro_workflow.lab.steps.decryption import start_job
+from nitro_workflow.lab.steps.delivery import start_job
 from nitro_workflow.lab.steps.images import image_of, measured_config, pack
 from nitro_workflow.lab.steps.launch import MEMORY_MIB, host_of
 

@@ -17,7 +17,7 @@ from nitro_workflow.errors import EnvelopeError, HostError, UntrustedAnswer
 from nitro_workflow.lab.refusals.copies import second_cloud
 from nitro_workflow.lab.refusals.record import Attack, Stopped, refused_by_cloud, succeeded
 from nitro_workflow.lab.sessions import isolated_session
-from nitro_workflow.lab.steps.decryption import start_job
+from nitro_workflow.lab.steps.delivery import start_job
 from nitro_workflow.lab.steps.keys import CONTEXT
 from nitro_workflow.lab.steps.launch import host_of
 

@@ -20,7 +20,7 @@ from nitro_workflow.lab.refusals import scripts
 from nitro_workflow.lab.refusals.enclaves import extra_enclave
 from nitro_workflow.lab.refusals.record import Attack, Stopped, succeeded
 from nitro_workflow.lab.steps.data import PREFIX, SDK_FILE
-from nitro_workflow.lab.steps.decryption import jobs_of, start_job
+from nitro_workflow.lab.steps.delivery import jobs_of, start_job
 from nitro_workflow.lab.steps.images import KMS_HOST, image_of
 from nitro_workflow.lab.steps.keys import CONTEXT
 from nitro_workflow.lab.steps.launch import host_of

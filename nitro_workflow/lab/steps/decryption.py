@@ -1,20 +1,27 @@
-"""D1–D9: what the parent, the proxy, the enclave and the cloud did, gathered from them.
+"""D3–D9: what the proxy, the enclave and the cloud did, gathered from them; the table of D1–D9.
 
 Nothing here decrypts but the owner's opening of the result in D9. What the enclave says of itself
-is held against what the cloud saw; what the parent says, against what the owner recorded.
+is held against what the cloud saw, and against what the owner recorded.
 """
 
 from __future__ import annotations
 
 import hashlib
-import uuid
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import AccessRefused, NitroWorkflowError, UntrustedAnswer
 from nitro_workflow.lab import cloudtrail
-from nitro_workflow.lab.jobs import Job, parent_of
+from nitro_workflow.lab.jobs import Job
 from nitro_workflow.lab.parent import wait_for
+from nitro_workflow.lab.steps.delivery import (
+    FORMS,
+    download,
+    jobs_hold,
+    jobs_of,
+    require_same,
+    send,
+)
 from nitro_workflow.lab.steps.record import Outcome, Step
 from nitro_workflow.lab.steps.results import open_results
 from nitro_workflow.lab.trace import proxy_lines
@@ -24,105 +31,10 @@ if TYPE_CHECKING:
 
     from nitro_workflow.lab.lab import Lab
 
-__all__ = ["DECRYPTION", "document_of", "explained", "jobs_of", "start_job"]
-
-FORMS: Final = ("encryption-sdk", "envelope")
+__all__ = ["DECRYPTION", "document_of", "explained"]
 
 PROXY_SECONDS: Final = 15.0
 """The proxy notes what it carried when the line is quiet, or the connection ends."""
-
-
-# -- D1, D2: the parent ----------------------------------------------------------------------------
-
-
-def download(lab: Lab) -> Outcome:
-    """Have the parent get the three objects, in the versions of P4, with its own role."""
-    parent = parent_of(lab)
-    bucket = lab.produced("P4", "bucket")
-    got: dict[str, Any] = {}
-    for name, put in lab.produced("P4", "objects").items():
-        answer = parent.ask(
-            op="get_object", bucket=bucket, key=put["key"], version_id=put["version_id"]
-        )
-        _same("D1", f"{name} as the parent got it", answer["sha256"], put["sha256"])
-        got[name] = {
-            "bytes": answer["bytes"],
-            "sha256": answer["sha256"],
-            "version_id": put["version_id"],
-        }
-    evidence = {
-        "basis": "observed by the parent instance; digests compared with the owner's",
-        "role": answer.get("role", "ParentInstance"),
-        "objects": got,
-        "can_read_it": "no: it has the ciphertext and no key",
-    }
-    return Outcome(evidence, {"instance_id": lab.produced("P8", "instance_id"), "objects": got})
-
-
-def send(lab: Lab) -> Outcome:
-    """Have the parent hand both ciphertexts to the enclave over vsock, with the owner's nonces."""
-    jobs = {form: start_job(lab, form) for form in FORMS}
-    for job in jobs.values():
-        # One job at a time in the enclave: the second waits for the first in the parent.
-        job.state()
-    evidence = {
-        "basis": "observed by the parent instance",
-        "enclave_cid": lab.produced("P8", "enclave_cid"),
-        "port": 5005,
-        "jobs": {
-            form: {"job": job.id, "bytes": job.size, "nonce": job.nonce}
-            for form, job in jobs.items()
-        },
-    }
-    produces = {
-        form: {"job": job.id, "nonce": job.nonce, "size": job.size, "instance": job.instance}
-        for form, job in jobs.items()
-    }
-    return Outcome(evidence, produces)
-
-
-def start_job(lab: Lab, form: str, **changes: Any) -> Job:
-    """Hand one form to the enclave; ``changes`` replace fields of the request (the attacks do)."""
-    from nitro_workflow.lab.receipt import new_nonce
-    from nitro_workflow.lab.steps.data import ENVELOPE_FILE, KEY_FILE, SDK_FILE
-
-    objects = lab.produced("P4", "objects")
-    data = objects[SDK_FILE if form == "encryption-sdk" else ENVELOPE_FILE]
-    key = objects[KEY_FILE] if form == "envelope" else None
-    nonce, identity = new_nonce().hex(), str(uuid.uuid4())
-    request = {
-        "op": "send",
-        "job": identity,
-        "form": form,
-        "nonce": nonce,
-        "cid": lab.produced("P8", "enclave_cid"),
-        "bucket": lab.produced("P4", "bucket"),
-        "key": data["key"],
-        "version_id": data["version_id"],
-        "encrypted_key": key and {"key": key["key"], "version_id": key["version_id"]},
-        **changes,
-    }
-    parent_of(lab).ask(**request)
-    return Job(
-        lab, identity, form, str(request["nonce"]), data["bytes"], lab.produced("P8", "instance_id")
-    )
-
-
-def jobs_of(lab: Lab) -> dict[str, Job]:
-    """Return the jobs of the last D2, by form."""
-    result = lab.result("D2")
-    produced: Mapping[str, Any] = result.produced if result else {}
-    return {
-        form: Job(lab, one["job"], form, one["nonce"], one["size"], one["instance"])
-        for form, one in produced.items()
-    }
-
-
-def jobs_hold(lab: Lab, produced: Mapping[str, Any]) -> bool:
-    """Tell whether the jobs are still known, and none of them was refused."""
-    del produced
-    states = [job.state() for job in jobs_of(lab).values()]
-    return all(state.get("status") in ("running", "queued", "done") for state in states)
 
 
 # -- D3 to D8: the enclave and the cloud -----------------------------------------------------------
@@ -141,7 +53,7 @@ def document_of(lab: Lab, form: str = "encryption-sdk") -> bytes:
     """Return the document that the enclave sent to KMS, checked against its digest."""
     said = jobs_of(lab)[form].evidence("D3")
     document = b64decode(said["document"])
-    _same(
+    require_same(
         "D3",
         "the document that was kept",
         hashlib.sha256(document).hexdigest(),
@@ -168,12 +80,12 @@ def _decision(lab: Lab, job: Job) -> dict[str, Any]:
     event = _event_of(lab, said["document_sha256"])
     _raise_denial(event, job)
     seen = event["additionalEventData"].get("attestation", {})
-    _same(
+    require_same(
         "D4", "public key in the document", seen.get("public_key_sha256"), said["public_key_sha256"]
     )
     pcrs = cloudtrail.recipient_pcrs(event)
     for index, value in lab.produced("P6", "pcrs").items():
-        _same("D4", f"PCR{index} that KMS saw", pcrs.get(int(index)), value)
+        require_same("D4", f"PCR{index} that KMS saw", pcrs.get(int(index)), value)
     decided = cloudtrail.decision(event)
     return {
         "decision": decided.get("decision", "allowed"),
@@ -280,7 +192,7 @@ def unwrap(lab: Lab) -> Outcome:
         said = job.evidence("D7")
         event = _event_of(lab, job.evidence("D3")["document_sha256"])
         sealed = event["additionalEventData"].get("envelope", {}).get("sha256")
-        _same("D7", "the envelope that the enclave opened", said["envelope_sha256"], sealed)
+        require_same("D7", "the envelope that the enclave opened", said["envelope_sha256"], sealed)
         return said
 
     return _each(lab, "observed by the enclave; the envelope is the cloud's of D5", opened)
@@ -295,7 +207,8 @@ def decrypt(lab: Lab) -> Outcome:
 
     def decrypted(job: Job) -> dict[str, Any]:
         said = job.evidence("D8")
-        _same("D8", "the ciphertext that the enclave read", said["input_sha256"], digests[job.form])
+        read = said["input_sha256"]
+        require_same("D8", "the ciphertext that the enclave read", read, digests[job.form])
         return said
 
     return _each(lab, "observed by the enclave; the input's digest is the owner's of P3", decrypted)
@@ -312,16 +225,6 @@ def process(lab: Lab) -> Outcome:
 def _each(lab: Lab, basis: str, gather: Callable[[Job], dict[str, Any]]) -> Outcome:
     found = {form: gather(job) for form, job in jobs_of(lab).items()}
     return Outcome({"basis": basis, **found})
-
-
-def _same(step: str, what: str, found: Any, expected: Any) -> None:
-    if found != expected or not found:
-        raise UntrustedAnswer(
-            f"{what}: {found}",
-            expected=str(expected),
-            where=step,
-            next="someone changed it on the way: run the step that made it again",
-        )
 
 
 DECRYPTION: Final = (
