@@ -5,14 +5,16 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from nitro_workflow import cloud as room
 from nitro_workflow.cloud.local.dispatch import Dispatcher
-from nitro_workflow.cloud.local.events import redact
+from nitro_workflow.cloud.local.events import make_event, redact
 from nitro_workflow.cloud.local.protocol import load_model
+from nitro_workflow.cloud.local.service import ANONYMOUS, Call
 from tests.cloud.conftest import COMPUTE, DATA, RunningCloud, allow
 
 
@@ -92,6 +94,84 @@ def test_a_full_disk_does_not_end_the_log(
     dispatcher.handle(signed(keys(dispatcher)))
     events.flush()
     assert store.read().execute("SELECT count(*) FROM events").fetchone()[0] == 1
+
+
+TRAIL = {
+    "X-Amz-Target": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents",
+    "Content-Type": "application/x-amz-json-1.1",
+}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"StartTime": "0001-01-01T00:00:00+14:00"}',
+        b'{"EndTime": "9999-12-31T23:59:59-14:00"}',
+        b'{"EndTime": 1e300}',
+    ],
+)
+def test_a_time_that_utc_does_not_have_is_refused_and_recorded(
+    dispatcher: Dispatcher, body: bytes
+) -> None:
+    """It was accepted, and its record then ended the thread that writes everybody's."""
+    from tests.cloud.test_sigv4 import code, keys, signed
+
+    request = signed(keys(dispatcher), headers=TRAIL, body=body, service="cloudtrail")
+    assert code(dispatcher.handle(request)) == "SerializationException"
+    dispatcher.services.events.flush()
+    rows = dispatcher.services.store.read().execute("SELECT name FROM events").fetchall()
+    assert [row["name"] for row in rows] == ["LookupEvents"]
+
+
+def test_what_a_caller_sends_cannot_keep_his_call_out_of_the_log() -> None:
+    class Odd(dict[str, Any]):
+        def items(self) -> Any:
+            raise OverflowError("date value out of range")
+
+    shape = load_model("kms").operation_model("Decrypt").input_shape
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    call = Call("kms", "Decrypt", Odd(), ANONYMOUS, "id", now, "127.0.0.1")
+    event = make_event(call, shape, None, "us-east-1")
+    assert event["requestParameters"] == {"notShown": "OverflowError"}
+
+
+def test_one_bad_record_takes_no_other_along(
+    dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither one that cannot be made nor one that cannot be written ends the log."""
+    events, store = dispatcher.services.events, dispatcher.services.store
+
+    def made(name: str, **changed: Any) -> Callable[[], Any]:
+        identity = {"type": "IAMUser", "accountId": DATA, "userName": "operator"}
+        event = {
+            "eventID": name, "eventTime": "2026-01-02T03:04:05Z", "eventName": name,
+            "eventSource": "kms.amazonaws.com", "userIdentity": identity, "readOnly": True,
+        }  # fmt: skip
+        return lambda: event | changed
+
+    def names() -> list[str]:
+        rows = store.read().execute("SELECT name FROM events ORDER BY seq").fetchall()
+        return [row["name"] for row in rows]
+
+    def fails() -> Any:
+        raise ValueError("no record")
+
+    half = [{"ARN": "arn:aws:kms:us-east-1:\ud800:key/x", "accountId": "\ud800"}]
+    for it in (made("a"), fails, made("b", eventSource=object()), made("c", resources=half)):
+        events.record(it)
+    deadline = time.monotonic() + 5
+    while names() != ["a", "c"]:
+        assert time.monotonic() < deadline, names()
+        time.sleep(0.02)
+    assert caplog.text.count("a decision record was lost") == 2
+    events.record(made("d"))
+    deadline = time.monotonic() + 5
+    while names() != ["a", "c", "d"]:  # its thread is alive
+        assert time.monotonic() < deadline, names()
+        time.sleep(0.02)
+    assert store.read().execute("SELECT name FROM event_resources").fetchall()[0]["name"] == (
+        "arn:aws:kms:us-east-1:\\ud800:key/x"
+    )
 
 
 def test_public_names() -> None:

@@ -88,7 +88,7 @@ class EventLog:
             time.sleep(_FLUSH_S)
             try:
                 self.flush()
-            except sqlite3.Error as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, later records are written
                 # A full disk: the calls were answered, their records are lost, and it is said.
                 _log.error("decision records were lost: %s", type(error).__name__)
 
@@ -97,10 +97,23 @@ class EventLog:
         with self._writing:
             with self._lock:
                 batch, self._pending = self._pending, []
-            if batch:
-                events = [make() for make in batch]
-                with self._store.transaction(records=True) as db:
-                    _insert(db, events)
+            events = [event for event in map(_made, batch) if event is not None]
+            if events:
+                self._write(events)
+
+    def _write(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Write all in one transaction; where one of them cannot be, all others."""
+        try:
+            with self._store.transaction(records=True) as db:
+                _insert(db, events)
+        except sqlite3.OperationalError:  # the disk's fault, not a record's
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, the others are written
+            if len(events) == 1:
+                _log.error("a decision record was lost: %s", type(error).__name__)
+                return
+            for event in events:
+                self._write([event])
 
     def forget_old(self, now: datetime) -> None:
         """Delete what is older than 90 days, as CloudTrail's event history does."""
@@ -115,6 +128,14 @@ class EventLog:
         self.flush()
 
 
+def _made(make: MakeEvent) -> Mapping[str, Any] | None:
+    try:
+        return make()
+    except Exception as error:  # noqa: BLE001 - one record must not take the batch along
+        _log.error("a decision record was lost: %s", type(error).__name__)
+        return None
+
+
 def _insert(db: sqlite3.Connection, events: Sequence[Mapping[str, Any]]) -> None:
     known = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
     numbered = list(enumerate(events, start=known["seq"] + 1 if known else 1))
@@ -127,7 +148,7 @@ def _insert(db: sqlite3.Connection, events: Sequence[Mapping[str, Any]]) -> None
     _insert_rows(
         db,
         "event_resources",
-        [(seq, arn) for seq, event in numbered for arn in {r["ARN"] for r in _resources(event)}],
+        [(seq, arn) for seq, event in numbered for arn in _arns(event)],
     )
 
 
@@ -143,6 +164,18 @@ def _insert_rows(db: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, .
         # The table's name is ours, values are bound.
         text = f"INSERT INTO {table} VALUES " + ", ".join([one] * len(part))  # noqa: S608
         db.execute(text, [value for row in part for value in row])
+
+
+def _text(value: str) -> str:
+    """Return text that SQLite takes: half of a surrogate pair, which JSON can hold, as its escape.
+
+    A caller must not keep his call out of the log by how he writes a name.
+    """
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+
+
+def _arns(event: Mapping[str, Any]) -> set[str]:
+    return {_text(resource["ARN"]) for resource in _resources(event)}
 
 
 def _columns(event: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -167,7 +200,7 @@ def _resources(event: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
 
 def _accounts(event: Mapping[str, Any]) -> set[str]:
     """Return the accounts that see the event: the caller's, and each resource's."""
-    owners = (resource.get("accountId", "") for resource in _resources(event))
+    owners = (_text(resource.get("accountId", "")) for resource in _resources(event))
     return {event["userIdentity"].get("accountId", ""), *owners} - {""}
 
 
@@ -185,7 +218,7 @@ def make_event(
         "awsRegion": region,
         "sourceIPAddress": call.source_ip,
         "userAgent": call.user_agent,
-        "requestParameters": redact(shape, call.params) if shape is not None else None,
+        "requestParameters": _parameters(shape, call.params),
         "responseElements": None,
         "requestID": call.request_id,
         "eventID": str(uuid.uuid4()),
@@ -238,6 +271,13 @@ def _identity(caller: Caller) -> dict[str, Any]:
     if caller.kind == "service":
         return {"type": "AWSService", "invokedBy": caller.name}
     return {"type": "AWSAccount", "principalId": "", "accountId": "anonymous"}
+
+
+def _parameters(shape: Any, params: Mapping[str, Any]) -> Any:
+    try:
+        return redact(shape, params) if shape is not None else None
+    except Exception as error:  # noqa: BLE001 - what a caller sends must not keep it out of the log
+        return {"notShown": type(error).__name__}
 
 
 def redact(shape: Any, value: Any) -> Any:

@@ -58,13 +58,17 @@ def _integer(value: Any) -> int:
 
 
 def _time(value: Any) -> datetime:
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
+    """Return the time in UTC: in the first and last hours there are, other zones' have none."""
     try:
-        parsed = datetime.fromisoformat(value)
-    except ValueError:
-        parsed = parsedate_to_datetime(value)
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value, UTC)
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            parsed = parsedate_to_datetime(value)
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError(f"not a time: {error}") from None
 
 
 def write_time(value: datetime, form: str) -> str:
