@@ -7,12 +7,12 @@ import json
 import os
 import socket
 import struct
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow import errors
 from nitro_workflow.errors import HostError, NitroWorkflowError, UsageError
+from nitro_workflow.host import accepting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,12 +39,9 @@ class ControlServer:
 
     def serve_forever(self) -> None:
         """Accept until `close`."""
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+        while (sock := accepting.accept(self._listener)) is not None:
+            if not accepting.run(self._serve, sock):
+                sock.close()
 
     def close(self) -> None:
         """Stop accepting and remove the socket."""

@@ -16,6 +16,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import VsockError
+from nitro_workflow.host import accepting
 from nitro_workflow.vsock.relay import relay
 from nitro_workflow.vsock.transport import HEARTBEAT_PORT, PARENT_CID, read_line
 
@@ -99,15 +100,12 @@ class Gateway:
         return listener
 
     def _accept(self, listener: socket.socket, handle: Callable[[socket.socket], None]) -> None:
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
+        while (sock := accepting.accept(listener)) is not None:
             if not self._free.acquire(blocking=False):
                 sock.close()
-                continue
-            threading.Thread(target=self._serve, args=(sock, handle), daemon=True).start()
+            elif not accepting.run(self._serve, sock, handle):
+                sock.close()
+                self._free.release()
 
     def _serve(self, sock: socket.socket, handle: Callable[[socket.socket], None]) -> None:
         with self._lock:

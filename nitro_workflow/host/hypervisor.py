@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -33,6 +34,9 @@ __all__ = ["Hypervisor", "main", "serve"]
 
 UNSAFE_SETTING: Final = "NITRO_WORKFLOW_UNSAFE_WITHOUT_SANDBOX"
 """``1`` runs everything without a boundary, for a person who has read what that means."""
+
+DESCRIPTORS: Final = 8192
+"""Of the process at a time, where the hard limit allows it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,6 +73,7 @@ def serve(
     unsafe_without_sandbox: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then end all that runs; raises `HostError` if not alone."""
+    _take_descriptors()
     runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(runtime):
         shutil.rmtree(runtime / "unsafe", ignore_errors=True)
@@ -83,6 +88,12 @@ def serve(
         stop.wait()
         server.close()
         hypervisor.close()
+
+
+def _take_descriptors() -> None:
+    """Make room: an instance and its enclaves may hold hundreds, a soft limit is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, DESCRIPTORS)), hard))
 
 
 @contextlib.contextmanager

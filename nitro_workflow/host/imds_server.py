@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.host import accepting
 from nitro_workflow.host.imds import LONGEST_TOKEN
 
 if TYPE_CHECKING:
@@ -86,6 +87,14 @@ class _Server(ThreadingHTTPServer):
             self.socket.close()
             self.socket = listener
             self.server_address = listener.getsockname()
+
+    def get_request(self) -> Any:
+        """Accept one connection; where no descriptor is left, not at once again."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            accepting.rest(error)
+            raise
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Whether the other end may ask; the connection is closed where it may not."""

@@ -1,5 +1,6 @@
 """The control socket: errors cross it as themselves, and nothing that is sent ends it."""
 
+import errno
 import json
 import socket
 import threading
@@ -58,6 +59,47 @@ def test_an_error_of_another_shape_is_a_host_error(path):
     with pytest.raises(NitroWorkflowError) as caught:
         ask(path, "verify", timeout=5)
     assert (caught.value.found, caught.value.expected) == ("f", "e")
+
+
+class Flaky:
+    """A listener that meets ``errors`` first."""
+
+    def __init__(self, listener, *errors):
+        self._listener, self._errors = listener, list(errors)
+
+    def accept(self):
+        if self._errors:
+            raise self._errors.pop(0)
+        return self._listener.accept()
+
+    def __getattr__(self, name):
+        return getattr(self._listener, name)
+
+
+def test_it_outlives_a_want_of_descriptors_and_threads(tmp_path, monkeypatch):
+    """An instance that holds them all for a while must not end the hypervisor's line for good."""
+    server = ControlServer(tmp_path / "s", {"echo": dict})
+    aborted = ConnectionAbortedError(errno.ECONNABORTED, "aborted")
+    listener = Flaky(server._listener, OSError(errno.EMFILE, "no descriptor"), aborted)
+    server._listener, start = listener, threading.Thread.start
+    refused = []
+
+    def start_later(thread):
+        if not refused and "_serve" in str(thread._target):
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_later)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    with pytest.raises(HostError, match="no answer"):
+        ask(tmp_path / "s", "echo", timeout=5)
+    assert len(refused) == 1
+    assert ask(tmp_path / "s", "echo", timeout=5) == {}
+    server.close()
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 def test_a_bug_ends_that_request_only(path):

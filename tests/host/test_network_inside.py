@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import secrets
 import shutil
 import socket
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.errors import HostError
+from nitro_workflow.host.control import SOCKET_NAME, ask
 from nitro_workflow.host.instance_network import InstanceNetwork, hosts_file, places
 from nitro_workflow.host.records import CloudAddress
+from nitro_workflow.vsock import recv_json, send_json
 from tests.host.conftest import INSTANCE, Host
 from tests.host.test_cloud_relay import Cloud
 
@@ -270,6 +273,43 @@ def test_nothing_of_the_network_stays_when_the_instance_ends(host):
     settle(lambda now: now[1] == before[1])  # with the sandbox: nobody has to ask for it
     stop(OTHER_INSTANCE)
     settle(lambda now: now == before)
+
+
+def test_an_instance_that_takes_every_descriptor_ends_nothing_and_spins_nothing(host, cloud):
+    """The hypervisor answers once they are free again, and rests until then."""
+    pid, port = host.process.pid, cloud.address[1]
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    few = len(list(Path(f"/proc/{pid}/fd").iterdir())) + 12
+    hold = f"""
+import socket, time
+held = []
+for address in [("127.0.0.1", {port})] * 40 + [("169.254.169.254", 80)] * 40:
+    held.append(socket.create_connection(address, 5))
+print("held", flush=True)
+time.sleep(5)
+"""
+    path = host.client.describe_instance(INSTANCE)["RunSocket"]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, limits[1]))
+    try:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(path)
+            send_json(sock, {"argv": [sys.executable, "-c", hold]})
+            time.sleep(2)
+            with contextlib.suppress(HostError):
+                ask(host.runtime / SOCKET_NAME, "ping", timeout=0.5)
+            before = cpu_seconds(pid)
+            time.sleep(1)
+            assert cpu_seconds(pid) - before < 0.25
+            assert recv_json(sock)["stdout"] == "held\n"
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert host.client.ping()["pid"] == pid
+    assert echoed(host, port) == "hello"
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""Accept connections for as long as there is a listener, whatever runs out meanwhile.
+
+An instance can use up the descriptors or threads of the hypervisor's process for a while. What
+accepts must neither end over that (nobody would answer once they are free again) nor spin.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+__all__ = ["accept", "rest", "run"]
+
+PAUSE: Final = 0.1  # seconds until the next try: whoever waits would wake us at once
+
+_RUN_OUT: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+def accept(listener: socket.socket) -> socket.socket | None:
+    """Return the next connection; None once the listener is closed."""
+    while True:
+        try:
+            return listener.accept()[0]
+        except ConnectionAbortedError:
+            continue
+        except OSError as error:
+            if not rest(error):
+                return None
+
+
+def rest(error: OSError) -> bool:
+    """Wait a moment, and return True, where something has run out that comes back."""
+    if error.errno not in _RUN_OUT:
+        return False
+    time.sleep(PAUSE)
+    return True
+
+
+def run(function: Callable[..., None], *arguments: Any) -> bool:
+    """Run ``function`` in a thread of its own; return False where no thread is left."""
+    try:
+        threading.Thread(target=function, args=arguments, daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
