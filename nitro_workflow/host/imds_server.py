@@ -149,6 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "EC2ws"
     sys_version = ""
     timeout = 10  # seconds a client may take for its request
+    disable_nagle_algorithm = (
+        True  # an answer in two pieces would wait 40 ms for an acknowledgement
+    )
 
     def do_PUT(self) -> None:
         """Issue a token."""
@@ -198,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, text: str = "", headers: dict[str, str] | None = None) -> None:
         length = self.headers.get("Content-Length", "0")
-        if length != "0":
+        if length != "0" or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # a body that nobody reads would be the next request
         body = text.encode()
         with contextlib.suppress(OSError):
