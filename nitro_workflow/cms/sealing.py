@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # KMS API model, PlaintextType: at most 4096 bytes.
 MAX_PLAINTEXT_BYTES = 4096
 
+# OpenSSL's OPENSSL_RSA_MAX_PUBEXP_BITS, which it holds long keys to; a longer one is also slow.
+MAX_EXPONENT_BITS = 64
+
 
 def key_identifier(spki_der: bytes) -> bytes:
     """Return the 32 bytes by which an envelope names its recipient: SHA-256 of the SPKI (DER)."""
@@ -57,8 +60,9 @@ def load_recipient_key(spki_der: bytes) -> rsa.RSAPublicKey:
 
     An enclave asks again and again with one key: a loaded key keeps what OpenSSL computes once.
 
-    Raises `EnvelopeError` for anything but an RSA key of 2048, 3072 or 4096 bits as DER
-    SubjectPublicKeyInfo. (AWS documents 2048; the others are unverified there.)
+    Raises `EnvelopeError` for anything but an RSA key of 2048, 3072 or 4096 bits, with an exponent
+    of at most 64, as DER SubjectPublicKeyInfo. (AWS documents 2048; the others are unverified
+    there.)
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -72,6 +76,9 @@ def load_recipient_key(spki_der: bytes) -> rsa.RSAPublicKey:
         raise _unusable("a key that is not RSA")
     if key.key_size // 8 not in ENCRYPTED_KEY_BYTES or key.key_size % 8:
         raise _unusable(f"an RSA key of {key.key_size} bits")
+    exponent = key.public_numbers().e.bit_length()
+    if exponent > MAX_EXPONENT_BITS:
+        raise _unusable(f"an RSA key with an exponent of {exponent} bits")
     return key
 
 

@@ -402,6 +402,18 @@ def test_larger_keys_work(bits):
     assert cms.open_envelope(cms.seal_envelope(b"k", spki_of(private)), private) == b"k"
 
 
+@pytest.mark.parametrize("bits", [2048, 3072, 4096])
+def test_an_exponent_that_is_slow_or_that_openssl_refuses_later_is_refused(bits):
+    """An image may ask for a document with any key: no answer may take 12 ms, or fail, for it."""
+    modulus = (1 << bits) - 1
+    for exponent in (modulus - 2, (1 << 64) + 1):
+        spki = rsa.RSAPublicNumbers(exponent, modulus).public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )  # fmt: skip
+        with pytest.raises(EnvelopeError, match="an exponent of"):
+            cms.load_recipient_key(spki)
+
+
 def test_keys_that_cannot_be_sealed_to_are_refused():
     curve = ec.generate_private_key(ec.SECP256R1()).public_key()
     small = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()
