@@ -10,6 +10,7 @@ from shlex import quote
 from urllib.parse import urlsplit
 
 from nitro_workflow.cloud.connection import REGION, Connection
+from nitro_workflow.errors import UsageError
 
 __all__ = ["LANGUAGES", "recipe"]
 
@@ -85,10 +86,15 @@ def recipe(
 ) -> str:
     """Return lines for a shell. Without `show_secrets` they hold no secret.
 
+    A lab that somebody else made is data: nothing of it becomes code of the shell or of the JVM.
+
     Raises:
-        UsageError: no key of that account is kept here.
+        UsageError: no key of that account is kept here; or a path or an endpoint with a character
+            that a line of a file, or the JVM's options, cannot hold.
     """
     key = connection.key(account)
+    for text in (str(lab), str(connection.ca), connection.endpoint, account):
+        _check(text, without='"' if language == "java" else "")
     lines = [
         f"# {_NOTES[language]}",
         f"unset {' '.join(_UNSET)}",
@@ -106,10 +112,21 @@ def recipe(
     return "\n".join(lines)
 
 
+def _check(text: str, *, without: str) -> None:
+    wrong = next((char for char in text if not char.isprintable() or char in without), None)
+    if wrong is not None:
+        raise UsageError(
+            f"{wrong!r} in {text!r}",
+            expected='one line of printable characters, and no " for the JVM',
+            where="cloud env",
+            next="use a lab whose folder has a plain name",
+        )
+
+
 def _no_proxy(endpoint: str) -> list[str]:
     """Return lines that keep a proxy out of the way to the cloud, and in its place otherwise."""
-    host = urlsplit(endpoint).hostname
-    return [f'export {name}="{host}${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy")]
+    host = quote(urlsplit(endpoint).hostname or "")
+    return [f'export {name}={host}"${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy")]
 
 
 def _process_profile(account: str, lab: Path) -> list[str]:
@@ -117,13 +134,11 @@ def _process_profile(account: str, lab: Path) -> list[str]:
     config = lab / "cloud" / f"aws-config-{account}"
     command = (
         f"{quote(sys.executable)} -m nitro_workflow.cli cloud credentials "
-        f"--lab {quote(str(lab))} --account {account} --print-secrets"
+        f"--lab {quote(str(lab))} --account {quote(account)} --print-secrets"
     )
+    profile = f"[default]\ncredential_process = {command}"
     return [
-        f"cat > {quote(str(config))} <<'END'",
-        "[default]",
-        f"credential_process = {command}",
-        "END",
+        f"printf '%s\\n' {quote(profile)} > {quote(str(config))}",
         f"export AWS_CONFIG_FILE={quote(str(config))}",
         f"export AWS_SHARED_CREDENTIALS_FILE={quote(str(lab / 'cloud' / 'no-credentials'))}",
         "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY",

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from nitro_workflow.cli.cloud import cloud as cloud_command
 from nitro_workflow.cli.cloud import events as events_command
+from nitro_workflow.cli.cloud_env import LANGUAGES, recipe
 from nitro_workflow.cloud import Connection, ServeOptions, Settings
 from nitro_workflow.cloud.local.serve import serve
 from nitro_workflow.errors import CertificateError, CloudUnavailable, InputError, UsageError
@@ -171,6 +172,41 @@ def test_env_prints_no_secret_unasked(cloud: RunningCloud, language: str) -> Non
     for text in (quiet, asked):
         assert cloud.endpoint in text
         assert cloud.ca in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("name", "endpoint"),
+    [
+        ("a\nEND\ntouch ran\ncat <<'END'\n", "https://127.0.0.1:9"),
+        ("a'; touch ran; '", "https://127.0.0.1:9"),
+        ("$(touch ran)", "https://127.0.0.1:9"),
+        ('a" -XX:OnError="touch ran', "https://127.0.0.1:9"),
+        ("a", "https://$(touch\tran):9"),
+        ("a", "https://$({touch,ran}):9"),
+        ("a", 'https://x";{touch,ran};":9'),
+        ("a", "https://127.0.0.1:9/\ntouch ran"),
+    ],
+)
+def test_a_lab_of_somebody_else_runs_nothing_in_the_shell(
+    tmp_path: Path, language: str, name: str, endpoint: str
+) -> None:
+    lab = tmp_path / name
+    (lab / "cloud").mkdir(parents=True)
+    keys = {DATA: {"access_key_id": "AKIA", "secret_access_key": "s"}}
+    connection = Connection(endpoint, lab / "cloud" / "ca.pem", keys)
+    for show in (False, True):
+        try:
+            text = recipe(connection, language, DATA, lab, show_secrets=show)
+        except UsageError:
+            continue
+        rest = 'keytool() { :; }\neval "$1"\nprintf %s "$JAVA_TOOL_OPTIONS"'
+        done = subprocess.run(
+            ["bash", "-c", rest, "bash", text], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.stderr == ""
+        assert "OnError" not in done.stdout
+        assert not list(tmp_path.glob("**/ran"))
 
 
 def test_env_is_enough_for_boto3(cloud: RunningCloud) -> None:
