@@ -68,9 +68,10 @@ def test_lookup_by_key_and_time(cloud: RunningCloud) -> None:
     assert not trail.lookup_events(StartTime=time.time() + 60, EndTime=time.time() + 61)["Events"]
 
 
-def test_a_bad_token(cloud: RunningCloud, refused: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("token", ["x", "", "²", "9" * 30, "9" * 5000])
+def test_a_bad_token(cloud: RunningCloud, refused: Callable[..., Any], token: str) -> None:
     trail = cloud.client("cloudtrail")
-    refused("InvalidNextTokenException", trail.lookup_events, NextToken="x")
+    refused("InvalidNextTokenException", trail.lookup_events, NextToken=token)
 
 
 def test_a_full_disk_does_not_end_the_log(
@@ -156,8 +157,14 @@ def test_one_bad_record_takes_no_other_along(
     def fails() -> Any:
         raise ValueError("no record")
 
+    odd = {"type": "IAMUser", "accountId": DATA, "userName": "\udfff"}
     half = [{"ARN": "arn:aws:kms:us-east-1:\ud800:key/x", "accountId": "\ud800"}]
-    for it in (made("a"), fails, made("b", eventSource=object()), made("c", resources=half)):
+    for it in (
+        made("a"),
+        fails,
+        made("b", eventSource=object()),
+        made("c", resources=half, userIdentity=odd),
+    ):
         events.record(it)
     deadline = time.monotonic() + 5
     while names() != ["a", "c"]:

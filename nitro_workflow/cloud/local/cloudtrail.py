@@ -55,9 +55,12 @@ def lookup_events(services: Services, call: Call) -> Mapping[str, Any]:
 
 
 def _position(token: str | None) -> int:
-    if token is not None and not token.isdigit():
+    if token is None:
+        return _NEWEST
+    # The digits of another script are digits to Python; what SQLite cannot hold was never given.
+    if not (token.isascii() and token.isdigit() and len(token) < len(str(_NEWEST))):
         raise ServiceFault("InvalidNextTokenException", "The token is not one of this service.")
-    return int(token) if token else _NEWEST
+    return int(token)
 
 
 def _event(row: Any) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def _columns(event: Mapping[str, Any]) -> tuple[Any, ...]:
         datetime.fromisoformat(event["eventTime"]).timestamp(),
         event["eventName"],
         event["eventSource"],
-        identity.get("userName") or identity.get("arn", "").rpartition("/")[2],
+        _text(identity.get("userName") or identity.get("arn", "").rpartition("/")[2]),
         identity.get("accessKeyId", ""),
         "true" if event["readOnly"] else "false",
         json.dumps(event),
