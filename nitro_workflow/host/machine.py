@@ -57,6 +57,7 @@ class Hypervisor:
         self._enclaves: dict[str, EnclaveProcess] = {}
         self._ended: deque[EnclaveProcess] = deque(maxlen=REMEMBERED)
         self._lock = threading.RLock()
+        self._turns: dict[str, threading.Lock] = {}  # of those who start or stop an instance
         self._signing = threading.Lock()
         self._measuring = ThreadPoolExecutor(2, thread_name_prefix="measure")
         self._pool = rules.cpu_pool(os.cpu_count() or 1)
@@ -83,6 +84,10 @@ class Hypervisor:
 
     def boot_instance(self, instance_id: str) -> dict[str, Any]:
         """Start the instance, unless it runs and every program of it does."""
+        with self._turn(instance_id):  # its folder is one: two starts would clear it for each other
+            return self._boot(instance_id)
+
+    def _boot(self, instance_id: str) -> dict[str, Any]:
         record = self._cloud.instance(instance_id)
         if record.state in ("terminated", "shutting-down", "stopped", "stopping"):
             raise HostError(
@@ -95,7 +100,7 @@ class Hypervisor:
             parent = self._parents.get(instance_id)
             if parent is not None and parent.healthy and parent.record == record:
                 return parent.describe()
-        self.stop_instance(instance_id)
+        self._end(instance_id)
         parent = Parent(
             record,
             self._runtime / "instance" / instance_id,
@@ -116,6 +121,14 @@ class Hypervisor:
 
     def stop_instance(self, instance_id: str) -> None:
         """End the instance and, with it, its enclaves."""
+        with self._turn(instance_id):
+            self._end(instance_id)
+
+    def _turn(self, instance_id: str) -> threading.Lock:
+        with self._lock:
+            return self._turns.setdefault(instance_id, threading.Lock())
+
+    def _end(self, instance_id: str) -> None:
         with self._lock:
             parent = self._parents.pop(instance_id, None)
             enclaves = [it for it in self._enclaves.values() if _instance_of(it) == instance_id]
@@ -219,7 +232,7 @@ class Hypervisor:
     def close(self) -> None:
         """End all enclaves and instances."""
         for instance_id in list(self._parents):
-            self.stop_instance(instance_id)
+            self._end(instance_id)
         for enclave in list(self._enclaves.values()):
             enclave.terminate()
         self._measuring.shutdown(wait=False, cancel_futures=True)

@@ -9,7 +9,9 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -226,6 +228,21 @@ def test_two_instances_do_not_reach_each_other(host, cloud):
         assert echoed(host, cloud.address[1], OTHER_INSTANCE) == "hello"
     finally:
         host.client.stop_instance(OTHER_INSTANCE)
+
+
+def test_an_instance_that_several_boot_at_once_is_booted_once(host):
+    booted = []
+    boot = partial(host.client.boot_instance, OTHER_INSTANCE)
+    threads = [threading.Thread(target=lambda: booted.append(boot())) for _ in range(3)]
+    before = host.processes()
+    for it in threads:
+        it.start()
+    for it in threads:
+        it.join()
+    assert [it["Programs"] for it in booted] == [booted[0]["Programs"]] * 3
+    assert len(host.processes() - before) == 5  # two of the sandbox, the instance's own three
+    host.client.stop_instance(OTHER_INSTANCE)
+    assert host.processes() == before
 
 
 def test_each_instance_is_a_user_of_its_own_when_root_makes_it(host, require):
