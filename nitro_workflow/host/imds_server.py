@@ -14,6 +14,7 @@ import functools
 import hmac
 import json
 import os
+import re
 import secrets
 import socket
 import sys
@@ -36,6 +37,8 @@ ADDRESS: Final = ("169.254.169.254", 80)
 
 CONNECTIONS: Final = 32
 """At a time; further ones are closed. EC2 throttles too."""
+
+_DIGITS: Final = re.compile(r"[0-9]{1,6}")
 
 _READINGS: Final = 3
 """The kernel writes its table in pieces: an entry may be missed while others come and go."""
@@ -191,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         return rest if mine and rest.startswith("/") else ""
 
     def _token(self, seconds: str) -> None:
-        if not seconds.isascii() or not seconds.isdigit() or not 1 <= int(seconds) <= LONGEST_TOKEN:
+        if not _DIGITS.fullmatch(seconds) or not 1 <= int(seconds) <= LONGEST_TOKEN:
             self._answer(400)
             return
         with contextlib.suppress(OSError):

@@ -67,7 +67,12 @@ class InstanceNetwork:
                 raise HostError("the sandbox made another network", where="hypervisor")
             unused.pop_all()
         self._metadata = MetadataServer(metadata, found[0])
-        self._relay = CloudRelay(found[1], (address.host, address.port))
+        try:
+            self._relay = CloudRelay(found[1], (address.host, address.port))
+        except BaseException:
+            self._metadata.close()
+            found[1].close()
+            raise
 
     @property
     def endpoint(self) -> str:

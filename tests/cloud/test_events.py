@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable
@@ -134,6 +135,21 @@ def test_what_a_caller_sends_cannot_keep_his_call_out_of_the_log() -> None:
     call = Call("kms", "Decrypt", Odd(), ANONYMOUS, "id", now, "127.0.0.1")
     event = make_event(call, shape, None, "us-east-1")
     assert event["requestParameters"] == {"notShown": "OverflowError"}
+
+
+def test_parameters_of_any_size_are_not_kept(dispatcher: Dispatcher) -> None:
+    shape = load_model("kms").operation_model("CreateKey").input_shape
+    now, events = datetime(2026, 1, 2, tzinfo=UTC), dispatcher.services.events
+    for length in (60_000, 200_000):
+        params = {"Description": "d" * length}
+        call = Call("kms", "CreateKey", params, ANONYMOUS, str(length), now, "127.0.0.1")
+        events.record(lambda call=call: make_event(call, shape, None, "us-east-1"))
+    events.flush()
+    rows = dispatcher.services.store.read().execute("SELECT document FROM events ORDER BY seq")
+    kept, cut = (json.loads(row["document"])["requestParameters"] for row in rows)
+    assert kept == {"description": "d" * 60_000}
+    assert cut["omitted"] is True
+    assert cut["originalSize"] > 200_000
 
 
 def test_one_bad_record_takes_no_other_along(

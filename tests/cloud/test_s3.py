@@ -267,6 +267,14 @@ def status(cloud: RunningCloud, request: Any) -> int:
     return caught.value.code
 
 
+def test_a_query_of_thousands_of_fields_is_refused_unread(cloud: RunningCloud) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        fetch(cloud, urllib.request.Request(f"{cloud.endpoint}/bucket?{'%41&' * 3000}"))
+    with caught.value as answer:
+        assert answer.code == 400
+        assert b"MalformedQueryString" in answer.read()
+
+
 def test_a_public_object(cloud: RunningCloud, s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="open", Body=b"all")
     anyone = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",

@@ -80,7 +80,7 @@ def test_version_1_is_refused(ask):
     )
 
 
-@pytest.mark.parametrize("seconds", ["", "0", "21601", "-1", "x", "1.5", "٣"[:0] + " 60"])
+@pytest.mark.parametrize("seconds", ["", "0", "21601", "-1", "x", "1.5", "9" * 5000, "²", " 60"])
 def test_how_long_a_token_lives(ask, seconds):
     expected = 200 if seconds.strip() == "60" else 400
     assert ask("PUT", "/latest/api/token", **{TTL: seconds})[0] == expected

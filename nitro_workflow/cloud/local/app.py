@@ -30,6 +30,7 @@ from nitro_workflow.cloud.local.intake import (
     IntakePlan,
 )
 from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse, write_fault
+from nitro_workflow.cloud.local.protocol.forms import MAX_FIELDS
 from nitro_workflow.cloud.local.protocol.messages import FileSlice
 from nitro_workflow.cloud.local.service import ServiceFault
 from nitro_workflow.cloud.local.sigv4 import UNSIGNED, SignatureFault, read_claim, signing_key
@@ -89,6 +90,9 @@ class _Edge:
             return _early(request, fault)
 
     async def _answer(self, request: RawRequest, body: Incoming) -> RawResponse:
+        if request.query.count("&") >= MAX_FIELDS:
+            # Before anybody is known: to decode them would keep all others waiting.
+            raise ServiceFault("MalformedQueryString", "The query has too many fields.", 400)
         if _is_plain(request):
             full = replace(request, body=await body.whole())
             if _is_quick(full):

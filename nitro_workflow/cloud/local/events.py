@@ -42,6 +42,8 @@ CREATE TABLE IF NOT EXISTS event_resources (
 CREATE INDEX IF NOT EXISTS event_times ON events (time);
 """
 
+# CloudTrail omits a requestParameters of more than 100 KB ("CloudTrail record contents").
+_MAX_DOCUMENT = 100 * 1024
 _ROWS = 100  # rows a statement: of nine values each, below SQLite's oldest limit of 999
 
 MakeEvent: TypeAlias = Callable[[], Mapping[str, Any]]
@@ -189,8 +191,16 @@ def _columns(event: Mapping[str, Any]) -> tuple[Any, ...]:
         _text(identity.get("userName") or identity.get("arn", "").rpartition("/")[2]),
         identity.get("accessKeyId", ""),
         "true" if event["readOnly"] else "false",
-        json.dumps(event),
+        _document(event),
     )
+
+
+def _document(event: Mapping[str, Any]) -> str:
+    """Return the event's JSON, without its parameters where these make it too long."""
+    text = json.dumps(event)
+    if len(text) <= _MAX_DOCUMENT:
+        return text
+    return json.dumps({**event, "requestParameters": {"omitted": True, "originalSize": len(text)}})
 
 
 def _resources(event: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:

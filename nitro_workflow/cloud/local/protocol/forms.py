@@ -10,10 +10,11 @@ from nitro_workflow.cloud.local.protocol.messages import RawRequest
 from nitro_workflow.cloud.local.protocol.scalars import read_scalar
 from nitro_workflow.cloud.local.service import ServiceFault
 
-__all__ = ["parse_form", "read_form"]
+__all__ = ["MAX_FIELDS", "parse_form", "read_form"]
 
-# Fields of one form. AWS publishes no figure; a form of the largest policy has fewer than twenty.
-_MAX_FIELDS = 2_000
+# Fields of one form or query. AWS publishes no figure; a form of the largest policy has fewer than
+# twenty.
+MAX_FIELDS = 2_000
 
 
 def parse_form(request: RawRequest) -> dict[str, str]:
@@ -24,7 +25,7 @@ def parse_form(request: RawRequest) -> dict[str, str]:
     """
     text = request.query if request.method == "GET" else request.body.decode("utf-8", "replace")
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS))
     except ValueError as error:
         raise ServiceFault("MalformedQueryString", str(error), 400) from None
 
