@@ -18,7 +18,7 @@ test: setup ## run every test
 interop: setup ## compare with other implementations, built from their registries
 	$(BIN)/python -m pytest -m "interop and not heavy" tests/interop
 
-interop-all: setup ## and with those that take minutes to build (the AWS SDK for Rust)
+interop-all: setup ## and with those that take minutes to build (the AWS SDK for Rust, QEMU)
 	$(BIN)/python -m pytest -m interop tests/interop
 
 check: lint types imports ## what CI holds beside the tests
