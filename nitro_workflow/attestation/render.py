@@ -132,14 +132,18 @@ def _verdict(report: Report) -> str:
 
 
 def render_row(report: Report | None, name: str) -> str:
-    """Return one line of the summary table; None stands for input that could not be read."""
+    """Return one line of the summary table; None stands for input that could not be read.
+
+    A person reads one word: ``valid`` only where every check asked for passed. (``verdict`` in
+    JSON is about authenticity, and ``accepted`` stands beside it.)
+    """
     if report is None:
         return f"{'refused':<8} {'–':<8} {'–':<10} {'–':<23} {'–':<40} {'input':<20} {plain(name)}"
     values = report.reading.values
     time = values.get("timestamp_ms")
     moment = "–" if time is None else time_of(time).isoformat(timespec="milliseconds")[:23]
     cells = (
-        f"{report.verdict:<8}",
+        f"{report.verdict if report.accepted else 'refused':<8}",
         f"{report.reading.kind or '–':<8}",
         f"{report.reading.mode or '–':<10}",
         f"{moment:<23}",

@@ -128,6 +128,24 @@ def test_many_files_have_a_summary_and_a_folder_stands_for_its_files(tmp_path: P
         assert last.endswith("2 not read") is (inputs == 28)
 
 
+@pytest.mark.parametrize(
+    ("file", "options", "word"),
+    [
+        (GOOD, [], "valid"),
+        (GOOD, ["--nonce", "text:another"], "refused"),
+        (GOOD, ["--pcr", f"0={'00' * 48}"], "refused"),
+        (DEBUG, [], "refused"),
+        (DEBUG, ["--allow-debug"], "valid"),
+    ],
+)
+def test_a_row_says_valid_only_of_what_is_accepted(
+    file: str, options: list[str], word: str
+) -> None:
+    result = run("verify", *OWN, *options, file)
+    assert result.stdout.splitlines()[1].split()[0] == word
+    assert code(result) == (word == "refused")
+
+
 def test_a_summary_names_why() -> None:
     last = run("verify", *OWN, *VECTORS).stdout.splitlines()[-1]
     assert last.startswith("26 inputs: 15 accepted, 11 refused (debug 9, signature 2, shape 1")
