@@ -25,12 +25,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nitro_workflow.enclave.jobs import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
-from nitro_workflow.lab import closure
-from nitro_workflow.lab.dataset import CustomerRecords
-from nitro_workflow.lab.rehearsal import KEY_ARN, PracticeKms
-from nitro_workflow.lab.rootfs import build_rootfs
-from nitro_workflow.lab.sealing import encrypt_envelope, encrypt_message
+from enclave_image.job_protocol import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
+from enclave_image.owner.data_encryption import encrypt_envelope, encrypt_message
+from enclave_image.owner.dataset import CustomerRecords
+from enclave_image.packing import closure
+from enclave_image.packing.rehearsal import KEY_ARN, PracticeKms
+from enclave_image.packing.root_filesystem import build_rootfs
 from nitro_workflow.vsock import frames
 
 MIB = 1024 * 1024
@@ -70,7 +70,7 @@ def application(folder: Path) -> Iterator[tuple[PracticeKms, subprocess.Popen[by
 
 def job(folder: Path, data: BinaryIO, size: int, key: bytes | None) -> float:
     """Run one job and return its seconds."""
-    from nitro_workflow.enclave.jobs import Credentials, JobRequest
+    from enclave_image.job_protocol import Credentials, JobRequest
 
     request = JobRequest(
         job="00000000-0000-4000-8000-000000000000",
@@ -104,7 +104,7 @@ def sdk_alone(kms: PracticeKms, path: Path) -> float:
         meta = kms.owner_client().meta
 
         def decrypt(self, **params: Any) -> dict[str, Any]:
-            from nitro_workflow.enclave.jobs import b64
+            from enclave_image.job_protocol import b64
 
             key, _ = kms._keys[b64(params["CiphertextBlob"])]  # noqa: SLF001
             return {"Plaintext": key, "KeyId": params["KeyId"]}

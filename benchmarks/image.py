@@ -40,10 +40,10 @@ from nitro_workflow.image import (
     open_image,
     unpack_ramdisk,
 )
-from nitro_workflow.image.eif import SectionKind
-from nitro_workflow.image.extract import extract_section
-from nitro_workflow.image.metadata import BuildInfo, Identity
-from nitro_workflow.image.write import bytes_part, file_part, write_image
+from nitro_workflow.image.build.write_image import bytes_part, file_part, write_image
+from nitro_workflow.image.format.eif import SectionKind
+from nitro_workflow.image.format.metadata import BuildInfo, Identity
+from nitro_workflow.image.inspect.extract import extract_section
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.attestation import parse_document
-from nitro_workflow.host.hypervisor import Hypervisor
-from nitro_workflow.host.parents import ParentPrograms
-from nitro_workflow.host.records import CloudAddress, InstanceRecord, RoleCredentials
+from nitro_workflow.host.control.hypervisor import Hypervisor
+from nitro_workflow.host.instance.cloud_records import CloudAddress, InstanceRecord, RoleCredentials
+from nitro_workflow.host.instance.parent_instance import ParentPrograms
 from nitro_workflow.image import BootParts, build_image, measure_file
-from nitro_workflow.lab.state import default_folder
+from nitro_workflow.lab.lab_folder import default_folder
 from nitro_workflow.vsock import HostTransport
 
 LIMIT = 1.5  # seconds, with 80 MB

@@ -33,7 +33,7 @@ from nitro_workflow.policy import (
     explain,
     parse_policy,
 )
-from nitro_workflow.policy.witness import worst_case
+from nitro_workflow.policy.reach.witness import worst_case
 
 OWNER = "arn:aws:iam::111122223333:role/DataOwner"
 INSTANCE = "arn:aws:iam::444455556666:role/ParentInstance"

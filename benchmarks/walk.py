@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from nitro_workflow.cli.lab import SIZE
+from nitro_workflow.cli.workflow import SIZE
 from nitro_workflow.lab import Lab
 
 MIB = 1024 * 1024
@@ -74,7 +74,7 @@ def walk(folder: Path, size: int) -> list[Figure]:
 
 def launch_to_document(lab: Lab) -> float:
     """Return the seconds from run-enclave to the first document that a job of it shows."""
-    from nitro_workflow.lab.steps.delivery import start_job
+    from nitro_workflow.lab.steps.d1_d2_delivery import start_job
 
     host = lab.host()
     instance = lab.produced("P8", "instance_id")
@@ -89,7 +89,7 @@ def launch_to_document(lab: Lab) -> float:
 
 def enclave_memory(folder: Path, size: int) -> Figure:
     """Return the most that the enclave's processes had resident during a job of ``size`` bytes."""
-    from nitro_workflow.lab.steps.delivery import start_job
+    from nitro_workflow.lab.steps.d1_d2_delivery import start_job
 
     lab = Lab.open(folder, size=size)
     try:

@@ -16,26 +16,20 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["nitro_workflow.image", "tarfile"]):
-    from nitro_workflow.image import (
-        blobs,
-        check,
-        describe,
+    from nitro_workflow.image.container import blobs, container_image, layers, union_tree
+    from nitro_workflow.image.format import (
+        byte_source,
         eif,
-        kernel,
-        layers,
-        measure,
+        kernel_header,
         metadata,
-        oci,
-        ramdisk,
         signature_section,
-        source,
-        stream,
-        union,
     )
+    from nitro_workflow.image.inspect import check_image, describe, measure
+    from nitro_workflow.image.ramdisk import ramdisk_entries, ramdisk_stream
 
 from nitro_workflow.errors import NitroWorkflowError
-from nitro_workflow.image.cpio import pack_trailer
-from nitro_workflow.image.eif import SECTION_HEADER, EifHeader
+from nitro_workflow.image.format.eif import SECTION_HEADER, EifHeader
+from nitro_workflow.image.ramdisk.cpio import pack_trailer
 
 LIMIT = 1 << 22  # bytes that any input may unpack to here
 
@@ -43,10 +37,10 @@ LIMIT = 1 << 22  # bytes that any input may unpack to here
 def read_eif(data: bytes) -> None:
     """Open, list, measure and describe an image; the validator must not raise at all."""
     file = io.BytesIO(data)
-    report = check.check_image(file)
+    report = check_image.check_image(file)
     try:
         with eif.open_image(file) as image:
-            kernel.kernel_version(image)
+            kernel_header.kernel_version(image)
             measured = measure.measure_image(image)
             assert report.measurements in (None, measured)
             describe.describe_contents(image)
@@ -70,8 +64,10 @@ def read_sections(data: bytes) -> None:
 
 def read_ramdisk(data: bytes) -> None:
     """List a ramdisk and read every file."""
-    memory = source.MemorySource(data)
-    for entry in ramdisk.stream_entries(stream.open_stream(memory, 0, len(data), limit=LIMIT)):
+    memory = byte_source.MemorySource(data)
+    for entry in ramdisk_entries.stream_entries(
+        ramdisk_stream.open_stream(memory, 0, len(data), limit=LIMIT)
+    ):
         entry.sha256()
         assert not entry.path.startswith("/")
         assert ".." not in entry.path.split("/")
@@ -129,7 +125,7 @@ def read_layer(data: bytes) -> None:
 
 def read_layout(data: bytes) -> None:
     """Read a tar file as a container image."""
-    with tempfile_named(data) as path, oci.open_container_image(path):
+    with tempfile_named(data) as path, container_image.open_container_image(path):
         pass
 
 
@@ -159,13 +155,13 @@ def read_metadata(data: bytes) -> None:
 
 def read_paths(data: bytes) -> None:
     """Follow paths through a tree of links."""
-    tree = union.UnionTree()
-    from nitro_workflow.image.tree import file_node, symlink_node
+    tree = union_tree.UnionTree()
+    from nitro_workflow.image.ramdisk.file_tree import file_node, symlink_node
 
     for row in data.split(b"\n")[:50]:
         path, _, target = row.partition(b"=")
         with contextlib.suppress(NitroWorkflowError):
-            name = ramdisk.safe_path(path)
+            name = ramdisk_entries.safe_path(path)
             if name != ".":
                 target = target.replace(b"\0", b"")
                 node = symlink_node(b"", target) if target else file_node(b"", b"x")

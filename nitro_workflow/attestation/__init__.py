@@ -44,9 +44,9 @@ from nitro_workflow.attestation.pcrs import (
     pcr4,
     pcr8,
 )
-from nitro_workflow.attestation.report import Report, StepOutcome, VerifiedAttestation
 from nitro_workflow.attestation.roots import AWS_ROOT_FINGERPRINT, aws_root
-from nitro_workflow.attestation.steps import STEPS
+from nitro_workflow.attestation.verification_report import Report, StepOutcome, VerifiedAttestation
+from nitro_workflow.attestation.verification_steps import STEPS
 from nitro_workflow.attestation.verify import Verifier
 
 __all__ = [

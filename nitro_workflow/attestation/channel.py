@@ -50,7 +50,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from nitro_workflow.attestation.pcrs import PcrExpectation
-from nitro_workflow.attestation.report import VerifiedAttestation
+from nitro_workflow.attestation.verification_report import VerifiedAttestation
 from nitro_workflow.attestation.verify import Verifier
 from nitro_workflow.errors import VerificationError
 

@@ -13,9 +13,14 @@ from nitro_workflow.attestation.chain import Chain, Links, build_chain
 from nitro_workflow.attestation.document import AttestationDocument, time_of
 from nitro_workflow.attestation.parse import Reading, examine
 from nitro_workflow.attestation.pcrs import PcrExpectation
-from nitro_workflow.attestation.report import Report, StepOutcome, VerifiedAttestation
 from nitro_workflow.attestation.roots import aws_root, fingerprint, parse_root
-from nitro_workflow.attestation.steps import AUTHENTICITY, STEPS, Case, Expected
+from nitro_workflow.attestation.verification_report import Report, StepOutcome, VerifiedAttestation
+from nitro_workflow.attestation.verification_steps import (
+    AUTHENTICITY,
+    STEPS,
+    Case,
+    Expected,
+)
 from nitro_workflow.errors import UsageError, VerificationError
 
 __all__ = ["CACHED_CHAINS", "At", "Verifier"]

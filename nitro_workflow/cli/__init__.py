@@ -21,16 +21,16 @@ __all__ = ["main"]
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "attestation": ("attestation", "attestation", "Show, verify, explain attestation documents."),
     "cloud": ("cloud", "cloud", "Serve the local cloud; print what SDKs need to use it."),
-    "down": ("lab", "down", "Stop the lab's background processes."),
+    "down": ("workflow", "down", "Stop the lab's background processes."),
     "events": ("cloud", "events", "Show the cloud's decision records, with their reasons."),
     "image": ("image", "image", "Build, measure, check, sign and compare enclave images."),
-    "lab": ("lab", "lab", "Start JupyterLab with the first notebook open."),
+    "lab": ("workflow", "lab", "Start JupyterLab with the first notebook open."),
     "nitro-cli": ("host", "nitro_cli", "nitro-cli's commands, JSON and E-codes, on this machine."),
     "policy": ("policy", "policy", "Decide, explain, analyse and write key policies."),
-    "status": ("lab", "status", "Show the lab: steps done, processes, trust root."),
-    "step": ("lab", "step", "Run one step of the workflow."),
-    "trace": ("lab", "trace", "Show who sent what to whom."),
-    "walk": ("lab", "walk", "Run the 17 steps, from key creation to attested decryption."),
+    "status": ("workflow", "status", "Show the lab: steps done, processes, trust root."),
+    "step": ("workflow", "step", "Run one step of the workflow."),
+    "trace": ("workflow", "trace", "Show who sent what to whom."),
+    "walk": ("workflow", "walk", "Run the 17 steps, from key creation to attested decryption."),
 }
 
 

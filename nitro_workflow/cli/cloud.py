@@ -20,7 +20,7 @@ _LAB = click.option(
 
 
 def _folder(lab: Path | None) -> Path:
-    from nitro_workflow.lab.state import default_folder
+    from nitro_workflow.lab.lab_folder import default_folder
 
     return (lab or default_folder()).resolve()
 
@@ -68,8 +68,8 @@ def serve(
     It is ready when cloud/endpoint.json is in the lab's folder; GET /_nitro/health answers then.
     SIGTERM and SIGINT end it after the requests under way.
     """
+    from nitro_workflow.cloud.local.call import Settings
     from nitro_workflow.cloud.local.serve import ServeOptions, serve, tls_files
-    from nitro_workflow.cloud.local.service import Settings
 
     settings = Settings(_folder(lab), attestation_max_age_s=attestation_max_age)
     tls = tls_files(tls_certificate, tls_key, tls_ca)

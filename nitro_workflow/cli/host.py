@@ -52,7 +52,7 @@ class _NitroCli(click.Group):
             lines.append(f"For more details, please visit {HELP_PAGE}#{code}")
             lines += [f"{label}: {text}" for label, text in _advice(error) if text]
             click.echo("\n\n".join(lines), err=True)
-            from nitro_workflow.host.ecodes import status_of
+            from nitro_workflow.host.rules.ecodes import status_of
 
             ctx.exit(status_of(code))
 
@@ -67,7 +67,7 @@ def nitro_cli(ctx: click.Context, lab: Path | None) -> None:
 
 def _host(ctx: click.Context) -> SandboxHost:
     from nitro_workflow.host import SandboxHost
-    from nitro_workflow.lab.state import LabFolder, runtime_folder
+    from nitro_workflow.lab.lab_folder import LabFolder, runtime_folder
 
     return SandboxHost(runtime_folder(LabFolder.open(ctx.obj).path))
 
@@ -85,7 +85,7 @@ def _host(ctx: click.Context) -> SandboxHost:
 @click.pass_context
 def run_enclave(ctx: click.Context, /, config: Path | None, **given: Any) -> None:
     """Measure an image and run it."""
-    from nitro_workflow.host.rules import parse_memory
+    from nitro_workflow.host.rules.launch_rules import parse_memory
 
     options = _from_config(config, given) if config else given
     if not options["eif_path"] or not options["memory"]:
@@ -204,8 +204,8 @@ def sign_eif(eif_path: Path, signing_certificate: Path, private_key: str) -> Non
 @click.option("--input", "source", type=click.Path(path_type=Path))
 def pcr(signing_certificate: Path | None, source: Path | None) -> None:
     """Compute PCR8 of a certificate, or the PCR of a file's bytes."""
-    from nitro_workflow.image.measure import pcr_of
-    from nitro_workflow.image.signature_section import certificate_der
+    from nitro_workflow.image.format.signature_section import certificate_der
+    from nitro_workflow.image.inspect.measure import pcr_of
 
     _exactly_one(("--signing-certificate", signing_certificate), ("--input", source))
     if signing_certificate is not None:
@@ -219,7 +219,7 @@ def pcr(signing_certificate: Path | None, source: Path | None) -> None:
 @click.option("--error-code", required=True, metavar="Enn")
 def explain(error_code: str) -> None:
     """Say what an error code means."""
-    from nitro_workflow.host.ecodes import MEANINGS
+    from nitro_workflow.host.rules.ecodes import MEANINGS
 
     code = error_code.upper()
     if code not in MEANINGS:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nitro_workflow.image import BootParts
-    from nitro_workflow.image.signature import PemSigningKey
+    from nitro_workflow.image.build.sign_image import PemSigningKey
 
 __all__ = ["build", "sign"]
 

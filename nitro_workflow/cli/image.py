@@ -26,7 +26,7 @@ from nitro_workflow.image import (
     ramdisk_entries,
     unpack_ramdisk,
 )
-from nitro_workflow.image.extract import extract_section
+from nitro_workflow.image.inspect.extract import extract_section
 
 __all__ = ["image"]
 
@@ -225,7 +225,7 @@ def pcr(certificate: Path | None, data: Path | None) -> None:
 def _pcr_of_file(path: Path) -> str:
     import hashlib
 
-    from nitro_workflow.image.measure import extend
+    from nitro_workflow.image.inspect.measure import extend
 
     try:
         with path.open("rb") as file:

@@ -27,8 +27,8 @@ from nitro_workflow.image import (
     signing_key_from_pem,
     tree_from_folder,
 )
-from nitro_workflow.image.boot import COMMAND_LINES, host_architecture
-from nitro_workflow.image.signature import KMS_ARN
+from nitro_workflow.image.build.sign_image import KMS_ARN
+from nitro_workflow.image.format.boot_parts import COMMAND_LINES, host_architecture
 
 __all__ = [
     "Progress",

@@ -30,9 +30,9 @@ from nitro_workflow.image import (
     sign_image,
     verify_signature,
 )
-from nitro_workflow.image.boot import host_architecture
-from nitro_workflow.image.eif import ARCHITECTURES
-from nitro_workflow.image.metadata import (
+from nitro_workflow.image.format.boot_parts import host_architecture
+from nitro_workflow.image.format.eif import ARCHITECTURES
+from nitro_workflow.image.format.metadata import (
     BUILD_TOOL,
     BuildInfo,
     Identity,

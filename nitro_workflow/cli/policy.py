@@ -48,13 +48,13 @@ def _policy(path: Path | None, kind: PolicyKind, *, lenient: bool = True) -> Pol
 
 
 def _json_file(path: Path) -> Any:
-    from nitro_workflow.policy.reading import read_json
+    from nitro_workflow.policy.language.json_reading import read_json
 
     return read_json(_read(path), what=str(path))
 
 
 def _grants(path: Path | None) -> tuple[Grant, ...] | None:
-    from nitro_workflow.policy.inputs import parse_grants
+    from nitro_workflow.policy.decide.request_files import parse_grants
 
     return None if path is None else parse_grants(_read(path), where=str(path))
 
@@ -97,7 +97,7 @@ def _check(path: Path, parsed: Policy, *, key: bool, as_json: bool) -> bool:
 
 
 def _kind(text: str) -> PolicyKind:
-    from nitro_workflow.policy.document import KINDS
+    from nitro_workflow.policy.language.policy_document import KINDS
 
     return next(kind for kind in KINDS if kind == text)
 
@@ -155,8 +155,8 @@ def _show(explanation: Explanation, *, as_json: bool, met_on_aws: bool) -> None:
 
 
 def _requests(options: Mapping[str, Any]) -> list[Request]:
-    from nitro_workflow.policy.cloudtrail import requests_from_cloudtrail
-    from nitro_workflow.policy.inputs import parse_requests, with_document
+    from nitro_workflow.policy.decide.recorded_requests import requests_from_cloudtrail
+    from nitro_workflow.policy.decide.request_files import parse_requests, with_document
 
     if bool(options["request_file"]) == bool(options["cloudtrail"]):
         raise UsageError(
@@ -256,7 +256,7 @@ def who_can_decrypt(
     Exit code 0 when there is provably no path without attestation, else 1.
     """
     from nitro_workflow.policy import analyse
-    from nitro_workflow.policy.witness import KEY_ARN
+    from nitro_workflow.policy.reach.witness import KEY_ARN
 
     if bool(key_policy) == bool(key_arn):
         raise UsageError("no policy or two", expected="either KEY_POLICY or --key-arn")
@@ -289,7 +289,7 @@ def author(
 ) -> None:  # fmt: skip
     """Write a key policy that lets only the measured enclaves decrypt."""
     from nitro_workflow.policy import author as write
-    from nitro_workflow.policy.inputs import check_arns, parse_measurements
+    from nitro_workflow.policy.decide.request_files import check_arns, parse_measurements
 
     if bool(owner) == bool(base):
         raise UsageError("no start or two", expected="either --owner ARN or --policy FILE")

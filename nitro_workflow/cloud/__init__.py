@@ -13,27 +13,22 @@ runs one until it is told to stop.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nitro_workflow.cloud.connection import Connection
+    from nitro_workflow.cloud.local.call import Settings
     from nitro_workflow.cloud.local.serve import ServeOptions, serve
-    from nitro_workflow.cloud.local.service import Settings
 
 __all__ = ["Connection", "ServeOptions", "Settings", "serve"]
 
 _HOMES = {
-    "Connection": "nitro_workflow.cloud.connection",
-    "ServeOptions": "nitro_workflow.cloud.local.serve",
-    "Settings": "nitro_workflow.cloud.local.service",
-    "serve": "nitro_workflow.cloud.local.serve",
+    "Connection": "connection",
+    "ServeOptions": "local.serve",
+    "Settings": "local.call",
+    "serve": "local.serve",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: the server's libraries take 0.3 s."""
-    import importlib
-
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = lazy_names(__name__, _HOMES)  # the server's libraries take 0.3 s

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nitro_workflow.cloud.endpoint import REGION
 from nitro_workflow.errors import CloudUnavailable, UsageError
 
 __all__ = ["Connection"]
-
-REGION = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,28 +13,24 @@ What is small is imported now; the others when they are used, since an enclave's
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nitro_workflow.enclave.attested import Attester, NsmAttester, attested, attested_session
-from nitro_workflow.enclave.refusals import explain_refusal, note_refusals, unpack_refusals
+from nitro_workflow.enclave.kms_refusals import explain_refusal, note_refusals, unpack_refusals
+from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nitro_workflow.enclave.measured import MeasuredConfig, parse_config
+    from nitro_workflow.enclave.kms_over_vsock import over_vsock
     from nitro_workflow.enclave.nsm_device import NsmClient, open_nsm
-    from nitro_workflow.enclave.transport import over_vsock
 
 _HOMES = {
-    "MeasuredConfig": "measured",
     "NsmClient": "nsm_device",
     "open_nsm": "nsm_device",
-    "over_vsock": "transport",
-    "parse_config": "measured",
+    "over_vsock": "kms_over_vsock",
 }
 
 __all__ = [
     "Attester",
-    "MeasuredConfig",
     "NsmAttester",
     "NsmClient",
     "attested",
@@ -43,12 +39,8 @@ __all__ = [
     "note_refusals",
     "open_nsm",
     "over_vsock",
-    "parse_config",
     "unpack_refusals",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -20,8 +20,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from nitro_workflow.enclave.emitter import events_of
-from nitro_workflow.enclave.refusals import note_refusals
+from nitro_workflow.enclave.botocore_events import events_of
+from nitro_workflow.enclave.kms_refusals import note_refusals
 from nitro_workflow.errors import EnvelopeError, UntrustedAnswer
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def _with_document(body: Any, document: bytes, operation: str) -> bytes:
 def _open(operation: str, parsed: dict[str, Any], state: Mapping[str, Any]) -> bytes:
     """Check the answer and open its envelope."""
     from nitro_workflow import cms
-    from nitro_workflow.enclave import answers
+    from nitro_workflow.enclave import kms_answers
 
     envelope = parsed.pop("CiphertextForRecipient", None)
     if parsed.get(OPERATIONS[operation]):
@@ -246,7 +246,7 @@ def _open(operation: str, parsed: dict[str, Any], state: Mapping[str, Any]) -> b
         plaintext = cms.open_envelope(envelope, state["key"])
     except EnvelopeError as error:
         raise _untrusted(operation, error.found, error.expected) from error
-    wrong = answers.find_fault(operation, state["params"], parsed, plaintext)
+    wrong = kms_answers.find_fault(operation, state["params"], parsed, plaintext)
     if wrong:
         raise _untrusted(operation, *wrong)
     return plaintext

@@ -9,22 +9,20 @@ Imported on first use: the sandbox's bootstrap lives in this room, and its start
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nitro_workflow.host.client import SandboxHost
-    from nitro_workflow.host.sandbox import require_sandbox
+    from nitro_workflow.host.control.sandbox_host import SandboxHost
+    from nitro_workflow.host.sandbox.launcher import require_sandbox
 
 __all__ = ["SandboxHost", "require_sandbox"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "SandboxHost":
-        from nitro_workflow.host.client import SandboxHost
+_HOMES = {
+    "SandboxHost": "control.sandbox_host",
+    "require_sandbox": "sandbox.launcher",
+}
 
-        return SandboxHost
-    if name == "require_sandbox":
-        from nitro_workflow.host.sandbox import require_sandbox
-
-        return require_sandbox
-    raise AttributeError(name)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -15,9 +15,9 @@
 
 from __future__ import annotations
 
-from nitro_workflow.lab.lab import Lab
+from nitro_workflow.lab.engine.lab import Lab
+from nitro_workflow.lab.evidence.trace import TraceEvent
 from nitro_workflow.lab.parties import Party
 from nitro_workflow.lab.steps import STEPS, Step, StepResult
-from nitro_workflow.lab.trace import TraceEvent
 
 __all__ = ["STEPS", "Lab", "Party", "Step", "StepResult", "TraceEvent"]

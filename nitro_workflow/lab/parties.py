@@ -12,16 +12,17 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from nitro_workflow.cloud.isolated_session import isolated_session
 from nitro_workflow.errors import LabError, UsageError
-from nitro_workflow.lab import policies
-from nitro_workflow.lab.sessions import isolated_session
-from nitro_workflow.lab.state import read_json, write_atomically
+from nitro_workflow.lab import party_policies
+from nitro_workflow.lab.lab_folder import read_json, write_atomically
 
 if TYPE_CHECKING:
     import boto3
 
-    from nitro_workflow.lab.processes import Endpoint, Processes
-    from nitro_workflow.lab.sessions import Observe
+    from nitro_workflow.cloud.endpoint import Endpoint
+    from nitro_workflow.cloud.isolated_session import Observe
+from nitro_workflow.lab.processes.background import Processes
 
 __all__ = ["INSTANCE_PROFILE", "Parties", "Party", "bucket_name"]
 
@@ -65,14 +66,14 @@ _MAY: Final = {
 }
 
 PARTIES: Final = tuple(
-    Party(name, title, policies.ROLES[name][0], policies.role_arn(name), *_MAY[name])
+    Party(name, title, party_policies.ROLES[name][0], party_policies.role_arn(name), *_MAY[name])
     for name, title in _TITLES.items()
 )
 
 
 def bucket_name() -> str:
     """Return the name of the data owner's bucket."""
-    return f"nitro-workflow-data-{policies.DATA_ACCOUNT}"
+    return f"nitro-workflow-data-{party_policies.DATA_ACCOUNT}"
 
 
 class Parties:
@@ -94,7 +95,7 @@ class Parties:
 
     def session(self, party: str) -> boto3.Session:
         """Return the party's session; raises `UsageError` for an unknown party."""
-        if party not in policies.ROLES:
+        if party not in party_policies.ROLES:
             raise UsageError(
                 f"no party {party!r}",
                 expected=", ".join(_TITLES),
@@ -135,7 +136,7 @@ class Parties:
         if mark.exists() and mark.read_text() == digest:
             return
         for party, (trust, permissions) in _texts().items():
-            account, name = policies.ROLES[party]
+            account, name = party_policies.ROLES[party]
             iam = self.operator(account).client("iam")
             _unless(iam, "EntityAlreadyExists", "create_role", RoleName=name,
                     AssumeRolePolicyDocument=json.dumps(trust),
@@ -147,20 +148,20 @@ class Parties:
         write_atomically(mark, digest.encode())
 
     def _ensure_profile(self) -> None:
-        iam = self.operator(policies.COMPUTE_ACCOUNT).client("iam")
+        iam = self.operator(party_policies.COMPUTE_ACCOUNT).client("iam")
         exists = "EntityAlreadyExists"
         _unless(iam, exists, "create_instance_profile", InstanceProfileName=INSTANCE_PROFILE)
-        role = policies.ROLES["instance"][1]
+        role = party_policies.ROLES["instance"][1]
         _unless(iam, "LimitExceeded", "add_role_to_instance_profile",
                 InstanceProfileName=INSTANCE_PROFILE, RoleName=role)  # fmt: skip
 
     def _assume(self, party: str) -> boto3.Session:
-        account, _ = policies.ROLES[party]
+        account, _ = party_policies.ROLES[party]
         sts = self.operator(account).client("sts")
 
         def refresh() -> dict[str, str]:
             answer = sts.assume_role(
-                RoleArn=policies.role_arn(party), RoleSessionName="nitro-workflow"
+                RoleArn=party_policies.role_arn(party), RoleSessionName="nitro-workflow"
             )
             keys = answer["Credentials"]
             return {
@@ -183,10 +184,10 @@ def _texts() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Return each role's trust policy and identity policy."""
     return {
         party: (
-            policies.trust_policy(party, f"arn:aws:iam::{account}:user/{OPERATOR}"),
-            policies.identity_policy(party, bucket_name()),
+            party_policies.trust_policy(party, f"arn:aws:iam::{account}:user/{OPERATOR}"),
+            party_policies.identity_policy(party, bucket_name()),
         )
-        for party, (account, _) in policies.ROLES.items()
+        for party, (account, _) in party_policies.ROLES.items()
     }
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nitro_workflow.lab.facts import key_facts
-from nitro_workflow.lab.refusals import AttackOutcome
+from nitro_workflow.lab.attacks import AttackOutcome
+from nitro_workflow.lab.evidence.key_facts import key_facts
 from nitro_workflow.lab.steps import STEPS, StepResult
 from nitro_workflow.widgets import Cell, Check, Inspection, Row, Table
 from nitro_workflow.widgets.formats import duration, short, size
-from nitro_workflow.widgets.model import Tone
+from nitro_workflow.widgets.view_model import Tone
 
 __all__ = ["attack_card", "step_card", "step_table"]
 

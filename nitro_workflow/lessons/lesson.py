@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lab import Lab
-from nitro_workflow.lab.refusals import try_attack
+from nitro_workflow.lab.attacks import try_attack
 from nitro_workflow.lab.steps import STEPS
-from nitro_workflow.lessons import cards, views
+from nitro_workflow.lessons import cards, lesson_views
 from nitro_workflow.lessons.questions import QUESTIONS
 from nitro_workflow.widgets import Cell, Question, Row, Table, View
 from nitro_workflow.widgets.listing import Listing, difference, json_listing
@@ -107,33 +107,36 @@ class Lesson:
 
     def parties(self) -> View:
         """Show the four roles: what each may do, and what only the cloud's answer keeps it from."""
-        from nitro_workflow.lab.policies import ROLES
+        from nitro_workflow.lab.party_policies import ROLES
 
         rows = [
-            Row(role, tuple(map(Cell, (account, views.MAY[party], views.MAY_NOT[party]))))
+            Row(
+                role,
+                tuple(map(Cell, (account, lesson_views.MAY[party], lesson_views.MAY_NOT[party]))),
+            )
             for party, (account, role) in ROLES.items()
         ]
         return View(Table("Four roles in two accounts", ("account", "may", "may not"), tuple(rows)))
 
     def key_policy(self) -> Listing:
         """Show the key policy as it stands in the cloud."""
-        policy = views.key_policy(self.lab)
+        policy = lesson_views.key_policy(self.lab)
         return json_listing(policy, title="The key policy, as KMS has it now")
 
     def bucket_policy(self) -> Listing:
         """Show the bucket policy that P4 put."""
-        policy = views.evidence(self.lab, "P4")["bucket_policy"]
+        policy = lesson_views.evidence(self.lab, "P4")["bucket_policy"]
         return json_listing(policy, title="The bucket policy")
 
     def difference(self, step: str) -> Listing:
         """Show how a step changed the key policy."""
         return difference(
-            views.evidence(self.lab, step)["difference"], title=f"What {step} changed"
+            lesson_views.evidence(self.lab, step)["difference"], title=f"What {step} changed"
         )
 
     def who_can_decrypt(self) -> View:
         """Show every path to the plaintext that the key policy leaves."""
-        return View(views.who_can_decrypt(self.lab))
+        return View(lesson_views.who_can_decrypt(self.lab))
 
     def what_if(self, **pcrs: str) -> View:
         """Show the decision for the instance's Decrypt, with values to change.
@@ -141,62 +144,62 @@ class Lesson:
         ``pcrs`` are other values than the policy's, by name: ``PCR0="0" * 96``.
         """
         edits = {f"kms:RecipientAttestation:{name}": value for name, value in pcrs.items()}
-        model, answer = views.what_if(self.lab, edits)
+        model, answer = lesson_views.what_if(self.lab, edits)
         return View(model, what_if=answer)
 
     def message(self) -> View:
         """Show the header of the Encryption SDK's message."""
-        return View(views.message(self.lab))
+        return View(lesson_views.message(self.lab))
 
     def measured_configuration(self) -> Listing:
         """Show what the enclave is told to trust; it is part of the image."""
-        return json_listing(views.measured(self.lab), title="Measured configuration")
+        return json_listing(lesson_views.measured(self.lab), title="Measured configuration")
 
     def image(self) -> View:
         """Show the layout of the enclave image."""
-        return View(views.image(self.lab))
+        return View(lesson_views.image(self.lab))
 
     def origins(self) -> View:
         """Show where the files inside the image come from."""
-        return View(views.origins(self.lab))
+        return View(lesson_views.origins(self.lab))
 
     def changed_image(self) -> View:
         """Show what one flipped bit does to the PCRs."""
-        return View(views.changed_image(self.lab))
+        return View(lesson_views.changed_image(self.lab))
 
     def truncated_image(self) -> View:
         """Show how a truncated image is refused."""
-        return View(views.truncated_image(self.lab))
+        return View(lesson_views.truncated_image(self.lab))
 
     def measurements(self) -> View:
         """Show the PCRs as the developer's build and the owner's own reading give them."""
-        return View(views.measurements(self.lab))
+        return View(lesson_views.measurements(self.lab))
 
     def enclaves(self) -> Listing:
         """Show what nitro-cli's describe-enclaves says."""
-        text = json.dumps(views.enclaves(self.lab), indent=2)
+        text = json.dumps(lesson_views.enclaves(self.lab), indent=2)
         return Listing("nitro-cli describe-enclaves", text, "json")
 
     def document(self) -> View:
         """Show the enclave's attestation document with every check."""
-        return View(views.document(self.lab))
+        return View(lesson_views.document(self.lab))
 
     def chain(self) -> View:
         """Show the document's certificates, root first, at the document's own time."""
-        return View(views.chain(self.lab))
+        return View(lesson_views.chain(self.lab))
 
     def decision(self) -> View:
         """Show KMS's decision of D4 with its reason, from the cloud's own record."""
-        return View(views.decision(self.lab))
+        return View(lesson_views.decision(self.lab))
 
     def pcrs(self) -> View:
         """Show the PCRs of document, image and key policy side by side."""
-        return View(views.pcrs(self.lab))
+        return View(lesson_views.pcrs(self.lab))
 
     def trace(self) -> View:
         """Show who sent what to whom for the last job, and who could read it."""
-        return View(views.trace(self.lab))
+        return View(lesson_views.trace(self.lab))
 
     def result(self) -> View:
         """Show the opened result: aggregates, small groups suppressed."""
-        return View(views.result(self.lab))
+        return View(lesson_views.result(self.lab))

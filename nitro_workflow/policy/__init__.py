@@ -24,18 +24,23 @@
 from __future__ import annotations
 
 from nitro_workflow.policy import author
-from nitro_workflow.policy.analyse import Analysis, analyse
-from nitro_workflow.policy.cause import Cause
-from nitro_workflow.policy.conditions import Condition
-from nitro_workflow.policy.document import Policy, PolicyKind, Statement
-from nitro_workflow.policy.evaluate import Deciding, Decision, Policies, evaluate
-from nitro_workflow.policy.explain import Explanation, explain
-from nitro_workflow.policy.grammar import parse_policy, parse_policy_leniently
-from nitro_workflow.policy.grants import Grant
-from nitro_workflow.policy.notes import notes
-from nitro_workflow.policy.outcomes import Check, StatementOutcome
-from nitro_workflow.policy.principals import Principal, PrincipalKind
-from nitro_workflow.policy.request import Request, RequestContext, pcr_values
+from nitro_workflow.policy.decide.evaluate import (
+    Deciding,
+    Decision,
+    Policies,
+    evaluate,
+)
+from nitro_workflow.policy.decide.kms_grants import Grant
+from nitro_workflow.policy.decide.request import Request, RequestContext, pcr_values
+from nitro_workflow.policy.language.conditions import Condition
+from nitro_workflow.policy.language.grammar import parse_policy, parse_policy_leniently
+from nitro_workflow.policy.language.policy_document import Policy, PolicyKind, Statement
+from nitro_workflow.policy.language.principals import Principal, PrincipalKind
+from nitro_workflow.policy.reach.analysis import Analysis, analyse
+from nitro_workflow.policy.reach.oddities import notes
+from nitro_workflow.policy.reasons.cause import Cause
+from nitro_workflow.policy.reasons.explanation import Explanation, explain
+from nitro_workflow.policy.reasons.outcomes import Check, StatementOutcome
 
 __all__ = [
     "Analysis",

@@ -21,7 +21,7 @@ from nitro_workflow.vsock.frames import (
     send_json,
     write_stream,
 )
-from nitro_workflow.vsock.trace import TraceWriter
+from nitro_workflow.vsock.trace_lines import TraceWriter
 from nitro_workflow.vsock.transport import (
     HEARTBEAT_PORT,
     PARENT_CID,

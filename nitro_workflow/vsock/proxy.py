@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Final
 from nitro_workflow.errors import InputError, NitroWorkflowError
 from nitro_workflow.vsock.allowlist import Remote, check_allowed, parse_allowlist, resolve
 from nitro_workflow.vsock.relay import relay
-from nitro_workflow.vsock.tls import RecordObserver
-from nitro_workflow.vsock.trace import TraceWriter
+from nitro_workflow.vsock.tls_records import RecordObserver
+from nitro_workflow.vsock.trace_lines import TraceWriter
 from nitro_workflow.vsock.transport import open_transport
 
 if TYPE_CHECKING:

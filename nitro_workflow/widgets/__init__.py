@@ -10,7 +10,9 @@ Example::
             document  6be4…
 """
 
-from nitro_workflow.widgets.model import (
+from nitro_workflow.widgets.question import Question
+from nitro_workflow.widgets.view import View
+from nitro_workflow.widgets.view_model import (
     Cell,
     Check,
     Decision,
@@ -22,8 +24,6 @@ from nitro_workflow.widgets.model import (
     Statement,
     Table,
 )
-from nitro_workflow.widgets.question import Question
-from nitro_workflow.widgets.view import View
 
 __all__ = [
     "Cell",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from nitro_workflow.widgets.model import (
+from nitro_workflow.widgets.view_model import (
     MARKS,
     Cell,
     Check,

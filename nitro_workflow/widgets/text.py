@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nitro_workflow.widgets.model import (
+from nitro_workflow.widgets.view_model import (
     MARKS,
     Check,
     Decision,

@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.widgets.html import render_html
-from nitro_workflow.widgets.model import Decision, Model, to_json, visible
 from nitro_workflow.widgets.text import render_text
+from nitro_workflow.widgets.view_model import (
+    Decision,
+    Model,
+    to_json,
+    visible,
+)
 
 __all__ = ["View"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nitro_workflow.widgets.model import to_json, visible
+from nitro_workflow.widgets.view_model import to_json, visible
 
 STATIC = Path(__file__).parents[2] / "nitro_workflow" / "widgets" / "static"
 FLAGS = [

@@ -20,8 +20,8 @@ from botocore.config import Config
 from botocore.loaders import Loader
 
 from nitro_workflow.cloud.local.assemble import open_services
+from nitro_workflow.cloud.local.call import Settings
 from nitro_workflow.cloud.local.dispatch import Dispatcher
-from nitro_workflow.cloud.local.service import Settings
 
 SERVE = (sys.executable, "-m", "nitro_workflow.cloud.local.serve")
 LOADER = Loader()

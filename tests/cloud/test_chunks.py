@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nitro_workflow.cloud.local.chunks import ChunkDecoder, ChunkSigner
-from nitro_workflow.cloud.local.intake import Intake, IntakePlan
-from nitro_workflow.cloud.local.service import ServiceFault
-from nitro_workflow.cloud.local.sigv4 import Claim, signing_key
+from nitro_workflow.cloud.local.auth.sigv4 import Claim, signing_key
+from nitro_workflow.cloud.local.call import ServiceFault
+from nitro_workflow.cloud.local.http.chunks import ChunkDecoder, ChunkSigner
+from nitro_workflow.cloud.local.http.intake import Intake, IntakePlan
 
 # Amazon S3 API Reference, "Transferring Payload in Multiple Chunks", the worked example.
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from nitro_workflow import cloud as room
+from nitro_workflow.cloud.local.call import ANONYMOUS, Call
 from nitro_workflow.cloud.local.dispatch import Dispatcher
-from nitro_workflow.cloud.local.events import make_event, redact
+from nitro_workflow.cloud.local.gate.decision_records import make_event, redact
 from nitro_workflow.cloud.local.protocol import load_model
-from nitro_workflow.cloud.local.service import ANONYMOUS, Call
 from tests.cloud.conftest import COMPUTE, DATA, RunningCloud, allow
 
 

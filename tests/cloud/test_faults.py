@@ -22,10 +22,10 @@ import uvicorn
 from botocore.auth import S3SigV4Auth
 from botocore.credentials import Credentials
 
-from nitro_workflow.cloud.local import app, incoming, patience
-from nitro_workflow.cloud.local.app import make_app
 from nitro_workflow.cloud.local.dispatch import Dispatcher
-from nitro_workflow.cloud.local.intake import MAX_PLAIN_BYTES
+from nitro_workflow.cloud.local.http import edge, incoming, patience
+from nitro_workflow.cloud.local.http.edge import make_app
+from nitro_workflow.cloud.local.http.intake import MAX_PLAIN_BYTES
 from tests.cloud import mixed_writes
 from tests.cloud.conftest import DATA, RunningCloud
 from tests.cloud.test_sigv4 import TARGET, signed
@@ -45,7 +45,7 @@ def released(cloud: RunningCloud, before: int) -> bool:
     meet, and each keeps a connection to SQLite, which is two files. So what may leak in a test must
     be more than that.
     """
-    own = 2 * app._THREADS + 3  # and the connections of this test's clients
+    own = 2 * edge._THREADS + 3  # and the connections of this test's clients
     return until(lambda: descriptors(cloud) <= before + own)
 
 
@@ -220,7 +220,7 @@ def test_an_unwanted_body_is_answered(cloud: RunningCloud, refused: Any) -> None
 
 
 def test_a_full_disk_keeps_no_object(impatient: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.Intake, "__enter__", _into_a_full_disk)
+    monkeypatch.setattr(edge.Intake, "__enter__", _into_a_full_disk)
     monkeypatch.setattr(Dispatcher, "admits", lambda *_: True)
     head = b"PUT /b/k HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
     with socket.create_connection(("127.0.0.1", impatient)) as raw:
@@ -462,5 +462,5 @@ def test_only_the_verified_claim_says_which_service(dispatcher: Dispatcher) -> N
 
     request = signed(keys(dispatcher))
     forged = replace(request, query="X-Amz-Credential=a/20260101/us-east-1/s3/aws4_request")
-    assert app._is_plain(forged)
+    assert edge._is_plain(forged)
     assert dispatcher.handle(forged).status == 400

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nitro_workflow.cloud.local.gathering import Gathering
+from nitro_workflow.cloud.local.http.gathering import Gathering
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 

@@ -14,6 +14,7 @@ from botocore.parsers import create_parser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nitro_workflow.cloud.local.call import ServiceFault
 from nitro_workflow.cloud.local.catalogue import SERVICES
 from nitro_workflow.cloud.local.protocol import (
     RawRequest,
@@ -24,7 +25,6 @@ from nitro_workflow.cloud.local.protocol import (
     write_result,
 )
 from nitro_workflow.cloud.local.protocol.scalars import read_scalar
-from nitro_workflow.cloud.local.service import ServiceFault
 from tests.cloud.conftest import COMPUTE, DATA, RunningCloud, policy
 
 

@@ -13,11 +13,11 @@ import uvicorn
 from botocore.validate import ParamValidator
 
 from nitro_workflow.cloud.local import dispatch
-from nitro_workflow.cloud.local.app import make_app
 from nitro_workflow.cloud.local.catalogue import SERVICES
 from nitro_workflow.cloud.local.dispatch import Dispatcher
-from nitro_workflow.cloud.local.patience import PatientProtocol
-from nitro_workflow.cloud.local.protocol.messages import FileSlice
+from nitro_workflow.cloud.local.http.edge import make_app
+from nitro_workflow.cloud.local.http.patience import PatientProtocol
+from nitro_workflow.cloud.local.protocol.http_messages import FileSlice
 from tests.cloud.conftest import DATA, allow, policy
 
 TRUST = policy({"Effect": "Allow", "Principal": {"AWS": DATA}, "Action": "sts:AssumeRole"})

@@ -13,9 +13,9 @@ from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAu
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from nitro_workflow.cloud.local.auth.session_tokens import make_session
 from nitro_workflow.cloud.local.dispatch import Dispatcher
 from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse
-from nitro_workflow.cloud.local.sessions import make_session
 from tests.cloud.conftest import DATA
 
 URL = "https://127.0.0.1:4566/"

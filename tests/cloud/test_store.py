@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from nitro_workflow.cloud.local.store import Store
-from nitro_workflow.cloud.local.tls import ensure_tls
-from nitro_workflow.cloud.local.vault import Vault
+from nitro_workflow.cloud.local.http.tls_identity import ensure_tls
+from nitro_workflow.cloud.local.store.database import Store
+from nitro_workflow.cloud.local.store.vault import Vault
 from nitro_workflow.errors import CloudUnavailable
 
 TABLE = "CREATE TABLE IF NOT EXISTS t (a TEXT UNIQUE)"

@@ -388,8 +388,8 @@ def test_importing_it_imports_no_library():
     import sys
 
     code = (
-        "import sys, nitro_workflow.enclave.attested, nitro_workflow.enclave.transport,"
-        " nitro_workflow.enclave.refusals;"
+        "import sys, nitro_workflow.enclave.attested, nitro_workflow.enclave.kms_over_vsock,"
+        " nitro_workflow.enclave.kms_refusals;"
         "print([m for m in ('boto3', 'botocore', 'cryptography', 'cbor2', 'aws_encryption_sdk')"
         " if m in sys.modules])"
     )

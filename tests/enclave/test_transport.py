@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from nitro_workflow.enclave import transport
-from nitro_workflow.enclave.transport import over_vsock
+from nitro_workflow.enclave import kms_over_vsock
+from nitro_workflow.enclave.kms_over_vsock import over_vsock
 from nitro_workflow.errors import UntrustedAnswer, UsageError, VsockError
 
 HOST = "kms.us-east-1.nitro-lab.internal"
@@ -265,14 +265,14 @@ def test_a_server_without_tls_gets_no_request(authority, serve):
 
 
 def test_old_tls_is_not_spoken(authority):
-    context = transport._context(authority.pem)
+    context = kms_over_vsock._context(authority.pem)
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
 
 
 def test_only_the_given_authorities_count(authority):
-    assert len(transport._context(authority.pem).get_ca_certs()) == 1
+    assert len(kms_over_vsock._context(authority.pem).get_ca_certs()) == 1
 
 
 def test_a_request_for_another_host_is_not_sent(authority, serve):
@@ -349,7 +349,7 @@ def test_no_proxy_is_botocores_error(authority, serve):
 
 
 def test_silence_is_a_timeout(authority, serve, monkeypatch):
-    monkeypatch.setattr(transport, "READ_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(kms_over_vsock, "READ_TIMEOUT_S", 0.05)
     server = serve(authority.server_context(HOST))
     done = threading.Event()
     server.behave = lambda *_: done.wait(2) and None
@@ -360,7 +360,7 @@ def test_silence_is_a_timeout(authority, serve, monkeypatch):
 
 
 def test_an_answer_without_end_is_cut_off(authority, serve, monkeypatch):
-    monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(kms_over_vsock, "MAX_ANSWER_BYTES", 1000)
     server = serve(authority.server_context(HOST))
     server.behave = lambda handler, _: handler.answer({"Plaintext": "A" * 2000})
     client = make_client(server, authority.pem)

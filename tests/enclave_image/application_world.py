@@ -16,13 +16,13 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from enclave_image.app import Limits, Server
-from nitro_workflow.enclave.jobs import Credentials, JobRequest
-from nitro_workflow.enclave.measured import MeasuredConfig, Query
+from enclave_image.configuration import MeasuredConfig, Query
+from enclave_image.inside.job_server import Limits, Server
+from enclave_image.job_protocol import Credentials, JobRequest
+from enclave_image.owner.data_encryption import SealedData, encrypt_envelope, encrypt_message
+from enclave_image.owner.dataset import DEFAULT_THRESHOLD, QUERY, CustomerRecords
+from enclave_image.packing.rehearsal import KEY_ARN, PracticeKms
 from nitro_workflow.errors import VsockError
-from nitro_workflow.lab.dataset import DEFAULT_THRESHOLD, QUERY, CustomerRecords
-from nitro_workflow.lab.rehearsal import KEY_ARN, PracticeKms
-from nitro_workflow.lab.sealing import SealedData, encrypt_envelope, encrypt_message
 from nitro_workflow.nsm import NsmModule
 from nitro_workflow.vsock import frames
 

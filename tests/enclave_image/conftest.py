@@ -11,11 +11,11 @@ import pytest
 from application_world import CONTEXT, HOST, ModuleChannel, QuickLimits, World, make_config
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from enclave_image.app import Server
+from enclave_image.inside.job_server import Server
+from enclave_image.packing.rehearsal import PracticeKms
 from nitro_workflow.attestation import Verifier
 from nitro_workflow.attestation.issue import HypervisorPki
 from nitro_workflow.enclave.nsm_device import NsmClient
-from nitro_workflow.lab.rehearsal import PracticeKms
 
 
 @pytest.fixture(scope="session")

@@ -20,9 +20,9 @@ from application_world import (
     records,
 )
 
+from enclave_image.owner.dataset import expected_aggregates
+from enclave_image.owner.receipt import Expected, open_result
 from nitro_workflow.attestation.pcrs import exactly
-from nitro_workflow.lab.dataset import expected_aggregates
-from nitro_workflow.lab.receipt import Expected, open_result
 
 FORMS = ["encryption-sdk", "envelope"]
 CANARY = b"Zanzibar Canary"
@@ -258,7 +258,7 @@ def test_kms_out_of_reach_is_named(world):
 
 
 def test_a_kms_with_another_certificate_is_not_believed(world):
-    from nitro_workflow.lab.rehearsal import PracticeKms
+    from enclave_image.packing.rehearsal import PracticeKms
 
     sealed = world.seal(records())
     world.kms = PracticeKms(HOST, world.kms.key_of)
@@ -277,7 +277,7 @@ def test_a_replayed_request_is_answered_and_useless(world):
 
 def test_nothing_is_processed_before_it_is_authenticated(world, monkeypatch):
     """Else the time it takes tells whether changed ciphertext still decrypts to a CSV."""
-    from enclave_image.query import Aggregator
+    from enclave_image.inside.query import Aggregator
 
     fed: list[int] = []
     feed = Aggregator.feed
@@ -296,7 +296,7 @@ def test_nothing_is_processed_before_it_is_authenticated(world, monkeypatch):
 
 
 def test_an_envelope_beyond_its_cap_is_refused_unread(world):
-    from nitro_workflow.enclave.jobs import ENVELOPE_MAX_BYTES
+    from enclave_image.job_protocol import ENVELOPE_MAX_BYTES
 
     sealed = world.seal(records(), "envelope")
     error = error_of(world.run(sealed, size=ENVELOPE_MAX_BYTES + 1))[2]

@@ -184,7 +184,7 @@ def test_the_console_says_job_ids_and_codes_only(world, capfd):
 
 
 def test_an_unfit_application_says_so_to_each_job(tmp_path, world):
-    from enclave_image.app import Server
+    from enclave_image.inside.job_server import Server
 
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))

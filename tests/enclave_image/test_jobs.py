@@ -8,12 +8,12 @@ import json
 import pytest
 from application_world import CREDENTIALS, HOST, make_config
 
-from nitro_workflow.enclave import jobs
-from nitro_workflow.enclave.measured import parse_config
+from enclave_image import job_protocol
+from enclave_image.configuration import parse_config
+from enclave_image.packing.rehearsal import PracticeKms
 from nitro_workflow.errors import EnclaveError, FrameError, InputError, UntrustedAnswer
-from nitro_workflow.lab.rehearsal import PracticeKms
 
-REQUEST = jobs.JobRequest(
+REQUEST = job_protocol.JobRequest(
     job="00000000-0000-4000-8000-000000000000",
     form="envelope",
     credentials=CREDENTIALS,
@@ -24,7 +24,7 @@ REQUEST = jobs.JobRequest(
 
 
 def test_a_request_survives_the_wire():
-    assert jobs.parse_request(json.loads(json.dumps(REQUEST.to_json()))) == REQUEST
+    assert job_protocol.parse_request(json.loads(json.dumps(REQUEST.to_json()))) == REQUEST
 
 
 def test_secrets_are_not_in_a_repr():
@@ -50,33 +50,33 @@ def test_secrets_are_not_in_a_repr():
         ("encrypted_key", "A" * 9000),
         ("size", 28),
         ("size", "100"),
-        ("size", jobs.ENVELOPE_MAX_BYTES + 1),
+        ("size", job_protocol.ENVELOPE_MAX_BYTES + 1),
     ],
 )
 def test_a_bad_field_is_named_and_not_echoed(name, value):
     with pytest.raises(FrameError) as caught:
-        jobs.parse_request({**REQUEST.to_json(), name: value})
+        job_protocol.parse_request({**REQUEST.to_json(), name: value})
     assert name in caught.value.where
 
 
 def test_canonical_json_has_one_form():
-    assert jobs.canonical_json({"b": "é", "a": [1]}) == '{"a":[1],"b":"é"}'.encode()
+    assert job_protocol.canonical_json({"b": "é", "a": [1]}) == '{"a":[1],"b":"é"}'.encode()
 
 
 def test_the_receipts_digest_is_of_the_statement():
-    statement = jobs.receipt_statement(b"r", "00", {"k": "v"}, b"\x01")
+    statement = job_protocol.receipt_statement(b"r", "00", {"k": "v"}, b"\x01")
     text = (
         b'{"encryption_context":{"k":"v"},"input_sha256":"00","nonce":"01","result_sha256":"'
         + hashlib.sha256(b"r").hexdigest().encode()
         + b'"}'
     )
-    assert jobs.receipt_digest(statement) == hashlib.sha256(text).digest()
+    assert job_protocol.receipt_digest(statement) == hashlib.sha256(text).digest()
 
 
 def test_a_refusal_is_refused_and_a_failure_failed():
-    assert jobs.failure_event("D8", UntrustedAnswer("x"))["event"] == "refused"
-    assert jobs.failure_event("D8", EnclaveError("x"))["event"] == "failed"
-    assert "secret" not in str(jobs.internal_error(ValueError("secret")).to_json())
+    assert job_protocol.failure_event("D8", UntrustedAnswer("x"))["event"] == "refused"
+    assert job_protocol.failure_event("D8", EnclaveError("x"))["event"] == "failed"
+    assert "secret" not in str(job_protocol.internal_error(ValueError("secret")).to_json())
 
 
 # -- measured configuration ------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import pytest
 from application_world import CREDENTIALS, Sealed, World, records
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from enclave_image.parent import Parent, serve
+from enclave_image.parent.parent_application import Parent, serve
 from nitro_workflow.errors import VsockError
 
 
@@ -269,7 +269,7 @@ def test_the_control_socket_talks_lines(instance):
 
 
 def test_it_starts_as_a_script_in_the_instances_folder(tmp_path):
-    script = Path(__file__).parents[2] / "enclave_image" / "parent.py"
+    script = Path(__file__).parents[2] / "enclave_image" / "parent" / "parent_application.py"
     environment = {
         **os.environ,
         "NITRO_WORKFLOW_INSTANCE": str(tmp_path),

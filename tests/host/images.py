@@ -15,7 +15,7 @@ MODULES = (
     "nitro_workflow.enclave.nsm_device",
     "nitro_workflow.vsock.frames",
     "nitro_workflow.vsock.transport",
-    "nitro_workflow.vsock.trace",
+    "nitro_workflow.vsock.trace_lines",
     "nitro_workflow.vsock",
     *("ctypes", "fcntl", "hashlib", "json", "os", "resource", "select", "socket", "stat", "struct"),
     *("subprocess", "threading", "time", "traceback"),

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from nitro_workflow.cli import host as module
 from nitro_workflow.cli.host import nitro_cli
 from nitro_workflow.errors import SandboxUnavailable
-from nitro_workflow.host.ecodes import failure
+from nitro_workflow.host.rules.ecodes import failure
 
 STARTED = {
     "EnclaveName": "hello", "EnclaveID": "i-0-enc1", "ProcessID": 7, "EnclaveCID": 16,
@@ -208,7 +208,7 @@ def test_build_enclave_from_a_docker_archive(tmp_path):
     import io
     import tarfile
 
-    from nitro_workflow.host.rules import host_architecture
+    from nitro_workflow.host.rules.launch_rules import host_architecture
 
     def tar(files):
         data = io.BytesIO()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nitro_workflow.host import cloud_relay
-from nitro_workflow.host.cloud_relay import CloudRelay
+from nitro_workflow.host.instance import cloud_relay
+from nitro_workflow.host.instance.cloud_relay import CloudRelay
 
 
 class Cloud:

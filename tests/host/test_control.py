@@ -16,7 +16,7 @@ from nitro_workflow.errors import (
     UsageError,
     VerificationError,
 )
-from nitro_workflow.host.control import ControlServer, ask
+from nitro_workflow.host.control.control_line import ControlServer, ask
 
 ERRORS = {
     "host": HostError("f", expected="e", where="w", next="n", code="E26"),

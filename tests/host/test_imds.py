@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from nitro_workflow.errors import CloudUnavailable
-from nitro_workflow.host import imds, imds_server
-from nitro_workflow.host.imds import MetadataService
-from nitro_workflow.host.imds_server import MetadataServer
-from nitro_workflow.host.records import InstanceRecord, RoleCredentials
+from nitro_workflow.host.instance import imds, imds_server
+from nitro_workflow.host.instance.cloud_records import InstanceRecord, RoleCredentials
+from nitro_workflow.host.instance.imds import MetadataService
+from nitro_workflow.host.instance.imds_server import MetadataServer
 
 ROLE = "arn:aws:iam::444455556666:role/ParentInstance"
 CREDENTIALS = "/latest/meta-data/iam/security-credentials"

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from nitro_workflow.host import instance_folder
-from nitro_workflow.host.records import CloudAddress
+from nitro_workflow.host.instance import instance_folder
+from nitro_workflow.host.instance.cloud_records import CloudAddress
 
 ADDRESS = CloudAddress("https://127.0.0.1:9", "127.0.0.1", 9, "/ca.pem")
 

@@ -251,7 +251,7 @@ def test_one_hypervisor_for_a_lab(own_host):
     import sys
 
     done = subprocess.run(
-        [sys.executable, "-m", "nitro_workflow.host.hypervisor", "--lab", own_host.folder / "lab",
+        [sys.executable, "-m", "nitro_workflow.host.control.hypervisor", "--lab", own_host.folder / "lab",
          "--runtime", own_host.runtime],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.errors import HostError
-from nitro_workflow.host.control import SOCKET_NAME, ask
-from nitro_workflow.host.instance_network import InstanceNetwork, hosts_file, places
-from nitro_workflow.host.records import CloudAddress
+from nitro_workflow.host.control.control_line import SOCKET_NAME, ask
+from nitro_workflow.host.instance.cloud_records import CloudAddress
+from nitro_workflow.host.instance.instance_network import InstanceNetwork, hosts_file, places
 from nitro_workflow.vsock import recv_json, send_json
 from tests.host.conftest import INSTANCE, Host
 from tests.host.test_cloud_relay import Cloud
@@ -367,14 +367,14 @@ def test_other_listeners_than_those_asked_for_are_refused_and_closed():
 @pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.7", "::1"])
 def test_the_sandbox_listens_where_it_is_told(sandboxed, address):
     """Also at an address that this machine does not have; the hypervisor accepts from outside."""
-    from nitro_workflow.host import sandbox
+    from nitro_workflow.host.sandbox import launcher
 
-    binds, links = sandbox.system_binds()
+    binds, links = launcher.system_binds()
     code = f"import socket; s = socket.create_connection(({address!r}, 443), 3); s.sendall(b'x'); s.recv(1)"
-    it = sandbox.start(
-        sandbox.SandboxSpec(
+    it = launcher.start(
+        launcher.SandboxSpec(
             memory=1 << 20, command=("/usr/bin/python3", "-c", code), binds=binds, links=links,
-            user=sandbox.sandbox_user(0), listeners=((address, 443),),
+            user=launcher.sandbox_user(0), listeners=((address, 443),),
         )
     )  # fmt: skip
     (descriptor,) = it.next_event(5).descriptors

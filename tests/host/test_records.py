@@ -5,7 +5,7 @@ import json
 import pytest
 
 from nitro_workflow.errors import CloudUnavailable, HostError, LabError
-from nitro_workflow.host.records import InstanceRecord, LabCloud, RoleCredentials
+from nitro_workflow.host.instance.cloud_records import InstanceRecord, LabCloud, RoleCredentials
 
 
 @pytest.fixture

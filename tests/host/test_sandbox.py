@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.errors import SandboxUnavailable
-from nitro_workflow.host import sandbox, sandbox_errors
-from nitro_workflow.host.sandbox import SandboxSpec
+from nitro_workflow.host.sandbox import launcher, sandbox_errors
+from nitro_workflow.host.sandbox.launcher import SandboxSpec
 
 pytestmark = pytest.mark.sandbox
 
@@ -21,9 +21,9 @@ PROBE = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from nitro_workflow.errors import NitroWorkflowError
-from nitro_workflow.host import sandbox
+from nitro_workflow.host.sandbox import launcher
 try:
-    sandbox.require_sandbox()
+    launcher.require_sandbox()
     print(json.dumps({"works": True}))
 except NitroWorkflowError as error:
     print(json.dumps({"works": False, "type": type(error).__name__, "next": error.next}))
@@ -92,7 +92,7 @@ def test_stages_of_the_bootstrap_become_errors_with_a_place():
 def test_a_bootstrap_that_dies_is_an_error(sandboxed):
     from nitro_workflow.errors import HostError
 
-    it = sandbox.start(SandboxSpec(memory=-1, command=("/bin/true",)))
+    it = launcher.start(SandboxSpec(memory=-1, command=("/bin/true",)))
     with pytest.raises((HostError, SandboxUnavailable)):
         it.next_event(5)
     it.process.stdout.close()
@@ -104,8 +104,8 @@ def test_a_bootstrap_that_cannot_start_says_its_last_line(monkeypatch, tmp_path)
 
     broken = tmp_path / "bootstrap.py"
     broken.write_text("import no_such_module")
-    monkeypatch.setattr(sandbox, "BOOTSTRAP", broken)
-    it = sandbox.start(SandboxSpec(memory=1 << 20, command=("/bin/true",)))
+    monkeypatch.setattr(launcher, "BOOTSTRAP", broken)
+    it = launcher.start(SandboxSpec(memory=1 << 20, command=("/bin/true",)))
     with pytest.raises(HostError, match=r"status 1: ModuleNotFoundError.*no_such_module"):
         it.next_event(5)
     it.process.stdout.close()
@@ -113,14 +113,14 @@ def test_a_bootstrap_that_cannot_start_says_its_last_line(monkeypatch, tmp_path)
 
 
 def test_nothing_but_the_three_descriptors_reaches_an_instance(sandboxed):
-    binds, links = sandbox.system_binds()
+    binds, links = launcher.system_binds()
     secret = os.open("/etc/hostname", os.O_RDONLY)
     os.set_inheritable(secret, True)
     spec = SandboxSpec(
         memory=1 << 20, command=("/bin/ls", "/proc/self/fd"), binds=binds, links=links,
-        user=sandbox.sandbox_user(0), environment={"ONLY": "this"},
+        user=launcher.sandbox_user(0), environment={"ONLY": "this"},
     )  # fmt: skip
-    it = sandbox.start(spec)
+    it = launcher.start(spec)
     it.next_event(5)
     assert it.process.stdout.read().split() == [b"0", b"1", b"2", b"3"]  # 3 is the listing's
     it.process.stdout.close()
@@ -129,13 +129,13 @@ def test_nothing_but_the_three_descriptors_reaches_an_instance(sandboxed):
 
 
 def test_writes_stay_in_memory_and_have_a_limit(sandboxed, tmp_path):
-    binds, links = sandbox.system_binds()
+    binds, links = launcher.system_binds()
     script = "echo x > /new && dd if=/dev/zero of=/fill bs=1M count=9 2>&1 | tail -1"
     spec = SandboxSpec(
         memory=2 << 20, command=("/bin/sh", "-c", script), binds=binds, links=links,
-        user=sandbox.sandbox_user(0),
+        user=launcher.sandbox_user(0),
     )  # fmt: skip
-    it = sandbox.start(spec)
+    it = launcher.start(spec)
     it.next_event(5)
     text = it.process.stdout.read()
     it.process.stdout.close()

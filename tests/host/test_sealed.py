@@ -6,7 +6,7 @@ import os
 import pytest
 
 from nitro_workflow.errors import HostError
-from nitro_workflow.host.sealed import sealed_copy
+from nitro_workflow.host.sandbox.sealed_copy import sealed_copy
 
 
 def test_the_file_may_change_the_copy_does_not(tmp_path):

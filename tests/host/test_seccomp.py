@@ -7,8 +7,8 @@ import struct
 import pytest
 
 from nitro_workflow.errors import SandboxUnavailable
-from nitro_workflow.host import seccomp
-from nitro_workflow.host.syscalls import numbers
+from nitro_workflow.host.sandbox import seccomp
+from nitro_workflow.host.sandbox.syscalls import numbers
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, KILL = 0x7FFF0000, 0x80000000

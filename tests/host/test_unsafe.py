@@ -68,7 +68,7 @@ def test_what_the_program_left_ends_with_it(unsafe_host, eif):
 
 def test_the_option_has_an_unsafe_name():
     done = subprocess.run(
-        [sys.executable, "-m", "nitro_workflow.host.hypervisor", "--help"],
+        [sys.executable, "-m", "nitro_workflow.host.control.hypervisor", "--help"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "--unsafe-without-sandbox" in done.stdout

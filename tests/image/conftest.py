@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, settings
 
-from nitro_workflow.image.eif import SectionKind
-from nitro_workflow.image.metadata import BuildInfo, Identity
-from nitro_workflow.image.write import Part, bytes_part, write_image
+from nitro_workflow.image.build.write_image import Part, bytes_part, write_image
+from nitro_workflow.image.format.eif import SectionKind
+from nitro_workflow.image.format.metadata import BuildInfo, Identity
 
 # A machine with much other work must not fail a property for its time.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError, UsageError
 from nitro_workflow.image import BootParts, build_image, measure_file, open_image, ramdisk_entries
-from nitro_workflow.image.boot import is_stand_in_kernel
-from nitro_workflow.image.metadata import (
+from nitro_workflow.image.container.folder_tree import tree_from_folder
+from nitro_workflow.image.format.boot_parts import is_stand_in_kernel
+from nitro_workflow.image.format.metadata import (
     BuildInfo,
     Identity,
     kernel_identity,
     parse_custom_metadata,
     rfc3339,
 )
-from nitro_workflow.image.rootfs import tree_from_folder
 from tests.image.conftest import NOW, UNHURRIED
 
 

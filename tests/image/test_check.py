@@ -14,9 +14,14 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import BootParts, build_image, check_image, signing_key_from_pem
-from nitro_workflow.image.eif import SECTION_HEADER, SectionKind
-from nitro_workflow.image.tree import RamdiskLayout, bootstrap_nodes, customer_nodes, file_node
-from nitro_workflow.image.write import bytes_part, write_image
+from nitro_workflow.image.build.write_image import bytes_part, write_image
+from nitro_workflow.image.format.eif import SECTION_HEADER, SectionKind
+from nitro_workflow.image.ramdisk.file_tree import (
+    RamdiskLayout,
+    bootstrap_nodes,
+    customer_nodes,
+    file_node,
+)
 from tests.image.conftest import IDENTITY, NOW, UNHURRIED, key_and_certificate
 
 BOOTSTRAP = b"".join(RamdiskLayout(bootstrap_nodes(b"I", b"N")).pieces())

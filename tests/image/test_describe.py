@@ -22,7 +22,7 @@ from nitro_workflow.image import (
     signing_key_from_pem,
     verify_signature,
 )
-from nitro_workflow.image.kernel import kernel_version
+from nitro_workflow.image.format.kernel_header import kernel_version
 from tests.image.conftest import IDENTITY, NOW, key_and_certificate
 from tests.image.test_check import ARM_IMAGE, BZIMAGE
 
@@ -67,7 +67,7 @@ def test_a_signed_image(small, pairs):
 
 def test_days_of_one_digit():
     pem, _ = key_and_certificate("P-256", dt.datetime(2026, 2, 3, 4, 5, 6, tzinfo=dt.UTC))
-    from nitro_workflow.image.describe import certificate_json
+    from nitro_workflow.image.inspect.describe import certificate_json
 
     about = certificate_json(x509.load_pem_x509_certificate(pem))
     assert about["NotBefore"] == "Feb  3 04:05:06 2026 GMT"

@@ -114,7 +114,7 @@ def test_ramdisks_that_are_no_archives_and_their_number(small, tmp_path):
 
 
 def test_the_same_files_in_other_bytes(tmp_path, small):
-    from nitro_workflow.image.tree import RamdiskLayout, file_node
+    from nitro_workflow.image.ramdisk.file_tree import RamdiskLayout, file_node
 
     nodes = [file_node(b"a", b"1"), file_node(b"b", b"2")]
     one = b"".join(RamdiskLayout(nodes).pieces())

@@ -15,8 +15,14 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import open_image
-from nitro_workflow.image.eif import HEADER, SECTION_HEADER, EifHeader, SectionKind, parse_header
-from nitro_workflow.image.write import bytes_part, write_image
+from nitro_workflow.image.build.write_image import bytes_part, write_image
+from nitro_workflow.image.format.eif import (
+    HEADER,
+    SECTION_HEADER,
+    EifHeader,
+    SectionKind,
+    parse_header,
+)
 from tests.image.conftest import IDENTITY, UNHURRIED, parts_of
 
 
@@ -156,8 +162,8 @@ def test_a_closed_descriptor_and_a_pipe_are_refused():
 
 def test_the_reader_imports_the_standard_library_alone():
     code = (
-        "import sys; import nitro_workflow.image.eif, nitro_workflow.image.ramdisk,"
-        "nitro_workflow.image.unpack, nitro_workflow.image.measure;"
+        "import sys; import nitro_workflow.image.format.eif, nitro_workflow.image.ramdisk.ramdisk_entries,"
+        "nitro_workflow.image.ramdisk.unpack, nitro_workflow.image.inspect.measure;"
         "sys.exit(any(m.split('.')[0] in ('cryptography', 'cbor2', 'click', 'boto3')"
         " for m in sys.modules))"
     )

@@ -15,16 +15,15 @@ from hypothesis import strategies as st
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import (
     Measurements,
-    measure,
     measure_fd,
     measure_file,
     measure_parts,
-    worker,
 )
-from nitro_workflow.image.eif import SectionKind
-from nitro_workflow.image.measure import crc_of_header_and_body, pcr_of
-from nitro_workflow.image.worker import INLINE, Crew
-from nitro_workflow.image.write import bytes_part, write_image
+from nitro_workflow.image.build.write_image import bytes_part, write_image
+from nitro_workflow.image.format.eif import SectionKind
+from nitro_workflow.image.inspect import crew, measure
+from nitro_workflow.image.inspect.crew import INLINE, Crew
+from nitro_workflow.image.inspect.measure import crc_of_header_and_body, pcr_of
 from tests.image.conftest import UNHURRIED, parts_of
 
 # facts: PCR2 of an image with the bootstrap ramdisk only
@@ -87,7 +86,7 @@ def test_any_order_of_sections_measures_as_by_hand(tmp_path_factory, drawn, proc
     sections = [(kind, bytes([fill]) * size) for kind, fill, size in drawn]
     path = tmp_path_factory.mktemp("m") / "x.eif"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(worker, "processors", lambda: processors)
+        patched.setattr(crew, "processors", lambda: processors)
         patched.setattr(measure, "CHUNK", chunk)
         built = write_image(
             [bytes_part(kind, data) for kind, data in sections], output=path, architecture="x86_64"
@@ -103,7 +102,7 @@ def test_any_order_of_sections_measures_as_by_hand(tmp_path_factory, drawn, proc
 @pytest.mark.parametrize("slow", ["both", "customer", "app"])
 def test_a_slow_hash_reads_what_was_in_the_file(tmp_path, monkeypatch, slow, processors):
     """However late a line is, no buffer is filled again before it was hashed."""
-    monkeypatch.setattr(worker, "processors", lambda: processors)
+    monkeypatch.setattr(crew, "processors", lambda: processors)
     monkeypatch.setattr(measure, "CHUNK", 256 * 1024)
     sections = [
         (kind, bytes([fill]) * 3_000_000)
@@ -179,7 +178,7 @@ def test_a_file_that_shrinks_meanwhile_is_refused(tmp_path):
 
 @pytest.fixture(params=[1, 2, 3, 9])
 def processors(request, monkeypatch):
-    monkeypatch.setattr(worker, "processors", lambda: request.param)
+    monkeypatch.setattr(crew, "processors", lambda: request.param)
     return request.param
 
 

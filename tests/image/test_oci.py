@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError, ServiceError
-from nitro_workflow.image.command import choose_command
-from nitro_workflow.image.dockerfile import built_dockerfile
-from nitro_workflow.image.oci import open_container_image
-from nitro_workflow.image.tree import RamdiskLayout
+from nitro_workflow.image.container.container_image import open_container_image
+from nitro_workflow.image.container.dockerfile import built_dockerfile
+from nitro_workflow.image.container.entry_command import choose_command
+from nitro_workflow.image.ramdisk.file_tree import RamdiskLayout
 from tests.image.conftest import UNHURRIED
 
 
@@ -312,13 +312,13 @@ def test_hostile_layers_are_refused(tmp_path, layer):
 
 
 def test_limits_have_names(tmp_path, monkeypatch):
-    monkeypatch.setattr("nitro_workflow.image.blobs.MAX_ENTRIES", 2)
+    monkeypatch.setattr("nitro_workflow.image.container.blobs.MAX_ENTRIES", 2)
     with pytest.raises(ImageError, match="MAX_ENTRIES"):
         flat(tmp_path, tar(*(member(f"{n}") for n in range(3))))
-    monkeypatch.setattr("nitro_workflow.image.layers.MAX_UNPACKED", 10)
+    monkeypatch.setattr("nitro_workflow.image.container.layers.MAX_UNPACKED", 10)
     with pytest.raises(ImageError, match="MAX_UNPACKED"):
         flat(tmp_path, tar(member("a", b"x" * 11)))
-    monkeypatch.setattr("nitro_workflow.image.blobs.MAX_UNPACKED", 100_000)
+    monkeypatch.setattr("nitro_workflow.image.container.blobs.MAX_UNPACKED", 100_000)
     bomb = [tar(member("zeros", bytes(5_000_000)))]
     with pytest.raises(ImageError, match="MAX_UNPACKED"):
         tree_of(as_folder(tmp_path / "bomb", oci_files(bomb, gzip.compress)))

@@ -14,13 +14,19 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import open_image, ramdisk_entries, unpack_ramdisk
-from nitro_workflow.image.cpio import pack_entry, pack_trailer, padding
-from nitro_workflow.image.ramdisk import stream_entries
-from nitro_workflow.image.source import MemorySource
-from nitro_workflow.image.stream import open_stream
-from nitro_workflow.image.tree import Node, RamdiskLayout, file_node, folder_node, symlink_node
-from nitro_workflow.image.unpack import unpack_entries
-from nitro_workflow.image.write import write_image
+from nitro_workflow.image.build.write_image import write_image
+from nitro_workflow.image.format.byte_source import MemorySource
+from nitro_workflow.image.ramdisk.cpio import pack_entry, pack_trailer, padding
+from nitro_workflow.image.ramdisk.file_tree import (
+    Node,
+    RamdiskLayout,
+    file_node,
+    folder_node,
+    symlink_node,
+)
+from nitro_workflow.image.ramdisk.ramdisk_entries import stream_entries
+from nitro_workflow.image.ramdisk.ramdisk_stream import open_stream
+from nitro_workflow.image.ramdisk.unpack import unpack_entries
 from tests.image.conftest import UNHURRIED, parts_of
 
 REG, DIR, LNK = stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
@@ -230,7 +236,7 @@ def test_content_stops_at_the_limit(tmp_path):
 
 
 def test_too_many_entries_stop_at_the_limit(monkeypatch):
-    monkeypatch.setattr("nitro_workflow.image.cpio.MAX_ENTRIES", 3)
+    monkeypatch.setattr("nitro_workflow.image.ramdisk.cpio.MAX_ENTRIES", 3)
     with pytest.raises(ImageError, match="more than 3 entries"):
         listed(archive(*(entry(b"%d" % n) for n in range(4))))
 

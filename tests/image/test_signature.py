@@ -25,14 +25,14 @@ from nitro_workflow.image import (
     signing_key_from_pem,
     verify_signature,
 )
-from nitro_workflow.image.measure import pcr_of
-from nitro_workflow.image.signature import KMS_ARN
-from nitro_workflow.image.signature_section import (
+from nitro_workflow.image.build.sign_image import KMS_ARN
+from nitro_workflow.image.format.signature_section import (
     SignatureSection,
     certificate_der,
     parse_signature_section,
     pcr0_payload,
 )
+from nitro_workflow.image.inspect.measure import pcr_of
 from tests.image.conftest import CURVES, NOW, UNHURRIED, key_and_certificate
 
 

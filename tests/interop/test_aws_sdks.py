@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from nitro_workflow.attestation.issue import HypervisorPki
 from nitro_workflow.cli.cloud import cloud as cloud_command
-from nitro_workflow.cloud.local.tls import ensure_tls
+from nitro_workflow.cloud.local.http.tls_identity import ensure_tls
 from nitro_workflow.cms import open_envelope
 from tests.cloud.conftest import COMPUTE, DATA, RunningCloud, allow, policy
 from tests.interop.peers import Unbuilt

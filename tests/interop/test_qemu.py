@@ -28,9 +28,9 @@ from nitro_workflow.image import (
     open_image,
     signing_key_from_pem,
 )
-from nitro_workflow.image.boot import COMMAND_LINES
-from nitro_workflow.image.build import build_from_parts
-from nitro_workflow.image.eif import SectionKind
+from nitro_workflow.image.build.build_image import build_from_parts
+from nitro_workflow.image.format.boot_parts import COMMAND_LINES
+from nitro_workflow.image.format.eif import SectionKind
 from nitro_workflow.nsm import NsmModule, messages
 from tests.image.conftest import IDENTITY, key_and_certificate
 from tests.image.test_check import patched, sections, with_crc, written

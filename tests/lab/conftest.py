@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nitro_workflow.lab import STEPS, Lab, StepResult, rootfs
+from enclave_image.packing import root_filesystem
+from nitro_workflow.lab import STEPS, Lab, StepResult
 
 SIZE = 200_000  # bytes: some thousand customers, in four frames of the Encryption SDK
 
@@ -22,12 +23,12 @@ def one_rehearsal() -> Callable[[], AbstractContextManager[None]]:
 
     The rehearsal takes half a walk; `test_rootfs` has it done each time.
     """
-    found = functools.cache(rootfs.find_closure)
+    found = functools.cache(root_filesystem.find_closure)
 
     @contextlib.contextmanager
     def context() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(rootfs, "find_closure", lambda: found())
+            patch.setattr(root_filesystem, "find_closure", lambda: found())
             yield
 
     return context

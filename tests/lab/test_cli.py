@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from nitro_workflow.cli import cli, main
-from nitro_workflow.cli import lab as commands
-from nitro_workflow.cli.lab_show import show_step
+from nitro_workflow.cli import workflow as commands
+from nitro_workflow.cli.step_text import show_step
 from nitro_workflow.errors import LabError, UsageError
 from nitro_workflow.host import SandboxHost
 from nitro_workflow.lab import Lab

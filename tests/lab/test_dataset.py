@@ -9,8 +9,7 @@ import tracemalloc
 
 import pytest
 
-from nitro_workflow.errors import DatasetError, UsageError
-from nitro_workflow.lab.dataset import (
+from enclave_image.owner.dataset import (
     COLUMNS,
     DEFAULT_THRESHOLD,
     MIN_BYTES,
@@ -18,6 +17,7 @@ from nitro_workflow.lab.dataset import (
     expected_aggregates,
     open_records,
 )
+from nitro_workflow.errors import DatasetError, UsageError
 
 
 def read_all(seed: int, size: int) -> bytes:

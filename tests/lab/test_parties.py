@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.errors import UsageError
-from nitro_workflow.lab import Lab, policies
+from nitro_workflow.lab import Lab, party_policies
 from nitro_workflow.lab.parties import Parties
 from nitro_workflow.policy import parse_policy
 
@@ -58,7 +58,7 @@ def test_a_poisoned_environment_reaches_nothing_but_the_lab(
     session = Lab.open(lab.path).parties.session(party)
     client = session.client("sts")
     assert client.meta.endpoint_url == lab.processes.endpoint().url
-    account, role = policies.ROLES[party]
+    account, role = party_policies.ROLES[party]
     arn = client.get_caller_identity()["Arn"]
     assert arn == f"arn:aws:sts::{account}:assumed-role/{role}/nitro-workflow"
     for service in ("kms", "s3", "ec2", "iam", "cloudtrail"):
@@ -79,20 +79,23 @@ def test_other_parties_have_no_session_here(lab: Lab, party: str) -> None:
         lab.parties.session(party)
 
 
-@pytest.mark.parametrize("party", list(policies.ROLES))
+@pytest.mark.parametrize("party", list(party_policies.ROLES))
 def test_every_policy_text_is_iam(party: str) -> None:
-    account, _ = policies.ROLES[party]
-    trust = policies.trust_policy(party, f"arn:aws:iam::{account}:user/operator")
+    account, _ = party_policies.ROLES[party]
+    trust = party_policies.trust_policy(party, f"arn:aws:iam::{account}:user/operator")
     parse_policy(json.dumps(trust), kind="trust")
-    parse_policy(json.dumps(policies.identity_policy(party, "bucket")), kind="identity")
-    parse_policy(json.dumps(policies.bucket_policy("bucket")), kind="resource")
-    parse_policy(json.dumps(policies.results_key_policy()), kind="resource")
+    parse_policy(json.dumps(party_policies.identity_policy(party, "bucket")), kind="identity")
+    parse_policy(json.dumps(party_policies.bucket_policy("bucket")), kind="resource")
+    parse_policy(json.dumps(party_policies.results_key_policy()), kind="resource")
 
 
 def test_no_key_policy_gives_a_root_or_the_administrator_anything() -> None:
     from nitro_workflow.policy.author import initial_key_policy
 
-    for policy in (policies.results_key_policy(), initial_key_policy(policies.role_arn("owner"))):
+    for policy in (
+        party_policies.results_key_policy(),
+        initial_key_policy(party_policies.role_arn("owner")),
+    ):
         text = json.dumps([one for one in policy["Statement"] if one["Effect"] == "Allow"])
         assert ":root" not in text
         assert "ParentAdministrator" not in text

@@ -15,7 +15,7 @@ import pytest
 
 from nitro_workflow.errors import CloudUnavailable
 from nitro_workflow.lab import Lab
-from nitro_workflow.lab.processes import child_environment
+from nitro_workflow.lab.processes.background import child_environment
 
 
 def pid_of(lab: Lab, name: str) -> int:

@@ -10,17 +10,17 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from enclave_image.keys import RunKey
-from enclave_image.query import Summary
-from enclave_image.result import seal_result
+from enclave_image.configuration import MeasuredConfig, Query
+from enclave_image.inside.query import Summary
+from enclave_image.inside.run_key import RunKey
+from enclave_image.inside.sealed_result import seal_result
+from enclave_image.owner import receipt as receipts
+from enclave_image.owner.dataset import QUERY
+from enclave_image.packing.rehearsal import KEY_ARN
 from nitro_workflow.attestation import Verifier
 from nitro_workflow.attestation.issue import HypervisorPki
 from nitro_workflow.attestation.pcrs import exactly
-from nitro_workflow.enclave.measured import MeasuredConfig, Query
 from nitro_workflow.errors import ReceiptRefused
-from nitro_workflow.lab import receipt as receipts
-from nitro_workflow.lab.dataset import QUERY
-from nitro_workflow.lab.rehearsal import KEY_ARN
 
 NOW = datetime.now(UTC)
 PCRS = {i: bytes([i + 1]) * 48 for i in range(16)}

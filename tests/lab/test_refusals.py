@@ -6,8 +6,8 @@ import pytest
 
 from nitro_workflow.errors import UntrustedAnswer, UsageError
 from nitro_workflow.lab import Lab, StepResult
-from nitro_workflow.lab.refusals import ATTACKS, AttackOutcome, try_attack
-from nitro_workflow.lab.refusals.record import Stopped
+from nitro_workflow.lab.attacks import ATTACKS, AttackOutcome, try_attack
+from nitro_workflow.lab.attacks.attack import Stopped
 
 # name → outcome, what stopped it, code, a piece of the reason or of the cloud's explanation
 EXPECTED = {
@@ -87,7 +87,7 @@ def test_the_lab_is_as_it_was(lab: Lab, walked: dict[str, StepResult]) -> None:
 def test_an_attack_that_succeeds_is_an_error_of_the_lab(
     lab: Lab, walked: dict[str, StepResult]
 ) -> None:
-    from nitro_workflow.lab.refusals.record import refused_by_cloud
+    from nitro_workflow.lab.attacks.attack import refused_by_cloud
 
     with pytest.raises(UntrustedAnswer, match="let the attack through"):
         refused_by_cloud(lab, lambda: None, by="nobody", operation="Decrypt")

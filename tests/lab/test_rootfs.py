@@ -13,18 +13,23 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from nitro_workflow.enclave.measured import CONFIG_PATH
-from nitro_workflow.errors import ImageError, InputError
-from nitro_workflow.lab import closure
-from nitro_workflow.lab.rehearsal import PracticeKms
-from nitro_workflow.lab.rootfs import COMMAND, build_rootfs, inspect_parent, report_json
-from nitro_workflow.lab.wheels import (
+from enclave_image.configuration import CONFIG_PATH
+from enclave_image.packing import closure
+from enclave_image.packing.rehearsal import PracticeKms
+from enclave_image.packing.root_filesystem import (
+    COMMAND,
+    build_rootfs,
+    inspect_parent,
+    report_json,
+)
+from enclave_image.packing.wheels import (
     Wheels,
     application_root,
     canonical_name,
     interpreter,
     locked_versions,
 )
+from nitro_workflow.errors import ImageError, InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 MB = 1_000_000
@@ -113,14 +118,14 @@ def test_no_path_of_this_machine_is_in_compiled_code(built):
 
 def test_compiled_code_depends_on_its_source_only(built, tmp_path):
     """Not on what else was compiled before it, or in which order."""
-    from nitro_workflow.lab import rootfs
+    from enclave_image.packing import root_filesystem
 
     target, _ = built
     names = sorted(str(path.relative_to(target)) for path in target.rglob("*.py"))[::-5]
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((target / name).read_bytes())
-    rootfs._compile_share(tmp_path, [rootfs._Part(name, "") for name in names])
+    root_filesystem._compile_share(tmp_path, [root_filesystem._Part(name, "") for name in names])
     compiled = list(tmp_path.rglob("*.pyc"))
     assert len(compiled) == len(names) > 100
     for path in compiled:
@@ -134,7 +139,7 @@ def test_what_is_not_needed_is_not_there(built):
     assert not list(target.rglob("cacert.pem"))  # no authority but the measured ones
     services = [p.name for p in (target / "app/botocore/data").iterdir() if p.is_dir()]
     assert services == ["kms"]
-    assert not (target / "app/enclave_image/parent.py").exists()
+    assert not (target / "app/enclave_image/parent/parent_application.py").exists()
 
 
 def sandboxed(target: Path, code: str) -> str:
@@ -179,14 +184,16 @@ def test_a_failed_build_leaves_the_last_one(built, tmp_path, monkeypatch):
     before = contents(target)
     with pytest.raises(InputError):
         build_rootfs(target, config=b"{}")
-    monkeypatch.setattr("nitro_workflow.lab.rootfs._COMPILER", "raise SystemExit('broken')")
+    monkeypatch.setattr(
+        "enclave_image.packing.root_filesystem._COMPILER", "raise SystemExit('broken')"
+    )
     with pytest.raises(ImageError, match="broken"):
         build_rootfs(target, config=(target / CONFIG_PATH[1:]).read_bytes())
     assert contents(target) == before
 
 
 def test_an_application_that_does_not_run_is_named(tmp_path, config, monkeypatch):
-    from nitro_workflow.lab import wheels
+    from enclave_image.packing import wheels
 
     monkeypatch.setattr(closure, "module_paths", lambda: wheels.module_paths()[:-1])
     with pytest.raises(ImageError, match="does not run"):
@@ -279,5 +286,5 @@ def test_other_files_are_refused(tmp_path, version, content, name, match):
 
 def test_the_parents_files_are_shown_too():
     shown = {record.path for record in inspect_parent()}
-    assert "/enclave_image/parent.py" in shown
+    assert "/enclave_image/parent/parent_application.py" in shown
     assert "/nitro_workflow/vsock/frames.py" in shown

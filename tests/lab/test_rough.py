@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from nitro_workflow.cli import lab as commands
+from enclave_image.owner.dataset import COLUMNS
+from nitro_workflow.cli import workflow as commands
 from nitro_workflow.errors import AccessRefused, DatasetError, LabError
 from nitro_workflow.lab import STEPS, Lab
-from nitro_workflow.lab.dataset import COLUMNS
-from nitro_workflow.lab.lab import find_step
-from nitro_workflow.lab.steps.keys import policy_of
-from nitro_workflow.lab.steps.preparation import LOOK_SECONDS
+from nitro_workflow.lab.engine.lab import find_step
+from nitro_workflow.lab.steps.p1_p2_keys import policy_of
+from nitro_workflow.lab.steps.p_table import LOOK_SECONDS
 
 Lines = list[dict[str, Any]]
 

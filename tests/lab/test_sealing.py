@@ -14,11 +14,11 @@ from aws_encryption_sdk.identifiers import CommitmentPolicy
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from nitro_workflow.enclave import jobs
+from enclave_image import job_protocol
+from enclave_image.owner import data_encryption
+from enclave_image.owner.data_encryption import encrypt_envelope, encrypt_message
+from enclave_image.packing.rehearsal import KEY_ARN, PracticeKms
 from nitro_workflow.errors import UsageError
-from nitro_workflow.lab import sealing
-from nitro_workflow.lab.rehearsal import KEY_ARN, PracticeKms
-from nitro_workflow.lab.sealing import encrypt_envelope, encrypt_message
 
 CONTEXT = {"version": "1", "dataset": "customers"}
 
@@ -42,7 +42,7 @@ class Plain:
         self._kms, self.meta = kms, client.meta
 
     def decrypt(self, **params):
-        keys = {jobs.unb64(blob, ""): key for blob, (key, _) in self._kms._keys.items()}
+        keys = {job_protocol.unb64(blob, ""): key for blob, (key, _) in self._kms._keys.items()}
         return {"Plaintext": keys[params["CiphertextBlob"]], "KeyId": params["KeyId"]}
 
 
@@ -64,7 +64,7 @@ def test_the_message_is_what_was_promised(kms, client, size):
     plaintext, header = sdk.decrypt(source=out.getvalue(), keyring=keyring)
     assert plaintext == data
     assert header.encryption_context == CONTEXT
-    assert header.algorithm.name == sealing.SUITE
+    assert header.algorithm.name == data_encryption.SUITE
     assert header.frame_length == 64 * 1024
     assert len(header.encrypted_data_keys) == 1
     assert report.plaintext_bytes == size
@@ -80,7 +80,7 @@ def test_the_envelope_is_nonce_ciphertext_tag_with_the_context_as_aad():
     sealed = out.getvalue()
     aad = json.dumps(CONTEXT, sort_keys=True, separators=(",", ":")).encode()
     assert AESGCM(key).decrypt(sealed[:12], sealed[12:], aad) == b"data" * 50_000
-    assert len(sealed) == 200_000 + jobs.ENVELOPE_OVERHEAD == report.ciphertext_bytes
+    assert len(sealed) == 200_000 + job_protocol.ENVELOPE_OVERHEAD == report.ciphertext_bytes
     assert used == bytes(32)
     with pytest.raises(InvalidTag):
         AESGCM(key).decrypt(sealed[:12], sealed[12:], aad.replace(b'"1"', b'"2"'))
@@ -94,7 +94,7 @@ def test_a_data_key_serves_once():
 
 
 def test_the_envelope_has_a_largest_size(monkeypatch):
-    monkeypatch.setattr(sealing, "ENVELOPE_MAX_BYTES", 100)
+    monkeypatch.setattr(data_encryption, "ENVELOPE_MAX_BYTES", 100)
     with pytest.raises(UsageError):
         encrypt_envelope(
             io.BytesIO(bytes(73)),
@@ -107,7 +107,7 @@ def test_the_envelope_has_a_largest_size(monkeypatch):
 @pytest.mark.parametrize("context", [{}, {"a": ""}, {"": "a"}, {"a": 1}, {"aws-crypto-x": "1"}])
 def test_a_context_that_says_nothing_is_refused(context):
     with pytest.raises(UsageError):
-        sealing.require_context(context)
+        data_encryption.require_context(context)
 
 
 def test_a_report_holds_digests_and_lengths_only():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.errors import LabError
-from nitro_workflow.lab.state import (
+from nitro_workflow.lab.lab_folder import (
     AF_UNIX_LIMIT,
     LabFolder,
     default_folder,
@@ -128,7 +128,7 @@ def test_a_link_in_place_of_the_private_folder_is_not_followed(
 def test_the_lock_names_its_holder_in_another_process(tmp_path: Path) -> None:
     folder = LabFolder.open(tmp_path)
     hold = (
-        "import sys, time; from nitro_workflow.lab.state import LabFolder\n"
+        "import sys, time; from nitro_workflow.lab.lab_folder import LabFolder\n"
         "with LabFolder.open(sys.argv[1]).lock('step P6'):\n"
         "    print('held', flush=True); time.sleep(60)"
     )

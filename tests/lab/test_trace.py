@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from types import SimpleNamespace
 
-from nitro_workflow.lab import trace
+from nitro_workflow.lab.evidence import trace
 
 LINE = json.dumps({"what": "an event"}) + "\n"
 

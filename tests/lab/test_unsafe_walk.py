@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 from click.testing import CliRunner
 
-from nitro_workflow.cli import lab as commands
+from nitro_workflow.cli import workflow as commands
 from nitro_workflow.lab import STEPS, Lab
 
 

@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner
 
+from enclave_image.owner.dataset import expected_aggregates
 from nitro_workflow.attestation import Verifier, parse_document, pcr3, pcr4
-from nitro_workflow.cli import lab as commands
+from nitro_workflow.cli import workflow as commands
 from nitro_workflow.errors import LabError, UsageError
 from nitro_workflow.host import SandboxHost
 from nitro_workflow.image import measure_file
-from nitro_workflow.lab import STEPS, Lab, StepResult, policies
-from nitro_workflow.lab.dataset import expected_aggregates
-from nitro_workflow.lab.jobs import parent_of
-from nitro_workflow.lab.steps.delivery import FORMS, jobs_of
-from nitro_workflow.lab.steps.keys import policy_of
-from nitro_workflow.lab.trace import collect
+from nitro_workflow.lab import STEPS, Lab, StepResult, party_policies
+from nitro_workflow.lab.evidence.enclave_job import parent_of
+from nitro_workflow.lab.evidence.trace import collect
+from nitro_workflow.lab.steps.d1_d2_delivery import FORMS, jobs_of
+from nitro_workflow.lab.steps.p1_p2_keys import policy_of
 
 Walked = dict[str, StepResult]
 
@@ -35,7 +35,7 @@ def test_each_step_shows_the_evidence_and_products_that_the_table_names(
     walked: Walked, step: object
 ) -> None:
     from nitro_workflow.lab import Step
-    from nitro_workflow.lab.facts import key_facts
+    from nitro_workflow.lab.evidence.key_facts import key_facts
 
     assert isinstance(step, Step)
     result = walked[step.number]
@@ -56,8 +56,8 @@ def test_p1_the_key_policy_has_no_root_and_no_star(lab: Lab, walked: Walked) -> 
     policy = policy_of(kms, walked["P1"].produced["key_arn"])
     allows = [one for one in policy["Statement"] if one["Effect"] == "Allow"]
     assert {one["Principal"]["AWS"] for one in allows} == {
-        policies.role_arn("owner"),
-        policies.role_arn("instance"),
+        party_policies.role_arn("owner"),
+        party_policies.role_arn("instance"),
     }
     assert "kms:*" not in json.dumps(allows)
 
@@ -92,13 +92,15 @@ def test_p7_the_policy_names_these_pcrs_and_denies_all_others(lab: Lab, walked: 
     allowed = statements["DecryptInsideTheEnclave"]["Condition"]["StringEqualsIgnoreCase"]
     for index, value in walked["P6"].produced["pcrs"].items():
         assert allowed[f"kms:RecipientAttestation:PCR{index}"] == value
-    assert allowed["kms:RecipientAttestation:PCR3"] == pcr3(policies.role_arn("instance")).hex()
+    assert (
+        allowed["kms:RecipientAttestation:PCR3"] == pcr3(party_policies.role_arn("instance")).hex()
+    )
     assert statements["NoDecryptOutside"]["Effect"] == "Deny"
 
 
 def test_p8_pcr3_and_pcr4_come_from_the_instance_record(lab: Lab, walked: Walked) -> None:
     document = parse_document(lab.document())
-    assert document.pcrs[3] == pcr3(policies.role_arn("instance"))
+    assert document.pcrs[3] == pcr3(party_policies.role_arn("instance"))
     assert document.pcrs[4] == pcr4(walked["P8"].produced["instance_id"])
     assert not document.is_debug
 
@@ -155,7 +157,7 @@ def test_d9_the_answer_is_right_and_small_groups_are_suppressed(lab: Lab, walked
 
 
 def test_no_content_and_no_key_lies_in_records_logs_or_traces(lab: Lab, walked: Walked) -> None:
-    from nitro_workflow.lab.dataset import CustomerRecords
+    from enclave_image.owner.dataset import CustomerRecords
 
     canary = CustomerRecords(seed=lab.seed, size=lab.size).readlines()[2].strip()
     digests = walked["P2"].evidence["plaintext_sha256"]

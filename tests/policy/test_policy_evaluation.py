@@ -29,7 +29,7 @@ from policy_help import (
 
 from nitro_workflow.errors import PolicyError
 from nitro_workflow.policy import Grant, Policies, Principal, Request, RequestContext, evaluate
-from nitro_workflow.policy.principals import PrincipalKind
+from nitro_workflow.policy.language.principals import PrincipalKind
 
 YES, IMPLICIT, EXPLICIT = "allowed", "implicitDeny", "explicitDeny"
 ALL = policy(allow())

@@ -13,8 +13,12 @@ from policy_help import ACCOUNT, KEY, OTHER, ROLE, SESSION
 from nitro_workflow.attestation import parse_document
 from nitro_workflow.errors import DocumentError, PolicyError
 from nitro_workflow.policy import RequestContext, pcr_values
-from nitro_workflow.policy.cloudtrail import requests_from_cloudtrail
-from nitro_workflow.policy.inputs import parse_grants, parse_measurements, parse_requests
+from nitro_workflow.policy.decide.recorded_requests import requests_from_cloudtrail
+from nitro_workflow.policy.decide.request_files import (
+    parse_grants,
+    parse_measurements,
+    parse_requests,
+)
 
 PCR0 = bytes(range(48))
 RECORD = {

@@ -25,8 +25,8 @@ from policy_help import (
 
 from nitro_workflow.errors import PolicyError
 from nitro_workflow.policy import Policies, parse_policy
-from nitro_workflow.policy.targets import ActionElement
-from nitro_workflow.policy.wildcard import Glob, mark, mark_arn
+from nitro_workflow.policy.language.targets import ActionElement
+from nitro_workflow.policy.language.wildcard import Glob, mark, mark_arn
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from __future__ import annotations
 import pytest
 from policy_help import allow, ask, policy
 
-from nitro_workflow.policy.conditions import Condition, parse_operator
-from nitro_workflow.policy.operators import BASE_OPERATORS, parse_date, parse_number
+from nitro_workflow.policy.language.conditions import Condition, parse_operator
+from nitro_workflow.policy.language.operators import BASE_OPERATORS, parse_date, parse_number
 
 ARN = "arn:aws:sns:us-east-1:111122223333:topic"
 YES, NO = True, False

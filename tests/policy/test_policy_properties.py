@@ -28,8 +28,8 @@ from nitro_workflow.policy import (
     explain,
     parse_policy,
 )
-from nitro_workflow.policy.operators import BASE_OPERATORS
-from nitro_workflow.policy.witness import worst_case
+from nitro_workflow.policy.language.operators import BASE_OPERATORS
+from nitro_workflow.policy.reach.witness import worst_case
 
 EXAMPLES = int(os.environ.get("POLICY_EXAMPLES", "60"))
 common = settings(

@@ -9,7 +9,12 @@ from policy_help import USER, allow, ask, policy
 
 from nitro_workflow.errors import PolicyError
 from nitro_workflow.policy import Policies, parse_policy, parse_policy_leniently
-from nitro_workflow.policy.reading import MAX_DEPTH, MAX_TEXT, locate, read_json
+from nitro_workflow.policy.language.json_reading import (
+    MAX_DEPTH,
+    MAX_TEXT,
+    locate,
+    read_json,
+)
 
 GOOD = {"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nitro_workflow.vsock.tls import RecordObserver, server_name
+from nitro_workflow.vsock.tls_records import RecordObserver, server_name
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from nitro_workflow.attestation import STEPS, Verifier
 from nitro_workflow.attestation.parse import parse_document
 from nitro_workflow.widgets import View
-from nitro_workflow.widgets.attestation import chain_table, document_inspection
+from nitro_workflow.widgets.document_view import chain_table, document_inspection
 
 EXAMPLES = ("8e5652f3b009e620", "8df530572d54b373", "5f42eb915e451a2f", "e388022c9162cf21")
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from nitro_workflow.errors import EncodingError
-from nitro_workflow.widgets.message import message_inspection
+from nitro_workflow.widgets.message_view import message_inspection
 
 CONTEXT = {"dataset": "customers", "version": "1"}
 

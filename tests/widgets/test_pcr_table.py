@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nitro_workflow.widgets.pcrs import ZERO, pcr_table
+from nitro_workflow.widgets.pcr_view import ZERO, pcr_table
 
 A, B = "ab" * 48, "ab" * 10 + "cd" * 38
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nitro_workflow.lab.trace import TraceEvent
+from nitro_workflow.lab.evidence.trace import TraceEvent
 from nitro_workflow.widgets import View
-from nitro_workflow.widgets.trace import trace_lanes
+from nitro_workflow.widgets.trace_view import trace_lanes
 
 
 def _event(step, source, target, what="TLS records", length=10, seen=(), told_by=""):

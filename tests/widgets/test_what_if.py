@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from nitro_workflow.lab.policies import role_arn
-from nitro_workflow.lessons import views
+from nitro_workflow.lab.party_policies import role_arn
+from nitro_workflow.lessons import lesson_views
 from nitro_workflow.policy import author
 
 PCRS = {f"PCR{index}": f"{index + 1}" * 96 for index in range(4)}
@@ -21,8 +21,8 @@ def lab(monkeypatch):
     written = author.attestation_policy(start, role_arn("instance"), [PCRS])
     known = {"P7": {"pcrs": PCRS}, "P3": {"encryption_context": {"dataset": "customers"}}}
     allow = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
-    monkeypatch.setattr(views, "key_policy", lambda _: written)
-    monkeypatch.setattr(views, "evidence", lambda _, step: known[step])
+    monkeypatch.setattr(lesson_views, "key_policy", lambda _: written)
+    monkeypatch.setattr(lesson_views, "evidence", lambda _, step: known[step])
     return SimpleNamespace(
         identity_policies=lambda _: [{"Version": "2012-10-17", "Statement": [allow]}],
         produced=lambda *_: KEY,
@@ -40,7 +40,7 @@ def lab(monkeypatch):
     ],
 )
 def test_the_form_decides(lab, edits, verdict):
-    model, _ = views.what_if(lab, edits)
+    model, _ = lesson_views.what_if(lab, edits)
     assert model.verdict == verdict
     shown = dict(model.editable)
     assert len(shown) == 5
@@ -49,5 +49,5 @@ def test_the_form_decides(lab, edits, verdict):
 
 def test_without_any_value_there_was_no_document(lab):
     nothing = {f"{PREFIX}{name}": "" for name in ("ImageSha384", *PCRS)}
-    model, _ = views.what_if(lab, nothing)
+    model, _ = lesson_views.what_if(lab, nothing)
     assert "carried no attestation document" in model.reason

@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.events import EventQuery, find_events
-from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
+from nitro_workflow.cloud.local.call import (
+    Call,
+    Handler,
+    ServiceFault,
+    Services,
+)
+from nitro_workflow.cloud.local.gate.decision_records import EventQuery, find_events
 
 __all__ = ["OPERATIONS", "SCHEMA"]
 

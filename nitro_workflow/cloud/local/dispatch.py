@@ -18,9 +18,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.authenticate import Authenticated, authenticate, fault_of
+from nitro_workflow.cloud.local.auth.authenticate import Authenticated, authenticate, fault_of
+from nitro_workflow.cloud.local.auth.sigv4 import Claim, SignatureFault, read_claim
+from nitro_workflow.cloud.local.call import (
+    BodyFile,
+    Call,
+    Handler,
+    ServiceFault,
+    Services,
+)
 from nitro_workflow.cloud.local.catalogue import SERVICES, Service, guess_service
-from nitro_workflow.cloud.local.events import make_event
+from nitro_workflow.cloud.local.gate.decision_records import make_event
 from nitro_workflow.cloud.local.protocol import (
     RawRequest,
     RawResponse,
@@ -30,8 +38,6 @@ from nitro_workflow.cloud.local.protocol import (
     write_fault,
     write_result,
 )
-from nitro_workflow.cloud.local.service import BodyFile, Call, Handler, ServiceFault, Services
-from nitro_workflow.cloud.local.sigv4 import Claim, SignatureFault, read_claim
 
 __all__ = ["Dispatcher", "Opened"]
 
@@ -78,7 +84,7 @@ class Dispatcher:
 
     def admits(self, opened: Opened, request: RawRequest) -> bool:
         """Whether a streamed body is worth taking; where not, `finish` without it says why."""
-        from nitro_workflow.cloud.local.s3.data import admits
+        from nitro_workflow.cloud.local.s3.object_files import admits
 
         call = self._call(opened, request, None)
         try:

@@ -13,7 +13,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
+from nitro_workflow.cloud.local.call import (
+    Call,
+    Handler,
+    ServiceFault,
+    Services,
+)
 
 __all__ = ["OPERATIONS", "SCHEMA"]
 

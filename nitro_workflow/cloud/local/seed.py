@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from nitro_workflow.cloud.local.principals import new_id
-from nitro_workflow.cloud.local.service import Services
-from nitro_workflow.cloud.local.sessions import new_secret
+from nitro_workflow.cloud.local.auth.identities import new_id
+from nitro_workflow.cloud.local.auth.session_tokens import new_secret
+from nitro_workflow.cloud.local.call import Services
 from nitro_workflow.errors import InputError, UsageError
 
 __all__ = ["ACCOUNTS", "SERVICE", "draw_keys", "read_keys", "seed", "write_private"]

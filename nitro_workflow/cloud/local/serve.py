@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nitro_workflow.cloud.local.app import make_app
 from nitro_workflow.cloud.local.assemble import CREDENTIALS, open_services
+from nitro_workflow.cloud.local.call import MAX_AGE_S, Services, Settings
 from nitro_workflow.cloud.local.dispatch import Dispatcher
-from nitro_workflow.cloud.local.jsonlog import access_log, log_warnings
+from nitro_workflow.cloud.local.http.access_log import access_log, log_warnings
+from nitro_workflow.cloud.local.http.edge import make_app
+from nitro_workflow.cloud.local.http.tls_identity import TlsFiles, ensure_tls
 from nitro_workflow.cloud.local.seed import read_keys
-from nitro_workflow.cloud.local.service import MAX_AGE_S, Services, Settings
-from nitro_workflow.cloud.local.tls import TlsFiles, ensure_tls
 from nitro_workflow.errors import CertificateError, CloudUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: socket.socket) -> None:
     import uvicorn
 
-    from nitro_workflow.cloud.local.patience import PatientProtocol
+    from nitro_workflow.cloud.local.http.patience import PatientProtocol
 
     _keep_memory_private()
     log_warnings()

@@ -9,9 +9,9 @@ CLI, notebooks, README and tests read it::
 
 from __future__ import annotations
 
-from nitro_workflow.lab.steps.decryption import DECRYPTION
-from nitro_workflow.lab.steps.preparation import PREPARATION
-from nitro_workflow.lab.steps.record import Outcome, Step, StepResult
+from nitro_workflow.lab.steps.d3_d9_decryption import DECRYPTION
+from nitro_workflow.lab.steps.p_table import PREPARATION
+from nitro_workflow.lab.steps.step import Outcome, Step, StepResult
 
 __all__ = ["STEPS", "Outcome", "Step", "StepResult"]
 

@@ -14,8 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from nitro_workflow import cms
-from nitro_workflow.cloud.local.kms import material, names
-from nitro_workflow.cloud.local.service import Call, Caller
+from nitro_workflow.cloud.local.call import Call, Caller
+from nitro_workflow.cloud.local.kms import key_names, material
 from tests.cloud.kms.conftest import DATA
 
 
@@ -39,7 +39,7 @@ def stored_material(world: Any, key: str) -> bytes:
     """The key's material in clear, as only the vault gives it."""
     caller = Caller(DATA, "arn", "role", "id")
     call = Call("kms", "Decrypt", {}, caller, "id", world.now(), "127.0.0.1")
-    found = names.find_by_id(world.services, call, key.rpartition("/")[2])
+    found = key_names.find_by_id(world.services, call, key.rpartition("/")[2])
     return material.current(world.services, call, found).secret
 
 

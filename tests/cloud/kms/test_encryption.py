@@ -246,7 +246,7 @@ def test_the_document_is_looked_at_before_the_key_and_the_key_before_the_ciphert
 
 
 def test_a_document_without_a_usable_public_key_is_refused(world, owner, key, refused, enclave):
-    from nitro_workflow.cloud.local.service import Settings
+    from nitro_workflow.cloud.local.call import Settings
 
     assert Settings(world.folder).attestation_max_age_s == 300
     blob = owner.encrypt(KeyId=key, Plaintext=b"secret")["CiphertextBlob"]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nitro_workflow.cloud.local.auth.identities import SCHEMA
+from nitro_workflow.cloud.local.call import Handler
+from nitro_workflow.cloud.local.iam.access_keys import OPERATIONS as _KEYS
 from nitro_workflow.cloud.local.iam.entities import OPERATIONS as _ENTITIES
-from nitro_workflow.cloud.local.iam.keys import OPERATIONS as _KEYS
-from nitro_workflow.cloud.local.iam.managed import OPERATIONS as _MANAGED
-from nitro_workflow.cloud.local.iam.policies import OPERATIONS as _POLICIES
+from nitro_workflow.cloud.local.iam.inline_policies import OPERATIONS as _POLICIES
+from nitro_workflow.cloud.local.iam.managed_policies import OPERATIONS as _MANAGED
 from nitro_workflow.cloud.local.iam.profiles import OPERATIONS as _PROFILES
-from nitro_workflow.cloud.local.principals import SCHEMA
-from nitro_workflow.cloud.local.service import Handler
 
 __all__ = ["OPERATIONS", "SCHEMA"]
 

@@ -7,7 +7,14 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from nitro_workflow.cloud.local.iam.common import (
+from nitro_workflow.cloud.local.auth.identities import new_id
+from nitro_workflow.cloud.local.call import (
+    Call,
+    Handler,
+    ServiceFault,
+    Services,
+)
+from nitro_workflow.cloud.local.iam.iam_common import (
     allow,
     arn_of,
     check_document,
@@ -16,8 +23,6 @@ from nitro_workflow.cloud.local.iam.common import (
     role_shape,
     user_shape,
 )
-from nitro_workflow.cloud.local.principals import new_id
-from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
 
 __all__ = ["OPERATIONS"]
 

@@ -7,9 +7,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.iam.common import allow, arn_of, no_such, page, role_shape
-from nitro_workflow.cloud.local.principals import new_id
-from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
+from nitro_workflow.cloud.local.auth.identities import new_id
+from nitro_workflow.cloud.local.call import (
+    Call,
+    Handler,
+    ServiceFault,
+    Services,
+)
+from nitro_workflow.cloud.local.iam.iam_common import (
+    allow,
+    arn_of,
+    no_such,
+    page,
+    role_shape,
+)
 
 __all__ = ["OPERATIONS"]
 

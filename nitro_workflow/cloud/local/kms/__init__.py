@@ -30,19 +30,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nitro_workflow.cloud.local.call import Handler
 from nitro_workflow.cloud.local.kms import (
     aliases,
     asymmetric,
     datakeys,
     encryption,
     grants,
+    key_policies,
+    key_tags,
     keys,
-    policies,
     rotation,
-    tags,
 )
-from nitro_workflow.cloud.local.kms.records import SCHEMA
-from nitro_workflow.cloud.local.service import Handler
+from nitro_workflow.cloud.local.kms.key_records import SCHEMA
 
 __all__ = ["OPERATIONS", "SCHEMA"]
 
@@ -65,25 +65,25 @@ OPERATIONS: Mapping[str, Handler] = {
     "GenerateDataKeyPairWithoutPlaintext": datakeys.generate_data_key_pair_without_plaintext,
     "GenerateDataKeyWithoutPlaintext": datakeys.generate_data_key_without_plaintext,
     "GenerateRandom": datakeys.generate_random,
-    "GetKeyPolicy": policies.get_key_policy,
+    "GetKeyPolicy": key_policies.get_key_policy,
     "GetKeyRotationStatus": rotation.get_key_rotation_status,
     "GetPublicKey": asymmetric.get_public_key,
     "ListAliases": aliases.list_aliases,
     "ListGrants": grants.list_grants,
-    "ListKeyPolicies": policies.list_key_policies,
+    "ListKeyPolicies": key_policies.list_key_policies,
     "ListKeyRotations": rotation.list_key_rotations,
     "ListKeys": keys.list_keys,
-    "ListResourceTags": tags.list_resource_tags,
+    "ListResourceTags": key_tags.list_resource_tags,
     "ListRetirableGrants": grants.list_retirable_grants,
-    "PutKeyPolicy": policies.put_key_policy,
+    "PutKeyPolicy": key_policies.put_key_policy,
     "ReEncrypt": encryption.re_encrypt,
     "RetireGrant": grants.retire_grant,
     "RevokeGrant": grants.revoke_grant,
     "RotateKeyOnDemand": rotation.rotate_key_on_demand,
     "ScheduleKeyDeletion": keys.schedule_key_deletion,
     "Sign": asymmetric.sign,
-    "TagResource": tags.tag_resource,
-    "UntagResource": tags.untag_resource,
+    "TagResource": key_tags.tag_resource,
+    "UntagResource": key_tags.untag_resource,
     "UpdateAlias": aliases.update_alias,
     "UpdateKeyDescription": keys.update_key_description,
     "Verify": asymmetric.verify,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.kms import grant_rules, names
-from nitro_workflow.cloud.local.kms.records import Key, key_conditions
-from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.kms import grant_rules, key_names
+from nitro_workflow.cloud.local.kms.key_records import Key, key_conditions
 
 if TYPE_CHECKING:
     from nitro_workflow.attestation import VerifiedAttestation
@@ -95,7 +95,7 @@ def manage(
     while_pending: bool = False,
 ) -> Key:
     """Find and authorize the key of a management operation; `while_pending` deletion or not."""
-    key = names.find_key(services, call, call.params["KeyId"])
+    key = key_names.find_key(services, call, call.params["KeyId"])
     authorize(services, call, key, conditions=conditions)
     if not while_pending:
         require_not_pending(key)
@@ -111,7 +111,7 @@ def use(
     attestation: VerifiedAttestation | None = None,
 ) -> Key:
     """Find and authorize the key of a cryptographic operation, and require that it can do it."""
-    named = names.find(services, call, call.params["KeyId"])
+    named = key_names.find(services, call, call.params["KeyId"])
     authorize(
         services,
         call,

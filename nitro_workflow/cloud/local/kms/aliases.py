@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nitro_workflow.cloud.local.kms import access, names, paging
-from nitro_workflow.cloud.local.kms.records import Key, moment
-from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.kms import access, key_names, paging
+from nitro_workflow.cloud.local.kms.key_records import Key, moment
 
 Answer = Mapping[str, Any]
 _NAME = re.compile(r"alias/[a-zA-Z0-9/_-]+")
@@ -17,7 +17,7 @@ _NAME = re.compile(r"alias/[a-zA-Z0-9/_-]+")
 def create_alias(services: Services, call: Call) -> Answer:
     """Give a key of the caller's account a name."""
     name, key = _name(call), _target(services, call)
-    arn = names.alias_arn(services, call.caller.account, name)
+    arn = key_names.alias_arn(services, call.caller.account, name)
     _authorize(services, call, arn, key)
     access.require_not_pending(key)
     now = call.now.timestamp()
@@ -34,8 +34,8 @@ def create_alias(services: Services, call: Call) -> Answer:
 def update_alias(services: Services, call: Call) -> Answer:
     """Give an alias to another key of the same kind."""
     name, key = _name(call), _target(services, call)
-    old = names.find(services, call, name).key
-    _authorize(services, call, names.alias_arn(services, call.caller.account, name), old, key)
+    old = key_names.find(services, call, name).key
+    _authorize(services, call, key_names.alias_arn(services, call.caller.account, name), old, key)
     access.require_not_pending(key)
     if (old.key_spec.is_symmetric, old.usage) != (key.key_spec.is_symmetric, key.usage):
         raise ServiceFault(
@@ -54,8 +54,8 @@ def update_alias(services: Services, call: Call) -> Answer:
 def delete_alias(services: Services, call: Call) -> Answer:
     """Take a name away; the key stays."""
     name = _name(call)
-    key = names.find(services, call, name).key
-    _authorize(services, call, names.alias_arn(services, call.caller.account, name), key)
+    key = key_names.find(services, call, name).key
+    _authorize(services, call, key_names.alias_arn(services, call.caller.account, name), key)
     with services.store.transaction() as db:
         db.execute(
             "DELETE FROM kms_aliases WHERE account = ? AND name = ?", (call.caller.account, name)
@@ -68,7 +68,7 @@ def list_aliases(services: Services, call: Call) -> Answer:
     access.authorize_account(services, call)
     page = paging.Page.of(call, default=50)
     wanted = call.params.get("KeyId")
-    key = names.find_key(services, call, wanted) if wanted else None
+    key = key_names.find_key(services, call, wanted) if wanted else None
     rows = services.store.read().execute(
         "SELECT * FROM kms_aliases WHERE account = ? AND name > ? AND (? = '' OR key_id = ?)"
         " ORDER BY name LIMIT ?",
@@ -85,7 +85,7 @@ def list_aliases(services: Services, call: Call) -> Answer:
 def _entry(services: Services, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "AliasName": row["name"],
-        "AliasArn": names.alias_arn(services, row["account"], row["name"]),
+        "AliasArn": key_names.alias_arn(services, row["account"], row["name"]),
         "TargetKeyId": row["key_id"],
         "CreationDate": moment(row["created"]),
         "LastUpdatedDate": moment(row["updated"]),
@@ -114,4 +114,4 @@ def _name(call: Call) -> str:
 
 def _target(services: Services, call: Call) -> Key:
     target = call.params["TargetKeyId"]
-    return names.find_key(services, call, target, bad_arn="NotFoundException")
+    return key_names.find_key(services, call, target, bad_arn="NotFoundException")

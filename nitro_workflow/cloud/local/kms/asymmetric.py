@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from nitro_workflow.cloud.local.kms import access, material, names, recipient
-from nitro_workflow.cloud.local.kms.records import Key
+from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.kms import access, key_names, material, recipient
+from nitro_workflow.cloud.local.kms.key_records import Key
 from nitro_workflow.cloud.local.kms.specs import AGREE, SIGN
-from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
 
 Answer = Mapping[str, Any]
 _HASHES: dict[str, hashes.HashAlgorithm] = {
@@ -58,7 +58,7 @@ def verify(services: Services, call: Call) -> Answer:
 
 def get_public_key(services: Services, call: Call) -> Answer:
     """Return an asymmetric key's public key as DER SubjectPublicKeyInfo."""
-    named = names.find(services, call, call.params["KeyId"])
+    named = key_names.find(services, call, call.params["KeyId"])
     access.authorize(services, call, named.key, alias=named.alias)
     key = named.key
     if key.key_spec.is_symmetric:

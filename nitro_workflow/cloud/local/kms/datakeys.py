@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
 from nitro_workflow.cloud.local.kms import access, encryption, recipient
+from nitro_workflow.cloud.local.kms.key_records import Key
 from nitro_workflow.cloud.local.kms.material import curve
-from nitro_workflow.cloud.local.kms.records import Key
 from nitro_workflow.cloud.local.kms.specs import DATA_KEY_BYTES, ENCRYPT, SPECS, unsupported
-from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes

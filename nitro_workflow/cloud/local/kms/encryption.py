@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.kms import access, ciphertext, material, names, recipient
+from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.kms import (
+    access,
+    ciphertext,
+    key_names,
+    material,
+    recipient,
+)
+from nitro_workflow.cloud.local.kms.key_records import Key
 from nitro_workflow.cloud.local.kms.material import Material
-from nitro_workflow.cloud.local.kms.records import Key
 from nitro_workflow.cloud.local.kms.specs import ENCRYPT, SYMMETRIC, unsupported
-from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
 
 if TYPE_CHECKING:
     from nitro_workflow.attestation import VerifiedAttestation
@@ -56,7 +62,7 @@ def re_encrypt(services: Services, call: Call) -> Answer:
     _require_symmetric(call, "SourceEncryptionAlgorithm")
     _require_symmetric(call, "DestinationEncryptionAlgorithm")
     blob = _blob(call)
-    destination = names.find(services, call, call.params["DestinationKeyId"])
+    destination = key_names.find(services, call, call.params["DestinationKeyId"])
     same = {"kms:ReEncryptOnSameKey": str(_same_key(services, call, blob, destination.key)).lower()}
     source = _source_key(
         services,
@@ -134,13 +140,13 @@ def _source_key(
 ) -> Key:
     """Find and authorize the key that opens the blob: the one named, else the blob's own."""
     if call.params.get(member):
-        named = names.find(services, call, call.params[member])
+        named = key_names.find(services, call, call.params[member])
     else:
-        key = names.find_by_id(services, call, blob.key_id) if blob else None
+        key = key_names.find_by_id(services, call, blob.key_id) if blob else None
         if key is None:
             # Nothing says whose ciphertext this is, so nobody can be asked.
             raise ServiceFault("InvalidCiphertextException")
-        named = names.Named(key)
+        named = key_names.Named(key)
     access.authorize(
         services,
         call,
@@ -176,5 +182,5 @@ def _same_key(
 ) -> bool:
     source = call.params.get("SourceKeyId")
     if source:
-        return names.find(services, call, source).key.key_id == destination.key_id
+        return key_names.find(services, call, source).key.key_id == destination.key_id
     return blob is not None and blob.key_id == destination.key_id

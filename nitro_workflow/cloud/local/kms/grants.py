@@ -8,11 +8,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.kms import access, grant_rules, names, paging
+from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.kms import access, grant_rules, key_names, paging
 from nitro_workflow.cloud.local.kms.grant_rules import Row
-from nitro_workflow.cloud.local.kms.records import Key, moment
+from nitro_workflow.cloud.local.kms.key_records import Key, moment
 from nitro_workflow.cloud.local.kms.specs import AGREE, ENCRYPT, SIGN, unsupported
-from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
 
 if TYPE_CHECKING:
     from nitro_workflow.policy import Grant
@@ -30,7 +30,7 @@ _BY_USAGE = {
 def create_grant(services: Services, call: Call) -> Answer:
     """Allow a principal some operations; the same grant with the same name is not made twice."""
     _refuse_what_is_not_done(call)
-    named = names.find(services, call, call.params["KeyId"], bad_arn="InvalidArnException")
+    named = key_names.find(services, call, call.params["KeyId"], bad_arn="InvalidArnException")
     access.authorize(services, call, named.key, conditions=_conditions(call))
     access.require_usable(named.key, call)
     _check_operations(named.key, call)
@@ -73,7 +73,7 @@ def list_retirable_grants(services: Services, call: Call) -> Answer:
     )
     found = []
     for row in map(Row.from_row, rows):
-        key = names.find_by_id(services, call, row.key_id)
+        key = key_names.find_by_id(services, call, row.key_id)
         if key is not None:
             found.append(_entry(key, row))
     return page.answer("Grants", found, lambda grant: str(grant["GrantId"]))
@@ -202,7 +202,7 @@ def _to_retire(services: Services, call: Call) -> tuple[Key, Row]:
     if token and not grant_id:
         row = services.store.read().execute("SELECT * FROM kms_grants WHERE token = ?", (token,))
         found = row.fetchone()
-        key = names.find_by_id(services, call, found["key_id"]) if found else None
+        key = key_names.find_by_id(services, call, found["key_id"]) if found else None
         if key is None:
             raise ServiceFault("InvalidGrantTokenException", "The grant token is not valid.")
         return key, Row.from_row(found)
@@ -210,7 +210,7 @@ def _to_retire(services: Services, call: Call) -> tuple[Key, Row]:
         raise ServiceFault(
             "ValidationException", "Specify either GrantToken, or both KeyId and GrantId."
         )
-    key = names.find_key(services, call, call.params["KeyId"])
+    key = key_names.find_key(services, call, call.params["KeyId"])
     return key, _grant(services, key, grant_id)
 
 

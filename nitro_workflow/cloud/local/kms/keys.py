@@ -8,10 +8,17 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from nitro_workflow.cloud.local.kms import access, material, names, paging, policies, tags
-from nitro_workflow.cloud.local.kms.records import Key, metadata, moment
+from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.kms import (
+    access,
+    key_names,
+    key_policies,
+    key_tags,
+    material,
+    paging,
+)
+from nitro_workflow.cloud.local.kms.key_records import Key, metadata, moment
 from nitro_workflow.cloud.local.kms.specs import SYMMETRIC, choose, unsupported
-from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
 
 Answer = Mapping[str, Any]
 DEFAULT_WINDOW_DAYS = 30
@@ -22,13 +29,13 @@ def create_key(services: Services, call: Call) -> Answer:
     _refuse_what_is_not_done(call)
     spec, usage = choose(_spec_name(call), call.params.get("KeyUsage"))
     wanted = {tag["TagKey"]: tag["TagValue"] for tag in call.params.get("Tags") or []}
-    tags.check(call.params.get("Tags") or [])
+    key_tags.check(call.params.get("Tags") or [])
     conditions = _conditions(call, spec.name, usage, wanted)
     access.authorize_account(services, call, conditions=conditions)
     if wanted:
         access.authorize_account(services, call, action="TagResource", conditions=conditions)
     key = _new_key(services, call, spec.name, usage)
-    policies.check(services, call, key, key.policy)
+    key_policies.check(services, call, key, key.policy)
     with services.store.transaction() as db:
         db.execute(
             "INSERT INTO kms_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, NULL, NULL)",
@@ -48,7 +55,7 @@ def create_key(services: Services, call: Call) -> Answer:
 
 def describe_key(services: Services, call: Call) -> Answer:
     """Return a key's metadata."""
-    named = names.find(services, call, call.params["KeyId"], bad_arn="InvalidArnException")
+    named = key_names.find(services, call, call.params["KeyId"], bad_arn="InvalidArnException")
     access.authorize(services, call, named.key, alias=named.alias)
     return {"KeyMetadata": metadata(named.key, material.current_id(services, call, named.key))}
 
@@ -156,7 +163,7 @@ def _conditions(call: Call, spec: str, usage: str, wanted: Mapping[str, str]) ->
         "kms:KeyOrigin": "AWS_KMS",
         "kms:MultiRegion": "false",
         "kms:BypassPolicyLockoutSafetyCheck": str(bypass).lower(),
-        **tags.request_conditions(wanted),
+        **key_tags.request_conditions(wanted),
     }
 
 
@@ -170,7 +177,7 @@ def _new_key(services: Services, call: Call, spec: str, usage: str) -> Key:
         description=call.params.get("Description", ""),
         spec=spec,
         usage=usage,
-        policy=call.params.get("Policy") or json.dumps(policies.default(account)),
+        policy=call.params.get("Policy") or json.dumps(key_policies.default(account)),
         created=call.now.timestamp(),
         enabled=True,
         deletion=None,

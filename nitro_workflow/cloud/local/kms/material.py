@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from nitro_workflow.cloud.local.kms.records import Key
+from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.kms.key_records import Key
 from nitro_workflow.cloud.local.kms.specs import KeySpec
-from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
 
 _CURVES: dict[str, ec.EllipticCurve] = {
     "secp256r1": ec.SECP256R1(),

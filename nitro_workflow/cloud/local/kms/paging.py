@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nitro_workflow.cloud.local.service import Call, ServiceFault
+from nitro_workflow.cloud.local.call import Call, ServiceFault
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
 from nitro_workflow.cloud.local.kms import access, material, paging
-from nitro_workflow.cloud.local.kms.records import Key, moment
-from nitro_workflow.cloud.local.service import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.kms.key_records import Key, moment
 
 Answer = Mapping[str, Any]
 DEFAULT_PERIOD_DAYS = 365

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nitro_workflow.cloud.local.service import ServiceFault
+from nitro_workflow.cloud.local.call import ServiceFault
 
 SYMMETRIC = "SYMMETRIC_DEFAULT"
 ENCRYPT, SIGN, AGREE = "ENCRYPT_DECRYPT", "SIGN_VERIFY", "KEY_AGREEMENT"

@@ -6,7 +6,7 @@ a handler's answer into bytes: JSON 1.1 (KMS, CloudTrail), query (IAM, STS), EC2
 
 from __future__ import annotations
 
-from nitro_workflow.cloud.local.protocol.messages import RawRequest, RawResponse
+from nitro_workflow.cloud.local.protocol.http_messages import RawRequest, RawResponse
 from nitro_workflow.cloud.local.protocol.models import load_model
 from nitro_workflow.cloud.local.protocol.reader import find_operation, read_request
 from nitro_workflow.cloud.local.protocol.writer import write_fault, write_result

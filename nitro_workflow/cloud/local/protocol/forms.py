@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from nitro_workflow.cloud.local.protocol.messages import RawRequest
+from nitro_workflow.cloud.local.call import ServiceFault
+from nitro_workflow.cloud.local.protocol.http_messages import RawRequest
 from nitro_workflow.cloud.local.protocol.scalars import read_scalar
-from nitro_workflow.cloud.local.service import ServiceFault
 
 __all__ = ["MAX_FIELDS", "parse_form", "read_form"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from nitro_workflow.cloud.local.call import ServiceFault
 from nitro_workflow.cloud.local.protocol.forms import parse_form, read_form
-from nitro_workflow.cloud.local.protocol.messages import RawRequest
+from nitro_workflow.cloud.local.protocol.http_messages import RawRequest
 from nitro_workflow.cloud.local.protocol.models import protocol_of
 from nitro_workflow.cloud.local.protocol.rest import match_route, parse_rest
 from nitro_workflow.cloud.local.protocol.scalars import read_scalar
 from nitro_workflow.cloud.local.protocol.validate import check_constraints
-from nitro_workflow.cloud.local.service import ServiceFault
 
 __all__ = ["find_operation", "read_request"]
 

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
-from nitro_workflow.cloud.local.protocol.messages import RawRequest
+from nitro_workflow.cloud.local.call import ServiceFault
+from nitro_workflow.cloud.local.protocol.http_messages import RawRequest
 from nitro_workflow.cloud.local.protocol.scalars import read_scalar
-from nitro_workflow.cloud.local.service import ServiceFault
 
 __all__ = ["match_route", "parse_rest", "split_path"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from nitro_workflow.cloud.local.service import ServiceFault
+from nitro_workflow.cloud.local.call import ServiceFault
 
 __all__ = ["check_constraints"]
 

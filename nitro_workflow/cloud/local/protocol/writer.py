@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-from nitro_workflow.cloud.local.protocol.messages import FileSlice, RawResponse
+from nitro_workflow.cloud.local.call import ServiceFault
+from nitro_workflow.cloud.local.protocol.http_messages import FileSlice, RawResponse
 from nitro_workflow.cloud.local.protocol.models import protocol_of
 from nitro_workflow.cloud.local.protocol.scalars import write_text
-from nitro_workflow.cloud.local.service import ServiceFault
 
 __all__ = ["write_fault", "write_result"]
 

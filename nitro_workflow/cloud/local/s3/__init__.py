@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nitro_workflow.cloud.local.call import Handler
 from nitro_workflow.cloud.local.s3.buckets import OPERATIONS as _BUCKETS
-from nitro_workflow.cloud.local.s3.data import SCHEMA
 from nitro_workflow.cloud.local.s3.deletes import OPERATIONS as _DELETES
 from nitro_workflow.cloud.local.s3.lists import OPERATIONS as _LISTS
 from nitro_workflow.cloud.local.s3.multipart import OPERATIONS as _MULTIPART
+from nitro_workflow.cloud.local.s3.object_files import SCHEMA
 from nitro_workflow.cloud.local.s3.objects import OPERATIONS as _OBJECTS
-from nitro_workflow.cloud.local.service import Handler
 
 __all__ = ["OPERATIONS", "SCHEMA"]
 

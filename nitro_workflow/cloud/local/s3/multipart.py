@@ -11,7 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nitro_workflow.cloud.local.s3.data import (
+from nitro_workflow.cloud.local.call import (
+    Call,
+    Handler,
+    ServiceFault,
+    Services,
+)
+from nitro_workflow.cloud.local.s3.object_files import (
     allow_object,
     drop_files,
     keep_file,
@@ -21,7 +27,6 @@ from nitro_workflow.cloud.local.s3.data import (
     stored_headers,
 )
 from nitro_workflow.cloud.local.s3.objects import insert_version, new_version
-from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
 
 __all__ = ["OPERATIONS"]
 

@@ -10,8 +10,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.protocol.messages import FileSlice
-from nitro_workflow.cloud.local.s3.data import (
+from nitro_workflow.cloud.local.call import (
+    Call,
+    Handler,
+    ServiceFault,
+    Services,
+)
+from nitro_workflow.cloud.local.protocol.http_messages import FileSlice
+from nitro_workflow.cloud.local.s3.object_files import (
     allow_object,
     drop_files,
     keep_file,
@@ -21,7 +27,6 @@ from nitro_workflow.cloud.local.s3.data import (
     refuse_safeguards,
     stored_headers,
 )
-from nitro_workflow.cloud.local.service import Call, Handler, ServiceFault, Services
 
 __all__ = ["OPERATIONS", "insert_version", "new_version"]
 

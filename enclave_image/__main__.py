@@ -1,5 +1,0 @@
-"""The entry point in the image: ``/usr/bin/python3 -I -S -B /app``."""
-
-from enclave_image.app import main
-
-main()

@@ -1,0 +1,5 @@
+"""The entry point in the image: ``/usr/bin/python3 -I -S -B /app``."""
+
+from enclave_image.inside.job_server import main
+
+main()

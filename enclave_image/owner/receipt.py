@@ -1,0 +1,218 @@
+"""D9, the owner's side: believe the receipt first, then open the result.
+
+The receipt is an attestation document over the encrypted result: its ``user_data`` is the digest of
+result, input digest, encryption context and the owner's nonce. Everything that is compared comes
+from the owner's own record; nothing is taken from the parent's word. So these are *detected*: a
+swapped result, a swapped or replayed input, another enclave's receipt, an old receipt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from enclave_image.job_protocol import (
+    NONCE_BYTES,
+    OWNER_KEY_NAME,
+    OWNER_KEY_NAMESPACE,
+    receipt_digest,
+    receipt_statement,
+)
+from nitro_workflow.errors import DocumentError, EncodingError, ReceiptRefused, VerificationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    from nitro_workflow.attestation import VerifiedAttestation, Verifier
+
+__all__ = ["MAX_AGE", "Expected", "OpenedResult", "new_nonce", "open_result", "verify_receipt"]
+
+MAX_AGE = timedelta(minutes=5)
+"""A receipt is made at the end of the job that the owner waits for; KMS's own limit is the same."""
+
+_REASONS = {
+    "nonce": "a receipt for another nonce: replayed, or made for another job",
+    "freshness": "a receipt that is too old: replayed",
+    "pcrs": "a receipt of another enclave",
+    "debug": "a receipt of an enclave in debug mode, whose memory is nobody's secret",
+    "user_data": "a receipt for other bytes: the result or the input was swapped",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The owner's record of the job. ``pcrs``: what `Verifier.verify` takes as expectation."""
+
+    pcrs: Any
+    nonce: bytes
+    input_sha256: str
+    encryption_context: Mapping[str, str]
+    result_context: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedResult:
+    """The answer, after its receipt held. ``groups``: records of name, count, sums and means."""
+
+    rows: int
+    threshold: int
+    groups: tuple[Mapping[str, Any], ...]
+    suppressed: int
+    query: Mapping[str, Any]
+    attestation: VerifiedAttestation
+
+
+def new_nonce() -> bytes:
+    """Return 32 random bytes for one job; the owner keeps them until the receipt has come."""
+    import secrets
+
+    return secrets.token_bytes(NONCE_BYTES)
+
+
+def verify_receipt(
+    result: bytes,
+    receipt: bytes,
+    expected: Expected,
+    *,
+    verifier: Verifier,
+    at: datetime,
+    max_age: timedelta = MAX_AGE,
+) -> VerifiedAttestation:
+    """Return the receipt as a verified document. Raises `ReceiptRefused` with the reason.
+
+    ``result``: the encrypted one, as it came. ``verifier``: of the hypervisor's root that the owner
+    trusts. A debug enclave's receipt is always refused.
+    """
+    statement = receipt_statement(
+        result, expected.input_sha256, expected.encryption_context, expected.nonce
+    )
+    try:
+        return verifier.verify(
+            receipt,
+            at=at,
+            max_age=max_age,
+            nonce=expected.nonce,
+            pcrs=expected.pcrs,
+            user_data=receipt_digest(statement),
+        )
+    except VerificationError as error:
+        raise _refuse(_REASONS.get(error.step, str(error)), f"receipt: {error.step}") from error
+    except (DocumentError, EncodingError) as error:
+        raise _refuse(f"no attestation document ({error.found})", "receipt: shape") from error
+
+
+def open_result(
+    result: bytes,
+    receipt: bytes,
+    expected: Expected,
+    *,
+    verifier: Verifier,
+    at: datetime,
+    private_key: rsa.RSAPrivateKey,
+    max_age: timedelta = MAX_AGE,
+) -> OpenedResult:
+    """Verify the receipt, then decrypt the result with the owner's private key.
+
+    Raises `ReceiptRefused`: the receipt does not hold, or what it covers is not a result for this
+    owner, this input and this context.
+    """
+    verified = verify_receipt(result, receipt, expected, verifier=verifier, at=at, max_age=max_age)
+    document = _parse(_decrypt(result, expected.result_context, private_key))
+    claimed = (document["input_sha256"], document["encryption_context"])
+    if claimed != (expected.input_sha256, dict(expected.encryption_context)):
+        raise _refuse("a result about another input or context", "result")
+    return OpenedResult(
+        rows=document["rows"],
+        threshold=document["threshold"],
+        groups=tuple(document["groups"]),
+        suppressed=document["suppressed"],
+        query=document["query"],
+        attestation=verified,
+    )
+
+
+def _decrypt(result: bytes, context: Mapping[str, str], private_key: rsa.RSAPrivateKey) -> bytes:
+    import logging
+
+    import aws_encryption_sdk
+    from aws_encryption_sdk.identifiers import CommitmentPolicy
+
+    client = aws_encryption_sdk.EncryptionSDKClient(
+        commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
+        max_encrypted_data_keys=1,
+    )
+    # The SDK logs a traceback on every failed decrypt (facts.md §9); the refusal says it better.
+    logger = logging.getLogger("aws_encryption_sdk")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        plaintext, header = client.decrypt(
+            source=result, keyring=_owner_keyring(private_key), encryption_context=dict(context)
+        )
+    except Exception as error:
+        raise _refuse("a result that this owner's key does not open", "result") from error
+    finally:
+        logger.setLevel(level)
+    if dict(header.encryption_context) != dict(context):
+        raise _refuse("a result with another context", "result")
+    return bytes(plaintext)
+
+
+def _owner_keyring(private_key: rsa.RSAPrivateKey) -> Any:
+    from aws_cryptographic_material_providers.mpl import AwsCryptographicMaterialProviders
+    from aws_cryptographic_material_providers.mpl.config import MaterialProvidersConfig
+    from aws_cryptographic_material_providers.mpl.models import (
+        CreateRawRsaKeyringInput,
+        PaddingScheme,
+    )
+    from cryptography.hazmat.primitives import serialization
+
+    pem = private_key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    providers = AwsCryptographicMaterialProviders(config=MaterialProvidersConfig())
+    return providers.create_raw_rsa_keyring(
+        CreateRawRsaKeyringInput(
+            key_namespace=OWNER_KEY_NAMESPACE,
+            key_name=OWNER_KEY_NAME,
+            padding_scheme=PaddingScheme.OAEP_SHA256_MGF1,
+            private_key=pem,
+        )
+    )
+
+
+_FIELDS: Mapping[str, type] = {
+    "rows": int,
+    "threshold": int,
+    "groups": list,
+    "suppressed": int,
+    "query": dict,
+    "input_sha256": str,
+    "encryption_context": dict,
+}
+
+
+def _parse(plaintext: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(plaintext)
+    except ValueError as error:
+        raise _refuse("a result that is not JSON", "result") from error
+    if not isinstance(document, dict) or any(
+        not isinstance(document.get(name), kind) for name, kind in _FIELDS.items()
+    ):
+        raise _refuse("a result with other fields", "result")
+    return document
+
+
+def _refuse(found: str, where: str) -> ReceiptRefused:
+    return ReceiptRefused(
+        found,
+        expected="a receipt of the measured enclave over this result, this input and this nonce",
+        where=where,
+        next="do not use the result; run D1 to D9 again with a new nonce",
+    )

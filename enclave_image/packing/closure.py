@@ -1,0 +1,245 @@
+"""What does the application load? Found by letting it work, in a bare interpreter, for real.
+
+The application runs as in the image (``-I -S -B``, only its own paths) and does the jobs of a
+rehearsal: both forms, a refusal by KMS, tampered ciphertext, a file that is not the CSV. What its
+process then has loaded is the closure: no list to keep by hand, none to forget.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from enclave_image.configuration import MeasuredConfig, Query
+from enclave_image.job_protocol import Credentials, JobRequest
+from enclave_image.owner.data_encryption import encrypt_envelope, encrypt_message
+from enclave_image.owner.dataset import DEFAULT_THRESHOLD, QUERY, CustomerRecords
+from enclave_image.packing.rehearsal import KEY_ARN, PracticeKms
+from enclave_image.packing.wheels import Wheels, interpreter, module_paths
+from nitro_workflow.errors import ImageError, VsockError
+from nitro_workflow.nsm import NsmModule
+from nitro_workflow.vsock import frames
+from nitro_workflow.vsock.transport import GATEWAY, read_line
+
+__all__ = ["Closure", "find_closure"]
+
+HOST = "kms.us-east-1.nitro-lab.internal"
+CONTEXT = {"dataset": "rehearsal", "version": "1"}
+REHEARSAL_BYTES = 100_000
+PATIENCE_S = 60.0
+
+# Loaded on paths that a rehearsal does not reach: names of hosts, tracebacks, other encodings.
+EXTRA = (
+    "encodings.ascii",
+    "encodings.idna",
+    "encodings.latin_1",
+    "encodings.utf_8",
+    "http.client",
+    "linecache",
+    "traceback",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Absolute paths on this machine: module name → file; data files; library path → file."""
+
+    modules: dict[str, Path]
+    data: tuple[Path, ...]
+    libraries: dict[str, Path]
+
+
+def find_closure() -> Closure:
+    """Rehearse and return what was loaded. Raises `ImageError` when the rehearsal fails."""
+    with tempfile.TemporaryDirectory(prefix="nw-") as name:
+        folder = Path(name)
+        report = _rehearse(folder)
+    paths = module_paths()
+    modules = {name: Path(path) for name, path in report["modules"].items()}
+    code = set(modules.values())
+    data = {
+        Path(path)
+        for path in report["opened"]
+        if any(Path(path).is_relative_to(base) for base in paths)
+        and not path.endswith((".py", ".pyc"))
+    }
+    libraries = {path: Path(path).resolve() for path in report["libraries"]}
+    data -= code | {Path(path) for path in libraries}
+    return Closure(modules, tuple(sorted(p for p in data if p.is_file())), libraries)
+
+
+def _rehearse(folder: Path) -> dict[str, Any]:
+    issued: dict[bytes, bytes] = {}
+    kms = PracticeKms(HOST, lambda document: issued[document])
+    config = folder / "config.json"
+    config.write_bytes(_config(kms).to_json())
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, kms_gateway(kms, folder):
+        threading.Thread(target=_answer_nsm, args=(ours, issued), daemon=True).start()
+        process = _start(folder, config, theirs)
+        try:
+            _jobs(kms, folder, process)
+            _, complaint = process.communicate(b"", timeout=PATIENCE_S)
+        except (VsockError, OSError, subprocess.TimeoutExpired) as error:
+            process.kill()
+            _, complaint = process.communicate()
+            raise _failed(complaint, error) from error
+        if process.returncode:
+            raise _failed(complaint, None)
+        return dict(json.loads((folder / "report.json").read_bytes()))
+
+
+def _start(folder: Path, config: Path, nsm: socket.socket) -> subprocess.Popen[bytes]:
+    order = {
+        "paths": [str(path) for path in module_paths()],
+        "config": str(config),
+        "vsock": str(folder),
+        "nsm": nsm.fileno(),
+        "report": str(folder / "report.json"),
+        "extra": EXTRA,
+        "hidden": Wheels.installed().unlocked_modules(),
+    }
+    # A folder with __main__.py, as in the image: the interpreter loads runpy for it.
+    probe = folder / "app"
+    probe.mkdir()
+    source = Path(__file__).with_name("closure_probe.py").read_bytes()
+    (probe / "__main__.py").write_bytes(source)
+    return subprocess.Popen(
+        [interpreter(), "-I", "-S", probe, json.dumps(order)],
+        pass_fds=(nsm.fileno(),),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={"HOME": "/", "PATH": "/usr/bin"},
+    )
+
+
+def _failed(complaint: bytes, error: BaseException | None) -> ImageError:
+    lines = complaint.decode(errors="replace").strip().splitlines() or [str(error)]
+    return ImageError(
+        f"the application does not run here: {lines[-1][:300]}",
+        expected="a rehearsal that ends",
+        where="root filesystem",
+        next="run make test: tests/enclave_image says more",
+    )
+
+
+def _answer_nsm(sock: socket.socket, issued: dict[bytes, bytes]) -> None:
+    def issue(**fields: Any) -> bytes:
+        document = b"rehearsal" + os.urandom(16)
+        issued[document] = fields["public_key"]
+        return document
+
+    module = NsmModule("i-rehearsal-enc0", {}, issue, os.urandom)
+    while request := sock.recv(1 << 16):
+        sock.send(module.handle(request, datetime.now(UTC)))
+
+
+@contextmanager
+def kms_gateway(kms: PracticeKms, folder: Path) -> Iterator[None]:
+    """Play the hypervisor's carrying of connections out of the enclave, straight into the KMS."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / GATEWAY))
+        listener.listen(8)
+        thread = threading.Thread(target=_carry, args=(kms, listener), daemon=True)
+        thread.start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def _carry(kms: PracticeKms, listener: socket.socket) -> None:
+    while True:
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            return
+        read_line(sock)
+        sock.sendall(b"OK 1\n")
+        threading.Thread(target=kms.serve, args=(sock,), daemon=True).start()
+
+
+def _config(kms: PracticeKms) -> MeasuredConfig:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    owner = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    pem = owner.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return MeasuredConfig(
+        region="us-east-1",
+        kms_host=HOST,
+        kms_port_vsock=8000,
+        ca_pem=kms.ca_pem,
+        key_arn=KEY_ARN,
+        encryption_context=CONTEXT,
+        query=Query(tuple(QUERY["columns"]), QUERY["group_by"], QUERY["measures"]),
+        threshold=DEFAULT_THRESHOLD,
+        owner_public_key_pem=pem.decode(),
+        owner_result_context=CONTEXT,
+    )
+
+
+def _jobs(kms: PracticeKms, folder: Path, process: subprocess.Popen[bytes]) -> None:
+    records = io.BufferedReader(CustomerRecords(seed=1, size=REHEARSAL_BYTES)).read()
+    client = kms.owner_client()
+    message, letter = io.BytesIO(), io.BytesIO()
+    about: dict[str, Any] = {"encryption_context": CONTEXT}
+    encrypt_message(io.BytesIO(records), message, kms=client, key_arn=KEY_ARN, **about)
+    made = client.generate_data_key(KeyId=KEY_ARN, KeySpec="AES_256", EncryptionContext=CONTEXT)
+    key, blob = bytearray(made["Plaintext"]), made["CiphertextBlob"]
+    encrypt_envelope(io.BytesIO(records), letter, data_key=key, **about)
+    junk = io.BytesIO()
+    encrypt_message(io.BytesIO(b"\xff" * 999), junk, kms=client, key_arn=KEY_ARN, **about)
+    client.close()
+    whole = message.getvalue()
+    _wait_for(folder, process)
+    _job(folder, whole, None, "result")
+    _job(folder, letter.getvalue(), blob, "result")
+    _job(folder, whole[:-20] + bytes(20), None, "refused")
+    _job(folder, junk.getvalue(), None, "failed")
+    kms.bend = lambda _body, _answer: (400, {"__type": "AccessDeniedException", "message": "no"})
+    _job(folder, whole, None, "refused")
+
+
+def _wait_for(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not (folder / "5005").is_socket():
+        if process.poll() is not None or time.monotonic() > end:
+            raise VsockError("the application does not listen")
+        time.sleep(0.01)
+
+
+def _job(folder: Path, ciphertext: bytes, key: bytes | None, outcome: str) -> None:
+    request = JobRequest(
+        job=str(uuid.uuid4()),
+        form="envelope" if key else "encryption-sdk",
+        credentials=Credentials("AKIAIOSFODNN7EXAMPLE", "rehearsal", "rehearsal"),
+        nonce=bytes(32),
+        encrypted_key=key,
+        size=len(ciphertext),
+    )
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PATIENCE_S)
+        sock.connect(str(folder / "5005"))
+        frames.send_json(sock, request.to_json())
+        frames.write_stream(sock, io.BytesIO(ciphertext))
+        event = frames.recv_json(sock)
+        while event["event"] == "evidence":
+            event = frames.recv_json(sock)
+    if event["event"] != outcome:
+        raise VsockError(f"a rehearsal that ended in {event}"[:300], expected=outcome)

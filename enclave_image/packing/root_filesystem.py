@@ -1,0 +1,338 @@
+"""P5 and P6: the enclave's root filesystem, from this machine's own Python.
+
+No Docker: the interpreter, the part of its standard library that the application loads, the shared
+libraries, the locked wheels pruned to what is used, the application, and the measured
+configuration. The report says where each file came from. PCRs over it belong to this machine (its
+Python is in it); those of ``enclave_image/Dockerfile`` are everyone's.
+
+The same inputs give the same bytes: no path of this machine is in a ``.pyc``, names are sorted,
+modes and times are fixed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from enclave_image.configuration import CONFIG_PATH, MeasuredConfig, parse_config
+from enclave_image.job_protocol import APPLICATION_PORT, HEARTBEAT_PORT
+from enclave_image.packing.closure import Closure, find_closure
+from enclave_image.packing.wheels import Wheels, application_root, interpreter
+from nitro_workflow.errors import ImageError
+
+__all__ = [
+    "COMMAND",
+    "ENVIRONMENT",
+    "FileRecord",
+    "RootfsReport",
+    "build_rootfs",
+    "inspect_parent",
+    "report_json",
+]
+
+COMMAND = ("/usr/bin/python3", "-I", "-S", "-B", "/app")
+"""Isolated, without site-packages of any kind; ``/app`` holds ``__main__.py`` and all wheels."""
+
+ENVIRONMENT = {"HOME": "/", "LANG": "C.UTF-8", "PATH": "/usr/bin"}
+
+EMPTY_FOLDERS = ("dev", "proc", "run", "sys", "tmp")
+"""Where an enclave's init mounts its filesystems. [src: sdk-bootstrap init/init.c]"""
+
+COMPILERS = 2
+"""Bare interpreters at a time."""
+
+Progress = Callable[[str, int, int], None]
+"""``progress(what, done, total)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file of the image: ``path`` in the image, ``size`` in bytes, ``sha256`` in hex."""
+
+    path: str
+    size: int
+    sha256: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class RootfsReport:
+    """What P5 shows. ``trust``: what is believed because it is measured."""
+
+    files: tuple[FileRecord, ...]
+    size: int
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    vsock_ports: dict[str, int]
+    dependencies: tuple[tuple[str, str], ...]
+    python: str
+    trust: dict[str, object]
+
+    @property
+    def origins(self) -> dict[str, tuple[int, int]]:
+        """Return ``{origin: (files, bytes)}``, sorted by name."""
+        sums: dict[str, tuple[int, int]] = {}
+        for record in self.files:
+            count, size = sums.get(record.origin, (0, 0))
+            sums[record.origin] = (count + 1, size + record.size)
+        return dict(sorted(sums.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A file to place: content from ``source`` or ``data``; ``path`` without a leading slash."""
+
+    path: str
+    origin: str
+    source: Path | None = None
+    data: bytes = b""
+    executable: bool = False
+
+
+def build_rootfs(target: Path, *, config: bytes, progress: Progress | None = None) -> RootfsReport:
+    """Write the root filesystem into ``target`` (replaced when it is there) and report on it.
+
+    ``config``: `MeasuredConfig.to_json`'s bytes. Raises `InputError` for a configuration that is
+    none, `ImageError` when the application does not run here or a package is not the locked one.
+    """
+    tell = progress or (lambda *_: None)
+    measured = parse_config(config)
+    tell("rehearse the application", 0, 3)
+    closure = find_closure()
+    wheels = Wheels.installed()
+    parts = sorted(_parts(closure, wheels, config), key=lambda part: part.path)
+    tell("copy", 1, 3)
+    work = target.with_name(f".{target.name}.new")
+    shutil.rmtree(work, ignore_errors=True)
+    for folder in EMPTY_FOLDERS:
+        (work / folder).mkdir(parents=True)
+    for part in parts:
+        _place(work, part)
+    tell("compile", 2, 3)
+    compiled = _compile(work, parts)
+    _settle(work)
+    shutil.rmtree(target, ignore_errors=True)
+    work.replace(target)
+    tell("done", 3, 3)
+    return _report(target, parts, compiled, wheels, measured)
+
+
+# -- what goes in ----------------------------------------------------------------------------------
+
+
+def _parts(closure: Closure, wheels: Wheels, config: bytes) -> Iterator[_Part]:
+    root = application_root()
+    python = f"python {sys.version.split()[0]}"
+    yield _Part("usr/bin/python3", f"{python}: interpreter", interpreter(), executable=True)
+    yield _Part(CONFIG_PATH[1:], "measured configuration", data=config)
+    main = root / "enclave_image" / "inside" / "__main__.py"
+    yield _Part("app/__main__.py", "application", main)
+    placed = set()
+    for path in [*closure.modules.values(), *closure.data]:
+        part = _module(path, root, wheels, python)
+        placed.add(path.resolve())
+        yield part
+    libc = _folder_of_libc(closure)
+    for name, path in closure.libraries.items():
+        if path in placed or path == interpreter():
+            continue
+        if path.is_relative_to(wheels.folder) or path.is_relative_to(_stdlib()):
+            yield _module(path, root, wheels, python)
+        else:
+            yield _library(name, path, libc)
+
+
+def _module(path: Path, root: Path, wheels: Wheels, python: str) -> _Part:
+    if path.is_relative_to(wheels.folder):
+        origin = wheels.origin(path)
+        return _Part(f"app/{path.relative_to(wheels.folder)}", origin, path)
+    if path.is_relative_to(_stdlib()):
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        inside = path.relative_to(_stdlib())
+        origin = f"{python}: standard library"
+        return _Part(f"usr/{sys.platlibdir}/{version}/{inside}", origin, path)
+    if path.is_relative_to(root):
+        origin = "application" if "enclave_image" in path.parts else "nitro_workflow"
+        return _Part(f"app/{path.relative_to(root)}", origin, path)
+    raise ImageError(
+        f"a module from {path.parent.name}/",
+        expected="the standard library, an installed package or this repository",
+        where=path.name,
+        next="unset PYTHONPATH and use the virtual environment of make lab",
+    )
+
+
+def _library(name: str, path: Path, libc: str) -> _Part:
+    """Libraries keep the name they are asked for by, beside libc: the loader looks there."""
+    own = PurePosixPath(name)
+    if own.name.startswith("ld-"):  # the program interpreter's path is fixed in the executable
+        return _Part(str(own)[1:], "shared library of this machine", path, executable=True)
+    return _Part(f"{libc}/{own.name}", "shared library of this machine", path, executable=True)
+
+
+def _folder_of_libc(closure: Closure) -> str:
+    for name in closure.libraries:
+        if PurePosixPath(name).name.startswith("libc."):
+            return str(PurePosixPath(name).parent)[1:]
+    raise ImageError(
+        "an interpreter without a dynamic libc",
+        expected="CPython linked against the system's libc",
+        where="shared libraries",
+        next="use the distribution's python3",
+    )
+
+
+def _stdlib() -> Path:
+    return Path(os.__file__).resolve().parent
+
+
+# -- how it goes in --------------------------------------------------------------------------------
+
+
+def _place(work: Path, part: _Part) -> None:
+    path = work / part.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if part.source is None:
+        path.write_bytes(part.data)
+    else:
+        shutil.copyfile(part.source, path)
+    path.chmod(0o755 if part.executable or ".so" in path.suffixes else 0o644)
+
+
+# marshal writes a shared constant differently from one that nobody else holds. A bare interpreter
+# that does nothing else gives the same bytes every time, in any order; this process would not.
+_COMPILER = """
+import sys, marshal, _imp
+root, tag = sys.argv[1], sys.implementation.cache_tag
+for line in sys.stdin:
+    name = line.rstrip("\\n")
+    with open(f"{root}/{name}", "rb") as source:
+        data = source.read()
+    code = marshal.dumps(compile(data, "/" + name, "exec", dont_inherit=True))
+    head, _, tail = name.rpartition("/")
+    import os
+    os.makedirs(f"{root}/{head}/__pycache__", exist_ok=True)
+    stem = tail.removesuffix(".py")
+    import importlib.util as util
+    # PEP 552: flags 1 = hash-based, not checked
+    header = util.MAGIC_NUMBER + (1).to_bytes(4, "little") + util.source_hash(data)
+    with open(f"{root}/{head}/__pycache__/{stem}.{tag}.pyc", "wb") as out:
+        out.write(header + code)
+"""
+
+
+def _compile(work: Path, parts: list[_Part]) -> dict[str, str]:
+    """Compile every module; return ``{path of .pyc: origin}``."""
+    sources = [part for part in parts if part.path.endswith(".py")]
+    shares = [sources[at::COMPILERS] for at in range(COMPILERS)]
+    with ThreadPoolExecutor(COMPILERS) as pool:
+        list(pool.map(lambda share: _compile_share(work, share), shares))
+    tag = sys.implementation.cache_tag
+    compiled = {}
+    for part in sources:
+        path = PurePosixPath(part.path)
+        compiled[str(path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc")] = part.origin
+    return compiled
+
+
+def _compile_share(work: Path, sources: list[_Part]) -> None:
+    done = subprocess.run(
+        [interpreter(), "-I", "-S", "-B", "-c", _COMPILER, work],
+        input="".join(f"{part.path}\n" for part in sources),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ImageError(
+            (done.stderr.strip().splitlines() or ["no reason"])[-1][:300],
+            expected="modules that compile",
+            where="root filesystem",
+            next="see that the packages are those of make lab",
+        )
+
+
+def _settle(work: Path) -> None:
+    """Fix modes of folders and all times, whatever this user's umask is."""
+    for folder, _, names in os.walk(work, topdown=False):
+        for name in names:
+            path = Path(folder, name)
+            if path.suffix == ".pyc":
+                path.chmod(0o644)
+            os.utime(path, (0, 0))
+        Path(folder).chmod(0o755)
+        os.utime(folder, (0, 0))
+
+
+# -- what is said of it ----------------------------------------------------------------------------
+
+
+def _report(
+    target: Path,
+    parts: list[_Part],
+    compiled: dict[str, str],
+    wheels: Wheels,
+    measured: MeasuredConfig,
+) -> RootfsReport:
+    origins = {part.path: part.origin for part in parts} | compiled
+    files = tuple(_record(target, path, origins[path]) for path in sorted(origins))
+    return RootfsReport(
+        files=files,
+        size=sum(record.size for record in files),
+        command=COMMAND,
+        environment=dict(ENVIRONMENT),
+        vsock_ports={
+            "heartbeat": HEARTBEAT_PORT,
+            "kms proxy": measured.kms_port_vsock,
+            "application": APPLICATION_PORT,
+        },
+        dependencies=wheels.used(),
+        python=sys.version.split()[0],
+        trust=_trust(measured),
+    )
+
+
+def _record(target: Path, path: str, origin: str) -> FileRecord:
+    data = (target / path).read_bytes()
+    return FileRecord(f"/{path}", len(data), hashlib.sha256(data).hexdigest(), origin)
+
+
+def _trust(measured: MeasuredConfig) -> dict[str, object]:
+    owner_key = hashlib.sha256(measured.owner_public_key_pem.encode()).hexdigest()
+    return {
+        "kms_host": measured.kms_host,
+        "ca_sha256": hashlib.sha256(measured.ca_pem.encode()).hexdigest(),
+        "key_arn": measured.key_arn,
+        "encryption_context": dict(measured.encryption_context),
+        "query": measured.query.to_json(),
+        "threshold": measured.threshold,
+        "owner_public_key_sha256": owner_key,
+    }
+
+
+def inspect_parent() -> tuple[FileRecord, ...]:
+    """Return the files of the parent's application: unmeasured, and trusted with nothing."""
+    root = application_root()
+    names = ["enclave_image/job_protocol.py"]
+    names += [
+        f"enclave_image/parent/{path.name}" for path in (root / "enclave_image/parent").glob("*.py")
+    ]
+    names += [
+        f"nitro_workflow/vsock/{path.name}" for path in (root / "nitro_workflow/vsock").glob("*.py")
+    ]
+    return tuple(_record(root, name, "parent application") for name in sorted(names))
+
+
+def report_json(report: RootfsReport) -> str:
+    """Return the report as JSON text, one object."""
+    from dataclasses import asdict
+
+    return json.dumps(asdict(report), sort_keys=True)

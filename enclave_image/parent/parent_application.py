@@ -1,0 +1,315 @@
+"""The instance's application: gets the ciphertext, hands it to the enclave, keeps what comes back.
+
+Nobody needs to trust it. It holds the instance role's credentials, ciphertext, attestation
+documents and an encrypted result; none of that gives plaintext without the enclave. It is told what
+to do over a control socket, one JSON object a line::
+
+    {"op": "ping"}
+    {"op": "get_object", "bucket", "key", "version_id"}
+                             → {"bytes", "sha256", "version_id", "role"}
+    {"op": "send", "job", "form", "nonce", "cid", "bucket", "key", "version_id",
+     "encrypted_key": null | {"key", "version_id"}}         → {"status": "queued"}
+    {"op": "job", "job"}     → {"status", "step", "evidence", "result", "receipt", "error", "trace"}
+
+An answer with ``error`` alone is a request that was not carried out. Job records lie in the
+instance's folder: they outlive whoever asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import queue
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from enclave_image.job_protocol import (
+    APPLICATION_PORT,
+    MAX_ANSWER_FRAME,
+    JobRequest,
+    parse_request,
+    unb64,
+)
+from enclave_image.parent.instance_role import Fetched, InstanceRole
+from enclave_image.parent.job_records import Records
+from nitro_workflow.errors import (
+    AccessRefused,
+    EnclaveError,
+    FrameError,
+    NitroWorkflowError,
+    VsockError,
+)
+from nitro_workflow.vsock import TraceWriter, Transport, frames, open_transport
+
+__all__ = ["Parent", "serve"]
+
+FOLDER_SETTING = "NITRO_WORKFLOW_INSTANCE"
+MAX_LINE = 64 * 1024
+SILENCE_S = 120.0  # of the enclave between two frames, and what D8 takes at the slowest rate:
+SLOWEST_RATE = 1024 * 1024  # bytes a second
+BUSY_PATIENCE_S = 600.0
+START_PATIENCE_S = (
+    15.0  # from run-enclave to the application's first accept: 1 s on a quiet machine
+)
+
+_JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Parent:
+    """Carries out what the control socket asks for."""
+
+    def __init__(self, folder: Path, transport: Transport, session: Any) -> None:
+        state = folder / "state"
+        self.records = Records(state / "jobs")
+        self._role = InstanceRole(session, state / "objects")
+        self._transport = transport
+        self._trace = TraceWriter(folder / "trace.jsonl")
+        self._lanes: dict[int, queue.Queue[Mapping[str, Any]]] = {}
+        self._lanes_lock = threading.Lock()
+
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answer to one request; errors become ``{"error": …}``."""
+        try:
+            operations: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+                "ping": self._ping,
+                "get_object": self._get_object,
+                "send": self._send,
+                "job": lambda r: self.records.get(_text(r, "job")),
+            }
+            operation = operations.get(str(request.get("op")))
+            if operation is None:
+                raise _bad("an unknown op", "ping | get_object | send | job")
+            return operation(request)
+        except NitroWorkflowError as error:
+            return {"error": error.to_json()}
+
+    @staticmethod
+    def _ping(_: Mapping[str, Any]) -> dict[str, Any]:
+        return {"ok": True, "pid": os.getpid()}
+
+    # -- D1 ----------------------------------------------------------------------------------------
+
+    def _get_object(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        found = self._fetch(request, job=None)
+        return {
+            "bytes": found.size,
+            "sha256": found.sha256,
+            "version_id": found.version_id,
+            "role": self._role.arn(),
+        }
+
+    def _fetch(self, request: Mapping[str, Any], *, job: str | None) -> Fetched:
+        bucket, key, version = (_text(request, name) for name in ("bucket", "key", "version_id"))
+        found = self._role.fetch(bucket, key, version)
+        self._note(job, "D1", "s3", "parent", key, found.size, found.sha256, ["s3", "parent"])
+        return found
+
+    # -- D2 ----------------------------------------------------------------------------------------
+
+    def _send(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        job, cid = _text(request, "job"), request.get("cid")
+        if not _JOB_ID.fullmatch(job):
+            raise _bad("a job id that is no UUID", "a UUID in lower case")
+        if not isinstance(cid, int) or isinstance(cid, bool) or not 3 < cid < 2**32 - 1:
+            raise _bad("no CID of an enclave", "a whole number above 3")
+        self.records.create(job)
+        self._lane(cid).put(dict(request))
+        return {"status": "queued"}
+
+    def _lane(self, cid: int) -> queue.Queue[Mapping[str, Any]]:
+        """Return the queue of one enclave: it does one job at a time."""
+        with self._lanes_lock:
+            if cid not in self._lanes:
+                self._lanes[cid] = queue.Queue()
+                threading.Thread(target=self._work, args=(cid,), daemon=True).start()
+            return self._lanes[cid]
+
+    def _work(self, cid: int) -> None:
+        while True:
+            request = self._lanes[cid].get()
+            job = str(request["job"])
+            try:
+                self._run(request, cid)
+            except NitroWorkflowError as error:
+                self._fail(job, error)
+            except Exception as error:  # noqa: BLE001 - a lane serves on; the record says what was
+                self._fail(job, EnclaveError(f"{type(error).__name__}: {error}"[:300], where="D2"))
+
+    def _fail(self, job: str, error: NitroWorkflowError) -> None:
+        kind = "refused" if isinstance(error, AccessRefused) else "failed"
+        step = error.where[:2] if error.where.startswith("D") else "D2"
+        self.records.update(job, status=kind, step=step, error=error.to_json())
+
+    def _run(self, request: Mapping[str, Any], cid: int) -> None:
+        job = str(request["job"])
+        self.records.update(job, status="running")
+        data = self._fetch(request, job=job)
+        key: bytes | None = None
+        if request.get("encrypted_key"):
+            place = {"bucket": request["bucket"], **request["encrypted_key"]}
+            key = self._fetch(place, job=job).path.read_bytes()
+        order = JobRequest(
+            job=job,
+            form=_text(request, "form"),
+            credentials=self._role.credentials(),
+            nonce=bytes.fromhex(_text(request, "nonce")),
+            encrypted_key=key,
+            size=data.size,
+        )
+        parse_request(order.to_json())  # the enclave would say the same, less clearly
+        end = time.monotonic() + BUSY_PATIENCE_S
+        while self._hand_over(order, data, cid) == "Busy" and time.monotonic() < end:
+            time.sleep(0.2)
+
+    def _hand_over(self, order: JobRequest, data: Fetched, cid: int) -> str:
+        """Send one job, record what comes back; return the code of the error, if there was one."""
+        with self._connect(cid) as sock:
+            sock.settimeout(SILENCE_S + data.size / SLOWEST_RATE)
+            frames.send_json(sock, order.to_json())
+            sender = threading.Thread(target=_send_file, args=(sock, data.path), daemon=True)
+            sender.start()
+            digest, size = data.sha256, data.size
+            self._note(order.job, "D2", "parent", "enclave", "ciphertext", size, digest, _BOTH)
+            code = self._record_answers(order.job, sock)
+        sender.join()
+        return code
+
+    def _connect(self, cid: int) -> socket.socket:
+        """Connect to the application; one that has just been started listens a moment later."""
+        end = time.monotonic() + START_PATIENCE_S
+        while True:
+            try:
+                return self._transport.connect(cid, APPLICATION_PORT, 10.0)
+            except VsockError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
+    def _record_answers(self, job: str, sock: socket.socket) -> str:
+        while True:
+            event = frames.recv_json(sock, MAX_ANSWER_FRAME)
+            kind = event.get("event")
+            if kind == "evidence":
+                self.records.add(job, str(event["step"]), event["evidence"])
+            elif kind == "result":
+                self._keep_result(job, event)
+                return ""
+            elif kind in ("refused", "failed"):
+                code = str(event["error"].get("code", ""))
+                if code != "Busy":
+                    step, error = event["step"], event["error"]
+                    self.records.update(job, status=kind, step=step, error=error)
+                return code
+            else:
+                raise _bad("an event that is none", "evidence | result | refused | failed")
+
+    def _keep_result(self, job: str, event: Mapping[str, Any]) -> None:
+        for name, what in _ANSWER.items():
+            data = unb64(event[name], name)
+            digest = hashlib.sha256(data).hexdigest()
+            self._note(job, "D9", "enclave", "parent", what, len(data), digest, _BOTH)
+        self.records.update(
+            job, status="done", step="D9", result=event["result"], receipt=event["receipt"]
+        )
+
+    def _note(
+        self,
+        job: str | None,
+        step: str,
+        source: str,
+        target: str,
+        what: str,
+        size: int,
+        sha256: str,
+        visible_to: list[str],
+    ) -> None:
+        line: dict[str, Any] = {
+            "step": step,
+            "source": source,
+            "target": target,
+            "what": what,
+            "size": size,
+            "sha256": sha256,
+            "visible_to": visible_to,
+        }
+        self._trace.append(job=job, **line)
+        if job is not None:
+            self.records.update(job, trace=[*self.records.get(job)["trace"], line])
+
+
+_BOTH = ["parent", "enclave"]
+# How the trace calls the answer: the parent reads these bytes, and should not seem to read more.
+_ANSWER = {"result": "result, encrypted for the owner", "receipt": "receipt, signed"}
+
+
+def _send_file(sock: socket.socket, path: Path) -> None:
+    """Stream a file; when the enclave refuses meanwhile, its answer says why."""
+    with path.open("rb") as source, contextlib.suppress(VsockError):
+        frames.write_stream(sock, source)
+
+
+def _text(request: Mapping[str, Any], name: str) -> str:
+    value = request.get(name)
+    if not isinstance(value, str) or not value:
+        raise _bad(f"no {name}", f"a text {name!r}")
+    return value
+
+
+def _bad(found: str, expected: str) -> FrameError:
+    return FrameError(
+        found,
+        expected=expected,
+        where="control socket",
+        next="see enclave_image/parent/parent_application.py",
+    )
+
+
+def serve(listener: socket.socket, parent: Parent) -> None:
+    """Answer control connections until the listener is closed."""
+    while True:
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            return
+        threading.Thread(target=_converse, args=(sock, parent), daemon=True).start()
+
+
+def _converse(sock: socket.socket, parent: Parent) -> None:
+    with contextlib.suppress(OSError), sock, sock.makefile("rwb") as stream:
+        while line := stream.readline(MAX_LINE):
+            stream.write(json.dumps(parent.answer(_parse(line))).encode() + b"\n")
+            stream.flush()
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def main() -> None:
+    """Serve the control socket of the instance whose folder the environment names."""
+    import boto3
+
+    folder = Path(os.environ.get(FOLDER_SETTING, "."))
+    path = folder / "control.sock"
+    new = path.with_suffix(".sock.tmp")
+    new.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(new))
+        listener.listen(16)
+        new.replace(path)  # whoever sees it can connect
+        serve(listener, Parent(folder, open_transport(), boto3.Session()))
+
+
+if __name__ == "__main__":
+    main()

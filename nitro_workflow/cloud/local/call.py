@@ -1,0 +1,170 @@
+"""What every service of the local cloud shares: the call, who makes it, and how it is refused.
+
+A service is a module with ``OPERATIONS: Mapping[str, Handler]`` and ``SCHEMA: str`` (SQL, every
+statement ``IF NOT EXISTS``). A handler gets the parsed call and returns botocore's output shape:
+blobs as bytes, times as datetime, absent members left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from nitro_workflow.cloud.local.gate.decision_gate import Gate
+    from nitro_workflow.cloud.local.gate.decision_records import EventLog
+    from nitro_workflow.cloud.local.store.database import Store
+    from nitro_workflow.cloud.local.store.vault import Vault
+
+__all__ = [
+    "ANONYMOUS",
+    "MAX_AGE_S",
+    "BodyFile",
+    "Call",
+    "Caller",
+    "Handler",
+    "ServiceFault",
+    "Services",
+    "Settings",
+    "Trail",
+]
+
+MAX_AGE_S = 300  # seconds; see Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the cloud is told at its start; `lab` is the folder that holds everything it keeps.
+
+    `attestation_max_age_s`: AWS does not publish its limit (often quoted: five minutes); this is
+    the lab's own, a labelled setting and not a fact about AWS.
+    """
+
+    lab: Path
+    region: str = "us-east-1"
+    attestation_max_age_s: int = MAX_AGE_S
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the cloud's own state, below the lab's folder."""
+        return self.lab / "cloud"
+
+    @property
+    def nitro_root(self) -> Path:
+        """Where the hypervisor publishes the attestation root that this cloud trusts (PEM)."""
+        return self.lab / "hypervisor" / "root.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The authenticated principal of one call.
+
+    `kind` is ``user``, ``role`` (an assumed role's session), ``service`` (AWS's own side) or
+    ``anonymous``. `arn` is what CloudTrail shows (``arn:aws:sts::…:assumed-role/R/session`` for a
+    session, the service's DNS name for a service). `entity_arn` is the IAM user or role that holds
+    the identity policies (empty otherwise). `session_policy` is the JSON text given to AssumeRole.
+    """
+
+    account: str
+    arn: str
+    kind: str
+    principal_id: str
+    name: str = ""
+    entity_arn: str = ""
+    session_name: str = ""
+    session_policy: str = ""
+    access_key_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_service(self) -> bool:
+        """Whether this is AWS's own side (``ec2.amazonaws.com``), which no role can become."""
+        return self.kind == "service"
+
+
+ANONYMOUS = Caller(account="anonymous", arn="anonymous", kind="anonymous", principal_id="anonymous")
+
+
+@dataclass(slots=True)
+class Trail:
+    """What a call leaves for its decision record; filled by the gate and by handlers."""
+
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    resources: list[dict[str, str]] = field(default_factory=list)
+    recipient: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyFile:
+    """A streamed request body in a temporary file: moved away by the handler, or deleted.
+
+    `size` in bytes; `md5` and `sha256` are raw digests; `checksums` holds what the client sent and
+    the server verified, as S3 writes it (``{"ChecksumCRC32": "base64…"}``).
+    """
+
+    path: Path
+    size: int
+    md5: bytes
+    sha256: bytes
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated, parsed API call. `params` has the members of botocore's input shape."""
+
+    service: str
+    operation: str
+    params: Mapping[str, Any]
+    caller: Caller
+    request_id: str
+    now: datetime
+    source_ip: str
+    body: BodyFile | None = None
+    secure: bool = True
+    user_agent: str = ""
+    trail: Trail = field(default_factory=Trail)
+
+
+class ServiceFault(Exception):
+    """A refusal in the service's own words, serialised in its protocol's error shape.
+
+    It is the wire's error and not one of `errors`: the client's SDK raises it as ``ClientError``.
+    `members` are further members of the error's shape (``{"BucketName": "…"}``).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str = "",
+        status: int = 400,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.code = code
+        self.message = message
+        self.status = status
+        self.members = dict(members or {})
+        super().__init__(code, message, status)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a handler may use; one for the life of the process, shared by all threads."""
+
+    settings: Settings
+    store: Store
+    vault: Vault
+    gate: Gate
+    events: EventLog
+
+    @property
+    def region(self) -> str:
+        """The one region there is."""
+        return self.settings.region
+
+
+Handler: TypeAlias = Callable[[Services, Call], Mapping[str, Any]]

@@ -1,0 +1,116 @@
+"""AWS's side of the machine, as a process: measures images, runs enclaves, signs documents.
+
+``python -m nitro_workflow.host.control.hypervisor --lab FOLDER --runtime FOLDER``. The keys of its
+attestation PKI are in its memory only: a new process has a new root, written to
+``<lab>/hypervisor/root.pem``, which the lab's cloud trusts and nobody else's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import resource
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from nitro_workflow.errors import HostError, NitroWorkflowError
+from nitro_workflow.host.control.control_line import SOCKET_NAME, ControlServer
+from nitro_workflow.host.control.machine import Hypervisor
+from nitro_workflow.host.instance.cloud_records import LabCloud
+from nitro_workflow.host.instance.parent_instance import ParentPrograms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nitro_workflow.host.instance.cloud_records import CloudRecords
+
+__all__ = ["Hypervisor", "main", "serve"]
+
+UNSAFE_SETTING: Final = "NITRO_WORKFLOW_UNSAFE_WITHOUT_SANDBOX"
+"""``1`` runs everything without a boundary, for a person who has read what that means."""
+
+DESCRIPTORS: Final = 8192
+"""Of the process at a time, where the hard limit allows it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the process until SIGTERM; return its exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--lab", type=Path, required=True)
+    parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument(
+        "--unsafe-without-sandbox",
+        action="store_true",
+        default=os.environ.get(UNSAFE_SETTING) == "1",
+        help=f"no isolation at all, where user namespaces are forbidden; also {UNSAFE_SETTING}=1",
+    )
+    options = parser.parse_args(arguments)
+    unsafe = options.unsafe_without_sandbox
+    if unsafe:
+        print("UNSAFE: enclaves and instances run as ordinary processes", file=sys.stderr)
+    try:
+        programs = ParentPrograms.of_this_package()
+        cloud = LabCloud(options.lab)
+        serve(options.lab, options.runtime, cloud, programs, unsafe_without_sandbox=unsafe)
+    except NitroWorkflowError as error:
+        print(error.diagnostics(), file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def serve(
+    lab: Path,
+    runtime: Path,
+    cloud: CloudRecords,
+    programs: ParentPrograms,
+    *,
+    unsafe_without_sandbox: bool = False,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then end all that runs; raises `HostError` if not alone."""
+    _take_descriptors()
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(runtime):
+        shutil.rmtree(runtime / "unsafe", ignore_errors=True)
+        hypervisor = Hypervisor(
+            lab, runtime, cloud, programs, unsafe_without_sandbox=unsafe_without_sandbox
+        )
+        server = ControlServer(runtime / SOCKET_NAME, hypervisor.operations)
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        stop.wait()
+        server.close()
+        hypervisor.close()
+
+
+def _take_descriptors() -> None:
+    """Make room: an instance and its enclaves may hold hundreds, a soft limit is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, DESCRIPTORS)), hard))
+
+
+@contextlib.contextmanager
+def _alone(runtime: Path) -> Iterator[None]:
+    """Hold the runtime folder's lock: the kernel releases it however this process ends."""
+    with (runtime / "hypervisor.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise HostError(
+                "another hypervisor runs for this lab",
+                expected="one",
+                where=str(runtime),
+                next="`nitro-workflow down` stops it",
+            ) from error
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

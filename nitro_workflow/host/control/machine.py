@@ -1,0 +1,342 @@
+"""AWS's side of the machine: the operations behind the hypervisor's control socket."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.attestation.issue import HypervisorPki
+from nitro_workflow.errors import HostError
+from nitro_workflow.host.instance.parent_instance import Parent, ParentPrograms
+from nitro_workflow.host.rules import launch_rules
+from nitro_workflow.host.rules.ecodes import failure
+from nitro_workflow.host.rules.enclave_json import described, started
+from nitro_workflow.host.sandbox.enclave_process import EnclaveProcess, Plan
+from nitro_workflow.host.sandbox.launch_measurement import (
+    MeasuredImage,
+    launch_registers,
+    measure_image,
+)
+from nitro_workflow.host.sandbox.launcher import USERS
+from nitro_workflow.host.sandbox.sealed_copy import sealed_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nitro_workflow.attestation.issue import InstanceIssuer
+    from nitro_workflow.host.instance.cloud_records import CloudRecords, InstanceRecord
+
+__all__ = ["Hypervisor"]
+
+REMEMBERED: Final = 16
+"""Enclaves that have ended and whose debug console can still be read."""
+
+
+class Hypervisor:
+    """The operations behind the control socket; threads may call them at once."""
+
+    def __init__(
+        self,
+        lab: Path,
+        runtime: Path,
+        cloud: CloudRecords,
+        programs: ParentPrograms,
+        *,
+        unsafe_without_sandbox: bool = False,
+    ) -> None:
+        self._runtime = runtime
+        self._unsafe = unsafe_without_sandbox
+        self._cloud = cloud
+        self._programs = programs
+        self._pki = HypervisorPki.create(datetime.now(UTC))
+        self._parents: dict[str, Parent] = {}
+        self._issuers: dict[str, InstanceIssuer] = {}
+        self._enclaves: dict[str, EnclaveProcess] = {}
+        self._ended: deque[EnclaveProcess] = deque(maxlen=REMEMBERED)
+        self._lock = threading.RLock()
+        self._turns: dict[str, threading.Lock] = {}  # of those who start or stop an instance
+        self._signing = threading.Lock()
+        self._measuring = ThreadPoolExecutor(2, thread_name_prefix="measure")
+        self._pool = launch_rules.cpu_pool(os.cpu_count() or 1)
+        # Another lab's hypervisor, if root runs one too, begins elsewhere.
+        self._user_number = secrets.randbelow(USERS)
+        _write_root(lab / "hypervisor" / "root.pem", self._pki.root_der)
+
+    @property
+    def operations(self) -> dict[str, Callable[..., Any]]:
+        """Operation name → method, for `ControlServer`."""
+        return {
+            "attestation-root": self.attestation_root,
+            "boot-instance": self.boot_instance,
+            "console": self.console,
+            "describe-enclaves": self.describe_enclaves,
+            "describe-instance": self.describe_instance,
+            "ping": self.ping,
+            "run-enclave": self.run_enclave,
+            "stop-instance": self.stop_instance,
+            "terminate-enclave": self.terminate_enclave,
+        }
+
+    # -- instances --------------------------------------------------------------------------------
+
+    def boot_instance(self, instance_id: str) -> dict[str, Any]:
+        """Start the instance, unless it runs and every program of it does."""
+        with self._turn(instance_id):  # its folder is one: two starts would clear it for each other
+            return self._boot(instance_id)
+
+    def _boot(self, instance_id: str) -> dict[str, Any]:
+        record = self._cloud.instance(instance_id)
+        if record.state in ("terminated", "shutting-down", "stopped", "stopping"):
+            raise HostError(
+                f"{instance_id} is {record.state}",
+                expected="a running instance",
+                where="hypervisor",
+                next="run step P8: it makes a new one",
+            )
+        with self._lock:
+            parent = self._parents.get(instance_id)
+            if parent is not None and parent.healthy and parent.record == record:
+                return parent.describe()
+        self._end(instance_id)
+        parent = Parent(
+            record,
+            self._runtime / "instance" / instance_id,
+            self._cloud.address(),
+            lambda: self._cloud.role_credentials(record),
+            self._programs,
+            number=self._next_user(),
+            unsafe_without_sandbox=self._unsafe,
+        )
+        with self._lock:
+            self._parents[instance_id] = parent
+            self._issuers[instance_id] = self._pki.instance(instance_id, datetime.now(UTC))
+        return parent.describe()
+
+    def describe_instance(self, instance_id: str) -> dict[str, Any]:
+        """Return the instance's sockets and the state of its programs."""
+        return self._parent(instance_id).describe()
+
+    def stop_instance(self, instance_id: str) -> None:
+        """End the instance and, with it, its enclaves."""
+        with self._turn(instance_id):
+            self._end(instance_id)
+
+    def _turn(self, instance_id: str) -> threading.Lock:
+        with self._lock:
+            return self._turns.setdefault(instance_id, threading.Lock())
+
+    def _end(self, instance_id: str) -> None:
+        with self._lock:
+            parent = self._parents.pop(instance_id, None)
+            enclaves = [it for it in self._enclaves.values() if _instance_of(it) == instance_id]
+        for enclave in enclaves:
+            enclave.terminate()
+        if parent is not None:
+            parent.stop()
+
+    # -- enclaves ---------------------------------------------------------------------------------
+
+    def run_enclave(
+        self,
+        eif_path: str,
+        memory_mib: int,
+        cpu_count: int | None = None,
+        cpu_ids: Sequence[int] | None = None,
+        enclave_name: str | None = None,
+        enclave_cid: int | None = None,
+        instance_id: str | None = None,
+        *,
+        debug_mode: bool = False,
+    ) -> dict[str, Any]:
+        """Copy, check and measure the image, and boot it; returns when it runs."""
+        parent = self._parent(instance_id)
+        if not parent.record.enclaves_enabled:
+            raise failure(
+                "E19",
+                "File: '/dev/nitro_enclaves', failing operation: 'Open'.",
+                expected="an instance with EnclaveOptions={Enabled: true}",
+                next="RunInstances with EnclaveOptions; it cannot be changed later",
+            )
+        image, size = sealed_copy(Path(eif_path))
+        try:
+            enclave = self._start(
+                parent.record, image, size, Path(eif_path).name,
+                memory_mib, cpu_count, cpu_ids, enclave_name, enclave_cid, debug_mode=debug_mode,
+            )  # fmt: skip
+        except BaseException:
+            os.close(image)
+            raise
+        issuer = self._issuers[parent.record.instance_id]
+        measuring = self._measuring.submit(measure_image, image, datetime.now(UTC))
+        enclave.launch(
+            measuring,
+            lambda measured: _registers(measured, parent.record, debug=debug_mode),
+            lambda **fields: self._issue(issuer, fields),
+            parent.vsock,
+        )
+        return started(enclave)
+
+    def describe_enclaves(self, *, metadata: bool = False) -> list[dict[str, Any]]:
+        """Return nitro-cli's objects for the running enclaves."""
+        with self._lock:
+            running = [
+                it for it in self._enclaves.values() if it.state in ("RUNNING", "TERMINATING")
+            ]
+        return [described(it, metadata=metadata) for it in running]
+
+    def terminate_enclave(
+        self, enclave_id: str | None = None, enclave_name: str | None = None
+    ) -> dict[str, Any]:
+        """End one enclave."""
+        enclave = self._find(enclave_id, enclave_name, ended=False)
+        enclave.terminate()
+        plan = enclave.plan
+        return {
+            "EnclaveName": plan.name,
+            "EnclaveID": plan.enclave_id,
+            "Terminated": enclave.ended.is_set(),
+        }
+
+    def console(
+        self, enclave_id: str | None = None, enclave_name: str | None = None, offset: int = 0
+    ) -> dict[str, Any]:
+        """Return a debug enclave's output."""
+        enclave = self._find(enclave_id, enclave_name, ended=True)
+        if not enclave.plan.debug:
+            raise failure(
+                "E44",
+                "The enclave was not started with the debug flag set, so it cannot be connected to",
+                expected="an enclave started with --debug-mode",
+                next="run it with --debug-mode: its PCR0, PCR1 and PCR2 are then zero",
+            )
+        text, after = enclave.console.read(offset)
+        return {"text": text, "offset": after, "ended": enclave.state == "TERMINATED"}
+
+    # -- the process ------------------------------------------------------------------------------
+
+    def attestation_root(self) -> str:
+        """Return the root certificate, DER in base64."""
+        return base64.b64encode(self._pki.root_der).decode()
+
+    def ping(self) -> dict[str, Any]:
+        """Return the pid, the running instances, and whether there is a boundary around them."""
+        return {
+            "pid": os.getpid(),
+            "instances": sorted(self._parents),
+            "sandboxed": not self._unsafe,
+        }
+
+    def close(self) -> None:
+        """End all enclaves and instances."""
+        for instance_id in list(self._parents):
+            self._end(instance_id)
+        for enclave in list(self._enclaves.values()):
+            enclave.terminate()
+        self._measuring.shutdown(wait=False, cancel_futures=True)
+
+    def _start(
+        self, record: InstanceRecord, image: int, size: int, file_name: str, memory_mib: int,
+        cpu_count: int | None, cpu_ids: Sequence[int] | None, enclave_name: str | None,
+        enclave_cid: int | None, *, debug_mode: bool,
+    ) -> EnclaveProcess:  # fmt: skip
+        """Apply nitro-cli's rules and start the sandbox, one launch at a time."""
+        memory = launch_rules.check_memory(size, memory_mib, launch_rules.machine_memory_mib())
+        with self._lock:
+            plans = [it.plan for it in self._enclaves.values()]
+            cid = launch_rules.choose_cid(enclave_cid, {it.cid for it in plans})
+            plan = Plan(
+                name=launch_rules.choose_name(enclave_name, file_name, {it.name for it in plans}),
+                enclave_id=f"{record.instance_id}-enc{secrets.token_hex(8)}",
+                cid=cid,
+                cpus=launch_rules.choose_cpus(
+                    self._pool, {cpu for it in plans for cpu in it.cpus}, cpu_count, cpu_ids
+                ),
+                memory_mib=memory,
+                debug=debug_mode,
+                image=image,
+                number=self._next_user(),
+                unsafe_folder=self._runtime / "unsafe" / str(cid) if self._unsafe else None,
+            )
+            enclave = EnclaveProcess(plan, self._forget)
+            self._enclaves[plan.enclave_id] = enclave
+            return enclave
+
+    def _next_user(self) -> int:
+        """Return the number of a sandbox user: no two sandboxes have the same."""
+        with self._lock:
+            self._user_number += 1
+            return self._user_number
+
+    def _forget(self, enclave: EnclaveProcess) -> None:
+        with self._lock:
+            self._enclaves.pop(enclave.plan.enclave_id, None)
+            self._ended.append(enclave)
+
+    def _find(self, enclave_id: str | None, name: str | None, *, ended: bool) -> EnclaveProcess:
+        with self._lock:
+            known: list[EnclaveProcess] = [
+                *self._enclaves.values(),
+                *(reversed(self._ended) if ended else ()),
+            ]
+        for enclave in known:
+            if enclave_id == enclave.plan.enclave_id or (
+                not enclave_id and name == enclave.plan.name
+            ):
+                return enclave
+        raise failure(
+            "E39",
+            f"Could not find enclave {enclave_id or name}",
+            expected="a running enclave",
+            next="nitro-cli describe-enclaves lists them",
+        )
+
+    def _parent(self, instance_id: str | None) -> Parent:
+        with self._lock:
+            if instance_id is None and len(self._parents) == 1:
+                return next(iter(self._parents.values()))
+            parent = self._parents.get(instance_id or "")
+        if parent is None:
+            raise HostError(
+                "the instance does not run"
+                if instance_id
+                else f"{len(self._parents)} instances run",
+                expected="a running instance, by its id if there are several",
+                where="hypervisor",
+                next="run step P8: it boots the instance",
+                code="E39",
+            )
+        return parent
+
+    def _issue(self, issuer: InstanceIssuer, fields: Mapping[str, Any]) -> bytes:
+        with self._signing:  # a new leaf is made by one thread
+            return issuer.issue(**fields)
+
+
+def _registers(
+    measured: MeasuredImage, record: InstanceRecord, *, debug: bool
+) -> Mapping[int, bytes]:
+    return launch_registers(
+        measured, instance_id=record.instance_id, role_arn=record.role_arn, debug=debug
+    )
+
+
+def _instance_of(enclave: EnclaveProcess) -> str:
+    return enclave.plan.enclave_id.rpartition("-enc")[0]
+
+
+def _write_root(path: Path, der: bytes) -> None:
+    """Write the root certificate as PEM, whole or not at all."""
+    text = base64.encodebytes(der).decode().replace("\n", "")
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    pem = "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
+    draft.write_text(pem, "ascii")
+    draft.replace(path)

@@ -1,0 +1,160 @@
+"""The hypervisor's client: nitro-cli's operations, and what AWS does around an instance."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import HostError
+from nitro_workflow.host.control.control_line import SOCKET_NAME, ask
+from nitro_workflow.vsock.frames import recv_json, send_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["SandboxHost"]
+
+QUICK: Final = 15.0  # seconds for what only looks
+LAUNCH: Final = 200.0  # seconds for an enclave: the heartbeat alone may take 180
+BOOT: Final = 60.0  # seconds for an instance
+
+
+class SandboxHost:
+    """Runs enclaves in sandboxes of this machine.
+
+    Errors are `HostError` with nitro-cli's code, `SandboxUnavailable`, or what the cloud said.
+    ``runtime`` is the folder with the hypervisor's socket. Where several instances run,
+    ``instance_id`` says which one's administrator is asking.
+
+    >>> host = SandboxHost(runtime)  # doctest: +SKIP
+    >>> host.run_enclave("app.eif", 512, 2)["EnclaveCID"]  # doctest: +SKIP
+    16
+    """
+
+    def __init__(self, runtime: Path) -> None:
+        self._path = Path(runtime) / SOCKET_NAME
+
+    # -- nitro-cli --------------------------------------------------------------------------------
+
+    def run_enclave(
+        self,
+        eif_path: Path | str,
+        memory_mib: int,
+        cpu_count: int | None = None,
+        enclave_name: str | None = None,
+        enclave_cid: int | None = None,
+        debug_mode: bool = False,
+        *,
+        cpu_ids: Sequence[int] | None = None,
+        instance_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Run an image; returns nitro-cli's object for run-enclave once the enclave has booted."""
+        answer: dict[str, Any] = ask(
+            self._path,
+            "run-enclave",
+            timeout=LAUNCH,
+            eif_path=str(Path(eif_path).absolute()),
+            memory_mib=memory_mib,
+            cpu_count=cpu_count,
+            cpu_ids=list(cpu_ids) if cpu_ids is not None else None,
+            enclave_name=enclave_name,
+            enclave_cid=enclave_cid,
+            debug_mode=debug_mode,
+            instance_id=instance_id,
+        )
+        return answer
+
+    def describe_enclaves(self, *, metadata: bool = False) -> list[dict[str, Any]]:
+        """Return the running enclaves; ``metadata`` adds what the image's metadata section says."""
+        answer: list[dict[str, Any]] = ask(
+            self._path, "describe-enclaves", timeout=QUICK, metadata=metadata
+        )
+        return answer
+
+    def terminate_enclave(
+        self, enclave_id: str | None = None, *, enclave_name: str | None = None
+    ) -> dict[str, Any]:
+        """End one enclave; returns when every process of it is gone."""
+        answer: dict[str, Any] = ask(
+            self._path,
+            "terminate-enclave",
+            timeout=QUICK,
+            enclave_id=enclave_id,
+            enclave_name=enclave_name,
+        )
+        return answer
+
+    def console(
+        self, enclave_id: str | None = None, *, enclave_name: str | None = None, offset: int = 0
+    ) -> dict[str, Any]:
+        """Return ``{"text", "offset", "ended"}``: a debug enclave's output from byte ``offset`` on.
+
+        A debug enclave that ended can still be read. `HostError` E44 for a production enclave.
+        """
+        answer: dict[str, Any] = ask(
+            self._path,
+            "console",
+            timeout=QUICK,
+            enclave_id=enclave_id,
+            enclave_name=enclave_name,
+            offset=offset,
+        )
+        return answer
+
+    # -- AWS's side -------------------------------------------------------------------------------
+
+    def boot_instance(self, instance_id: str) -> dict[str, Any]:
+        """Start the instance's sandbox, metadata service, proxy and parent application.
+
+        Returns ``InstanceId, RoleArn, ControlSocket, RunSocket, TraceFile, MetadataEndpoint,
+        Programs``. One that runs is left alone; one of which a program has ended is started anew.
+        """
+        answer: dict[str, Any] = ask(
+            self._path, "boot-instance", timeout=BOOT, instance_id=instance_id
+        )
+        return answer
+
+    def describe_instance(self, instance_id: str) -> dict[str, Any]:
+        """Return what `boot_instance` returned, with the programs' present state."""
+        answer: dict[str, Any] = ask(
+            self._path, "describe-instance", timeout=QUICK, instance_id=instance_id
+        )
+        return answer
+
+    def stop_instance(self, instance_id: str) -> None:
+        """Stop the instance and its enclaves; without effect where it does not run."""
+        ask(self._path, "stop-instance", timeout=BOOT, instance_id=instance_id)
+
+    def run_command(
+        self, instance_id: str, argv: Sequence[str], *, timeout: float = 20.0
+    ) -> dict[str, Any]:
+        """Run ``argv`` inside the instance, as its administrator does through SSM.
+
+        Returns ``{"exit": int, "stdout": str, "stderr": str}``; ``timeout`` in seconds.
+        """
+        path = self.describe_instance(instance_id)["RunSocket"]
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.settimeout(timeout + 5)
+                sock.connect(path)
+                send_json(sock, {"argv": list(argv), "timeout": timeout})
+                return recv_json(sock)
+        except OSError as error:
+            raise HostError(
+                f"the instance does not answer ({error.strerror or error})",
+                expected="a running instance",
+                where=f"instance {instance_id}",
+                next="run step P8 again",
+            ) from error
+
+    def attestation_root(self) -> bytes:
+        """Return the root certificate of the hypervisor's attestation PKI, DER."""
+        text: str = ask(self._path, "attestation-root", timeout=QUICK)
+        return base64.b64decode(text)
+
+    def ping(self) -> dict[str, Any]:
+        """Return ``{"pid", "instances"}`` of the hypervisor."""
+        answer: dict[str, Any] = ask(self._path, "ping", timeout=QUICK)
+        return answer

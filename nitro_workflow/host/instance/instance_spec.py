@@ -1,0 +1,108 @@
+"""What an instance's sandbox is given: what it sees of this machine, programs, environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import nitro_workflow
+from nitro_workflow.host.sandbox import launcher as sandboxes
+from nitro_workflow.host.sandbox.launcher import Bind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nitro_workflow.host.instance.cloud_records import CloudAddress, InstanceRecord
+
+__all__ = ["CA_INSIDE", "INSIDE", "KMS_PORT", "ParentPrograms", "config", "environment", "visible"]
+
+INSIDE: Final = "/run/instance"
+"""Where the instance sees its own folder."""
+
+CA_INSIDE: Final = "/etc/nitro-workflow/ca.pem"
+
+KMS_PORT: Final = 8000
+"""vsock port of the proxy to KMS. [src: nitro-enclaves-vsock-proxy.service]"""
+
+PROXY_CONNECTIONS: Final = 8
+
+_SYSTEM_FILES: Final = ("/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class ParentPrograms:
+    """What runs on the instance: the parent application's file, further read-only folders."""
+
+    application: Path
+    folders: Sequence[Path] = ()
+
+    @classmethod
+    def of_this_package(cls) -> ParentPrograms:
+        """Return the application that stands beside the package: ``enclave_image/parent/``."""
+        folder = Path(nitro_workflow.__file__).resolve().parents[1] / "enclave_image"
+        return cls(folder / "parent" / "parent_application.py", (folder,))
+
+
+def config(inside: str, address: CloudAddress, programs: ParentPrograms) -> str:
+    """Return the argument of `host.instance`; ``inside`` is the instance's folder as it sees it."""
+    proxy = [
+        *(sys.executable, "-m", "nitro_workflow.vsock.proxy"),
+        *("--config", "vsock-proxy.yaml", "--trace", "trace.jsonl"),
+        *("-w", str(PROXY_CONNECTIONS), str(KMS_PORT), address.host, str(address.port)),
+    ]
+    application = [sys.executable, str(programs.application)]
+    return json.dumps({"folder": inside, "programs": {"proxy": proxy, "parent": application}})
+
+
+def environment(
+    inside: str, address: CloudAddress, record: InstanceRecord, metadata_endpoint: str | None
+) -> dict[str, str]:
+    """Return the programs' environment.
+
+    ``metadata_endpoint`` where that is not EC2's; the programs are not sandboxed then.
+    """
+    source = str(Path(nitro_workflow.__file__).resolve().parents[1])
+    elsewhere = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata_endpoint or ""}
+    return {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": f"{inside}/state",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": source,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NITRO_WORKFLOW_INSTANCE": inside,
+        "NITRO_WORKFLOW_VSOCK": f"host:{inside}/vsock",
+        # botocore's own are 1 s and 1: too little on a busy machine.
+        "AWS_METADATA_SERVICE_TIMEOUT": "5",
+        "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "3",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_REGION": record.region,
+        "AWS_DEFAULT_REGION": record.region,
+        "AWS_ENDPOINT_URL": address.url,
+        "AWS_CA_BUNDLE": address.ca if metadata_endpoint else CA_INSIDE,
+        **(elsewhere if metadata_endpoint else {}),
+    }
+
+
+def visible(
+    folder: Path, address: CloudAddress, programs: ParentPrograms
+) -> tuple[list[Bind], dict[str, str]]:
+    """Return the binds and links of the sandbox; ``folder`` is the only one that is written to."""
+    binds, links = sandboxes.system_binds()
+    package = Path(nitro_workflow.__file__).resolve().parent
+    wanted = [Path(sys.base_prefix), Path(sys.prefix), package, *programs.folders]
+    wanted += [programs.application, *map(Path, _SYSTEM_FILES)]
+    covered = [Path(bind.target) for bind in binds] + [Path(link) for link in links]
+    for path in sorted(wanted, key=lambda it: len(it.parts)):
+        if path.exists() and not any(path == it or it in path.parents for it in covered):
+            binds.append(Bind(str(path), str(path)))
+            covered.append(path)
+    binds.append(Bind(address.ca, CA_INSIDE))
+    binds.append(Bind(str(folder / "hosts"), "/etc/hosts"))
+    binds.append(Bind(str(folder), INSIDE, writable=True))
+    return binds, links

@@ -1,0 +1,191 @@
+"""A parent instance from the hypervisor's side: its folder, its sandbox, its network.
+
+The sandbox sees: this system's programs, the Python that runs this, the package, the applications'
+folder, the CA file, all read-only; and its own folder. Not the lab, not the hypervisor's socket,
+not any process of this machine. It reaches its metadata service and the cloud, no other address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import HostError
+from nitro_workflow.host.instance import instance_folder, instance_spec
+from nitro_workflow.host.instance.imds import MetadataService
+from nitro_workflow.host.instance.imds_server import MetadataServer
+from nitro_workflow.host.instance.instance_network import InstanceNetwork, places
+from nitro_workflow.host.instance.instance_spec import INSIDE, KMS_PORT, ParentPrograms
+from nitro_workflow.host.sandbox import launcher as sandboxes
+from nitro_workflow.host.sandbox.launcher import INSTANCE_MEMORY, Sandbox, SandboxSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nitro_workflow.host.instance.cloud_records import (
+        CloudAddress,
+        InstanceRecord,
+        RoleCredentials,
+    )
+
+__all__ = ["INSIDE", "KMS_PORT", "Parent", "ParentPrograms"]
+
+READY_SECONDS: Final = 20.0
+
+
+class Parent:
+    """One running instance. Raises `HostError` or `SandboxUnavailable` when it does not come up.
+
+    ``number`` is the sandbox user's, where root makes the instance.
+    """
+
+    def __init__(
+        self,
+        record: InstanceRecord,
+        folder: Path,
+        address: CloudAddress,
+        fetch: Callable[[], RoleCredentials],
+        programs: ParentPrograms,
+        *,
+        number: int,
+        unsafe_without_sandbox: bool = False,
+    ) -> None:
+        self.record = record
+        self.folder = folder
+        self.sandboxed = not unsafe_without_sandbox
+        self._inside = INSIDE if self.sandboxed else str(folder)
+        self._user = sandboxes.sandbox_user(number) if self.sandboxed else None
+        instance_folder.prepare(folder, address, self._user)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.vsock = os.open(folder / "vsock", flags)
+        self._sandbox: Sandbox | None = None
+        self._network: InstanceNetwork | MetadataServer | None = None
+        try:
+            self._start(address, programs, MetadataService(record, fetch))
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the sandbox, its network and every program of it run."""
+        running = self._sandbox is not None and self._sandbox.process.poll() is None
+        connected = self._network is not None and self._network.alive
+        ended = [it for it in self.status().values() if it.get("exit") is not None]
+        return running and connected and not ended
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Return ``{program: {"pid", "exit"}}`` as the instance tells; pids are the sandbox's."""
+        return instance_folder.programs(self.folder)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a client needs to talk to the instance."""
+        return {
+            "InstanceId": self.record.instance_id,
+            "RoleArn": self.record.role_arn,
+            "ControlSocket": str(self.folder / "control.sock"),
+            "RunSocket": str(self.folder / "run.sock"),
+            "TraceFile": str(self.folder / "trace.jsonl"),
+            "MetadataEndpoint": self._network.endpoint if self._network else None,
+            "Sandboxed": self.sandboxed,
+            "Programs": self.status(),
+        }
+
+    def stop(self) -> None:
+        """End every process of the instance, then its network; its state and trace stay."""
+        if self._sandbox is not None:
+            self._sandbox.kill()
+        if self._network is not None:
+            self._network.close()
+        with contextlib.suppress(OSError):
+            os.close(self.vsock)
+        instance_folder.clear(self.folder)
+
+    def _start(
+        self, address: CloudAddress, programs: ParentPrograms, metadata: MetadataService
+    ) -> None:
+        credentials = metadata.prepare()
+        endpoint = None
+        if not self.sandboxed:
+            self._network = MetadataServer(metadata)
+            endpoint = self._network.endpoint
+        spec = self._spec(address, programs, endpoint)
+        log = os.open(
+            self.folder / "instance.log",
+            os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC,
+            0o600,
+        )
+        try:
+            self._sandbox = sandboxes.start(spec, output=log)
+        finally:
+            os.close(log)
+        if self.sandboxed:
+            self._connect(self._sandbox, metadata, address)
+        with contextlib.suppress(TimeoutError):
+            self._sandbox.next_event(READY_SECONDS)
+        self._await_ready()
+        credentials.join(READY_SECONDS)
+
+    def _spec(
+        self, address: CloudAddress, programs: ParentPrograms, endpoint: str | None
+    ) -> SandboxSpec:
+        binds, links = instance_spec.visible(self.folder, address, programs)
+        config = instance_spec.config(self._inside, address, programs)
+        return SandboxSpec(
+            memory=INSTANCE_MEMORY,
+            command=(sys.executable, "-m", "nitro_workflow.host.instance.first_process", config),
+            environment=instance_spec.environment(self._inside, address, self.record, endpoint),
+            binds=binds,
+            links=links,
+            folder=self._inside,
+            hostname=self.record.instance_id,
+            user=self._user,
+            listeners=places(address) if self.sandboxed else (),
+            unsafe_folder=None if self.sandboxed else str(self.folder),
+        )
+
+    def _connect(self, sandbox: Sandbox, metadata: MetadataService, address: CloudAddress) -> None:
+        """Serve the sandbox's network, for as long as the sandbox runs."""
+        try:
+            found = sandbox.next_event(READY_SECONDS).descriptors
+        except TimeoutError as error:
+            raise HostError(
+                f"the instance has no network after {READY_SECONDS:.0f} s",
+                expected="a network namespace with what it may reach",
+                where=f"instance {self.record.instance_id}",
+                next="run step P8 again",
+            ) from error
+        network = self._network = InstanceNetwork(found, metadata, address)
+
+        def end_with_it() -> None:
+            sandbox.process.wait()
+            network.close()
+
+        threading.Thread(target=end_with_it, daemon=True, name="instance-end").start()
+
+    def _await_ready(self) -> None:
+        """Wait until the proxy and the parent listen; raises `HostError` with the end of a log."""
+        ready: dict[str, Callable[[], bool]] = {
+            # Not by connecting: the proxy would carry that to the cloud, and into the trace.
+            "proxy": lambda: "->" in instance_folder.last_lines(self.folder / "proxy.log"),
+            "parent": lambda: instance_folder.answers(self.folder / "control.sock"),
+        }
+        deadline = time.monotonic() + READY_SECONDS
+        while late := [name for name, is_ready in ready.items() if not is_ready()]:
+            ended = [name for name, it in self.status().items() if it.get("exit") is not None]
+            alive = self._sandbox is not None and self._sandbox.process.poll() is None
+            if ended or not alive or time.monotonic() > deadline:
+                name = (ended or late)[0] if alive else "instance"
+                said = instance_folder.last_lines(self.folder / f"{name}.log")
+                raise HostError(
+                    f"{name} does not run: {said}",
+                    expected=f"the proxy and the parent application within {READY_SECONDS:.0f} s",
+                    where=f"instance {self.record.instance_id}",
+                    next="run step P8 again; the instance's logs stand in its folder",
+                )
+            time.sleep(0.02)

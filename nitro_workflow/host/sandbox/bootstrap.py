@@ -1,0 +1,255 @@
+"""What runs between hypervisor and sandboxed program: kernel, ramdisk 0 and init in one.
+
+Started as ``python -I -S bootstrap.py SPEC`` by `host.sandbox`; SPEC is JSON. Three processes
+come of it: the *outer* one leaves the namespaces and waits; the *init*, process 1 of the new
+ones, builds the root, gives up every privilege and reaps; the *program* is what the image says.
+Whoever dies takes those below along. Everything is imported before the old root goes: afterwards
+a module would come from the image.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.host.sandbox import linux, seccomp
+from nitro_workflow.host.sandbox.guest import (
+    Boot,
+    network_device,
+    reap,
+    start,
+    unpack,
+    vsock_device,
+)
+from nitro_workflow.host.sandbox.unsandboxed import run_without_sandbox
+
+WORK = "/tmp"  # noqa: S108 - a mount point in a mount namespace of our own
+DEVICES = ("null", "zero", "full", "random", "urandom")
+
+NAMESPACES = (
+    linux.CLONE_NEWUSER
+    | linux.CLONE_NEWNS
+    | linux.CLONE_NEWPID
+    | linux.CLONE_NEWIPC
+    | linux.CLONE_NEWUTS
+    | linux.CLONE_NEWNET
+)
+
+
+def main() -> int:
+    """Be the outer process; return the exit status of the program."""
+    spec = json.loads(sys.argv[1])
+    boot = Boot(spec["boot"])
+    stage = "start"
+    try:
+        # A parent that died before this line leaves us to init: the pid then differs.
+        linux.die_with_parent()
+        if os.getppid() != spec["parent"]:
+            return 1
+        if spec["unsafe_folder"] is not None:
+            return run_without_sandbox(spec, boot)
+        stage = "namespaces"
+        _leave_namespaces(spec)
+        stage = "network"
+        network_device(boot, spec["listeners"])
+        stage = "mounts"
+        trees = _clone_trees(spec)
+    except OSError as error:
+        boot.tell("error", stage=stage, errno=error.errno, text=error.strerror or str(error))
+        return 1
+    child = os.fork()
+    if child == 0:
+        os._exit(_init(spec, boot, trees))
+    # Process 1 of the namespace goes only once all others have: who waits for us waits for all.
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
+    linux.die_with_parent()
+    linux.close_from(3)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) & 0xFF
+
+
+def _leave_namespaces(spec: dict[str, Any]) -> None:
+    """Enter new namespaces, as user 0 of a user namespace that maps one ordinary user."""
+    uid, gid = os.geteuid(), os.getegid()
+    if spec["user"] is None:
+        linux.unshare(NAMESPACES)
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"0 {uid} 1")
+        _write("/proc/self/gid_map", f"0 {gid} 1")
+        return
+    # Started by root: the sandbox is another user. Only a process outside may write such a map.
+    me, (ready, go) = os.getpid(), os.pipe()
+    helper = os.fork()
+    if helper == 0:
+        os.read(ready, 1)
+        try:
+            _write(f"/proc/{me}/uid_map", f"0 {spec['user']} 1")
+            _write(f"/proc/{me}/gid_map", f"0 {spec['user']} 1")
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    try:
+        linux.unshare(NAMESPACES)
+    finally:
+        os.write(go, b"!")
+        _, status = os.waitpid(helper, 0)
+        os.close(ready)
+        os.close(go)
+    if status:
+        raise PermissionError(1, "the user map could not be written")
+
+
+def _clone_trees(spec: dict[str, Any]) -> dict[str, int]:
+    """Copy what will be mounted, as the first user still: files may be its own."""
+    linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
+    sources = {f"/dev/{name}": f"/dev/{name}" for name in DEVICES}
+    sources.update({bind["target"]: bind["source"] for bind in spec["binds"]})
+    return {target: linux.clone_tree(source) for target, source in sources.items()}
+
+
+def _init(spec: dict[str, Any], boot: Boot, trees: dict[str, int]) -> int:
+    """Be process 1: returns the exit status of the program."""
+    stage = "user"
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if spec["user"] is not None:
+            os.setgroups([])
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+        linux.die_with_parent()
+        os.setsid()
+        os.umask(0o022)
+        stage = "root"
+        linux.mount("tmpfs", WORK, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, _size(spec, 1))
+        trees.update(_fresh_proc())
+        if spec["image"] is not None:
+            stage = "image"
+            spec = {**spec, **unpack(spec["image"], Path(WORK, "image"))}
+            stage = "root"
+            _enter_root(f"{WORK}/image/rootfs")
+        else:
+            _build_instance_root(spec, trees)
+            _enter_root(WORK)
+        _furnish(spec, trees)
+        stage = "vsock"
+        if spec["image"] is not None:
+            vsock_device(boot, Path("/run/vsock"))
+        stage = "privileges"
+        _give_up_privileges(spec)
+        stage = "program"
+        child = start(spec)
+    except (OSError, NitroWorkflowError, ValueError) as error:
+        number = getattr(error, "errno", None)
+        boot.tell("error", stage=stage, errno=number, text=str(error)[:2000])
+        return 1
+    boot.tell("started")
+    linux.close_from(3)
+    return reap(child)
+
+
+def _build_instance_root(spec: dict[str, Any], trees: dict[str, int]) -> None:
+    """Put the read-only system and the instance's own folder into an empty root."""
+    for target, source in spec["links"].items():
+        link = Path(WORK + target)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(source)
+    for bind in spec["binds"]:
+        target = Path(WORK + bind["target"])
+        if bind["folder"]:
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        linux.attach_tree(trees[bind["target"]], str(target))
+        if not bind["writable"]:
+            linux.set_read_only(str(target))
+
+
+def _enter_root(folder: str) -> None:
+    """Make ``folder`` the root and let the old one go."""
+    if not Path(folder).is_dir() or Path(folder).is_symlink():
+        raise ValueError("the image has no /rootfs folder")
+    linux.mount(folder, folder, None, linux.MS_BIND | linux.MS_REC)
+    os.chdir(folder)
+    linux.pivot_root(".", ".")
+    # The old root now lies on top of the new one: detach it, then stand in the new one.
+    linux.unmount(".")
+    os.chdir("/")
+
+
+def _fresh_proc() -> dict[str, int]:
+    """Return a /proc of the new pid namespace, detached; none where the kernel refuses one.
+
+    The kernel asks that a /proc be visible already, so this comes before the old root goes.
+    """
+    folder = Path(WORK, ".proc")
+    folder.mkdir()
+    flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC | linux.MS_RDONLY
+    try:
+        linux.mount("proc", str(folder), "proc", flags)
+    except PermissionError:
+        # This machine's own /proc is masked (a container's is): the sandbox's stays empty.
+        return {}
+    tree = linux.clone_tree(str(folder))
+    linux.unmount(str(folder))
+    folder.rmdir()
+    return {"/proc": tree}
+
+
+def _furnish(spec: dict[str, Any], trees: dict[str, int]) -> None:
+    """Mount /dev, /proc, /tmp and /run. Paths are looked up in the new root: links lead nowhere."""
+    plain = linux.MS_NOSUID | linux.MS_NODEV
+    for name in ("dev", "proc", "sys", "tmp", "run"):
+        Path("/", name).mkdir(exist_ok=True)
+    linux.mount("tmpfs", "/dev", "tmpfs", linux.MS_NOSUID | linux.MS_NOEXEC, "size=64k,mode=755")
+    for name in DEVICES:
+        os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
+        linux.attach_tree(trees[f"/dev/{name}"], f"/dev/{name}")
+    Path("/dev/shm").mkdir()  # noqa: S108 - the POSIX name of shared memory
+    linux.mount("tmpfs", "/dev/shm", "tmpfs", plain, _size(spec, 2))  # noqa: S108
+    for name, target in {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
+        Path("/dev", name).symlink_to(f"/proc/self/{target}")
+    if "/proc" in trees:
+        linux.attach_tree(trees["/proc"], "/proc")
+    if spec["image"] is not None:
+        data = _size(spec, 2).replace("755", "1777")
+        linux.mount("tmpfs", "/tmp", "tmpfs", plain, data)  # noqa: S108
+        linux.mount("tmpfs", "/run", "tmpfs", plain, _size(spec, 2))
+    else:
+        Path("/tmp").chmod(0o1777)  # noqa: S108 - in memory already, and may hold the package
+    socket.sethostname(spec["hostname"])
+
+
+def _size(spec: dict[str, Any], share: int) -> str:
+    return f"size={spec['memory'] // share},mode=755"
+
+
+def _give_up_privileges(spec: dict[str, Any]) -> None:
+    """From here on: no capability, no way to get one, and only the system calls of the list."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would be the memory, on disk
+    code = seccomp.build_filter(spec["families"])
+    linux.drop_capabilities()
+    linux.no_new_privileges()
+    linux.install_filter(code)
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    os._exit(main())

@@ -1,0 +1,217 @@
+"""One running enclave: its sandbox, module, vsock and console, from launch to end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import HostError, ImageError, ImageRefused
+from nitro_workflow.host.rules.ecodes import failure
+from nitro_workflow.host.rules.launch_rules import MIB
+from nitro_workflow.host.sandbox import launcher as sandboxes
+from nitro_workflow.host.sandbox.gateway import Gateway
+from nitro_workflow.host.sandbox.launcher import Sandbox, SandboxSpec
+from nitro_workflow.nsm import NsmModule
+from nitro_workflow.nsm.messages import REQUEST_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from nitro_workflow.host.sandbox.launch_measurement import MeasuredImage
+
+__all__ = ["Console", "EnclaveProcess", "Plan"]
+
+BOOT_SECONDS: Final = 90.0
+"""For the heartbeat, once for the image and once for the memory, as nitro-cli below 6 GiB."""
+
+CONSOLE_LIMIT: Final = 1 << 20
+"""Bytes of a debug enclave's output that are kept: the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was decided before the start. ``memory_mib`` in MiB."""
+
+    name: str
+    enclave_id: str
+    cid: int
+    cpus: tuple[int, ...]
+    memory_mib: int
+    debug: bool
+    image: int  # sealed memfd
+    number: int  # of the sandbox user, when root starts it
+    unsafe_folder: Path | None = None  # run without a sandbox, in this folder
+
+
+class Console:
+    """The last output of an enclave; of a production enclave nothing is kept."""
+
+    def __init__(self, source: int, *, keep: bool) -> None:
+        self._keep = keep
+        self._data = bytearray()
+        self._dropped = 0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._drain, args=(source,), daemon=True)
+        self._thread.start()
+
+    def read(self, offset: int) -> tuple[str, int]:
+        """Return the text from byte ``offset`` on, and the offset after it."""
+        with self._lock:
+            start = max(offset - self._dropped, 0)
+            data = bytes(self._data[start:])
+            return data.decode("utf-8", "replace"), self._dropped + len(self._data)
+
+    def join(self, seconds: float) -> None:
+        """Wait until the output has ended."""
+        self._thread.join(seconds)
+
+    def _drain(self, source: int) -> None:
+        with os.fdopen(source, "rb", buffering=0) as stream:
+            while data := stream.read(65536):
+                if not self._keep:
+                    continue
+                with self._lock:
+                    self._data += data
+                    excess = len(self._data) - CONSOLE_LIMIT
+                    if excess > 0:
+                        del self._data[:excess]
+                        self._dropped += excess
+
+
+class EnclaveProcess:
+    """An enclave. `launch` returns once it has booted; ``on_end`` is called when it is gone."""
+
+    def __init__(self, plan: Plan, on_end: Callable[[EnclaveProcess], None]) -> None:
+        self.plan = plan
+        self.state = "EMPTY"
+        self.exit_status: int | None = None
+        self.ended = threading.Event()
+        self.measured: MeasuredImage | None = None
+        self._on_end = on_end
+        self._approved = threading.Event()
+        self._gateway: Gateway | None = None
+        self._nsm, guest = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        read_end, write_end = os.pipe()
+        spec = SandboxSpec(
+            memory=plan.memory_mib * MIB,
+            image=plan.image,
+            nsm=guest.fileno(),
+            user=sandboxes.sandbox_user(plan.number),
+            unsafe_folder=str(plan.unsafe_folder) if plan.unsafe_folder else None,
+        )
+        if plan.unsafe_folder:
+            plan.unsafe_folder.mkdir(mode=0o700, parents=True)
+        try:
+            self._sandbox: Sandbox = sandboxes.start(spec, output=write_end)
+        except BaseException:
+            os.close(read_end)
+            self._nsm.close()
+            raise
+        finally:
+            guest.close()
+            os.close(write_end)
+        self.console = Console(read_end, keep=plan.debug)
+
+    @property
+    def pid(self) -> int:
+        """The process that `terminate` ends, as this machine sees it."""
+        return self._sandbox.pid
+
+    def launch(
+        self,
+        measuring: Future[MeasuredImage],
+        registers: Callable[[MeasuredImage], Mapping[int, bytes]],
+        issue: Callable[..., bytes],
+        host_folder: int,
+    ) -> None:
+        """Boot while ``measuring`` runs; the image's program starts only once it has succeeded.
+
+        Raises `HostError` (E35, E36, E59) or `SandboxUnavailable`; then nothing of it is left.
+        """
+        deadline = time.monotonic() + 2 * BOOT_SECONDS
+        try:
+            try:
+                event = self._next_event(deadline)
+            except HostError:
+                _measured(measuring)  # an image that cannot be read is E35, whoever saw it first
+                raise
+            if event.event == "unpacked":
+                gateway, folder = event.descriptors
+                self._gateway = Gateway(gateway, folder, host_folder, self.plan.cid, self._approved)
+            self.measured = _measured(measuring)
+            module = NsmModule(
+                self.plan.enclave_id, registers(self.measured), issue, secrets.token_bytes
+            )
+            threading.Thread(target=self._answer, args=(module,), daemon=True).start()
+            self._approved.set()
+            self._next_event(deadline)  # started: the heartbeat was answered, the program runs
+        except BaseException:
+            self._sandbox.kill()
+            self._clean_up()
+            raise
+        self._sandbox.close()
+        self.state = "RUNNING"
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def terminate(self) -> None:
+        """End the enclave; returns when every process of it is gone."""
+        self.state = "TERMINATING"
+        self._sandbox.kill()
+        self.ended.wait(10)
+
+    def _next_event(self, deadline: float) -> Any:
+        try:
+            return self._sandbox.next_event(deadline - time.monotonic())
+        except TimeoutError as error:
+            raise failure(
+                "E36",
+                "Waiting on enclave to boot failed with error VsockTimeoutError",
+                expected=f"a heartbeat within {2 * BOOT_SECONDS:.0f} s",
+                next="start it with --debug-mode and read its console",
+            ) from error
+
+    def _answer(self, module: NsmModule) -> None:
+        """Serve the Nitro Security Module until the enclave's end of the socket closes."""
+        with contextlib.suppress(OSError):
+            while request := self._nsm.recv(REQUEST_LIMIT + 1):
+                self._nsm.sendall(module.handle(request, datetime.now(UTC)))
+
+    def _watch(self) -> None:
+        self.exit_status = self._sandbox.process.wait()
+        self.console.join(2.0)
+        self._clean_up()
+
+    def _clean_up(self) -> None:
+        self.state = "TERMINATED"
+        if self._gateway is not None:
+            self._gateway.close()
+            self._gateway = None
+        with contextlib.suppress(OSError):
+            self._nsm.shutdown(socket.SHUT_RDWR)
+        self._nsm.close()
+        os.close(self.plan.image)
+        if self.plan.unsafe_folder:
+            shutil.rmtree(self.plan.unsafe_folder, ignore_errors=True)
+        self._on_end(self)
+        self.ended.set()
+
+
+def _measured(measuring: Future[MeasuredImage]) -> MeasuredImage:
+    try:
+        return measuring.result()
+    except ImageRefused as error:
+        text = f"EIF signature checker error: {error.found}"
+        raise failure("E59", text, expected=error.expected, next=error.next) from error
+    except ImageError as error:
+        text = f"EIF file parsing error: {error.found}"
+        raise failure("E35", text, expected=error.expected, next=error.next) from error

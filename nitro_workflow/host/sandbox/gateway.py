@@ -1,0 +1,185 @@
+"""The vsock of one sandboxed enclave: carries connections between its folder and the parent's.
+
+Both folders belong to processes that are not trusted: every socket is opened by name below a
+descriptor of its folder, never through a link, and only if it *is* a socket. [src: firecracker
+docs/vsock.md]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import stat
+import threading
+from typing import TYPE_CHECKING, Final
+
+from nitro_workflow.errors import VsockError
+from nitro_workflow.vsock import accepting
+from nitro_workflow.vsock.relay import relay
+from nitro_workflow.vsock.transport import HEARTBEAT_PORT, PARENT_CID, read_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["HEARTBEAT", "Gateway"]
+
+HEARTBEAT: Final = b"\xb7"
+"""What an enclave says once it has booted, and is answered. [src: sdk-bootstrap init/init.c]"""
+
+CONNECTIONS: Final = 128
+"""Connections of one enclave at a time: a flood must not take the hypervisor's threads."""
+
+SECONDS: Final = 10.0  # for the line with the port
+
+_OUTWARD: Final = re.compile(rb"CONNECT (\d{1,10}) (\d{1,10})")
+_INWARD: Final = re.compile(rb"CONNECT (\d{1,10})")
+
+
+class Gateway:
+    """Threads that accept on the enclave's gateway and on the parent's ``<cid>/v.sock``.
+
+    ``approved`` is waited for before the heartbeat is answered: no image runs before it is
+    measured. Owns its descriptors; `close` ends all.
+    """
+
+    def __init__(
+        self, gateway: int, guest_folder: int, host_folder: int, cid: int, approved: threading.Event
+    ) -> None:
+        self.alive = threading.Event()  # the heartbeat was heard and answered
+        self._outward = socket.socket(fileno=gateway)
+        self._guest, self._host = guest_folder, os.dup(host_folder)
+        self._cid = cid
+        self._approved = approved
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._inward = self._listen_for_parent()
+        for listener, handle in ((self._outward, self._out), (self._inward, self._in)):
+            name = f"vsock-{cid}"
+            threading.Thread(
+                target=self._accept, args=(listener, handle), name=name, daemon=True
+            ).start()
+
+    def close(self) -> None:
+        """Stop listening and cut every connection."""
+        for listener in (self._outward, self._inward):
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            os.unlink(f"{self._cid}/v.sock", dir_fd=self._host)
+            os.rmdir(str(self._cid), dir_fd=self._host)
+        os.close(self._guest)
+        os.close(self._host)
+
+    def _listen_for_parent(self) -> socket.socket:
+        name = str(self._cid)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=self._host)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        folder = os.open(name, flags, dir_fd=self._host)
+        try:
+            owner = os.fstat(self._host)
+            if os.geteuid() == 0:  # the instance is another user then
+                os.fchown(folder, owner.st_uid, owner.st_gid)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink("v.sock", dir_fd=folder)
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listener.bind(f"/proc/self/fd/{folder}/v.sock")
+            if os.geteuid() == 0:
+                os.chown("v.sock", owner.st_uid, owner.st_gid, dir_fd=folder, follow_symlinks=False)
+            listener.listen(64)
+        finally:
+            os.close(folder)
+        return listener
+
+    def _accept(self, listener: socket.socket, handle: Callable[[socket.socket], None]) -> None:
+        while (sock := accepting.accept(listener)) is not None:
+            if not self._free.acquire(blocking=False):
+                sock.close()
+            elif not accepting.run(self._serve, sock, handle):
+                sock.close()
+                self._free.release()
+
+    def _serve(self, sock: socket.socket, handle: Callable[[socket.socket], None]) -> None:
+        with self._lock:
+            self._open.add(sock)
+        try:
+            sock.settimeout(SECONDS)
+            handle(sock)
+        except (OSError, VsockError):
+            pass  # whoever dialled sees the connection close: that is the answer
+        finally:
+            with self._lock:
+                self._open.discard(sock)
+            sock.close()
+            self._free.release()
+
+    def _out(self, sock: socket.socket) -> None:
+        """From the enclave: to the hypervisor's heartbeat or to a port of the parent."""
+        match = _OUTWARD.fullmatch(read_line(sock))
+        if match is None or int(match[1]) != PARENT_CID:
+            return
+        port = int(match[2])
+        if port == HEARTBEAT_PORT:
+            self._heartbeat(sock)
+            return
+        self._carry(sock, _dial(self._host, (str(PARENT_CID), f"v.sock_{port}")), port)
+
+    def _in(self, sock: socket.socket) -> None:
+        """From the parent: to a port of the enclave."""
+        match = _INWARD.fullmatch(read_line(sock))
+        if match is not None:
+            port = int(match[1])
+            self._carry(sock, _dial(self._guest, (str(port),)), port)
+
+    def _heartbeat(self, sock: socket.socket) -> None:
+        sock.sendall(b"OK 9000\n")
+        if sock.recv(1) == HEARTBEAT and self._approved.wait(600):
+            sock.sendall(HEARTBEAT)
+            self.alive.set()
+
+    def _carry(self, sock: socket.socket, other: socket.socket, port: int) -> None:
+        with self._lock:
+            self._open.add(other)
+        try:
+            sock.sendall(f"OK {port}\n".encode())
+            sock.settimeout(None)
+            relay(sock, other)
+        finally:
+            with self._lock:
+                self._open.discard(other)
+            other.close()
+
+
+def _dial(folder: int, names: tuple[str, ...]) -> socket.socket:
+    """Connect to the socket at ``names`` below ``folder``, following no link."""
+    at = os.dup(folder)
+    try:
+        for name in names[:-1]:
+            flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            at, last = os.open(name, flags, dir_fd=at), at
+            os.close(last)
+        found = os.open(names[-1], os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    finally:
+        os.close(at)
+    try:
+        if not stat.S_ISSOCK(os.fstat(found).st_mode):
+            raise VsockError("not a socket", expected="a listener", where=f"vsock {names[-1]}")
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(SECONDS)
+            sock.connect(f"/proc/self/fd/{found}")
+            sock.settimeout(None)
+        except OSError:
+            sock.close()
+            raise
+    finally:
+        os.close(found)
+    return sock

@@ -1,0 +1,282 @@
+"""Start a program in a sandbox: an enclave from its image, or an instance from this system.
+
+`bootstrap` does the work in the child. Needs nothing installed, and no privilege where user
+namespaces are allowed; started by root, the sandbox is another, unprivileged user.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import functools
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import HostError, SandboxUnavailable
+from nitro_workflow.host.sandbox import seccomp
+from nitro_workflow.host.sandbox.sandbox_errors import boot_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "Bind",
+    "BootEvent",
+    "Sandbox",
+    "SandboxSpec",
+    "require_sandbox",
+    "sandbox_user",
+    "start",
+]
+
+BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
+
+USER_BASE: Final = 1_878_990_000
+"""First of the user ids that sandboxes get when root starts them. [src: systemd's range for
+containers ends at 1879048191: no person and no service has such an id]"""
+
+USERS: Final = 50_000
+
+INSTANCE_MEMORY: Final = 512 << 20
+"""Bytes that an instance may write into its root, which is in memory."""
+
+KILL_SECONDS: Final = 5.0  # for the outer process to take the others along; milliseconds in fact
+
+ERROR_LIMIT: Final = 16 * 1024  # bytes of the bootstrap's own standard error
+
+EVENT_LIMIT: Final = 64 * 1024  # bytes of one boot event
+
+# PR_SET_PDEATHSIG fires when the *thread* that forked ends: this one lives as long as the process.
+_spawner: Final = ThreadPoolExecutor(1, thread_name_prefix="sandbox-spawner")
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A file or folder of this machine that an instance sees at ``target``."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSpec:
+    """What to run. ``image`` is a descriptor of an EIF; without it, ``command`` runs on ``binds``.
+
+    ``listeners``: addresses and ports of the sandbox's own loopback, which stays down without any.
+    ``memory`` in bytes: size of what it may write, and, for an image, RLIMIT_DATA of *each*
+    process: a limit that an ordinary user may set, not the hard partition of real hardware.
+    """
+
+    memory: int
+    image: int | None = None
+    nsm: int | None = None
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    binds: Sequence[Bind] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+    folder: str = "/"
+    hostname: str = "enclave"
+    user: int | None = None
+    listeners: Sequence[tuple[str, int]] = ()
+    unsafe_folder: str | None = None  # run without a sandbox, in this folder
+
+
+@dataclass(frozen=True, slots=True)
+class BootEvent:
+    """``network`` (with listeners), ``unpacked`` (with gateway and vsock folder), ``started``."""
+
+    event: str
+    fields: Mapping[str, Any]
+    descriptors: tuple[int, ...] = ()
+
+
+class Sandbox:
+    """One running sandbox: its outer process, the line to its bootstrap, its output."""
+
+    def __init__(self, process: subprocess.Popen[bytes], boot: socket.socket) -> None:
+        self.process = process
+        self._boot = boot
+
+    @property
+    def pid(self) -> int:
+        """The outer process, as this machine sees it."""
+        return self.process.pid
+
+    def next_event(self, timeout: float) -> BootEvent:
+        """Return the bootstrap's next event; raises `SandboxUnavailable` or `HostError` for one.
+
+        ``timeout`` in seconds; raises TimeoutError after it.
+        """
+        ready, _, _ = select.select([self._boot], [], [], max(timeout, 0))
+        if not ready:
+            raise TimeoutError
+        data, ancillary, _, _ = self._boot.recvmsg(
+            EVENT_LIMIT, socket.CMSG_SPACE(8 * 4), socket.MSG_CMSG_CLOEXEC
+        )
+        descriptors = tuple(_descriptors(ancillary))
+        if not data:
+            raise self._ended_early()
+        fields = json.loads(data)
+        if fields["event"] == "error":
+            raise boot_error(fields)
+        return BootEvent(fields["event"], fields, descriptors)
+
+    def kill(self) -> None:
+        """End every process of the sandbox; returns when they are gone."""
+        self.process.terminate()
+        try:
+            self.process.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Close the line to the bootstrap."""
+        self._boot.close()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+    def _ended_early(self) -> HostError:
+        """Say how the bootstrap ended, with the last line that it wrote."""
+        said = b""
+        with contextlib.suppress(subprocess.TimeoutExpired, OSError, ValueError):
+            self.process.wait(KILL_SECONDS)
+            if self.process.stderr is not None:
+                os.set_blocking(self.process.stderr.fileno(), False)
+                said = self.process.stderr.read(ERROR_LIMIT) or b""
+        last = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return HostError(
+            f"the sandbox ended while it started (status {self.process.returncode}"
+            f"{': ' if last else ''}{last[:300]})",
+            expected="a running program",
+            where="sandbox",
+            next="run it again; if it stays, the line above says what the bootstrap met",
+        )
+
+
+def start(spec: SandboxSpec, *, output: int | None = None) -> Sandbox:
+    """Start ``spec``; what the program prints goes to descriptor ``output``, else to a pipe."""
+    return _spawner.submit(_start, spec, output).result()
+
+
+def sandbox_user(number: int) -> int | None:
+    """Return the user id for sandbox ``number`` when root starts it, else None (the same user).
+
+    None too for the root of a container that has no such ids: it is no root outside.
+    """
+    user = USER_BASE + number % USERS
+    return user if os.geteuid() == 0 and _is_mapped(user) else None
+
+
+@functools.cache
+def require_sandbox() -> None:
+    """Start a sandbox that does nothing; raises `SandboxUnavailable` where it cannot be."""
+    binds, links = system_binds()
+    spec = SandboxSpec(
+        memory=1 << 20,
+        command=("/bin/true",),
+        binds=binds,
+        links=links,
+        user=sandbox_user(0),
+        listeners=(("169.254.169.254", 80),),
+    )
+    sandbox = start(spec, output=subprocess.DEVNULL)
+    try:
+        for listener in sandbox.next_event(10.0).descriptors:
+            os.close(listener)
+        sandbox.next_event(10.0)
+    except TimeoutError as error:
+        raise SandboxUnavailable(
+            "a sandbox did not start within 10 s", expected="a started program", where="sandbox"
+        ) from error
+    finally:
+        sandbox.kill()
+
+
+def system_binds() -> tuple[list[Bind], dict[str, str]]:
+    """Return the binds and the links that give a sandbox this system's programs, read-only."""
+    binds, links = [], {}
+    for name in ("usr", "lib", "lib64", "lib32", "bin", "sbin"):
+        path = Path("/", name)
+        if path.is_symlink():
+            links[str(path)] = str(path.readlink())
+        elif path.is_dir():
+            binds.append(Bind(str(path), str(path)))
+    return binds, links
+
+
+# -- helpers --------------------------------------------------------------------------------------
+
+
+def _start(spec: SandboxSpec, output: int | None) -> Sandbox:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    passed = [fd for fd in (spec.image, spec.nsm) if fd is not None]
+    with theirs:
+        body = {
+            **_described(spec),
+            "boot": theirs.fileno(),
+            "parent": os.getpid(),
+            "limit": spec.image is not None,
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(BOOTSTRAP), json.dumps(body)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if output is None else output,
+            stderr=subprocess.PIPE,
+            pass_fds=(theirs.fileno(), *passed),
+            env={"LC_ALL": "C.UTF-8"},
+            cwd="/",
+            start_new_session=True,
+        )
+    return Sandbox(process, ours)
+
+
+def _described(spec: SandboxSpec) -> dict[str, Any]:
+    enclave = spec.image is not None
+    return {
+        "image": spec.image,
+        "nsm": spec.nsm,
+        "memory": spec.memory,
+        "command": list(spec.command),
+        "environment": dict(spec.environment),
+        "binds": [
+            {
+                "source": bind.source,
+                "target": bind.target,
+                "writable": bind.writable,
+                "folder": Path(bind.source).is_dir(),
+            }
+            for bind in spec.binds
+        ],
+        "links": dict(spec.links),
+        "folder": spec.folder,
+        "hostname": spec.hostname,
+        "user": spec.user,
+        "unsafe_folder": spec.unsafe_folder,
+        "listeners": list(spec.listeners),
+        "families": list(seccomp.ENCLAVE_FAMILIES if enclave else seccomp.INSTANCE_FAMILIES),
+    }
+
+
+def _descriptors(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    found = array.array("i")
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return found.tolist()
+
+
+def _is_mapped(user: int) -> bool:
+    """Return whether this process's user namespace knows ``user``."""
+    lines = (line.split() for line in Path("/proc/self/uid_map").read_text("ascii").splitlines())
+    return any(int(first) <= user < int(first) + int(count) for first, _, count in lines)

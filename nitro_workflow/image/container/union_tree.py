@@ -1,0 +1,145 @@
+"""A file tree that layers are put on: folders merge, all else is replaced, links stay inside."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from nitro_workflow.errors import ImageError
+from nitro_workflow.image.ramdisk.file_tree import Node, folder_node
+
+MAX_LINKS: Final = 40  # symlinks followed in one path, as Linux does
+
+
+@dataclass(slots=True)
+class _Place:
+    """A node and, if it is a folder, what is in it."""
+
+    node: Node
+    children: dict[str, _Place] = field(default_factory=dict)
+
+    @property
+    def is_folder(self) -> bool:
+        return stat.S_ISDIR(self.node.mode)
+
+    @property
+    def target(self) -> str | None:
+        if not stat.S_ISLNK(self.node.mode) or self.node.content is None:
+            return None
+        return os.fsdecode(b"".join(self.node.content()))
+
+
+class UnionTree:
+    """The tree; paths are relative, without ``.`` and ``..``."""
+
+    def __init__(self) -> None:
+        self._root = _Place(folder_node(b""))
+
+    def put(self, path: str, node: Node) -> None:
+        """Add an entry; parents that are missing are made. Raises `ImageError`."""
+        folder, name = self._parent(path, make=True)
+        there = folder.children.get(name)
+        if there is not None and there.is_folder and stat.S_ISDIR(node.mode):
+            there.node = node
+        else:
+            folder.children[name] = _Place(node)
+
+    def link(self, path: str, target: str) -> None:
+        """Give the file at ``target`` another name. Raises `ImageError` when it is none."""
+        try:
+            folder, name = self._parent(target, make=False)
+            place = folder.children.get(name)
+        except ImageError:
+            place = None
+        if place is None or place.is_folder:
+            raise ImageError(
+                f"a hard link to {target!r}",
+                expected="a file of this image",
+                where=f"layer entry {path!r}",
+                next="No tool writes such an entry: treat the image as hostile.",
+            )
+        if place.node.inode is None and stat.S_ISREG(place.node.mode):
+            place.node = replace(place.node, inode=object())
+        self.put(path, place.node)
+
+    def remove(self, path: str) -> None:
+        """Take an entry away, with all below it; nothing happens when there is none."""
+        found = self._existing(path)
+        if found is not None:
+            folder, name = found
+            folder.children.pop(name, None)
+
+    def clear(self, path: str) -> None:
+        """Empty a folder; nothing happens when there is none."""
+        if not path:
+            self._root.children.clear()
+            return
+        found = self._existing(path)
+        place = found[0].children.get(found[1]) if found else None
+        if place is not None:
+            place.children.clear()
+
+    def nodes(self) -> Iterator[Node]:
+        """Yield all entries, each with its whole path, sorted by path."""
+        yield from sorted(self._walk(), key=lambda node: node.path)
+
+    def _walk(self) -> Iterator[Node]:
+        waiting = [(b"", self._root)]
+        while waiting:
+            prefix, folder = waiting.pop()
+            for name, place in folder.children.items():
+                path = prefix + os.fsencode(name)
+                yield replace(place.node, path=path)
+                if place.is_folder:
+                    waiting.append((path + b"/", place))
+
+    def _existing(self, path: str) -> tuple[_Place, str] | None:
+        try:
+            return self._parent(path, make=False)
+        except ImageError:
+            return None
+
+    def _parent(self, path: str, *, make: bool) -> tuple[_Place, str]:
+        """Return the folder that holds ``path``'s last part, links in between followed."""
+        *parents, name = path.split("/")
+        trail = [self._root]
+        waiting = parents[::-1]
+        followed = 0
+        while waiting:
+            part = waiting.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                if len(trail) > 1:
+                    trail.pop()  # above the root is the root
+                continue
+            place = trail[-1].children.get(part)
+            if place is None:
+                if not make:
+                    raise _no_folder(path, part)
+                place = trail[-1].children[part] = _Place(folder_node(b""))
+            target = place.target
+            if target is not None:
+                followed += 1
+                if followed > MAX_LINKS:
+                    raise _no_folder(path, part)
+                if target.startswith("/"):
+                    trail = [self._root]
+                waiting += target.split("/")[::-1]
+            elif place.is_folder:
+                trail.append(place)
+            else:
+                raise _no_folder(path, part)
+        return trail[-1], name
+
+
+def _no_folder(path: str, part: str) -> ImageError:
+    return ImageError(
+        f"{part!r} is not a folder",
+        expected="folders above an entry",
+        where=f"layer entry {path!r}",
+        next="No tool writes such an entry: treat the image as hostile.",
+    )

@@ -1,0 +1,263 @@
+"""What the parent's administrator tries with credentials of his own; and the owner with his.
+
+Nothing here is stopped by the lab: each is a signed request that the cloud refuses by its policies.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.lab import party_policies
+from nitro_workflow.lab.attacks.attack import Attack, Stopped, refused_by_cloud
+from nitro_workflow.lab.parties import bucket_name
+from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nitro_workflow.lab.engine.lab import Lab
+
+__all__ = ["ADMINISTRATOR"]
+
+WHO: Final = "parent administrator"
+
+
+def _kms(lab: Lab, operation: str, party: str = "administrator", **parameters: Any) -> Stopped:
+    """Ask KMS for one operation on the data key, as the party."""
+    client = lab.parties.session(party).client("kms")
+    method = getattr(client, _snake(operation))
+    key = {} if operation == "ReEncrypt" else {"KeyId": lab.produced("P1", "key_arn")}
+    return refused_by_cloud(
+        lab,
+        lambda: method(**key, **parameters),
+        by=f"KMS {operation}",
+        operation=operation,
+        party=party,
+    )
+
+
+def _snake(operation: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in operation).lstrip("_")
+
+
+def put_key_policy(lab: Lab) -> Stopped:
+    """Give himself the key."""
+    mine = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": party_policies.role_arn("administrator")},
+                "Action": "kms:*",
+                "Resource": "*",
+            }
+        ],
+    }
+    return _kms(lab, "PutKeyPolicy", PolicyName="default", Policy=json.dumps(mine))
+
+
+def encrypted_key(lab: Lab) -> bytes:
+    """Return the encrypted data key: the administrator's instance can get it, so he has it."""
+    return (lab.path / "owner" / "data-key.encrypted").read_bytes()
+
+
+def re_encrypt(lab: Lab) -> Stopped:
+    """Have KMS move the data key under a key that the administrator controls."""
+    mine = _own_key(lab)
+    return _kms(
+        lab,
+        "ReEncrypt",
+        CiphertextBlob=encrypted_key(lab),
+        SourceKeyId=lab.produced("P1", "key_arn"),
+        SourceEncryptionContext=dict(CONTEXT),
+        DestinationKeyId=mine,
+    )
+
+
+def _own_key(lab: Lab) -> str:
+    """Return a key in the compute account that its operator made for the administrator."""
+    kms = lab.parties.operator(party_policies.COMPUTE_ACCOUNT).client("kms")
+    account = f"arn:aws:iam::{party_policies.COMPUTE_ACCOUNT}"
+    principals = [f"{account}:root", party_policies.role_arn("administrator")]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": principals},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    made = kms.create_key(Policy=policy, Description="the administrator's own")
+    return str(made["KeyMetadata"]["Arn"])
+
+
+def decrypt_with_document(lab: Lab) -> Stopped:
+    """Decrypt as himself with a genuine document of the right enclave."""
+    recipient = {
+        "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+        "AttestationDocument": lab.document(),
+    }
+    return _kms(
+        lab,
+        "Decrypt",
+        CiphertextBlob=encrypted_key(lab),
+        EncryptionContext=dict(CONTEXT),
+        Recipient=recipient,
+    )
+
+
+def assume_owner(lab: Lab) -> Stopped:
+    """Become the data owner."""
+    sts = lab.parties.session("administrator").client("sts")
+    return refused_by_cloud(
+        lab,
+        lambda: sts.assume_role(RoleArn=party_policies.role_arn("owner"), RoleSessionName="guess"),
+        by="STS AssumeRole",
+        operation="AssumeRole",
+    )
+
+
+def put_role_policy(lab: Lab) -> Stopped:
+    """Give the instance's role, or his own, all there is."""
+    iam = lab.parties.session("administrator").client("iam")
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    return refused_by_cloud(
+        lab,
+        lambda: iam.put_role_policy(
+            RoleName=party_policies.ROLES["administrator"][1],
+            PolicyName="more",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
+        ),
+        by="IAM PutRolePolicy",
+        operation="PutRolePolicy",
+    )
+
+
+def put_bucket_policy(lab: Lab) -> Stopped:
+    """Open the owner's bucket to everybody."""
+    s3 = lab.parties.session("administrator").client("s3")
+    bucket = bucket_name()
+    everybody = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+    return refused_by_cloud(
+        lab,
+        lambda: s3.put_bucket_policy(
+            Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everybody]})
+        ),
+        by="S3 PutBucketPolicy",
+        operation="PutBucketPolicy",
+    )
+
+
+def owner_decrypt(lab: Lab) -> Stopped:
+    """Have the owner decrypt his own data key, outside any enclave."""
+    return _kms(
+        lab,
+        "Decrypt",
+        "owner",
+        CiphertextBlob=encrypted_key(lab),
+        EncryptionContext=dict(CONTEXT),
+    )
+
+
+def _kms_attack(operation: str, **parameters: Any) -> Callable[[Lab], Stopped]:
+    return lambda lab: _kms(lab, operation, **parameters)
+
+
+def administrator_decrypt(lab: Lab) -> Stopped:
+    """Decrypt as himself, without a document."""
+    blob = encrypted_key(lab)
+    return _kms(lab, "Decrypt", CiphertextBlob=blob, EncryptionContext=dict(CONTEXT))
+
+
+def _row(
+    name: str, title: str, what: str, attempt: Callable[[Lab], Stopped], needs: str = "P1"
+) -> Attack:
+    return Attack(name, title, WHO, what, needs, attempt)
+
+
+ADMINISTRATOR: Final = (
+    _row("put-key-policy", "Change the key's policy", "kms:PutKeyPolicy", put_key_policy),
+    _row(
+        "generate-data-key",
+        "Make a data key of the owner's key",
+        "kms:GenerateDataKey",
+        _kms_attack("GenerateDataKey", KeySpec="AES_256", EncryptionContext=dict(CONTEXT)),
+    ),
+    _row(
+        "encrypt",
+        "Encrypt under the owner's key",
+        "kms:Encrypt",
+        _kms_attack("Encrypt", Plaintext=b"forged", EncryptionContext=dict(CONTEXT)),
+    ),
+    _row(
+        "schedule-key-deletion",
+        "Have the key deleted",
+        "kms:ScheduleKeyDeletion",
+        _kms_attack("ScheduleKeyDeletion", PendingWindowInDays=7),
+    ),
+    _row(
+        "create-grant",
+        "Grant himself Decrypt",
+        "kms:CreateGrant",
+        _kms_attack(
+            "CreateGrant",
+            GranteePrincipal=party_policies.role_arn("administrator"),
+            Operations=["Decrypt"],
+        ),
+    ),
+    _row(
+        "re-encrypt",
+        "Move the data key under a key of his own",
+        "kms:ReEncrypt to his own key",
+        re_encrypt,
+        "P2",
+    ),
+    _row(
+        "tag-resource",
+        "Tag the key",
+        "kms:TagResource",
+        _kms_attack("TagResource", Tags=[{"TagKey": "mine", "TagValue": "yes"}]),
+    ),
+    _row(
+        "administrator-decrypt",
+        "Decrypt without a document",
+        "kms:Decrypt, no Recipient",
+        administrator_decrypt,
+        "P2",
+    ),
+    _row(
+        "administrator-decrypt-with-document",
+        "Decrypt with a genuine document of the right enclave",
+        "kms:Decrypt with the enclave's own document",
+        decrypt_with_document,
+        "D3",
+    ),
+    _row("assume-owner", "Become the data owner", "sts:AssumeRole of DataOwner", assume_owner, ""),
+    _row(
+        "put-role-policy",
+        "Give his own role everything",
+        "iam:PutRolePolicy",
+        put_role_policy,
+        "",
+    ),
+    _row(
+        "put-bucket-policy",
+        "Open the owner's bucket",
+        "s3:PutBucketPolicy",
+        put_bucket_policy,
+        "P4",
+    ),
+    Attack(
+        "owner-decrypt",
+        "The owner decrypts outside the enclave",
+        "data owner",
+        "kms:Decrypt, no Recipient",
+        "P2",
+        owner_decrypt,
+    ),
+)

@@ -1,0 +1,110 @@
+"""What the cloud recorded of a request: its decision, why, and the PCRs that it saw.
+
+On AWS the record comes minutes later and says no reason; the local cloud's is there at once and
+adds its explanation under ``additionalEventData.nitroWorkflow`` (a key that AWS has not).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import UntrustedAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nitro_workflow.lab.engine.lab import Lab
+
+__all__ = ["decision", "document_digest", "explanation", "find_event", "find_in", "recipient_pcrs"]
+
+LOOK_SECONDS: Final = 5.0
+"""The local cloud writes its records within 50 ms; AWS's CloudTrail takes up to 15 minutes."""
+PAGE: Final = 50
+WINDOW: Final = timedelta(hours=1)
+
+_RECIPIENT: Final = {
+    0: "attestationDocumentEnclaveImageDigest",
+    **{index: f"attestationDocumentEnclavePCR{index}" for index in (1, 2, 3, 4, 8)},
+}
+
+
+def find_event(
+    lab: Lab, operation: str, wanted: Callable[[Mapping[str, Any]], bool], *, party: str = "owner"
+) -> dict[str, Any]:
+    """Return the newest record that is ``wanted``; raises `UntrustedAnswer` when none comes.
+
+    IAM: cloudtrail:LookupEvents of the party.
+    """
+    return find_in(lab.parties.session(party).client("cloudtrail"), operation, wanted)
+
+
+def find_in(
+    trail: Any, operation: str, wanted: Callable[[Mapping[str, Any]], bool]
+) -> dict[str, Any]:
+    """Return the newest record that is ``wanted`` in what a CloudTrail client may see."""
+    deadline = time.monotonic() + LOOK_SECONDS
+    while True:
+        for event in _recent(trail, operation):
+            if wanted(event):
+                return event
+        if time.monotonic() > deadline:
+            raise UntrustedAnswer(
+                f"the cloud has no record of that {operation}",
+                expected="a record of every request, with its decision",
+                where="cloudtrail:LookupEvents",
+                next="run step D2 again; `nitro-workflow events` lists what the cloud recorded",
+            )
+        time.sleep(0.05)
+
+
+def _recent(trail: Any, operation: str) -> list[dict[str, Any]]:
+    answer = trail.lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": operation}],
+        StartTime=datetime.now(UTC) - WINDOW,
+        MaxResults=PAGE,
+    )
+    return [dict(json.loads(event["CloudTrailEvent"])) for event in answer.get("Events", [])]
+
+
+def document_digest(event: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of the request's attestation document; "" for none."""
+    seen = _additional(event).get("attestation") or {}
+    if digest := seen.get("document_sha256"):
+        return str(digest)
+    recipient = (event.get("requestParameters") or {}).get("recipient") or {}
+    document = recipient.get("attestationDocument") or {}
+    return str(document.get("sha256", "")) if isinstance(document, dict) else ""
+
+
+def recipient_pcrs(event: Mapping[str, Any]) -> dict[int, str]:
+    """Return index → hex of the PCRs that KMS saw; the record holds base64 of the 48 bytes."""
+    recipient = _additional(event).get("recipient") or {}
+    return {
+        index: base64.b64decode(recipient[name]).hex()
+        for index, name in _RECIPIENT.items()
+        if recipient.get(name)
+    }
+
+
+def explanation(event: Mapping[str, Any]) -> str:
+    """Return the reason of the decision, in words; "" where the record holds none."""
+    extra = _additional(event)
+    attestation = extra.get("attestation") or {}
+    if attestation.get("verified") is False:
+        found = attestation.get("found", "")
+        return f"document refused at its check {attestation.get('failed', '?')}: {found}"
+    decision = extra.get("nitroWorkflow") or {}
+    return str(decision.get("explanation") or decision.get("summary") or "")
+
+
+def decision(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the decision as the local cloud recorded it; {} where it is AWS's."""
+    return dict(_additional(event).get("nitroWorkflow") or {})
+
+
+def _additional(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    return event.get("additionalEventData") or {}

@@ -1,0 +1,30 @@
+"""The key facts of a step's evidence: the few that a terminal or a notebook shows first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nitro_workflow.lab.engine.lab import find_step
+from nitro_workflow.lab.steps import StepResult
+
+__all__ = ["key_facts"]
+
+
+def key_facts(result: StepResult) -> Iterator[tuple[str, Any]]:
+    """Yield (label, value) for each path of the step's row in the table that has a value.
+
+    A path is ``label=encryption-sdk/decision``, or without a label, which is then its last name.
+    """
+    for key in find_step(result.step).evidence:
+        label, _, path = key.rpartition("=")
+        value = _at(result.evidence, path)
+        if value is not None:
+            yield label or path.rpartition("/")[2], value
+
+
+def _at(evidence: Mapping[str, Any], path: str) -> Any:
+    value: Any = evidence
+    for name in path.split("/"):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

@@ -1,0 +1,196 @@
+"""Who sent what to whom, and who could have read it: gathered from the processes that did it.
+
+Sources, each with its own view: the parties' requests as they left (this module), the parent and
+the vsock proxy (their file in the runtime folder), the enclave (in its job's evidence), the cloud
+(its events). An event holds digests, lengths and times, never content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import NitroWorkflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from nitro_workflow.lab.engine.lab import Lab
+
+__all__ = ["TraceEvent", "collect", "note_event", "note_request"]
+
+FILE_LIMIT: Final = 16 << 20  # bytes read of one party's file; a walk's has 10 KiB
+
+TITLES: Final = {
+    "owner": "data owner",
+    "developer": "developer",
+    "administrator": "administrator",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEvent:
+    """One message. ``visible_to`` names who could read its content, not who carried it.
+
+    ``size`` in bytes and ``sha256`` in hex are of what was sent; "" where only a stream of TLS
+    records was seen. ``at`` is ISO 8601 in UTC. ``told_by`` is whose word it is: a party tells of
+    its own requests, all else is the parent's testimony, which no step rests on alone.
+    """
+
+    seq: int
+    job: str
+    step: str
+    source: str
+    target: str
+    what: str
+    size: int
+    sha256: str
+    visible_to: tuple[str, ...]
+    at: str
+    told_by: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as `nitro-workflow trace --json` prints it."""
+        return {**asdict(self), "visible_to": list(self.visible_to)}
+
+
+def note_event(path: Path, event: TraceEvent) -> None:
+    """Append one line; a line is below PIPE_BUF, so that several processes may append."""
+    line = json.dumps(event.to_json(), ensure_ascii=False).encode() + b"\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def note_request(path: Path, step: str, party: str, event_name: str, request: Any) -> None:
+    """Note a party's HTTPS request to the cloud, as botocore is about to send it."""
+    _, service, operation = event_name.split(".", 2)
+    body = request.body if isinstance(request.body, bytes) else b""
+    length = _header(request, "X-Amz-Decoded-Content-Length") or _header(request, "Content-Length")
+    title = TITLES.get(party, party)
+    note_event(
+        path,
+        TraceEvent(
+            seq=0,
+            job="",
+            step=step,
+            source=title,
+            target="cloud",
+            what=f"{service}:{operation} over TLS",
+            size=int(length) if length else len(body),
+            sha256=hashlib.sha256(body).hexdigest() if body else "",
+            visible_to=(title, "cloud"),
+            at=now(),
+            told_by=title,
+        ),
+    )
+
+
+def _header(request: Any, name: str) -> str:
+    value = request.headers.get(name, "")
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def now() -> str:
+    """Return the time as ISO 8601 in UTC, to the microsecond."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def collect(lab: Lab, *, job: str = "") -> tuple[TraceEvent, ...]:
+    """Return the events of the steps that are done, in order of time.
+
+    ``job`` keeps that job's events and those of no job. What happened before the earliest of the
+    lab's present records (an earlier walk) is left out, and so is a line that is half-written (a
+    process was killed over it): the rest stands.
+    """
+    lines: list[Mapping[str, Any]] = [*_lines(lab.path / "logs" / "trace.jsonl")]
+    for file in sorted((lab.runtime / "instance").glob("*/trace.jsonl")):
+        # Whatever such a line says of itself: the parent can write into this file.
+        lines += [{**line, "told_by": "parent"} for line in _lines(file)]
+    events = [event for event in map(_event, lines) if event is not None]
+    begin = _begin(lab)
+    kept = [event for event in events if event.at >= begin and (not job or event.job in ("", job))]
+    ordered = sorted(dict.fromkeys(kept), key=lambda event: (event.at, event.seq))
+    return tuple(replace(event, seq=number) for number, event in enumerate(ordered, 1))
+
+
+def _begin(lab: Lab) -> str:
+    """Return when the earliest step of the lab's present records began."""
+    from nitro_workflow.lab.steps import STEPS
+
+    results = [lab.result(step.number) for step in STEPS]
+    return min((result.at for result in results if result), default="")
+
+
+def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
+    for line in _regular(path).decode("utf-8", "replace").splitlines():
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def _regular(path: Path) -> bytes:
+    """Return a regular file's content, cut at `FILE_LIMIT`; nothing for a link, a pipe, no file.
+
+    An instance's file is in its administrator's hands: behind a link there could be /dev/zero.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return file.read(FILE_LIMIT) if is_regular else b""
+    except OSError:
+        return b""
+
+
+def _event(line: Mapping[str, Any]) -> TraceEvent | None:
+    try:
+        return TraceEvent(
+            seq=int(line.get("seq") or 0),
+            job=_text(line.get("job") or ""),
+            step=_text(line.get("step") or ""),
+            source=_text(line["source"]),
+            target=_text(line["target"]),
+            what=_text(line["what"]),
+            size=int(line.get("size") or 0),
+            sha256=_text(line.get("sha256") or ""),
+            visible_to=tuple(_text(name) for name in line.get("visible_to") or ()),
+            at=_text(_iso(line["at"])),
+            told_by=_text(line.get("told_by") or ""),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, OSError, NitroWorkflowError):
+        return None
+
+
+def _text(value: Any) -> str:
+    """Return one line without control characters: a terminal must not obey what a parent wrote."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(value))
+
+
+def _iso(at: Any) -> str:
+    """Return ISO 8601 for ISO 8601, seconds or milliseconds since 1970."""
+    if isinstance(at, str):
+        return at
+    seconds = float(at) / 1000 if float(at) > 1e11 else float(at)
+    return (
+        datetime.fromtimestamp(seconds, UTC)
+        .isoformat(timespec="microseconds")
+        .replace("+00:00", "Z")
+    )
+
+
+def proxy_lines(lab: Lab, instance: str) -> list[Mapping[str, Any]]:
+    """Return the lines that the instance's vsock proxy wrote: all that it could see of KMS."""
+    lines = _lines(lab.runtime / "instance" / instance / "trace.jsonl")
+    return [line for line in lines if "records" in line]

@@ -1,0 +1,120 @@
+"""D1 and D2: the parent instance gets the ciphertexts and hands them to the enclave."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import UntrustedAnswer
+from nitro_workflow.lab.evidence.enclave_job import Job, parent_of
+from nitro_workflow.lab.steps.step import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nitro_workflow.lab.engine.lab import Lab
+
+__all__ = ["FORMS", "download", "jobs_hold", "jobs_of", "require_same", "send", "start_job"]
+
+FORMS: Final = ("encryption-sdk", "envelope")
+
+
+def download(lab: Lab) -> Outcome:
+    """Have the parent get the three objects, in the versions of P4, with its own role."""
+    parent = parent_of(lab)
+    bucket = lab.produced("P4", "bucket")
+    got: dict[str, Any] = {}
+    for name, put in lab.produced("P4", "objects").items():
+        answer = parent.ask(
+            op="get_object", bucket=bucket, key=put["key"], version_id=put["version_id"]
+        )
+        require_same("D1", f"{name} as the parent got it", answer["sha256"], put["sha256"])
+        got[name] = {
+            "bytes": answer["bytes"],
+            "sha256": answer["sha256"],
+            "version_id": put["version_id"],
+        }
+    evidence = {
+        "basis": "observed by the parent instance; digests compared with the owner's",
+        "role": answer.get("role", "ParentInstance"),
+        "objects": got,
+        "can_read_it": "no: it has the ciphertext and no key",
+    }
+    return Outcome(evidence, {"instance_id": lab.produced("P8", "instance_id"), "objects": got})
+
+
+def send(lab: Lab) -> Outcome:
+    """Have the parent hand both ciphertexts to the enclave over vsock, with the owner's nonces."""
+    jobs = {form: start_job(lab, form) for form in FORMS}
+    for job in jobs.values():
+        # One job at a time in the enclave: the second waits for the first in the parent.
+        job.state()
+    evidence = {
+        "basis": "observed by the parent instance",
+        "enclave_cid": lab.produced("P8", "enclave_cid"),
+        "port": 5005,
+        "jobs": {
+            form: {"job": job.id, "bytes": job.size, "nonce": job.nonce}
+            for form, job in jobs.items()
+        },
+    }
+    produces = {
+        form: {"job": job.id, "nonce": job.nonce, "size": job.size, "instance": job.instance}
+        for form, job in jobs.items()
+    }
+    return Outcome(evidence, produces)
+
+
+def start_job(lab: Lab, form: str, **changes: Any) -> Job:
+    """Hand one form to the enclave; ``changes`` replace fields of the request (the attacks do)."""
+    from enclave_image.owner.receipt import new_nonce
+    from nitro_workflow.lab.steps.p3_p4_data import ENVELOPE_FILE, KEY_FILE, SDK_FILE
+
+    objects = lab.produced("P4", "objects")
+    data = objects[SDK_FILE if form == "encryption-sdk" else ENVELOPE_FILE]
+    key = objects[KEY_FILE] if form == "envelope" else None
+    nonce, identity = new_nonce().hex(), str(uuid.uuid4())
+    request = {
+        "op": "send",
+        "job": identity,
+        "form": form,
+        "nonce": nonce,
+        "cid": lab.produced("P8", "enclave_cid"),
+        "bucket": lab.produced("P4", "bucket"),
+        "key": data["key"],
+        "version_id": data["version_id"],
+        "encrypted_key": key and {"key": key["key"], "version_id": key["version_id"]},
+        **changes,
+    }
+    parent_of(lab).ask(**request)
+    return Job(
+        lab, identity, form, str(request["nonce"]), data["bytes"], lab.produced("P8", "instance_id")
+    )
+
+
+def jobs_of(lab: Lab) -> dict[str, Job]:
+    """Return the jobs of the last D2, by form."""
+    result = lab.result("D2")
+    produced: Mapping[str, Any] = result.produced if result else {}
+    return {
+        form: Job(lab, one["job"], form, one["nonce"], one["size"], one["instance"])
+        for form, one in produced.items()
+    }
+
+
+def jobs_hold(lab: Lab, produced: Mapping[str, Any]) -> bool:
+    """Tell whether the jobs are still known, and none of them was refused."""
+    del produced
+    states = [job.state() for job in jobs_of(lab).values()]
+    return all(state.get("status") in ("running", "queued", "done") for state in states)
+
+
+def require_same(step: str, what: str, found: Any, expected: Any) -> None:
+    """Raise `UntrustedAnswer` where a party tells of other bytes than the owner recorded."""
+    if found != expected or not found:
+        raise UntrustedAnswer(
+            f"{what}: {found}",
+            expected=str(expected),
+            where=step,
+            next="someone changed it on the way: run the step that made it again",
+        )

@@ -1,0 +1,331 @@
+"""D3–D9: what the proxy, the enclave and the cloud did, gathered from them; the table of D1–D9.
+
+Nothing here decrypts but the owner's opening of the result in D9. What the enclave says of itself
+is held against what the cloud saw, and against what the owner recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import AccessRefused, NitroWorkflowError, UntrustedAnswer
+from nitro_workflow.lab.evidence import decision_lookup
+from nitro_workflow.lab.evidence.enclave_job import Job
+from nitro_workflow.lab.evidence.parent_client import wait_for
+from nitro_workflow.lab.evidence.trace import proxy_lines
+from nitro_workflow.lab.steps.d1_d2_delivery import (
+    FORMS,
+    download,
+    jobs_hold,
+    jobs_of,
+    require_same,
+    send,
+)
+from nitro_workflow.lab.steps.d9_results import open_results
+from nitro_workflow.lab.steps.step import Outcome, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nitro_workflow.lab.engine.lab import Lab
+
+__all__ = ["DECRYPTION", "document_of", "explained"]
+
+PROXY_SECONDS: Final = 15.0
+"""The proxy notes what it carried when the line is quiet, or the connection ends."""
+
+
+# -- D3 to D8: the enclave and the cloud -----------------------------------------------------------
+
+
+def attest(lab: Lab) -> Outcome:
+    """Gather: the enclave made its key pair and a document, and sent Decrypt with `Recipient`."""
+
+    def attested(job: Job) -> dict[str, Any]:
+        return {name: value for name, value in job.evidence("D3").items() if name != "document"}
+
+    return _each(lab, "observed by the enclave", attested)
+
+
+def document_of(lab: Lab, form: str = "encryption-sdk") -> bytes:
+    """Return the document that the enclave sent to KMS, checked against its digest."""
+    said = jobs_of(lab)[form].evidence("D3")
+    document = b64decode(said["document"])
+    require_same(
+        "D3",
+        "the document that was kept",
+        hashlib.sha256(document).hexdigest(),
+        said["document_sha256"],
+    )
+    return document
+
+
+def decide(lab: Lab) -> Outcome:
+    """Gather: the cloud verified the document and evaluated the key policy with its PCRs.
+
+    The record that the cloud made is found by the document's digest, and compared with what the
+    enclave said and with the PCRs that the owner computed from the image.
+    """
+    return _each(
+        lab,
+        "observed by the cloud; compared with the enclave and the image",
+        lambda job: _decision(lab, job),
+    )
+
+
+def _decision(lab: Lab, job: Job) -> dict[str, Any]:
+    said = job.evidence("D3")
+    event = _event_of(lab, said["document_sha256"])
+    _raise_denial(event, job)
+    seen = event["additionalEventData"].get("attestation", {})
+    require_same(
+        "D4", "public key in the document", seen.get("public_key_sha256"), said["public_key_sha256"]
+    )
+    pcrs = decision_lookup.recipient_pcrs(event)
+    for index, value in lab.produced("P6", "pcrs").items():
+        require_same("D4", f"PCR{index} that KMS saw", pcrs.get(int(index)), value)
+    decided = decision_lookup.decision(event)
+    return {
+        "decision": decided.get("decision", "allowed"),
+        "summary": decided.get("summary", ""),
+        "explanation": decision_lookup.explanation(event),
+        "caller": event["userIdentity"].get("arn", ""),
+        "document_sha256": said["document_sha256"],
+        "module_id": seen.get("module_id", ""),
+        "root_sha256": seen.get("root_sha256", ""),
+        "pcrs": {f"PCR{index}": value for index, value in pcrs.items()},
+        "request_id": event.get("requestID", ""),
+        "request": event.get("requestParameters") or {},
+        "decision_record": decided.get("record") or {},
+    }
+
+
+def _event_of(lab: Lab, digest: str) -> dict[str, Any]:
+    return decision_lookup.find_event(
+        lab, "Decrypt", lambda event: decision_lookup.document_digest(event) == digest
+    )
+
+
+def _raise_denial(event: Mapping[str, Any], job: Job) -> None:
+    """Raise what the enclave recorded, with the reason that only the cloud's record has."""
+    if not event.get("errorCode"):
+        return
+    raise explained(job.failure(job.ended(), "D4"), event)
+
+
+def explained(error: NitroWorkflowError, event: Mapping[str, Any]) -> NitroWorkflowError:
+    """Return the refusal with the explanation that the cloud recorded."""
+    if isinstance(error, AccessRefused):
+        error.explanation = decision_lookup.explanation(event)
+    return error
+
+
+def seal(lab: Lab) -> Outcome:
+    """Gather: the cloud sealed the data key to the document's public key."""
+
+    def sealed(job: Job) -> dict[str, Any]:
+        event = _event_of(lab, job.evidence("D3")["document_sha256"])
+        _raise_denial(event, job)
+        envelope = event["additionalEventData"]["envelope"]
+        return {
+            "envelope_bytes": envelope.get("bytes"),
+            "envelope_sha256": envelope.get("sha256"),
+            "key_encryption": envelope.get("key_encryption"),
+            "content_encryption": envelope.get("content_encryption"),
+            "plaintext_in_answer": False,
+        }
+
+    return _each(lab, "observed by the cloud", sealed)
+
+
+def carry_back(lab: Lab) -> Outcome:
+    """Gather: what the proxy carried between the enclave and KMS: TLS records only."""
+    outcome = _each(lab, "", lambda job: job.evidence("D6"))
+    back = _carried_back(lab)
+    if not all(line.get("only_tls") for line in back):
+        raise UntrustedAnswer(
+            "bytes that are no TLS records",
+            expected="TLS from the enclave to KMS: the proxy must not be able to read",
+            where="D6",
+            next="see the proxy's lines with `nitro-workflow trace`",
+        )
+    kinds: dict[str, int] = {}
+    for line in back:
+        for kind, count in line["records"].items():
+            kinds[kind] = kinds.get(kind, 0) + count
+    evidence = {
+        **outcome.evidence,
+        "basis": "observed by the vsock proxy, and by the enclave where TLS ends",
+        "proxy_carried_bytes": sum(int(line.get("size") or 0) for line in back),
+        "proxy_saw_tls_records": kinds,
+        "proxy_could_read": "nothing: TLS ends inside the enclave",
+        "server_name": next(
+            (str(line["server_name"]) for line in back if line.get("server_name")), ""
+        ),
+    }
+    return Outcome(evidence, outcome.produces)
+
+
+def _carried_back(lab: Lab) -> list[Mapping[str, Any]]:
+    """Wait for the proxy's lines about these jobs, from KMS to the enclave."""
+    sent = lab.result("D2")
+    begin = sent.at if sent else ""
+
+    def seen() -> dict[str, Any]:
+        lines = proxy_lines(lab, lab.produced("P8", "instance_id"))
+        return {
+            "lines": [
+                it for it in lines if it.get("step") == "D6" and str(it.get("at")) >= begin[:23]
+            ]
+        }
+
+    found = wait_for(seen, lambda it: bool(it["lines"]), seconds=PROXY_SECONDS, what="the proxy")
+    return list(found["lines"])
+
+
+def unwrap(lab: Lab) -> Outcome:
+    """Gather: the enclave opened the envelope; it is the one that the cloud sealed."""
+
+    def opened(job: Job) -> dict[str, Any]:
+        said = job.evidence("D7")
+        event = _event_of(lab, job.evidence("D3")["document_sha256"])
+        sealed = event["additionalEventData"].get("envelope", {}).get("sha256")
+        require_same("D7", "the envelope that the enclave opened", said["envelope_sha256"], sealed)
+        return said
+
+    return _each(lab, "observed by the enclave; the envelope is the cloud's of D5", opened)
+
+
+def decrypt(lab: Lab) -> Outcome:
+    """Gather: the enclave decrypted to the last frame; its input is what the owner encrypted."""
+    digests = {
+        "encryption-sdk": lab.produced("P3", "sdk_sha256"),
+        "envelope": lab.produced("P3", "envelope_sha256"),
+    }
+
+    def decrypted(job: Job) -> dict[str, Any]:
+        said = job.evidence("D8")
+        read = said["input_sha256"]
+        require_same("D8", "the ciphertext that the enclave read", read, digests[job.form])
+        return said
+
+    return _each(lab, "observed by the enclave; the input's digest is the owner's of P3", decrypted)
+
+
+# -- D9: the owner ---------------------------------------------------------------------------------
+
+
+def process(lab: Lab) -> Outcome:
+    """Take result and receipt; the owner verifies the receipt, then opens the result."""
+    return open_results(lab, jobs_of(lab))
+
+
+def _each(lab: Lab, basis: str, gather: Callable[[Job], dict[str, Any]]) -> Outcome:
+    found = {form: gather(job) for form, job in jobs_of(lab).items()}
+    return Outcome({"basis": basis, **found})
+
+
+DECRYPTION: Final = (
+    Step(
+        "D1",
+        "parent instance",
+        "Download the ciphertext and the encrypted data key",
+        download,
+        needs=("P4", "P8"),
+        produces=("objects",),
+        evidence=("role", "can_read_it"),
+    ),
+    Step(
+        "D2",
+        "parent instance",
+        "Send both to the enclave over vsock",
+        send,
+        needs=("D1",),
+        produces=FORMS,
+        evidence=(
+            "enclave_cid",
+            "port",
+            "message job=jobs/encryption-sdk/job",
+            "envelope job=jobs/envelope/job",
+        ),
+        holds=jobs_hold,
+    ),
+    Step(
+        "D3",
+        "enclave",
+        "Make a key pair, be attested, ask KMS to decrypt",
+        attest,
+        needs=("D2",),
+        evidence=(
+            "encryption-sdk/document_sha256",
+            "encryption-sdk/public_key_sha256",
+            "encryption-sdk/pcrs/PCR0",
+        ),
+    ),
+    Step(
+        "D4",
+        "cloud",
+        "Verify the document, compare its PCRs with the policy",
+        decide,
+        needs=("D2", "P7"),
+        evidence=(
+            "decision=encryption-sdk/summary",
+            "encryption-sdk/caller",
+            "encryption-sdk/pcrs/PCR0",
+            "encryption-sdk/root_sha256",
+        ),
+    ),
+    Step(
+        "D5",
+        "cloud",
+        "Seal the data key to the enclave's public key",
+        seal,
+        needs=("D2",),
+        evidence=("encryption-sdk/envelope_sha256", "encryption-sdk/key_encryption"),
+    ),
+    Step(
+        "D6",
+        "parent instance",
+        "Carry the answer back: TLS records only",
+        carry_back,
+        needs=("D2",),
+        evidence=("proxy_carried_bytes", "proxy_saw_tls_records", "proxy_could_read"),
+    ),
+    Step(
+        "D7",
+        "enclave",
+        "Open the data key with the private key",
+        unwrap,
+        needs=("D2",),
+        evidence=("encryption-sdk/envelope_sha256", "encryption-sdk/opened_with"),
+    ),
+    Step(
+        "D8",
+        "enclave",
+        "Decrypt the data: commitment and context required",
+        decrypt,
+        needs=("D2", "P3"),
+        evidence=(
+            "message opened bytes=encryption-sdk/plaintext_bytes",
+            "suite=encryption-sdk/suite",
+            "commitment=encryption-sdk/commitment",
+            "envelope opened bytes=envelope/plaintext_bytes",
+        ),
+    ),
+    Step(
+        "D9",
+        "enclave",
+        "Process the data; the owner opens the attested result",
+        process,
+        needs=("D2", "P6", "P3"),
+        evidence=(
+            "receipt of=receipt/encryption-sdk/module_id",
+            "receipt/encryption-sdk/result_sha256",
+            "rows",
+            "suppressed",
+            "groups",
+        ),
+    ),
+)

@@ -1,0 +1,129 @@
+"""D9, the owner's side: the receipts first, then the results; plaintext stays in this process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64decode
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nitro_workflow.errors import ReceiptRefused
+from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT, RESULT_CONTEXT
+from nitro_workflow.lab.steps.step import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from enclave_image.owner.receipt import Expected, OpenedResult
+    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.evidence.enclave_job import Job
+
+__all__ = ["expected_of", "open_job", "open_results", "owner_expectation"]
+
+
+def open_results(lab: Lab, jobs: Mapping[str, Job]) -> Outcome:
+    """Verify each job's receipt, open its result; both forms must give the same answer."""
+    opened, receipts = {}, {}
+    for form, job in jobs.items():
+        state = job.ended()
+        if state.get("status") != "done":
+            raise job.failure(state, "D9")
+        opened[form] = open_job(lab, job, state)
+        receipts[form] = _receipt_evidence(opened[form], state)
+    answers = {form: _answer(one) for form, one in opened.items()}
+    first = next(iter(answers.values()))
+    same = lab.produced("P3", "same_records")
+    if same and any(answer != first for answer in answers.values()):
+        raise ReceiptRefused(
+            "the two forms give different results",
+            expected="one answer: both hold the same records",
+            where="D9",
+            next="run step P3 again: it encrypts the same records in both forms",
+        )
+    evidence = {
+        "basis": "observed by the data owner, who verified the receipt first",
+        "receipt": receipts,
+        **first,
+        "said_by_the_enclave": {form: job.evidence("D9") for form, job in jobs.items()},
+        "kept": "the result in the data owner's hands only; it left the enclave encrypted",
+    }
+    digest = hashlib.sha256(json.dumps(first, sort_keys=True).encode()).hexdigest()
+    return Outcome(evidence, {"answer_sha256": digest})
+
+
+def open_job(lab: Lab, job: Job, state: Mapping[str, Any]) -> OpenedResult:
+    """Verify the receipt of one ended job and open its result.
+
+    Raises `ReceiptRefused` where it does not hold. IAM: kms:Decrypt on the results key only.
+    """
+    from enclave_image.owner.receipt import open_result
+    from nitro_workflow.attestation import Verifier
+
+    return open_result(
+        b64decode(state["result"]),
+        b64decode(state["receipt"]),
+        expected_of(lab, job),
+        verifier=Verifier.local(lab.trust_root_der()),
+        at=datetime.now(UTC),
+        private_key=_private_key(lab),
+    )
+
+
+def expected_of(lab: Lab, job: Job) -> Expected:
+    """Return what the owner recorded of the job: everything that the receipt is compared with."""
+    from enclave_image.owner.receipt import Expected
+
+    form = "sdk" if job.form == "encryption-sdk" else "envelope"
+    return Expected(
+        pcrs=owner_expectation(lab),
+        nonce=bytes.fromhex(job.nonce),
+        input_sha256=lab.produced("P3", f"{form}_sha256"),
+        encryption_context=dict(CONTEXT),
+        result_context=dict(RESULT_CONTEXT),
+    )
+
+
+def owner_expectation(lab: Lab) -> Any:
+    """Return the PCRs that the owner computed from the image (P6), as an expectation."""
+    from nitro_workflow.attestation import exactly
+
+    pcrs = {int(index): bytes.fromhex(value) for index, value in lab.produced("P6", "pcrs").items()}
+    return exactly(pcrs, "the image that the owner measured")
+
+
+def _private_key(lab: Lab) -> Any:
+    """Return the owner's private key for results: unwrapped by KMS, kept in memory only."""
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    if "results_key" not in lab.memory:
+        kms = lab.parties.session("owner").client("kms")
+        answer = kms.decrypt(
+            CiphertextBlob=(lab.path / "owner" / "results-private-key.encrypted").read_bytes(),
+            KeyId=lab.produced("P1", "results_key_arn"),
+            EncryptionContext=dict(RESULT_CONTEXT),
+        )
+        lab.memory["results_key"] = load_der_private_key(answer["Plaintext"], password=None)
+    return lab.memory["results_key"]
+
+
+def _answer(opened: OpenedResult) -> dict[str, Any]:
+    return {
+        "rows": opened.rows,
+        "threshold": opened.threshold,
+        "groups": [dict(group) for group in opened.groups],
+        "suppressed": opened.suppressed,
+    }
+
+
+def _receipt_evidence(opened: OpenedResult, state: Mapping[str, Any]) -> dict[str, Any]:
+    document = opened.attestation.document
+    return {
+        "verified": True,
+        "module_id": document.module_id,
+        "root_sha256": opened.attestation.root_fingerprint,
+        "receipt_sha256": hashlib.sha256(b64decode(state["receipt"])).hexdigest(),
+        "result_sha256": hashlib.sha256(b64decode(state["result"])).hexdigest(),
+        "user_data": document.user_data.hex() if document.user_data else "",
+        "nonce": document.nonce.hex() if document.nonce else "",
+    }

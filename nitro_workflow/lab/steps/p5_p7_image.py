@@ -1,0 +1,289 @@
+"""P5 to P7: the applications are inspected, packed, measured; PCRs enter the key policy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.cloud.endpoint import REGION
+from nitro_workflow.errors import ImageRefused
+from nitro_workflow.lab import party_policies
+from nitro_workflow.lab.lab_folder import read_json, write_atomically
+from nitro_workflow.lab.steps.p1_p2_keys import (
+    CONTEXT,
+    RESULT_CONTEXT,
+    change_policy,
+    policy_of,
+)
+from nitro_workflow.lab.steps.step import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from enclave_image.packing.root_filesystem import RootfsReport
+    from nitro_workflow.lab.engine.lab import Lab
+
+__all__ = ["build", "build_holds", "fence_key", "image_of", "inspect", "measured_config"]
+
+KMS_HOST: Final = f"kms.{REGION}.nitro-lab.internal"
+BUILD_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""A declared input: the same inputs give the same bytes, on whatever day."""
+IMAGE_NAME: Final = "nitro-workflow-application"
+IMAGE_VERSION: Final = "1"
+
+
+# -- P5 --------------------------------------------------------------------------------------------
+
+
+def inspect(lab: Lab) -> Outcome:
+    """Lay out the enclave's root filesystem; list what both applications consist of.
+
+    The developer makes the folder, the owner reads it: every file with its digest and origin.
+    """
+    from enclave_image.packing.root_filesystem import build_rootfs, inspect_parent, report_json
+
+    config = measured_config(lab)
+    write_atomically(lab.path / "developer" / "config.json", config)
+
+    def tell(what: str, done: int, total: int) -> None:
+        lab.say(f"Root filesystem: {what} ({done} of {total}) …")
+
+    report = build_rootfs(lab.path / "developer" / "rootfs", config=config, progress=tell)
+    listing = report_json(report).encode()
+    write_atomically(lab.path / "owner" / "inspected.json", listing)
+    digest = _digest_of(report)
+    parent = inspect_parent()
+    evidence = {
+        "basis": "observed by the developer who laid it out, and by the owner who read every file",
+        "files": len(report.files),
+        "rootfs_bytes": report.size,
+        "rootfs_sha256": digest,
+        "origins": {
+            name: f"{count} files, {size} bytes" for name, (count, size) in report.origins.items()
+        },
+        "dependencies": [f"{name} {version}" for name, version in report.dependencies],
+        "python": report.python,
+        "entry_point": " ".join(report.command),
+        "environment": report.environment,
+        "vsock_ports": report.vsock_ports,
+        "trusts": report.trust,
+        "measured_configuration": _public_facts(config),
+        "parent_application": [f"{one.path} {one.sha256}" for one in parent],
+        "belongs_to": "this machine, whose Python is in it; the Dockerfile gives everyone's PCRs",
+    }
+    config_digest = hashlib.sha256(config).hexdigest()
+    return Outcome(evidence, {"config_sha256": config_digest, "rootfs_sha256": digest})
+
+
+def _public_facts(config: bytes) -> dict[str, Any]:
+    """Return the measured configuration for people: PEM blocks as the digest of their text."""
+    values: dict[str, Any] = json.loads(config)
+    pems = [name for name, value in values.items() if str(value).startswith("-----BEGIN")]
+    digests = {f"{name}_sha256": hashlib.sha256(values[name].encode()).hexdigest() for name in pems}
+    return {name: value for name, value in values.items() if name not in pems} | digests
+
+
+def _digest_of(report: RootfsReport) -> str:
+    """Return one digest of all paths and digests: the folder as a whole."""
+    lines = "".join(f"{one.sha256}  {one.path}\n" for one in report.files)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def inspection_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
+    """Tell whether the inspected folder is there and was made for the key and CA of today."""
+    config = hashlib.sha256(measured_config(lab)).hexdigest()
+    return config == produced["config_sha256"] and (lab.path / "developer" / "rootfs").is_dir()
+
+
+def measured_config(lab: Lab, *, threshold: int = 0) -> bytes:
+    """Return what the enclave trusts, as the file that is measured with it."""
+    from cryptography.hazmat.primitives import serialization
+
+    from enclave_image.configuration import MeasuredConfig, Query
+    from enclave_image.owner.dataset import DEFAULT_THRESHOLD, QUERY
+
+    public = (lab.path / "owner" / "results-public-key.der").read_bytes()
+    pem = serialization.load_der_public_key(public).public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return MeasuredConfig(
+        region=REGION,
+        kms_host=KMS_HOST,
+        kms_port_vsock=8000,
+        ca_pem=(lab.path / "cloud" / "ca.pem").read_text(),
+        key_arn=lab.produced("P1", "key_arn"),
+        encryption_context=dict(CONTEXT),
+        query=Query(tuple(QUERY["columns"]), QUERY["group_by"], QUERY["measures"]),
+        threshold=threshold or DEFAULT_THRESHOLD,
+        owner_public_key_pem=pem.decode(),
+        owner_result_context=dict(RESULT_CONTEXT),
+    ).to_json()
+
+
+# -- P6 --------------------------------------------------------------------------------------------
+
+
+def image_of(lab: Lab) -> Path:
+    """Return where the developer's image is."""
+    return lab.path / "developer" / "application.eif"
+
+
+def build(lab: Lab) -> Outcome:
+    """Pack the inspected folder into an image; the owner measures that very file himself.
+
+    The owner compares each file of the image's ramdisk with what was inspected in P5.
+    """
+    from nitro_workflow.image import measure_file
+
+    built = pack(lab.path / "developer" / "rootfs", image_of(lab))
+    measured = measure_file(built.path)
+    compared = _compare_with_inspection(lab)
+    with built.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    names = measured.hex()
+    claimed = built.measurements.hex()
+    pcrs = {name.removeprefix("PCR"): value for name, value in names.items() if name != "PCR8"}
+    if names != claimed:
+        raise ImageRefused(
+            f"the developer's PCR0 {claimed['PCR0']}",
+            expected=f"{names['PCR0']}, which the owner measured",
+            where="P6",
+            next="do not use this image",
+        )
+    evidence = {
+        "basis": "observed by the developer who built it, and by the owner who measured the file",
+        "image_bytes": built.size,
+        "image_sha256": digest,
+        "measurements": claimed,
+        "owner_measurements": names,
+        "same_as_inspected": f"{compared} files of the ramdisk",
+        "bootable": not built.is_stand_in,
+        "inputs": _inputs(lab),
+        "build_notes": list(built.notes),
+    }
+    return Outcome(evidence, {"pcrs": pcrs, "image_sha256": digest}, _repeated(lab, digest))
+
+
+def build_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
+    """Tell whether the image is still the file that was measured."""
+    try:
+        with image_of(lab).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == str(produced["image_sha256"])
+    except OSError:
+        return False
+
+
+def pack(rootfs: Path, output: Path, *, command: tuple[str, ...] = ()) -> Any:
+    """Build an image from a folder; the attacks build others from it."""
+    from enclave_image.packing.root_filesystem import COMMAND, ENVIRONMENT
+    from nitro_workflow.image import BootParts, build_image
+
+    return build_image(
+        rootfs=rootfs,
+        command=command or COMMAND,
+        environment=ENVIRONMENT,
+        output=output,
+        name=IMAGE_NAME,
+        version=IMAGE_VERSION,
+        boot=BootParts.stand_in(platform.machine()),
+        build_time=BUILD_TIME,
+    )
+
+
+def _inputs(lab: Lab) -> dict[str, Any]:
+    config = (lab.path / "developer" / "config.json").read_bytes()
+    return {
+        "config_sha256": hashlib.sha256(config).hexdigest(),
+        "rootfs_sha256": lab.produced("P5", "rootfs_sha256"),
+        "build_time": BUILD_TIME.isoformat(),
+        "name": IMAGE_NAME,
+        "version": IMAGE_VERSION,
+        "architecture": platform.machine(),
+    }
+
+
+def _repeated(lab: Lab, digest: str) -> tuple[str, ...]:
+    earlier = lab.result("P6")
+    if earlier is None or earlier.evidence.get("inputs") != _inputs(lab):
+        return ()
+    if earlier.produced.get("image_sha256") != digest:
+        raise ImageRefused(
+            f"an image of digest {digest}",
+            expected=f"{earlier.produced.get('image_sha256')}, as the same inputs gave before",
+            where="P6",
+            next="compare both images: `nitro-workflow image diff`",
+        )
+    return ("the same inputs gave the same bytes as before",)
+
+
+def _compare_with_inspection(lab: Lab) -> int:
+    """Return how many files of the image are those inspected; another is `ImageRefused`."""
+    from nitro_workflow.image import open_image, ramdisk_entries
+
+    inspected = {
+        one["path"]: one["sha256"]
+        for one in read_json(lab.path / "owner" / "inspected.json")["files"]
+    }
+    seen = 0
+    with open_image(image_of(lab)) as image:
+        for entry in ramdisk_entries(image, 1):
+            path = entry.path.removeprefix("rootfs")
+            if entry.kind != "file" or path == entry.path or entry.link_of:
+                continue
+            if inspected.get(path) != entry.sha256():
+                raise ImageRefused(
+                    f"{path} is not what was inspected",
+                    expected=f"SHA-256 {inspected.get(path, 'none: there was no such file')}",
+                    where="P6, ramdisk 1",
+                    next="run step P5 again and look at what changed",
+                )
+            seen += 1
+    if seen != len(inspected):
+        raise ImageRefused(
+            f"{seen} files",
+            expected=f"the {len(inspected)} that were inspected",
+            where="P6, ramdisk 1",
+            next="run step P5 again and look at what changed",
+        )
+    return seen
+
+
+# -- P7 --------------------------------------------------------------------------------------------
+
+
+def fence_key(lab: Lab) -> Outcome:
+    """Put the PCRs that the owner measured into the key policy: Allow inside, Deny everywhere else.
+
+    PCR3 is that of the instance's role. IAM: kms:PutKeyPolicy, by the key policy.
+    """
+    from nitro_workflow.attestation import pcr3
+    from nitro_workflow.policy.author import attestation_policy
+
+    kms = lab.parties.session("owner").client("kms")
+    key = lab.produced("P1", "key_arn")
+    role = party_policies.role_arn("instance")
+    pcrs = {f"PCR{index}": value for index, value in lab.produced("P6", "pcrs").items()}
+    pcrs["PCR3"] = pcr3(role).hex()
+    new = attestation_policy(policy_of(kms, key), role, [pcrs], encryption_context=CONTEXT)
+    _, difference = change_policy(kms, key, new)
+    notes = () if difference else ("the policy says so already: nothing was put",)
+    earlier = lab.result("P7")
+    evidence = {
+        "basis": "observed by the data owner",
+        "pcrs": pcrs,
+        "encryption_context": dict(CONTEXT),
+        "difference": difference or (earlier.evidence.get("difference") if earlier else []),
+        "policy": policy_of(kms, key),
+    }
+    return Outcome(evidence, {"pcrs": pcrs}, notes)
+
+
+def fence_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
+    """Tell whether the key policy still names these PCRs."""
+    kms = lab.parties.session("owner").client("kms")
+    text = json.dumps(policy_of(kms, lab.produced("P1", "key_arn")))
+    return all(value in text for value in produced["pcrs"].values())

@@ -1,0 +1,25 @@
+"""Faces whose names are imported when they are first used: start-up time counts."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["lazy_names"]
+
+
+def lazy_names(face: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a face; ``homes`` is public name → module below the face.
+
+    >>> find = lazy_names("nitro_workflow", {"UsageError": "errors"})
+    >>> find("UsageError").exit_code
+    2
+    """
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {face!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{face}.{homes[name]}"), name)
+
+    return find

@@ -1,0 +1,269 @@
+"""From the lab to a view model: where a lesson's view takes its facts."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from nitro_workflow import policy
+from nitro_workflow.attestation import Verifier, exactly, parse_document
+from nitro_workflow.errors import ImageError, LabError, UntrustedAnswer
+from nitro_workflow.image import measure_file, open_image
+from nitro_workflow.lab import Lab
+from nitro_workflow.lab.evidence.trace import collect
+from nitro_workflow.lab.party_policies import DATA_ACCOUNT, role_arn
+from nitro_workflow.policy.reach.analysis import Way
+from nitro_workflow.widgets import Cell, Check, Decision, Inspection, Lanes, Row, Table
+from nitro_workflow.widgets.decision_view import decision_model
+from nitro_workflow.widgets.document_view import chain_table, document_inspection
+from nitro_workflow.widgets.formats import size
+from nitro_workflow.widgets.image_view import image_inspection
+from nitro_workflow.widgets.message_view import HEADER_LIMIT, message_inspection
+from nitro_workflow.widgets.pcr_view import pcr_table
+from nitro_workflow.widgets.trace_view import trace_lanes
+from nitro_workflow.widgets.view_model import Tone
+
+MAY: Mapping[str, str] = {
+    "owner": "administer the key and its policy, make data keys, put and get objects",
+    "developer": "build, sign and publish images",
+    "administrator": "run and stop the instance and its enclaves",
+    "instance": "Decrypt with the right PCRs and encryption context; get the ciphertext",
+}
+MAY_NOT: Mapping[str, str] = {
+    "owner": "Decrypt, CreateGrant, ReEncrypt",
+    "developer": "anything with the key",
+    "administrator": "use the key, change its policy, become the owner, change roles",
+    "instance": "Decrypt otherwise, and everything else",
+}
+
+
+def evidence(lab: Lab, step: str) -> Mapping[str, Any]:
+    """Return the evidence of a step's last run; raises `LabError` where there is none."""
+    result = lab.result(step)
+    if result is None:
+        raise LabError(
+            f"step {step} has not run",
+            expected=f"the record of {step}",
+            where="this lesson",
+            next=f'run lesson.run("{step}") first',
+        )
+    return result.evidence
+
+
+def key_policy(lab: Lab) -> dict[str, Any]:
+    """Return the key policy as the owner reads it from KMS."""
+    kms = lab.parties.session("owner").client("kms")
+    answer = kms.get_key_policy(KeyId=lab.produced("P1", "key_arn"), PolicyName="default")
+    return dict(json.loads(answer["Policy"]))
+
+
+def who_can_decrypt(lab: Lab) -> Table:
+    """Return what `policy.analyse` finds: every way to a plaintext, and who can change that."""
+    parsed = policy.parse_policy(key_policy(lab), kind="resource")
+    report = policy.analyse(parsed, grants=())
+    rows = [_way(way, "can decrypt") for way in report.ways]
+    rows += [_way(way, "can change that") for way in report.changers if way.witness]
+    rows += [
+        Row(finding.severity, (Cell(finding.title), Cell(finding.fix)), "warning")
+        for finding in report.findings
+    ]
+    open_ways = {"none": "no way", "path": "there is a way", "unknown": "not known"}
+    verdict = open_ways[report.without_attestation]
+    return Table(
+        title="Who can ever get the plaintext?",
+        columns=("who or what", "how"),
+        rows=tuple(rows) or (Row("nobody", (Cell("no statement allows it"), Cell("—"))),),
+        verdict=f"without attestation: {verdict}",
+        tone="good" if report.without_attestation == "none" else "bad",
+    )
+
+
+def _way(way: Way, label: str) -> Row:
+    attested = "with a document of the right PCRs" if way.attested else "without a document"
+    how = attested if label == "can decrypt" else "by the policy as it is"
+    state = "possible now" if way.witness else "closed by a Deny"
+    who = ", ".join(name.rsplit(":", 1)[-1] for name in way.principals)
+    tone: Tone = "good" if way.attested or not way.witness else "warning"
+    return Row(f"{label}: {way.action}", (Cell(who), Cell(f"{state}, {how}")), tone)
+
+
+def what_if(
+    lab: Lab, edits: Mapping[str, str]
+) -> tuple[Decision, Callable[[Mapping[str, str]], Decision]]:
+    """Return the decision for the instance's Decrypt from its enclave, and how to ask it again."""
+    parsed = policy.parse_policy(key_policy(lab), kind="resource")
+    texts = lab.identity_policies("instance")
+    identity = tuple(policy.parse_policy(text, kind="identity") for text in texts)
+    asked_for = _indexed(evidence(lab, "P7")["pcrs"])
+    values = {
+        "kms:RecipientAttestation:ImageSha384": asked_for[0],
+        **{f"kms:RecipientAttestation:PCR{index}": pcr for index, pcr in asked_for.items()},
+    }
+
+    def decide(edits: Mapping[str, str]) -> Decision:
+        asked = {**values, **{key: value.strip() for key, value in edits.items()}}
+        present = {key: value for key, value in asked.items() if value}  # an empty field: absent
+        request = policy.Request(
+            policy.Principal.parse(role_arn("instance")),
+            "kms:Decrypt",
+            lab.produced("P1", "key_arn"),
+            DATA_ACCOUNT,
+            policy.RequestContext.what_if({**present, **_context(lab)}),
+        )
+        policies = policy.Policies(resource=parsed, identity=identity)
+        record = policy.explain(request, policies).to_json()
+        return decision_model(record, title="What if the instance asked now?", editable=asked)
+
+    return decide(edits), decide
+
+
+def _context(lab: Lab) -> dict[str, str]:
+    context = evidence(lab, "P3")["encryption_context"]
+    return {f"kms:EncryptionContext:{key}": str(value) for key, value in context.items()}
+
+
+def message(lab: Lab) -> Inspection:
+    """Return the header of the Encryption SDK's message of P3."""
+    path = lab.ciphertext_path()
+    with path.open("rb") as file:
+        return message_inspection(file.read(HEADER_LIMIT), total=path.stat().st_size)
+
+
+def measured(lab: Lab) -> dict[str, Any]:
+    """Return the configuration that is measured with the image."""
+    return dict(evidence(lab, "P5")["measured_configuration"])
+
+
+def image(lab: Lab) -> Inspection:
+    """Return the layout of the developer's image."""
+    with open_image(lab.image_path()) as opened:
+        return image_inspection(opened, label="Stand-in boot parts: measured, never booted")
+
+
+_ORIGIN = re.compile(r"(\d+) files, (\d+) bytes")
+
+
+def origins(lab: Lab) -> Table:
+    """Return where the files of the root filesystem come from, the wheels taken together."""
+    sums: dict[str, list[int]] = {}
+    for name, text in evidence(lab, "P5")["origins"].items():
+        kind = "locked wheels" if name.startswith("wheel ") else name
+        kind = "this machine's Python" if name.startswith("python ") else kind
+        numbers = _ORIGIN.fullmatch(text)
+        if numbers:
+            total = sums.setdefault(kind, [0, 0])
+            total[0] += int(numbers[1])
+            total[1] += int(numbers[2])
+    rows = (
+        Row(kind, (Cell(f"{count:,} file{'' if count == 1 else 's'}"), Cell(size(total))))
+        for kind, (count, total) in sums.items()
+    )
+    return Table("Where the root filesystem comes from", ("files", "size"), tuple(rows))
+
+
+def changed_image(lab: Lab) -> Table:
+    """Flip one bit of a copy, in its last ramdisk, and return how the PCRs of the two differ."""
+    path = lab.image_path()
+    data = bytearray(path.read_bytes())
+    with open_image(path) as opened:
+        data[opened.ramdisks[-1].end - 1] ^= 1
+    before, after = measure_file(path).hex(), measure_file(io.BytesIO(data)).hex()
+    columns = {"as built": _indexed(before), "one bit flipped": _indexed(after)}
+    return pcr_table(columns, title="PCRs before and after")
+
+
+def truncated_image(lab: Lab) -> Inspection:
+    """Read a copy that lacks its last byte, and return the reader's refusal."""
+    data = lab.image_path().read_bytes()[:-1]
+    try:
+        open_image(io.BytesIO(data)).close()
+    except ImageError as error:
+        checks = [Check(key, key, "neutral", text) for key, text in error.to_json().items() if text]
+        return Inspection("A truncated image", "refused", "good", checks=tuple(checks))
+    raise UntrustedAnswer(
+        "a truncated image was read",
+        expected="a refusal",
+        where="open_image",
+        next="report this: the reader has a hole",
+    )
+
+
+def measurements(lab: Lab) -> Table:
+    """Return the PCRs of the build beside those that the owner computed from the file."""
+    found = evidence(lab, "P6")
+    built, read = found["measurements"], found["owner_measurements"]
+    return pcr_table({"developer's build": _indexed(built), "owner's own reading": _indexed(read)})
+
+
+def _indexed(pcrs: Mapping[str, str]) -> dict[int, str]:
+    return {int(name.removeprefix("PCR")): value for name, value in pcrs.items()}
+
+
+def enclaves(lab: Lab) -> list[dict[str, Any]]:
+    """Return what the host's describe-enclaves answers."""
+    return [dict(one) for one in lab.host().describe_enclaves()]
+
+
+def document(lab: Lab) -> Inspection:
+    """Return the attestation document of the last job, checked as the owner would check it."""
+    data = lab.document()
+    wanted = _indexed(evidence(lab, "P7")["pcrs"])
+    report = Verifier.local(lab.trust_root_der()).explain(
+        data,
+        at=datetime.now(UTC),
+        max_age=timedelta(hours=1),
+        pcrs=exactly({i: bytes.fromhex(pcr) for i, pcr in wanted.items()}, "what P7 asks for"),
+    )
+    name, fingerprint = lab.trust_root()
+    trust = f"Trust root: this lab's, {name}, SHA-256 {fingerprint}; not AWS's"
+    return document_inspection(report, trust=trust)
+
+
+def chain(lab: Lab) -> Table:
+    """Return the certificates of the last job's document."""
+    found = parse_document(lab.document())
+    ders = (*found.cabundle, found.certificate)
+    return chain_table(ders, at=found.timestamp.timestamp())
+
+
+def decision(lab: Lab) -> Decision:
+    """Return the cloud's own record of the decision of D4."""
+    return decision_model(evidence(lab, "D4")["encryption-sdk"]["decision_record"])
+
+
+def pcrs(lab: Lab) -> Table:
+    """Return the PCRs of the document that KMS saw, of the image, and of the key policy."""
+    seen = _indexed(evidence(lab, "D4")["encryption-sdk"]["pcrs"])
+    image = _indexed(evidence(lab, "P6")["measurements"])
+    asked = _indexed(evidence(lab, "P7")["pcrs"])
+    return pcr_table({"document": seen, "image": image, "key policy": asked})
+
+
+def trace(lab: Lab) -> Lanes:
+    """Return the lanes of the last job, from the download of its ciphertext on."""
+    job = lab.produced("D2", "encryption-sdk")["job"]
+    events = collect(lab, job=job)
+    first = next((at for at, event in enumerate(events) if event.job == job), len(events))
+    return trace_lanes([event for event in events[first:] if event.step.startswith("D")])
+
+
+def result(lab: Lab) -> Table:
+    """Return the rows that the owner opened: one group a row."""
+    found = evidence(lab, "D9")
+    groups = found["groups"]
+    return Table(
+        title="The result, opened by the data owner",
+        columns=("customers", "orders, mean", "balance, mean"),
+        rows=tuple(_group(group) for group in groups),
+        verdict=f"{found['rows']:,} records; groups below {found['threshold']} suppressed",
+        tone="good",
+    )
+
+
+def _group(group: Mapping[str, Any]) -> Row:
+    cells = (f"{group['count']:,}", group["orders"]["mean"], group["balance"]["mean"])
+    return Row(str(group["region"]), tuple(map(Cell, cells)))
