@@ -25,12 +25,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from enclave_image.job_protocol import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
-from enclave_image.owner.data_encryption import encrypt_envelope, encrypt_message
-from enclave_image.owner.dataset import CustomerRecords
-from enclave_image.packing import closure
-from enclave_image.packing.rehearsal import KEY_ARN, PracticeKms
-from enclave_image.packing.root_filesystem import build_rootfs
+from enclave_image import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
+from enclave_image.owner import CustomerRecords, encrypt_envelope, encrypt_message
+from enclave_image.packing import KEY_ARN, PracticeKms, build_rootfs, closure
 from nitro_workflow.vsock import frames
 
 MIB = 1024 * 1024
@@ -70,7 +67,7 @@ def application(folder: Path) -> Iterator[tuple[PracticeKms, subprocess.Popen[by
 
 def job(folder: Path, data: BinaryIO, size: int, key: bytes | None) -> float:
     """Run one job and return its seconds."""
-    from enclave_image.job_protocol import Credentials, JobRequest
+    from enclave_image import Credentials, JobRequest
 
     request = JobRequest(
         job="00000000-0000-4000-8000-000000000000",

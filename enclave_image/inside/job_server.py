@@ -34,7 +34,7 @@ from nitro_workflow.vsock import frames
 if TYPE_CHECKING:
     from enclave_image.inside.run_key import Nsm
 
-__all__ = ["Application", "Limits", "Server", "main"]
+__all__ = ["Application", "JobLimits", "JobServer", "main"]
 
 _STEP = re.compile(r"D[1-9]\b")
 # This file is /app/enclave_image/inside/job_server.py of an image whose root is /
@@ -42,7 +42,7 @@ _STEP = re.compile(r"D[1-9]\b")
 CONFIG_FILE = Path(__file__).parents[3] / CONFIG_PATH[1:]
 
 
-class Limits:
+class JobLimits:
     """Seconds. Tests make them smaller; the image has these."""
 
     idle = 20.0  # no byte for this long: the sender is gone
@@ -94,7 +94,7 @@ class Application:
 class _Job:
     """One connection: its deadline, its evidence, its last frame."""
 
-    def __init__(self, sock: socket.socket, limits: type[Limits]) -> None:
+    def __init__(self, sock: socket.socket, limits: type[JobLimits]) -> None:
         self.sock = sock
         self.step = "D2"
         self.expired = threading.Event()
@@ -149,10 +149,10 @@ def _shut(sock: socket.socket, how: int) -> None:
         return  # the other side was faster
 
 
-class Server:
+class JobServer:
     """Accepts connections for ever; whatever a job does, the next one is served."""
 
-    def __init__(self, listener: socket.socket, limits: type[Limits] = Limits) -> None:
+    def __init__(self, listener: socket.socket, limits: type[JobLimits] = JobLimits) -> None:
         self._listener = listener
         self._limits = limits
         self._one_at_a_time = threading.Lock()
@@ -266,12 +266,12 @@ def main() -> None:
 
     threading.excepthook = lambda args: _log(f"thread ended: {args.exc_type.__name__}")
     transport = vsock.open_transport()
-    server = Server(transport.listen(APPLICATION_PORT))
+    server = JobServer(transport.listen(APPLICATION_PORT))
     threading.Thread(target=_load, args=(server, transport), daemon=True).start()
     server.serve_forever()
 
 
-def _load(server: Server, transport: Any) -> None:
+def _load(server: JobServer, transport: Any) -> None:
     from nitro_workflow.enclave.nsm_device import open_nsm
 
     try:

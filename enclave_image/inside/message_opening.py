@@ -22,7 +22,7 @@ from enclave_image.inside.run_key import JobKms, kms_failure
 from enclave_image.job_protocol import FRAME_LENGTH, JobRequest, canonical_json
 from nitro_workflow.errors import FrameError, NitroWorkflowError, UntrustedAnswer
 
-__all__ = ["NONCE_LENGTH", "TAG_LENGTH", "DeclaredInput", "Opened", "open_stream"]
+__all__ = ["NONCE_LENGTH", "TAG_LENGTH", "DeclaredInput", "OpenedInput", "open_stream"]
 
 NONCE_LENGTH = 12
 TAG_LENGTH = 16
@@ -92,7 +92,7 @@ class DeclaredInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedInput:
     """What may be said of an input that verified to its end. Lengths in bytes."""
 
     input_sha256: str
@@ -105,7 +105,7 @@ def open_stream(
     kms: JobKms,
     source: DeclaredInput,
     feed: Callable[[bytes], None],
-) -> Opened:
+) -> OpenedInput:
     """Decrypt the whole stream into ``feed``; return only when its last tag has verified.
 
     Raises `UntrustedAnswer` (tampered, cut, other context, other suite, no commitment),
@@ -134,7 +134,7 @@ def _tampered(form: str) -> UntrustedAnswer:
 
 def _open_message(
     config: MeasuredConfig, kms: JobKms, source: DeclaredInput, feed: Callable[[bytes], None]
-) -> Opened:
+) -> OpenedInput:
     import aws_encryption_sdk
     from aws_encryption_sdk.identifiers import CommitmentPolicy
 
@@ -157,7 +157,9 @@ def _open_message(
             feed(chunk)
         frames = stream.last_sequence_number
     digest = source.finish()
-    return Opened(digest, _evidence(config, "encryption-sdk", source.size, total, digest, frames))
+    return OpenedInput(
+        digest, _evidence(config, "encryption-sdk", source.size, total, digest, frames)
+    )
 
 
 def _keyring(config: MeasuredConfig, kms: JobKms) -> Any:
@@ -190,7 +192,7 @@ def _open_envelope(
     kms: JobKms,
     source: DeclaredInput,
     feed: Callable[[bytes], None],
-) -> Opened:
+) -> OpenedInput:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     key = _data_key(request, config, kms)
@@ -212,7 +214,7 @@ def _open_envelope(
             feed(bytes(view[at : min(at + FRAME_LENGTH, total)]))
     finally:
         _clear(view)
-    return Opened(digest, _evidence(config, "envelope", source.size, total, digest, 1))
+    return OpenedInput(digest, _evidence(config, "envelope", source.size, total, digest, 1))
 
 
 def _decrypt_into(view: memoryview, total: int, decryptor: Any, source: DeclaredInput) -> None:

@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 
     from nitro_workflow.attestation import VerifiedAttestation, Verifier
 
-__all__ = ["MAX_AGE", "Expected", "OpenedResult", "new_nonce", "open_result", "verify_receipt"]
+__all__ = [
+    "MAX_AGE",
+    "ExpectedReceipt",
+    "OpenedResult",
+    "new_nonce",
+    "open_result",
+    "verify_receipt",
+]
 
 MAX_AGE = timedelta(minutes=5)
 """A receipt is made at the end of the job that the owner waits for; KMS's own limit is the same."""
@@ -43,7 +50,7 @@ _REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedReceipt:
     """The owner's record of the job. ``pcrs``: what `Verifier.verify` takes as expectation."""
 
     pcrs: Any
@@ -75,7 +82,7 @@ def new_nonce() -> bytes:
 def verify_receipt(
     result: bytes,
     receipt: bytes,
-    expected: Expected,
+    expected: ExpectedReceipt,
     *,
     verifier: Verifier,
     at: datetime,
@@ -107,7 +114,7 @@ def verify_receipt(
 def open_result(
     result: bytes,
     receipt: bytes,
-    expected: Expected,
+    expected: ExpectedReceipt,
     *,
     verifier: Verifier,
     at: datetime,

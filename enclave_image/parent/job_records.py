@@ -10,10 +10,10 @@ from typing import Any
 
 from nitro_workflow.errors import EnclaveError, FrameError
 
-__all__ = ["Records"]
+__all__ = ["JobRecords"]
 
 
-class Records:
+class JobRecords:
     """Job states: in memory, and each in a file that is replaced as a whole."""
 
     def __init__(self, folder: Path) -> None:

@@ -38,7 +38,7 @@ from enclave_image.job_protocol import (
     unb64,
 )
 from enclave_image.parent.instance_role import Fetched, InstanceRole
-from enclave_image.parent.job_records import Records
+from enclave_image.parent.job_records import JobRecords
 from nitro_workflow.errors import (
     AccessRefused,
     EnclaveError,
@@ -48,7 +48,7 @@ from nitro_workflow.errors import (
 )
 from nitro_workflow.vsock import TraceWriter, Transport, frames, open_transport
 
-__all__ = ["Parent", "serve"]
+__all__ = ["ParentApplication", "main", "serve"]
 
 FOLDER_SETTING = "NITRO_WORKFLOW_INSTANCE"
 MAX_LINE = 64 * 1024
@@ -62,12 +62,12 @@ START_PATIENCE_S = (
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class Parent:
+class ParentApplication:
     """Carries out what the control socket asks for."""
 
     def __init__(self, folder: Path, transport: Transport, session: Any) -> None:
         state = folder / "state"
-        self.records = Records(state / "jobs")
+        self.records = JobRecords(state / "jobs")
         self._role = InstanceRole(session, state / "objects")
         self._transport = transport
         self._trace = TraceWriter(folder / "trace.jsonl")
@@ -271,7 +271,7 @@ def _bad(found: str, expected: str) -> FrameError:
     )
 
 
-def serve(listener: socket.socket, parent: Parent) -> None:
+def serve(listener: socket.socket, parent: ParentApplication) -> None:
     """Answer control connections until the listener is closed."""
     while True:
         try:
@@ -281,7 +281,7 @@ def serve(listener: socket.socket, parent: Parent) -> None:
         threading.Thread(target=_converse, args=(sock, parent), daemon=True).start()
 
 
-def _converse(sock: socket.socket, parent: Parent) -> None:
+def _converse(sock: socket.socket, parent: ParentApplication) -> None:
     with contextlib.suppress(OSError), sock, sock.makefile("rwb") as stream:
         while line := stream.readline(MAX_LINE):
             stream.write(json.dumps(parent.answer(_parse(line))).encode() + b"\n")
@@ -308,8 +308,4 @@ def main() -> None:
         listener.bind(str(new))
         listener.listen(16)
         new.replace(path)  # whoever sees it can connect
-        serve(listener, Parent(folder, open_transport(), boto3.Session()))
-
-
-if __name__ == "__main__":
-    main()
+        serve(listener, ParentApplication(folder, open_transport(), boto3.Session()))

@@ -6,8 +6,7 @@ Example::
     >>> row = Row("PCR0", (Cell("6be4…"),), "good")
     >>> View(Table("PCRs", ("document",), (row,), "as expected", "good"))
     ✓ PCRs: as expected
-      ✓ PCR0
-            document  6be4…
+      ✓ PCR0  6be4…
 """
 
 from nitro_workflow.widgets.question import Question

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from enclave_image.configuration import MeasuredConfig, Query
-from enclave_image.inside.job_server import Limits, Server
+from enclave_image.inside.job_server import JobLimits, JobServer
 from enclave_image.job_protocol import Credentials, JobRequest
 from enclave_image.owner.data_encryption import SealedData, encrypt_envelope, encrypt_message
 from enclave_image.owner.dataset import DEFAULT_THRESHOLD, QUERY, CustomerRecords
@@ -50,7 +50,7 @@ class ModuleChannel:
         return self.module.handle(request, datetime.now(UTC))
 
 
-class QuickLimits(Limits):
+class QuickLimits(JobLimits):
     idle = 2.0
     request = 1.0
     base = 8.0
@@ -72,7 +72,7 @@ class World:
     channel: ModuleChannel
     config: MeasuredConfig
     owner_key: rsa.RSAPrivateKey
-    server: Server
+    server: JobServer
     listener: socket.socket
     path: str
     sockets: list[socket.socket] = field(default_factory=list)

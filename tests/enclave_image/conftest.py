@@ -11,7 +11,7 @@ import pytest
 from application_world import CONTEXT, HOST, ModuleChannel, QuickLimits, World, make_config
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from enclave_image.inside.job_server import Server
+from enclave_image.inside.job_server import JobServer
 from enclave_image.packing.rehearsal import PracticeKms
 from nitro_workflow.attestation import Verifier
 from nitro_workflow.attestation.issue import HypervisorPki
@@ -52,7 +52,7 @@ def running(
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(8)
-    server = Server(listener, QuickLimits)
+    server = JobServer(listener, QuickLimits)
     made = World(kms, channel, config, owner_key, server, listener, path)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     server.load(config.to_json(), NsmClient(channel), made)

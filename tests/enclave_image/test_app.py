@@ -21,7 +21,7 @@ from application_world import (
 )
 
 from enclave_image.owner.dataset import expected_aggregates
-from enclave_image.owner.receipt import Expected, open_result
+from enclave_image.owner.receipt import ExpectedReceipt, open_result
 from nitro_workflow.attestation.pcrs import exactly
 
 FORMS = ["encryption-sdk", "envelope"]
@@ -30,7 +30,7 @@ CANARY = b"Zanzibar Canary"
 
 def opened(world: World, events: list[dict], sealed: Sealed, verifier):
     result, receipt = (base64.b64decode(events[-1][name]) for name in ("result", "receipt"))
-    expected = Expected(
+    expected = ExpectedReceipt(
         exactly({0: PCRS[0]}, "test"),
         b"\x07" * 32,
         sealed.report.sha256,

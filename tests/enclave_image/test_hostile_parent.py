@@ -184,12 +184,12 @@ def test_the_console_says_job_ids_and_codes_only(world, capfd):
 
 
 def test_an_unfit_application_says_so_to_each_job(tmp_path, world):
-    from enclave_image.inside.job_server import Server
+    from enclave_image.inside.job_server import JobServer
 
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         listener.listen()
-        server = Server(listener, QuickLimits)
+        server = JobServer(listener, QuickLimits)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         server.load(b"{}", None, None)

@@ -19,7 +19,7 @@ import pytest
 from application_world import CREDENTIALS, Sealed, World, records
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from enclave_image.parent.parent_application import Parent, serve
+from enclave_image.parent.parent_application import ParentApplication, serve
 from nitro_workflow.errors import VsockError
 
 
@@ -73,7 +73,7 @@ class Instance:
     def __init__(self, folder: Path, world: World):
         self.folder, self.world, self.session = folder, world, Session()
         self.reachable = True
-        self.parent = Parent(folder, self, self.session)
+        self.parent = ParentApplication(folder, self, self.session)
 
     def connect(self, cid: int, port: int, timeout: float = 1.0) -> socket.socket:
         if not self.reachable:
@@ -268,14 +268,17 @@ def test_the_control_socket_talks_lines(instance):
         thread.join()
 
 
-def test_it_starts_as_a_script_in_the_instances_folder(tmp_path):
-    script = Path(__file__).parents[2] / "enclave_image" / "parent" / "parent_application.py"
+SCRIPT = Path(__file__).parents[2] / "enclave_image" / "parent" / "__main__.py"
+
+
+@pytest.mark.parametrize("start", [[str(SCRIPT)], ["-m", "enclave_image.parent"]])
+def test_it_starts_by_file_and_by_name_in_the_instances_folder(tmp_path, start):
     environment = {
         **os.environ,
         "NITRO_WORKFLOW_INSTANCE": str(tmp_path),
         "NITRO_WORKFLOW_VSOCK": f"host:{tmp_path}",
     }
-    with subprocess.Popen([sys.executable, script], env=environment, cwd=tmp_path) as process:
+    with subprocess.Popen([sys.executable, *start], env=environment, cwd=tmp_path) as process:
         path, end = tmp_path / "control.sock", time.monotonic() + 30
         while not path.exists() and time.monotonic() < end:
             time.sleep(0.02)

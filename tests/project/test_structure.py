@@ -60,21 +60,24 @@ def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
+    on_stack: set[str] = set()
     found = []
 
     def visit(node: str) -> None:
         index[node] = low[node] = len(index)
         stack.append(node)
+        on_stack.add(node)
         for other in arrows[node]:
             if other not in index:
                 visit(other)
                 low[node] = min(low[node], low[other])
-            elif other in stack:
+            elif other in on_stack:
                 low[node] = min(low[node], index[other])
         if low[node] == index[node]:
             members = []
             while not members or members[-1] != node:
                 members.append(stack.pop())
+            on_stack.difference_update(members)
             if len(members) > 1:
                 found.append(sorted(members))
 

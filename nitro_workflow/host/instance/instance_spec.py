@@ -44,7 +44,7 @@ class ParentPrograms:
     def of_this_package(cls) -> ParentPrograms:
         """Return the application that stands beside the package: ``enclave_image/parent/``."""
         folder = Path(nitro_workflow.__file__).resolve().parents[1] / "enclave_image"
-        return cls(folder / "parent" / "parent_application.py", (folder,))
+        return cls(folder / "parent" / "__main__.py", (folder,))
 
 
 def config(inside: str, address: CloudAddress, programs: ParentPrograms) -> str:

@@ -169,7 +169,7 @@ def old_version(lab: Lab) -> Stopped:
 
 def replayed_receipt(lab: Lab) -> Stopped:
     """Answer a new job with the result and the receipt of an earlier one."""
-    from enclave_image.owner.receipt import new_nonce, verify_receipt
+    from enclave_image.owner import new_nonce, verify_receipt
     from nitro_workflow.attestation import Verifier
 
     job = jobs_of(lab)["encryption-sdk"]
@@ -191,8 +191,7 @@ def replayed_receipt(lab: Lab) -> Stopped:
 
 def _put(lab: Lab, context: dict[str, str], key: str, *, seed: int) -> dict[str, str]:
     """Have the owner encrypt and put another small object; returns its key and version id."""
-    from enclave_image.owner.data_encryption import encrypt_message
-    from enclave_image.owner.dataset import CustomerRecords
+    from enclave_image.owner import CustomerRecords, encrypt_message
 
     session = lab.parties.session("owner")
     sealed = io.BytesIO()

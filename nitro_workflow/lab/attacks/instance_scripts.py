@@ -157,7 +157,7 @@ print(json.dumps({}))
 
 TAMPERED: Final = """
 import json, sys, threading, uuid, boto3
-from enclave_image.job_protocol import APPLICATION_PORT, Credentials, JobRequest
+from enclave_image import APPLICATION_PORT, Credentials, JobRequest
 from nitro_workflow.vsock import frames, open_transport
 given = json.loads(sys.argv[1])
 session = boto3.Session()

@@ -67,7 +67,7 @@ def send(lab: Lab) -> Outcome:
 
 def start_job(lab: Lab, form: str, **changes: Any) -> Job:
     """Hand one form to the enclave; ``changes`` replace fields of the request (the attacks do)."""
-    from enclave_image.owner.receipt import new_nonce
+    from enclave_image.owner import new_nonce
     from nitro_workflow.lab.steps.p3_p4_data import ENVELOPE_FILE, KEY_FILE, SDK_FILE
 
     objects = lab.produced("P4", "objects")

@@ -15,7 +15,7 @@ from nitro_workflow.lab.steps.step import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from enclave_image.owner.receipt import Expected, OpenedResult
+    from enclave_image.owner import ExpectedReceipt, OpenedResult
     from nitro_workflow.lab.engine.lab import Lab
     from nitro_workflow.lab.evidence.enclave_job import Job
 
@@ -57,7 +57,7 @@ def open_job(lab: Lab, job: Job, state: Mapping[str, Any]) -> OpenedResult:
 
     Raises `ReceiptRefused` where it does not hold. IAM: kms:Decrypt on the results key only.
     """
-    from enclave_image.owner.receipt import open_result
+    from enclave_image.owner import open_result
     from nitro_workflow.attestation import Verifier
 
     return open_result(
@@ -70,12 +70,12 @@ def open_job(lab: Lab, job: Job, state: Mapping[str, Any]) -> OpenedResult:
     )
 
 
-def expected_of(lab: Lab, job: Job) -> Expected:
+def expected_of(lab: Lab, job: Job) -> ExpectedReceipt:
     """Return what the owner recorded of the job: everything that the receipt is compared with."""
-    from enclave_image.owner.receipt import Expected
+    from enclave_image.owner import ExpectedReceipt
 
     form = "sdk" if job.form == "encryption-sdk" else "envelope"
-    return Expected(
+    return ExpectedReceipt(
         pcrs=owner_expectation(lab),
         nonce=bytes.fromhex(job.nonce),
         input_sha256=lab.produced("P3", f"{form}_sha256"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import BinaryIO
 
-    from enclave_image.owner.data_encryption import SealedData
+    from enclave_image.owner import SealedData
     from nitro_workflow.lab.engine.lab import Lab
 
 __all__ = ["ciphertext_holds", "encrypt", "upload"]
@@ -61,7 +61,7 @@ def encrypt(lab: Lab) -> Outcome:
 
 def _message(lab: Lab) -> SealedData:
     """Encrypt with the Encryption SDK, which asks KMS for a data key of its own."""
-    from enclave_image.owner.data_encryption import encrypt_message
+    from enclave_image.owner import encrypt_message
 
     kms = lab.parties.session("owner").client("kms")
     key = lab.produced("P1", "key_arn")
@@ -77,8 +77,8 @@ def _message(lab: Lab) -> SealedData:
 
 def _envelope(lab: Lab) -> SealedData:
     """Encrypt by hand with the data key of P2, which leaves this process's memory with it."""
-    from enclave_image.job_protocol import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
-    from enclave_image.owner.data_encryption import encrypt_envelope
+    from enclave_image import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
+    from enclave_image.owner import encrypt_envelope
 
     # One nonce, one object: the same key is never used again.
     data_key = lab.memory.pop("data_key")
@@ -121,7 +121,7 @@ def _seal(
 
 def _records(lab: Lab, size: int) -> Any:
     """Return the records as a stream: the owner's own file, else the generated ones."""
-    from enclave_image.owner.dataset import CustomerRecords, open_records
+    from enclave_image.owner import CustomerRecords, open_records
 
     own = lab.folder.settings().get("csv")
     return open_records(Path(own)) if own else CustomerRecords(seed=lab.seed, size=size)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from enclave_image.packing.root_filesystem import RootfsReport
+    from enclave_image.packing import RootfsReport
     from nitro_workflow.lab.engine.lab import Lab
 
 __all__ = ["build", "build_holds", "fence_key", "image_of", "inspect", "measured_config"]
@@ -44,7 +44,7 @@ def inspect(lab: Lab) -> Outcome:
 
     The developer makes the folder, the owner reads it: every file with its digest and origin.
     """
-    from enclave_image.packing.root_filesystem import build_rootfs, inspect_parent, report_json
+    from enclave_image.packing import build_rootfs, inspect_parent, report_json
 
     config = measured_config(lab)
     write_atomically(lab.path / "developer" / "config.json", config)
@@ -103,8 +103,8 @@ def measured_config(lab: Lab, *, threshold: int = 0) -> bytes:
     """Return what the enclave trusts, as the file that is measured with it."""
     from cryptography.hazmat.primitives import serialization
 
-    from enclave_image.configuration import MeasuredConfig, Query
-    from enclave_image.owner.dataset import DEFAULT_THRESHOLD, QUERY
+    from enclave_image import MeasuredConfig, Query
+    from enclave_image.owner import DEFAULT_THRESHOLD, QUERY
 
     public = (lab.path / "owner" / "results-public-key.der").read_bytes()
     pem = serialization.load_der_public_key(public).public_bytes(
@@ -179,7 +179,7 @@ def build_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
 
 def pack(rootfs: Path, output: Path, *, command: tuple[str, ...] = ()) -> Any:
     """Build an image from a folder; the attacks build others from it."""
-    from enclave_image.packing.root_filesystem import COMMAND, ENVIRONMENT
+    from enclave_image.packing import COMMAND, ENVIRONMENT
     from nitro_workflow.image import BootParts, build_image
 
     return build_image(

@@ -247,13 +247,32 @@ def test_no_registry_is_named():
             assert not re.search(r"index-url|://[a-z.-]*(pypi|pythonhosted)", path.read_text())
 
 
+def copied_by_the_dockerfile() -> set[str]:
+    """Return the paths below /app that its COPY lines bring from the application's folder."""
+    text = (ROOT / "enclave_image" / "Dockerfile").read_text().replace("\\\n", " ")
+    found: set[str] = set()
+    for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE):
+        *sources, target = line.split()
+        for source in (ROOT / name for name in sources if name.startswith("enclave_image")):
+            files = sorted(source.rglob("*.py")) if source.is_dir() else [source]
+            base = source if source.is_dir() else source.parent
+            for path in files:
+                whole = target + str(path.relative_to(base)) if target.endswith("/") else target
+                found.add(f"{target}/{path.relative_to(base)}" if source.is_dir() else whole)
+    return {path for path in found if path.endswith(".py")}
+
+
 def test_the_dockerfile_copies_what_the_image_holds(built):
     _, report = built
-    text = (ROOT / "enclave_image" / "Dockerfile").read_text()
-    for record in report.files:
-        if re.fullmatch(r"/app/enclave_image/\w+\.py", record.path):
-            assert f"enclave_image/{Path(record.path).name}" in text
-    assert '"-I", "-S", "-B", "/app"' in text
+    packed = {
+        record.path
+        for record in report.files
+        if re.fullmatch(r"/app/(__main__\.py|enclave_image/.*\.py)", record.path)
+    }
+    # The entry point is copied to /app; where it comes from is copied with its folder.
+    assert copied_by_the_dockerfile() == packed | {"/app/enclave_image/inside/__main__.py"}
+    assert "/app/enclave_image/inside/job_server.py" in packed
+    assert '"-I", "-S", "-B", "/app"' in (ROOT / "enclave_image" / "Dockerfile").read_text()
 
 
 def fake_wheel(folder: Path, version: str, content: str = "x = 1\n") -> Wheels:

@@ -89,7 +89,7 @@ def sealed(config, key):
     return seal_result(SUMMARY, config, key, input_sha256=INPUT, nonce=NONCE)
 
 
-EXPECTED = receipts.Expected(
+EXPECTED = receipts.ExpectedReceipt(
     exactly({0: PCRS[0], 1: PCRS[1]}, "test"), NONCE, INPUT, CONTEXT, RESULT_CONTEXT
 )
 
