@@ -29,7 +29,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from nitro_workflow.cloud.connection import Connection
+from nitro_workflow.cloud import Connection
 
 ACCOUNT = "444455556666"
 SERVE = (sys.executable, "-m", "nitro_workflow.cloud.local.serve")

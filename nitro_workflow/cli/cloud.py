@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nitro_workflow.cli.cloud_env import LANGUAGES, recipe
-from nitro_workflow.cloud.connection import Connection
+from nitro_workflow.cloud import Connection
 
 _LAB = click.option(
     "--lab",
@@ -68,8 +68,7 @@ def serve(
     It is ready when cloud/endpoint.json is in the lab's folder; GET /_nitro/health answers then.
     SIGTERM and SIGINT end it after the requests under way.
     """
-    from nitro_workflow.cloud.local.call import Settings
-    from nitro_workflow.cloud.local.serve import ServeOptions, serve, tls_files
+    from nitro_workflow.cloud import ServeOptions, Settings, serve, tls_files
 
     settings = Settings(_folder(lab), attestation_max_age_s=attestation_max_age)
     tls = tls_files(tls_certificate, tls_key, tls_ca)
@@ -120,7 +119,7 @@ def credentials(lab: Path | None, account: str, print_secrets: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
 def new_credentials(path: Path) -> None:
     """Draw keys for a new cloud into PATH (mode 0600), for `cloud serve --credentials PATH`."""
-    from nitro_workflow.cloud.local.seed import draw_keys, write_private
+    from nitro_workflow.cloud import draw_keys, write_private
 
     write_private(path, draw_keys(), replace=False)
     click.echo(f"{path}: keys of two operators and of AWS's own side; keep it private", err=True)

@@ -9,8 +9,7 @@ from pathlib import Path
 from shlex import quote
 from urllib.parse import urlsplit
 
-from nitro_workflow.cloud.connection import Connection
-from nitro_workflow.cloud.endpoint import REGION
+from nitro_workflow.cloud import REGION, Connection
 from nitro_workflow.errors import UsageError
 
 __all__ = ["LANGUAGES", "recipe"]

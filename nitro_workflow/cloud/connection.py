@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.cloud.endpoint import REGION
+from nitro_workflow.cloud.isolated_sessions import isolated_core
 from nitro_workflow.errors import CloudUnavailable, UsageError
 
 __all__ = ["Connection"]
@@ -52,9 +52,8 @@ class Connection:
         """
         import boto3
 
-        key = self.key(account)
-        pair = (key["access_key_id"], key["secret_access_key"])
-        return boto3.Session(*pair, region_name=REGION, botocore_session=_isolated())
+        core = isolated_core(self.key(account))
+        return boto3.Session(region_name=REGION, botocore_session=core)
 
     def key(self, account: str) -> Mapping[str, str]:
         """Return the operator's key of the account; errors as `session`."""
@@ -81,18 +80,6 @@ class Connection:
             yield client
         finally:
             client.close()
-
-
-def _isolated() -> Any:
-    """Return a botocore session whose every variable has its default, and whose files are none."""
-    from botocore.session import Session
-
-    plain = {
-        name: (None, None, default, convert)
-        for name, (_, _, default, convert) in Session.SESSION_VARIABLES.items()
-    }
-    files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
-    return Session(session_vars={**plain, **files})
 
 
 def _read(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud.isolated_session import isolated_session
+from nitro_workflow.cloud import isolated_session
 from nitro_workflow.errors import LabError, UsageError
 from nitro_workflow.lab import party_policies
 from nitro_workflow.lab.lab_folder import read_json, write_atomically
@@ -20,8 +20,7 @@ from nitro_workflow.lab.lab_folder import read_json, write_atomically
 if TYPE_CHECKING:
     import boto3
 
-    from nitro_workflow.cloud.endpoint import Endpoint
-    from nitro_workflow.cloud.isolated_session import Observe
+    from nitro_workflow.cloud import Endpoint, Observe
 from nitro_workflow.lab.processes.background import Processes
 
 __all__ = ["INSTANCE_PROFILE", "Parties", "Party", "bucket_name"]

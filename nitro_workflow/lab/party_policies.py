@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud.endpoint import REGION
+from nitro_workflow.cloud import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

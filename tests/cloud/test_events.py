@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from nitro_workflow import cloud as room
 from nitro_workflow.cloud.local.call import ANONYMOUS, Call
 from nitro_workflow.cloud.local.dispatch import Dispatcher
 from nitro_workflow.cloud.local.gate.decision_records import make_event, redact
@@ -195,12 +194,3 @@ def test_one_bad_record_takes_no_other_along(
     assert store.read().execute("SELECT name FROM event_resources").fetchall()[0]["name"] == (
         "arn:aws:kms:us-east-1:\\ud800:key/x"
     )
-
-
-def test_public_names() -> None:
-    assert (
-        room.__all__ == sorted(room.__all__) == ["Connection", "ServeOptions", "Settings", "serve"]
-    )
-    assert all(getattr(room, name) for name in room.__all__)
-    with pytest.raises(AttributeError):
-        room.missing  # noqa: B018

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from nitro_workflow.cloud.local.call import Services, Settings
+from nitro_workflow.cloud.local.call import Settings
 from nitro_workflow.cloud.local.catalogue import schemas
-from nitro_workflow.cloud.local.gate.decision_gate import Gate
-from nitro_workflow.cloud.local.gate.decision_records import EventLog
-from nitro_workflow.cloud.local.s3.object_files import sweep
+from nitro_workflow.cloud.local.gate import EventLog, Gate
+from nitro_workflow.cloud.local.handler import Services
+from nitro_workflow.cloud.local.s3 import sweep
 from nitro_workflow.cloud.local.seed import Keys, seed
-from nitro_workflow.cloud.local.store.database import Store
-from nitro_workflow.cloud.local.store.vault import Vault
+from nitro_workflow.cloud.local.store import Store, Vault
 
 __all__ = ["CREDENTIALS", "open_services"]
 

@@ -1,23 +1,12 @@
-"""What every service of the local cloud shares: the call, who makes it, and how it is refused.
-
-A service is a module with ``OPERATIONS: Mapping[str, Handler]`` and ``SCHEMA: str`` (SQL, every
-statement ``IF NOT EXISTS``). A handler gets the parsed call and returns botocore's output shape:
-blobs as bytes, times as datetime, absent members left out.
-"""
+"""What every part of the local cloud shares: the call, who makes it, and how it is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-if TYPE_CHECKING:
-    from nitro_workflow.cloud.local.gate.decision_gate import Gate
-    from nitro_workflow.cloud.local.gate.decision_records import EventLog
-    from nitro_workflow.cloud.local.store.database import Store
-    from nitro_workflow.cloud.local.store.vault import Vault
+from typing import Any
 
 __all__ = [
     "ANONYMOUS",
@@ -25,9 +14,7 @@ __all__ = [
     "BodyFile",
     "Call",
     "Caller",
-    "Handler",
     "ServiceFault",
-    "Services",
     "Settings",
     "Trail",
 ]
@@ -149,22 +136,3 @@ class ServiceFault(Exception):
         self.status = status
         self.members = dict(members or {})
         super().__init__(code, message, status)
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What a handler may use; one for the life of the process, shared by all threads."""
-
-    settings: Settings
-    store: Store
-    vault: Vault
-    gate: Gate
-    events: EventLog
-
-    @property
-    def region(self) -> str:
-        """The one region there is."""
-        return self.settings.region
-
-
-Handler: TypeAlias = Callable[[Services, Call], Mapping[str, Any]]

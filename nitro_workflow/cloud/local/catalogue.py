@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
-from nitro_workflow.cloud.local.call import Handler
-from nitro_workflow.cloud.local.protocol.http_messages import RawRequest
+from nitro_workflow.cloud.local.handler import Handler
+from nitro_workflow.cloud.local.protocol import RawRequest
 
 __all__ = ["SERVICES", "Service", "guess_service", "schemas"]
 
@@ -51,7 +51,7 @@ SERVICES: Mapping[str, Service] = {
 @cache
 def schemas() -> str:
     """Return the SQL of all services."""
-    from nitro_workflow.cloud.local.gate.decision_records import SCHEMA
+    from nitro_workflow.cloud.local.gate import SCHEMA
 
     return SCHEMA + "".join(service.load().SCHEMA for service in SERVICES.values())
 

@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.call import (
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
-)
-from nitro_workflow.cloud.local.gate.decision_records import EventQuery, find_events
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.gate import EventQuery, find_events
+from nitro_workflow.cloud.local.handler import Handler, Services
 
 __all__ = ["OPERATIONS", "SCHEMA"]
 

@@ -18,17 +18,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.auth.authenticate import Authenticated, authenticate, fault_of
-from nitro_workflow.cloud.local.auth.sigv4 import Claim, SignatureFault, read_claim
-from nitro_workflow.cloud.local.call import (
-    BodyFile,
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
+from nitro_workflow.cloud.local.auth import (
+    Authenticated,
+    Claim,
+    SignatureFault,
+    authenticate,
+    fault_of,
+    read_claim,
 )
+from nitro_workflow.cloud.local.call import BodyFile, Call, ServiceFault
 from nitro_workflow.cloud.local.catalogue import SERVICES, Service, guess_service
-from nitro_workflow.cloud.local.gate.decision_records import make_event
+from nitro_workflow.cloud.local.gate import make_event
+from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.protocol import (
     RawRequest,
     RawResponse,
@@ -74,7 +75,7 @@ class Dispatcher:
             claim = read_claim(request)
             service = _service(request, claim)
             protocol = service.protocol
-            who = authenticate(self.services, request, claim, service.name, self.clock())
+            who = self._authenticate(request, claim, service)
             operation = find_operation(load_model(service.name), request)
         except SignatureFault as fault:
             return write_fault(protocol, fault_of(fault, protocol), request_id)
@@ -84,7 +85,7 @@ class Dispatcher:
 
     def admits(self, opened: Opened, request: RawRequest) -> bool:
         """Whether a streamed body is worth taking; where not, `finish` without it says why."""
-        from nitro_workflow.cloud.local.s3.object_files import admits
+        from nitro_workflow.cloud.local.s3 import admits
 
         call = self._call(opened, request, None)
         try:
@@ -117,6 +118,17 @@ class Dispatcher:
         """Do all steps for a request whose body is at hand."""
         opened = self.open(request)
         return opened if isinstance(opened, RawResponse) else self.finish(opened, request)
+
+    def _authenticate(
+        self, request: RawRequest, claim: Claim | None, service: Service
+    ) -> Authenticated:
+        parts = self.services
+        if claim is not None and claim.region != parts.region:
+            raise SignatureFault(
+                "region", f"Credential should be scoped to a valid region, not '{claim.region}'."
+            )
+        now = self.clock()
+        return authenticate(parts.store, parts.vault, request, claim, service=service.name, now=now)
 
     def _call(self, opened: Opened, request: RawRequest, body: BodyFile | None) -> Call:
         return Call(

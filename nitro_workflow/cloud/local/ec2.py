@@ -13,12 +13,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.call import (
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
-)
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Handler, Services
 
 __all__ = ["OPERATIONS", "SCHEMA"]
 

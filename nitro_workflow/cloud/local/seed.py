@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from nitro_workflow.cloud.local.auth.identities import new_id
-from nitro_workflow.cloud.local.auth.session_tokens import new_secret
-from nitro_workflow.cloud.local.call import Services
+from nitro_workflow.cloud.local.auth import new_id, new_secret
+from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.errors import InputError, UsageError
 
 __all__ = ["ACCOUNTS", "SERVICE", "draw_keys", "read_keys", "seed", "write_private"]

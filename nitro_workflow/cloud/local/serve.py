@@ -20,11 +20,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nitro_workflow.cloud.local.assemble import CREDENTIALS, open_services
-from nitro_workflow.cloud.local.call import MAX_AGE_S, Services, Settings
+from nitro_workflow.cloud.local.call import MAX_AGE_S, Settings
 from nitro_workflow.cloud.local.dispatch import Dispatcher
-from nitro_workflow.cloud.local.http.access_log import access_log, log_warnings
-from nitro_workflow.cloud.local.http.edge import make_app
-from nitro_workflow.cloud.local.http.tls_identity import TlsFiles, ensure_tls
+from nitro_workflow.cloud.local.handler import Services
+from nitro_workflow.cloud.local.http import (
+    TlsFiles,
+    ensure_tls,
+    log_warnings,
+    make_access_log,
+    make_app,
+)
 from nitro_workflow.cloud.local.seed import read_keys
 from nitro_workflow.errors import CertificateError, CloudUnavailable, UsageError
 
@@ -205,7 +210,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: socket.socket) -> None:
     import uvicorn
 
-    from nitro_workflow.cloud.local.http.patience import PatientProtocol
+    from nitro_workflow.cloud.local.http import PatientProtocol
 
     _keep_memory_private()
     log_warnings()
@@ -217,10 +222,10 @@ def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: soc
         if options.say is not None:
             options.say(address)
 
-    app = make_app(Dispatcher(services), log=access_log(options.access_log), on_start=ready)
+    app = make_app(Dispatcher(services), log=make_access_log(options.access_log), on_start=ready)
     config = uvicorn.Config(
         app,
-        loop="uvloop",
+        loop="auto",  # uvloop where it can be imported
         http=PatientProtocol,
         lifespan="on",
         ws="none",

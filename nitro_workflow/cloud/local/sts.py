@@ -7,14 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from nitro_workflow.cloud.local.auth.session_tokens import make_session
-from nitro_workflow.cloud.local.call import (
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
-)
-from nitro_workflow.cloud.local.gate.decision_gate import parse_cached
+from nitro_workflow.cloud.local.auth import make_session
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.gate import parse_cached
+from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.errors import PolicyError
 
 __all__ = ["OPERATIONS", "SCHEMA"]

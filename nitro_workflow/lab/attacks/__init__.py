@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nitro_workflow.cloud.client_errors import cloud_errors
+from nitro_workflow.cloud import cloud_errors
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lab.attacks.attack import Attack, AttackOutcome
 from nitro_workflow.lab.attacks.by_administrator import ADMINISTRATOR

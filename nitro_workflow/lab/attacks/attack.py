@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from nitro_workflow.cloud.client_errors import refusal
+from nitro_workflow.cloud import refusal
 from nitro_workflow.errors import AccessRefused, NitroWorkflowError, UntrustedAnswer
 from nitro_workflow.lab.evidence import decision_lookup
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud.isolated_session import isolated_session
+from nitro_workflow.cloud import isolated_session
 from nitro_workflow.errors import EnvelopeError, HostError, UntrustedAnswer
 from nitro_workflow.lab.attacks.attack import (
     Attack,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    from nitro_workflow.cloud.endpoint import Endpoint
+    from nitro_workflow.cloud import Endpoint
     from nitro_workflow.lab.engine.lab import Lab
 
 __all__ = ["INSTANCE", "instance_session", "taken_credentials"]

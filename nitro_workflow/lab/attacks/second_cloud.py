@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud.endpoint import Endpoint
-from nitro_workflow.cloud.isolated_session import isolated_session
+from nitro_workflow.cloud import Endpoint, isolated_session
 from nitro_workflow.errors import CloudUnavailable
 from nitro_workflow.lab.evidence import decision_lookup
 from nitro_workflow.lab.party_policies import COMPUTE_ACCOUNT

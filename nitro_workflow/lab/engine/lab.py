@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud.client_errors import cloud_errors
+from nitro_workflow.cloud import cloud_errors
 from nitro_workflow.errors import LabError, NitroWorkflowError, UsageError
 from nitro_workflow.lab.evidence.trace import note_request, now
 from nitro_workflow.lab.lab_folder import LabFolder

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud.client_errors import recorded_error
+from nitro_workflow.cloud import recorded_error
 from nitro_workflow.errors import EnclaveError, HostError, LabError
 from nitro_workflow.lab.evidence.parent_client import Parent, wait_for
 from nitro_workflow.lab.lab_folder import read_json, write_atomically

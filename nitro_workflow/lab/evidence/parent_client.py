@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud.client_errors import recorded_error
+from nitro_workflow.cloud import recorded_error
 from nitro_workflow.errors import EnclaveError, HostError
 
 if TYPE_CHECKING:

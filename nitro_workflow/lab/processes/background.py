@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nitro_workflow.cloud.endpoint import Endpoint
+from nitro_workflow.cloud import Endpoint
 from nitro_workflow.errors import CloudUnavailable, HostError, LabError, SandboxUnavailable
 from nitro_workflow.lab.lab_folder import (
     LabFolder,

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud.client_errors import DENIED, refusal
+from nitro_workflow.cloud import DENIED, refusal
 from nitro_workflow.errors import AccessRefused
 from nitro_workflow.lab import party_policies
 from nitro_workflow.lab.lab_folder import write_atomically

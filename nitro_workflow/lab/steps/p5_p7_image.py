@@ -8,7 +8,7 @@ import platform
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud.endpoint import REGION
+from nitro_workflow.cloud import REGION
 from nitro_workflow.errors import ImageRefused
 from nitro_workflow.lab import party_policies
 from nitro_workflow.lab.lab_folder import read_json, write_atomically

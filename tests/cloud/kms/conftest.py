@@ -24,11 +24,12 @@ from nitro_workflow.attestation.issue import HypervisorPki
 from nitro_workflow.cloud.local import kms as kms_service
 from nitro_workflow.cloud.local.auth.identities import SCHEMA as IAM_SCHEMA
 from nitro_workflow.cloud.local.auth.session_tokens import make_session
-from nitro_workflow.cloud.local.call import Services, Settings
+from nitro_workflow.cloud.local.call import Settings
 from nitro_workflow.cloud.local.dispatch import Dispatcher
 from nitro_workflow.cloud.local.gate.decision_gate import Gate
 from nitro_workflow.cloud.local.gate.decision_records import SCHEMA as EVENT_SCHEMA
 from nitro_workflow.cloud.local.gate.decision_records import EventLog
+from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.iam.access_keys import insert_key
 from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse
 from nitro_workflow.cloud.local.store.database import Store

@@ -15,13 +15,9 @@ from nitro_workflow.cloud.local.auth.sigv4 import (
     check_signature,
     check_time,
 )
-from nitro_workflow.cloud.local.call import (
-    ANONYMOUS,
-    Caller,
-    ServiceFault,
-    Services,
-)
-from nitro_workflow.cloud.local.protocol.http_messages import RawRequest
+from nitro_workflow.cloud.local.call import ANONYMOUS, Caller, ServiceFault
+from nitro_workflow.cloud.local.protocol import RawRequest
+from nitro_workflow.cloud.local.store import Store, Vault
 
 __all__ = ["Authenticated", "authenticate", "fault_of"]
 
@@ -38,7 +34,13 @@ class Authenticated:
 
 
 def authenticate(
-    services: Services, request: RawRequest, claim: Claim | None, service: str, now: datetime
+    store: Store,
+    vault: Vault,
+    request: RawRequest,
+    claim: Claim | None,
+    *,
+    service: str,
+    now: datetime,
 ) -> Authenticated:
     """Verify the request's signature: `claim` is what `read_claim` found in it.
 
@@ -51,11 +53,7 @@ def authenticate(
         if service != "s3":
             raise SignatureFault("missing", "Missing Authentication Token")
         return Authenticated(ANONYMOUS)
-    if claim.region != services.region:
-        raise SignatureFault(
-            "region", f"Credential should be scoped to a valid region, not '{claim.region}'."
-        )
-    caller, secret, expires = _identify(services, claim)
+    caller, secret, expires = _identify(store, vault, claim)
     check_time(claim, now)
     check_signature(claim, request, secret, hashlib.sha256(request.body).hexdigest())
     if expires is not None and now >= expires:
@@ -65,18 +63,18 @@ def authenticate(
     return Authenticated(caller, claim, secret)
 
 
-def _identify(services: Services, claim: Claim) -> tuple[Caller, str, datetime | None]:
+def _identify(store: Store, vault: Vault, claim: Claim) -> tuple[Caller, str, datetime | None]:
     if claim.token:
-        session = open_session(services.vault, services.store, claim.token)
+        session = open_session(vault, store, claim.token)
         if session is None or session.access_key_id != claim.access_key_id:
             raise SignatureFault("bad_token", _INVALID_TOKEN)
         return session.caller, session.secret_access_key, session.expires
     key_id = claim.access_key_id
-    known = services.store.cached(("access key", key_id), lambda db: _holder(db, key_id))
+    known = store.cached(("access key", key_id), lambda db: _holder(db, key_id))
     if known is None:
         raise SignatureFault("unknown_key", _INVALID_TOKEN)
     caller, sealed = known
-    return caller, services.vault.open(sealed, f"iam/{key_id}").decode(), None
+    return caller, vault.open(sealed, f"iam/{key_id}").decode(), None
 
 
 def _holder(db: sqlite3.Connection, key_id: str) -> tuple[Caller, bytes] | None:

@@ -16,8 +16,7 @@ from datetime import UTC, datetime
 
 from nitro_workflow.cloud.local.auth.identities import new_id
 from nitro_workflow.cloud.local.call import Caller
-from nitro_workflow.cloud.local.store.database import Store
-from nitro_workflow.cloud.local.store.vault import Vault
+from nitro_workflow.cloud.local.store import Store, Vault
 from nitro_workflow.errors import CloudUnavailable
 
 __all__ = ["Session", "make_session", "open_session"]

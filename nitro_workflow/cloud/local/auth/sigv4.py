@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from nitro_workflow.cloud.local.protocol.http_messages import RawRequest
+from nitro_workflow.cloud.local.protocol import RawRequest
 
 __all__ = [
     "UNSIGNED",

@@ -1,1 +1,31 @@
-"""gate."""
+"""May this caller do this? One gate for all services, and the record of what it decided.
+
+`Gate` asks `policy` and refuses in AWS's words, `EventLog` keeps one CloudTrail-shaped record a
+call, `find_events` looks records up.
+
+>>> statement = '{"Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"}'
+>>> text = '{"Version": "2012-10-17", "Statement": [' + statement + "]}"
+>>> parse_cached(text, "identity") is parse_cached(text, "identity")
+True
+"""
+
+from __future__ import annotations
+
+from nitro_workflow.cloud.local.gate.decision_gate import Gate, parse_cached
+from nitro_workflow.cloud.local.gate.decision_records import (
+    SCHEMA,
+    EventLog,
+    EventQuery,
+    find_events,
+    make_event,
+)
+
+__all__ = [
+    "SCHEMA",
+    "EventLog",
+    "EventQuery",
+    "Gate",
+    "find_events",
+    "make_event",
+    "parse_cached",
+]

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.auth.identities import identity_documents, principal_exists
+from nitro_workflow.cloud.local.auth import identity_documents, principal_exists
 from nitro_workflow.cloud.local.call import Call, Caller, ServiceFault
 from nitro_workflow.cloud.local.gate.explanations import Explainer
-from nitro_workflow.cloud.local.protocol.scalars import write_time
-from nitro_workflow.cloud.local.store.database import Store
+from nitro_workflow.cloud.local.protocol import write_time
+from nitro_workflow.cloud.local.store import Store
 
 if TYPE_CHECKING:
     from nitro_workflow.attestation import AttestationDocument, VerifiedAttestation

@@ -23,8 +23,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from nitro_workflow.cloud.local.call import Call, Caller, ServiceFault
-from nitro_workflow.cloud.local.protocol.scalars import write_time
-from nitro_workflow.cloud.local.store.database import Store
+from nitro_workflow.cloud.local.protocol import write_time
+from nitro_workflow.cloud.local.store import Store
 
 __all__ = ["SCHEMA", "EventLog", "EventQuery", "find_events", "make_event", "redact"]
 

@@ -1,1 +1,45 @@
-"""http."""
+"""The socket's side of the cloud: TLS, connections, bodies; behind it nobody knows of HTTP servers.
+
+`make_app` is the ASGI application in front of the dispatcher, `PatientProtocol` uvicorn's
+connection with limits, `ensure_tls` the lab's certificate.
+
+>>> from pathlib import Path
+>>> from tempfile import mkdtemp
+>>> files = ensure_tls(Path(mkdtemp()), "us-east-1")
+>>> files.certificate.read_text().splitlines()[0]
+'-----BEGIN CERTIFICATE-----'
+
+Names are imported when they are used: the server's libraries take 0.3 s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nitro_workflow.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from nitro_workflow.cloud.local.http.access_log import log_warnings, make_access_log
+    from nitro_workflow.cloud.local.http.edge import make_app
+    from nitro_workflow.cloud.local.http.patience import PatientProtocol
+    from nitro_workflow.cloud.local.http.tls_identity import TlsFiles, ensure_tls
+
+__all__ = [
+    "PatientProtocol",
+    "TlsFiles",
+    "ensure_tls",
+    "log_warnings",
+    "make_access_log",
+    "make_app",
+]
+
+_HOMES = {
+    "PatientProtocol": "patience",
+    "TlsFiles": "tls_identity",
+    "ensure_tls": "tls_identity",
+    "log_warnings": "access_log",
+    "make_access_log": "access_log",
+    "make_app": "edge",
+}
+
+__getattr__ = lazy_names(__name__, _HOMES)

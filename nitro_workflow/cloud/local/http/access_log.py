@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["access_log", "log_warnings"]
+__all__ = ["log_warnings", "make_access_log"]
 
 
 class _JsonLines(logging.Formatter):
@@ -38,7 +38,7 @@ def log_warnings() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
-def access_log(wanted: bool) -> Callable[[Mapping[str, Any]], None]:
+def make_access_log(wanted: bool) -> Callable[[Mapping[str, Any]], None]:
     """Return what writes one JSON object a request to standard error, or nothing."""
     if not wanted:
         return lambda _entry: None

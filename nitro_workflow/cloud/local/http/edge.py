@@ -19,12 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from nitro_workflow.cloud.local.auth.sigv4 import (
-    UNSIGNED,
-    SignatureFault,
-    read_claim,
-    signing_key,
-)
+from nitro_workflow.cloud.local.auth import UNSIGNED, SignatureFault, read_claim, signing_key
 from nitro_workflow.cloud.local.call import ServiceFault
 from nitro_workflow.cloud.local.catalogue import SERVICES, guess_service
 from nitro_workflow.cloud.local.dispatch import Dispatcher, Opened
@@ -36,9 +31,13 @@ from nitro_workflow.cloud.local.http.intake import (
     Intake,
     IntakePlan,
 )
-from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse, write_fault
-from nitro_workflow.cloud.local.protocol.forms import MAX_FIELDS
-from nitro_workflow.cloud.local.protocol.http_messages import FileSlice
+from nitro_workflow.cloud.local.protocol import (
+    MAX_FIELDS,
+    FileSlice,
+    RawRequest,
+    RawResponse,
+    write_fault,
+)
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nitro_workflow.cloud.local.auth.identities import SCHEMA
-from nitro_workflow.cloud.local.call import Handler
+from nitro_workflow.cloud.local.auth import SCHEMA
+from nitro_workflow.cloud.local.handler import Handler
 from nitro_workflow.cloud.local.iam.access_keys import OPERATIONS as _KEYS
 from nitro_workflow.cloud.local.iam.entities import OPERATIONS as _ENTITIES
 from nitro_workflow.cloud.local.iam.inline_policies import OPERATIONS as _POLICIES

@@ -7,16 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.auth.identities import new_id
-from nitro_workflow.cloud.local.auth.session_tokens import new_secret
-from nitro_workflow.cloud.local.call import (
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
-)
+from nitro_workflow.cloud.local.auth import new_id, new_secret
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.iam.iam_common import entity_row, page
-from nitro_workflow.cloud.local.store.vault import Vault
+from nitro_workflow.cloud.local.store import Vault
 
 __all__ = ["OPERATIONS", "insert_key"]
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
-from nitro_workflow.cloud.local.gate.decision_gate import parse_cached
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.gate import parse_cached
+from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.errors import PolicyError
 
 __all__ = [

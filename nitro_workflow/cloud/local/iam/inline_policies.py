@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nitro_workflow.cloud.local.call import (
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
-)
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.iam.iam_common import (
     check_document,
     entity_row,

@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.auth.identities import new_id
-from nitro_workflow.cloud.local.call import (
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
-)
+from nitro_workflow.cloud.local.auth import new_id
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.iam.iam_common import (
     allow,
     arn_of,

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nitro_workflow.cloud.local.call import Handler
+from nitro_workflow.cloud.local.handler import Handler
 from nitro_workflow.cloud.local.kms import (
     aliases,
     asymmetric,

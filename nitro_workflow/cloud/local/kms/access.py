@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import grant_rules, key_names
 from nitro_workflow.cloud.local.kms.key_records import Key, key_conditions
 

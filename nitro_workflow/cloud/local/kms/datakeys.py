@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import access, encryption, recipient
 from nitro_workflow.cloud.local.kms.key_records import Key
 from nitro_workflow.cloud.local.kms.material import curve

@@ -8,7 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import access, grant_rules, key_names, paging
 from nitro_workflow.cloud.local.kms.grant_rules import Row
 from nitro_workflow.cloud.local.kms.key_records import Key, moment

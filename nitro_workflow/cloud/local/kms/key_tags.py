@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import access, paging
 
 Answer = Mapping[str, Any]

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from nitro_workflow.cloud.local.call import Call, ServiceFault, Services
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms.key_records import Key
 from nitro_workflow.cloud.local.kms.specs import KeySpec
 

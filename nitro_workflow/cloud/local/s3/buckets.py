@@ -7,13 +7,9 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from nitro_workflow.cloud.local.call import (
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
-)
-from nitro_workflow.cloud.local.gate.decision_gate import parse_cached
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.gate import parse_cached
+from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.s3.object_files import allow_bucket, moment
 from nitro_workflow.errors import PolicyError
 

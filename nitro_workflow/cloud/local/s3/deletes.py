@@ -7,12 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from nitro_workflow.cloud.local.call import (
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
-)
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.s3.object_files import allow_object, bucket_row, drop_files
 from nitro_workflow.cloud.local.s3.objects import insert_version, new_version
 

@@ -11,12 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nitro_workflow.cloud.local.call import (
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
-)
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.s3.object_files import (
     allow_object,
     drop_files,

@@ -10,12 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nitro_workflow.cloud.local.call import (
-    Call,
-    ServiceFault,
-    Services,
-    Settings,
-)
+from nitro_workflow.cloud.local.call import Call, ServiceFault, Settings
+from nitro_workflow.cloud.local.handler import Services
 
 __all__ = [
     "SCHEMA",

@@ -10,13 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.call import (
-    Call,
-    Handler,
-    ServiceFault,
-    Services,
-)
-from nitro_workflow.cloud.local.protocol.http_messages import FileSlice
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Handler, Services
+from nitro_workflow.cloud.local.protocol import FileSlice
 from nitro_workflow.cloud.local.s3.object_files import (
     allow_object,
     drop_files,

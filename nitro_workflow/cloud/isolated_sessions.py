@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nitro_workflow.cloud.endpoint import Endpoint
 
-__all__ = ["Observe", "isolated_session"]
+__all__ = ["Observe", "isolated_core", "isolated_session"]
 
 TIMEOUT_SECONDS: Final = 60
 
@@ -53,10 +53,10 @@ def isolated_session(
                 client.meta.events.register("before-send", _observer(party, observe))
             return client
 
-    return LabSession(botocore_session=_core(keys), region_name=REGION)
+    return LabSession(botocore_session=isolated_core(keys), region_name=REGION)
 
 
-def _core(keys: Keys | Refresh) -> Any:
+def isolated_core(keys: Keys | Refresh) -> Any:
     """Return a botocore session without environment, files, profiles or metadata service."""
     import botocore.session
 

@@ -1,0 +1,37 @@
+"""What answers a call, and what it may use: a service is a table of handlers.
+
+A service is a module with ``OPERATIONS: Mapping[str, Handler]`` and ``SCHEMA: str`` (SQL, every
+statement ``IF NOT EXISTS``). A handler gets the parsed call and returns botocore's output shape:
+blobs as bytes, times as datetime, absent members left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from nitro_workflow.cloud.local.call import Call, Settings
+from nitro_workflow.cloud.local.gate import EventLog, Gate
+from nitro_workflow.cloud.local.store import Store, Vault
+
+__all__ = ["Handler", "Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a handler may use; one for the life of the process, shared by all threads."""
+
+    settings: Settings
+    store: Store
+    vault: Vault
+    gate: Gate
+    events: EventLog
+
+    @property
+    def region(self) -> str:
+        """The one region there is."""
+        return self.settings.region
+
+
+Handler: TypeAlias = Callable[[Services, Call], Mapping[str, Any]]

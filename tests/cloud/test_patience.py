@@ -1,0 +1,69 @@
+"""What our connection takes from uvicorn, which promises nobody that it stays so."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import uvicorn.protocols.http.flow_control as uvicorn_flow
+import uvicorn.protocols.http.httptools_impl as uvicorn_http
+
+from nitro_workflow.cloud.local.http import PatientProtocol
+from nitro_workflow.cloud.local.http.gathering import Gathering
+from tests.cloud.conftest import RunningCloud
+from tests.cloud.test_faults import says, tls
+
+OVERRIDDEN = [name for name, value in vars(PatientProtocol).items() if inspect.isfunction(value)]
+
+
+@pytest.mark.parametrize("name", [n for n in OVERRIDDEN if n[:1] != "_"])
+def test_what_we_override_is_still_called_so(name: str) -> None:
+    ours, theirs = (getattr(kind, name) for kind in (PatientProtocol, PatientProtocol.__base__))
+    assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
+
+
+def test_a_cycle_says_whether_its_answer_is_complete() -> None:
+    """`shutdown` reads two attributes that are no one's public name."""
+    source = inspect.getsource(uvicorn_http)
+    assert "self.cycle: RequestResponseCycle = None" in source
+    assert "self.response_complete = False" in source
+
+
+def used_of_a_transport() -> set[str]:
+    found = set()
+    for module in (uvicorn_http, uvicorn_flow):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute | ast.Name):
+                owner = getattr(node.value, "attr", getattr(node.value, "id", ""))
+                found |= {node.attr} if owner.lstrip("_") == "transport" else set()
+    return found
+
+
+def test_the_gathering_transport_has_all_that_uvicorn_asks_for() -> None:
+    # set_protocol is for websockets, which are off.
+    asked = used_of_a_transport() - {"set_protocol"}
+    assert {"write", "close", "is_closing", "pause_reading", "resume_reading"} <= asked
+    assert asked <= vars(Gathering).keys()
+
+
+def test_an_idle_connection_does_not_hold_the_end_up(own_cloud: RunningCloud) -> None:
+    own_cloud.start()
+    with tls(own_cloud) as wrapped:
+        wrapped.sendall(b"GET /_nitro/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert says(wrapped, b'"status":"ok"')
+        assert own_cloud.stop(signal.SIGTERM) == 0
+    assert "graceful shutdown exceeded" not in own_cloud.log  # uvicorn's words after ten seconds
+
+
+def test_without_uvloop(own_cloud: RunningCloud, tmp_path: Path) -> None:
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "uvloop.py").write_text("raise ImportError('not here')\n")
+    own_cloud.start(environment={"PYTHONPATH": str(tmp_path / "without")})
+    s3, body = own_cloud.client("s3"), os.urandom(3 * 1024**2)
+    s3.create_bucket(Bucket="plain")
+    s3.put_object(Bucket="plain", Key="k", Body=body)
+    assert s3.get_object(Bucket="plain", Key="k")["Body"].read() == body
