@@ -8,9 +8,17 @@ from typing import Any
 from nitro_workflow.lab.attacks import AttackOutcome
 from nitro_workflow.lab.evidence.key_facts import key_facts
 from nitro_workflow.lab.steps import STEPS, StepResult
-from nitro_workflow.widgets import Cell, Check, Inspection, Row, Table
-from nitro_workflow.widgets.formats import duration, short, size
-from nitro_workflow.widgets.view_model import Tone
+from nitro_workflow.widgets import (
+    Cell,
+    CheckLine,
+    Inspection,
+    Table,
+    TableRow,
+    Tone,
+    duration,
+    short,
+    size,
+)
 
 __all__ = ["attack_card", "step_card", "step_table"]
 
@@ -23,11 +31,13 @@ _OUTCOMES = {
 
 def step_card(result: StepResult) -> Table:
     """Return the key facts of one step, and what it had to catch up on."""
-    rows = [Row(*_fact(label, value)) for label, value in key_facts(result) if label != "groups"]
-    rows.append(Row("known from", (Cell(str(result.evidence["basis"])),)))
-    rows += [Row("note", (Cell(note),), "warning") for note in result.notes]
+    rows = [
+        TableRow(*_fact(label, value)) for label, value in key_facts(result) if label != "groups"
+    ]
+    rows.append(TableRow("known from", (Cell(str(result.evidence["basis"])),)))
+    rows += [TableRow("note", (Cell(note),), "warning") for note in result.notes]
     if result.caught_up:
-        rows.append(Row("ran first", (Cell(", ".join(result.caught_up)),), "warning"))
+        rows.append(TableRow("ran first", (Cell(", ".join(result.caught_up)),), "warning"))
     return Table(
         title=f"{result.step} {result.title} ({result.party})",
         columns=("evidence",),
@@ -53,11 +63,11 @@ def attack_card(outcome: AttackOutcome) -> Inspection:
     """Return how an attack ended: its one word, who stopped it, why, and what to do next."""
     told = f"{outcome.code}: {outcome.reason}" if outcome.code else outcome.reason
     checks = [
-        Check("party", "tried by", "neutral", outcome.party),
-        Check("by", "stopped by", "good", outcome.by),
-        Check("told", "what the attacker is told", "neutral", told),
-        Check("why", "why", "neutral", outcome.why),
-        Check("next", "next", "neutral", outcome.next),
+        CheckLine("party", "tried by", "neutral", outcome.party),
+        CheckLine("by", "stopped by", "good", outcome.by),
+        CheckLine("told", "what the attacker is told", "neutral", told),
+        CheckLine("why", "why", "neutral", outcome.why),
+        CheckLine("next", "next", "neutral", outcome.next),
     ]
     return Inspection(
         title=outcome.title,
@@ -77,6 +87,6 @@ def step_table(done: Sequence[str], here: Iterable[str] = ()) -> Table:
         mark = "  ◀ this lesson" if step.number in lesson else ""
         tone: Tone = "good" if step.number in done else "neutral"
         rows.append(
-            Row(step.number, (Cell(step.party), Cell(step.title), Cell(state + mark)), tone)
+            TableRow(step.number, (Cell(step.party), Cell(step.title), Cell(state + mark)), tone)
         )
     return Table("The 17 steps", ("party", "what happens", "state"), tuple(rows))

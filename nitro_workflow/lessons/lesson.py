@@ -11,8 +11,16 @@ from nitro_workflow.lab.attacks import try_attack
 from nitro_workflow.lab.steps import STEPS
 from nitro_workflow.lessons import cards, lesson_views
 from nitro_workflow.lessons.questions import QUESTIONS
-from nitro_workflow.widgets import Cell, Question, Row, Table, View
-from nitro_workflow.widgets.listing import Listing, difference, json_listing
+from nitro_workflow.widgets import (
+    Cell,
+    Listing,
+    Question,
+    Table,
+    TableRow,
+    View,
+    difference,
+    json_listing,
+)
 
 __all__ = ["LESSONS", "Lesson", "open_lesson"]
 
@@ -110,7 +118,7 @@ class Lesson:
         from nitro_workflow.lab.party_policies import ROLES
 
         rows = [
-            Row(
+            TableRow(
                 role,
                 tuple(map(Cell, (account, lesson_views.MAY[party], lesson_views.MAY_NOT[party]))),
             )

@@ -17,15 +17,25 @@ from nitro_workflow.lab import Lab
 from nitro_workflow.lab.evidence.trace import collect
 from nitro_workflow.lab.party_policies import DATA_ACCOUNT, role_arn
 from nitro_workflow.policy.reach.analysis import Way
-from nitro_workflow.widgets import Cell, Check, Decision, Inspection, Lanes, Row, Table
-from nitro_workflow.widgets.decision_view import decision_model
-from nitro_workflow.widgets.document_view import chain_table, document_inspection
-from nitro_workflow.widgets.formats import size
-from nitro_workflow.widgets.image_view import image_inspection
-from nitro_workflow.widgets.message_view import HEADER_LIMIT, message_inspection
-from nitro_workflow.widgets.pcr_view import pcr_table
-from nitro_workflow.widgets.trace_view import trace_lanes
-from nitro_workflow.widgets.view_model import Tone
+from nitro_workflow.widgets import (
+    HEADER_LIMIT,
+    Cell,
+    CheckLine,
+    DecisionModel,
+    Inspection,
+    Lanes,
+    Table,
+    TableRow,
+    Tone,
+    chain_table,
+    decision_model,
+    document_inspection,
+    image_inspection,
+    message_inspection,
+    pcr_table,
+    size,
+    trace_lanes,
+)
 
 MAY: Mapping[str, str] = {
     "owner": "administer the key and its policy, make data keys, put and get objects",
@@ -68,7 +78,7 @@ def who_can_decrypt(lab: Lab) -> Table:
     rows = [_way(way, "can decrypt") for way in report.ways]
     rows += [_way(way, "can change that") for way in report.changers if way.witness]
     rows += [
-        Row(finding.severity, (Cell(finding.title), Cell(finding.fix)), "warning")
+        TableRow(finding.severity, (Cell(finding.title), Cell(finding.fix)), "warning")
         for finding in report.findings
     ]
     open_ways = {"none": "no way", "path": "there is a way", "unknown": "not known"}
@@ -76,24 +86,24 @@ def who_can_decrypt(lab: Lab) -> Table:
     return Table(
         title="Who can ever get the plaintext?",
         columns=("who or what", "how"),
-        rows=tuple(rows) or (Row("nobody", (Cell("no statement allows it"), Cell("—"))),),
+        rows=tuple(rows) or (TableRow("nobody", (Cell("no statement allows it"), Cell("—"))),),
         verdict=f"without attestation: {verdict}",
         tone="good" if report.without_attestation == "none" else "bad",
     )
 
 
-def _way(way: Way, label: str) -> Row:
+def _way(way: Way, label: str) -> TableRow:
     attested = "with a document of the right PCRs" if way.attested else "without a document"
     how = attested if label == "can decrypt" else "by the policy as it is"
     state = "possible now" if way.witness else "closed by a Deny"
     who = ", ".join(name.rsplit(":", 1)[-1] for name in way.principals)
     tone: Tone = "good" if way.attested or not way.witness else "warning"
-    return Row(f"{label}: {way.action}", (Cell(who), Cell(f"{state}, {how}")), tone)
+    return TableRow(f"{label}: {way.action}", (Cell(who), Cell(f"{state}, {how}")), tone)
 
 
 def what_if(
     lab: Lab, edits: Mapping[str, str]
-) -> tuple[Decision, Callable[[Mapping[str, str]], Decision]]:
+) -> tuple[DecisionModel, Callable[[Mapping[str, str]], DecisionModel]]:
     """Return the decision for the instance's Decrypt from its enclave, and how to ask it again."""
     parsed = policy.parse_policy(key_policy(lab), kind="resource")
     texts = lab.identity_policies("instance")
@@ -104,7 +114,7 @@ def what_if(
         **{f"kms:RecipientAttestation:PCR{index}": pcr for index, pcr in asked_for.items()},
     }
 
-    def decide(edits: Mapping[str, str]) -> Decision:
+    def decide(edits: Mapping[str, str]) -> DecisionModel:
         asked = {**values, **{key: value.strip() for key, value in edits.items()}}
         present = {key: value for key, value in asked.items() if value}  # an empty field: absent
         request = policy.Request(
@@ -159,7 +169,7 @@ def origins(lab: Lab) -> Table:
             total[0] += int(numbers[1])
             total[1] += int(numbers[2])
     rows = (
-        Row(kind, (Cell(f"{count:,} file{'' if count == 1 else 's'}"), Cell(size(total))))
+        TableRow(kind, (Cell(f"{count:,} file{'' if count == 1 else 's'}"), Cell(size(total))))
         for kind, (count, total) in sums.items()
     )
     return Table("Where the root filesystem comes from", ("files", "size"), tuple(rows))
@@ -182,7 +192,9 @@ def truncated_image(lab: Lab) -> Inspection:
     try:
         open_image(io.BytesIO(data)).close()
     except ImageError as error:
-        checks = [Check(key, key, "neutral", text) for key, text in error.to_json().items() if text]
+        checks = [
+            CheckLine(key, key, "neutral", text) for key, text in error.to_json().items() if text
+        ]
         return Inspection("A truncated image", "refused", "good", checks=tuple(checks))
     raise UntrustedAnswer(
         "a truncated image was read",
@@ -230,7 +242,7 @@ def chain(lab: Lab) -> Table:
     return chain_table(ders, at=found.timestamp.timestamp())
 
 
-def decision(lab: Lab) -> Decision:
+def decision(lab: Lab) -> DecisionModel:
     """Return the cloud's own record of the decision of D4."""
     return decision_model(evidence(lab, "D4")["encryption-sdk"]["decision_record"])
 
@@ -264,6 +276,6 @@ def result(lab: Lab) -> Table:
     )
 
 
-def _group(group: Mapping[str, Any]) -> Row:
+def _group(group: Mapping[str, Any]) -> TableRow:
     cells = (f"{group['count']:,}", group["orders"]["mean"], group["balance"]["mean"])
-    return Row(str(group["region"]), tuple(map(Cell, cells)))
+    return TableRow(str(group["region"]), tuple(map(Cell, cells)))

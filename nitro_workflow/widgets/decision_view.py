@@ -11,9 +11,9 @@ from typing import Any
 
 from nitro_workflow.widgets.formats import short
 from nitro_workflow.widgets.view_model import (
-    Check,
-    Decision,
-    Statement,
+    CheckLine,
+    DecisionModel,
+    StatementLine,
     Tone,
 )
 
@@ -33,7 +33,7 @@ _SHOWN = 4  # values of a list that a check shows before it counts the rest
 
 def decision_model(
     explanation: Mapping[str, Any], *, title: str = "", editable: Mapping[str, str] | None = None
-) -> Decision:
+) -> DecisionModel:
     """Return the view model of `policy.Explanation.to_json`.
 
     ``editable`` maps the condition keys that a reader may change to their present values.
@@ -41,7 +41,7 @@ def decision_model(
     verdict, tone = _VERDICTS[explanation["decision"]]
     action = str(explanation["action"])
     who = str(explanation["principal"]).rsplit(":", 1)[-1]
-    return Decision(
+    return DecisionModel(
         title=title or f"{action} by {who}",
         verdict=verdict,
         tone=tone,
@@ -54,7 +54,7 @@ def decision_model(
     )
 
 
-def _statements(explanation: Mapping[str, Any]) -> Iterator[Statement]:
+def _statements(explanation: Mapping[str, Any]) -> Iterator[StatementLine]:
     """Yield those that apply and the nearest one in full, the others by what they fail on."""
     nearest = explanation.get("nearest") or {}
     place = (nearest.get("policy"), nearest.get("statement"))
@@ -63,14 +63,14 @@ def _statements(explanation: Mapping[str, Any]) -> Iterator[Statement]:
         yield _statement(record, full=full)
 
 
-def _statement(record: Mapping[str, Any], *, full: bool) -> Statement:
+def _statement(record: Mapping[str, Any], *, full: bool) -> StatementLine:
     applies, effect = bool(record["applies"]), str(record["effect"])
     tone: Tone = "neutral" if not applies else "good" if effect == "Allow" else "bad"
     label = str(record.get("sid") or f"statement {record['statement']}")
     failed = [_title(check) for check in record["checks"] if not check["matched"]]
     outcome = "applies" if applies else f"does not apply: {', '.join(failed)}"
     checks = tuple(_check(check) for check in record["checks"]) if full else ()
-    return Statement(f"{label} ({record['policy']})", effect, tone, outcome, checks)
+    return StatementLine(f"{label} ({record['policy']})", effect, tone, outcome, checks)
 
 
 def _title(record: Mapping[str, Any]) -> str:
@@ -78,12 +78,12 @@ def _title(record: Mapping[str, Any]) -> str:
     return key.removeprefix("kms:RecipientAttestation:")
 
 
-def _check(record: Mapping[str, Any]) -> Check:
+def _check(record: Mapping[str, Any]) -> CheckLine:
     title = _title(record)
     matched = bool(record["matched"])
     found = "no such key in the request" if record["found"] is None else _some(record["found"])
     operator = f"{record['operator']}: " if record.get("operator") else ""
-    return Check(
+    return CheckLine(
         id=str(record["element"]),
         title=title,
         tone="good" if matched else "warning",

@@ -11,11 +11,11 @@ from nitro_workflow.attestation.parse import Reading
 from nitro_workflow.widgets.formats import moment, size
 from nitro_workflow.widgets.view_model import Cell as Value
 from nitro_workflow.widgets.view_model import (
-    Check,
+    CheckLine,
+    FieldNode,
     Inspection,
-    Node,
-    Row,
     Table,
+    TableRow,
     Tone,
 )
 
@@ -44,9 +44,9 @@ def document_inspection(report: Report, *, trust: str) -> Inspection:
     )
 
 
-def _check(step: StepOutcome) -> Check:
+def _check(step: StepOutcome) -> CheckLine:
     outcome = {"passed": step.found, "skipped": f"not run: {step.found}"}.get(step.status, "")
-    return Check(
+    return CheckLine(
         id=step.id,
         title=step.title,
         tone=_TONES[step.status],
@@ -56,7 +56,7 @@ def _check(step: StepOutcome) -> Check:
     )
 
 
-def _nodes(reading: Reading) -> tuple[Node, ...]:
+def _nodes(reading: Reading) -> tuple[FieldNode, ...]:
     if reading.sign1 is None:
         return ()
     payload = tuple(_field(reading, name) for name in reading.payload or ())
@@ -68,14 +68,14 @@ def _nodes(reading: Reading) -> tuple[Node, ...]:
 
 
 def _node(
-    reading: Reading, name: str, value: str, note: str = "", children: Sequence[Node] = ()
-) -> Node:
+    reading: Reading, name: str, value: str, note: str = "", children: Sequence[FieldNode] = ()
+) -> FieldNode:
     span = reading.spans.get(name.removeprefix("nitrotpm_"))  # both kinds are filed under "pcrs"
     start, end = (span.start, span.end) if span else (0, 0)
-    return Node(name, value, start, end, note, tuple(children))
+    return FieldNode(name, value, start, end, note, tuple(children))
 
 
-def _field(reading: Reading, name: str) -> Node:
+def _field(reading: Reading, name: str) -> FieldNode:
     values = reading.values
     key = {"timestamp": "timestamp_ms", "nitrotpm_pcrs": "pcrs"}.get(name, name)
     if key not in values:
@@ -96,11 +96,11 @@ def _field(reading: Reading, name: str) -> Node:
     return _node(reading, name, "absent (null)" if value is None else str(value))
 
 
-def _zeros(count: int, shown: Sequence[Node]) -> str:
+def _zeros(count: int, shown: Sequence[FieldNode]) -> str:
     return f"{count - len(shown)} of them all zero"
 
 
-def _certificate(reading: Reading, name: str, der: bytes, index: int | None) -> Node:
+def _certificate(reading: Reading, name: str, der: bytes, index: int | None) -> FieldNode:
     role = "the leaf" if index is None else dict(enumerate(_CERTIFICATES)).get(index, "")
     try:
         lasts = _lifetime(x509.load_der_x509_certificate(der))
@@ -128,14 +128,16 @@ def chain_table(ders: Sequence[bytes], *, at: float) -> Table:
     )
 
 
-def _chain_row(name: str, der: bytes, at: float) -> Row:
+def _chain_row(name: str, der: bytes, at: float) -> TableRow:
     try:
         certificate = x509.load_der_x509_certificate(der)
     except ValueError as error:
-        return Row(name, (Value(str(error), "bad"), Value(""), Value("")), "bad")
+        return TableRow(name, (Value(str(error), "bad"), Value(""), Value("")), "bad")
     begins = certificate.not_valid_before_utc.timestamp()
     ends = certificate.not_valid_after_utc.timestamp()
     said = "valid" if begins <= at <= ends else "not yet valid" if at < begins else "expired"
     tone: Tone = "good" if said == "valid" else "bad"
     issuer = "itself" if certificate.issuer == certificate.subject else "the one above"
-    return Row(name, (Value(issuer), Value(_lifetime(certificate)[6:]), Value(said, tone)), tone)
+    return TableRow(
+        name, (Value(issuer), Value(_lifetime(certificate)[6:]), Value(said, tone)), tone
+    )

@@ -13,16 +13,16 @@ from html import escape
 from nitro_workflow.widgets.view_model import (
     MARKS,
     Cell,
-    Check,
-    Decision,
+    CheckLine,
+    DecisionModel,
+    FieldNode,
     Inspection,
     Lanes,
     Message,
     Model,
-    Node,
-    Row,
-    Statement,
+    StatementLine,
     Table,
+    TableRow,
     Tone,
 )
 
@@ -47,7 +47,7 @@ def render_html(model: Model) -> str:
             body = _inspection(model)
         case Table():
             body = _table(model)
-        case Decision():
+        case DecisionModel():
             body = _decision(model)
         case Lanes():
             body = _lanes(model)
@@ -73,7 +73,7 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _check_row(check: Check) -> list[str]:
+def _check_row(check: CheckLine) -> list[str]:
     outcome = escape(check.outcome)
     if check.tone in {"bad", "warning"}:
         for label, text in (("found", check.found), ("expected", check.expected)):
@@ -81,7 +81,7 @@ def _check_row(check: Check) -> list[str]:
     return [_toned(check.tone, _WORDS[check.tone]), escape(check.title), outcome]
 
 
-def _nodes(nodes: Sequence[Node]) -> str:
+def _nodes(nodes: Sequence[FieldNode]) -> str:
     items = []
     for node in nodes:
         note = f" <i>({escape(node.note)})</i>" if node.note else ""
@@ -115,7 +115,7 @@ def _cell(cell: Cell) -> str:
     return f"<code{_BREAK}>{escape(same)}<mark><b>{escape(other)}</b></mark></code>"
 
 
-def _table_row(row: Row) -> list[str]:
+def _table_row(row: TableRow) -> list[str]:
     note = f"<br>{escape(row.note)}" if row.note else ""
     return [
         _toned(row.tone, _WORDS[row.tone]),
@@ -129,7 +129,7 @@ def _table(model: Table) -> str:
     return _headline(model.title, model.verdict, model.tone) + _rows(("", "", *model.columns), rows)
 
 
-def _statement_row(statement: Statement) -> list[str]:
+def _statement_row(statement: StatementLine) -> list[str]:
     matches = "".join(
         f"<li>{_toned(check.tone, check.title)}: {escape(check.outcome)}"
         + (f"<br>found: <code>{escape(check.found)}</code>" if check.found else "")
@@ -145,7 +145,7 @@ def _statement_row(statement: Statement) -> list[str]:
     ]
 
 
-def _decision(model: Decision) -> str:
+def _decision(model: DecisionModel) -> str:
     request = [[escape(label), f"<code>{escape(value)}</code>"] for label, value in model.request]
     statements = [_statement_row(statement) for statement in model.statements]
     parts = [

@@ -10,7 +10,7 @@ from nitro_workflow.image.format.eif import (
     SectionKind,
 )
 from nitro_workflow.widgets.formats import size
-from nitro_workflow.widgets.view_model import Check, Inspection, Node
+from nitro_workflow.widgets.view_model import CheckLine, FieldNode, Inspection
 
 __all__ = ["image_inspection"]
 
@@ -41,14 +41,14 @@ def image_inspection(image: Image, *, label: str) -> Inspection:
         trust=label,
         checks=tuple(_section(image, section) for section in image.sections),
         nodes=(
-            Node("header", size(HEADER.size), 0, HEADER.size, "", tuple(_header_nodes(image))),
-            Node("command line", image.command_line.decode("latin-1") or "—"),
+            FieldNode("header", size(HEADER.size), 0, HEADER.size, "", tuple(_header_nodes(image))),
+            FieldNode("command line", image.command_line.decode("latin-1") or "—"),
         ),
         data=image.source.read_at(0, HEADER.size),
     )
 
 
-def _header_nodes(image: Image) -> list[Node]:
+def _header_nodes(image: Image) -> list[FieldNode]:
     header = image.header
     values = {
         "magic": ".eif",
@@ -63,17 +63,17 @@ def _header_nodes(image: Image) -> list[Node]:
     }
     notes = {"default memory": "nobody reads it", "CRC-32": "in no PCR"}
     return [
-        Node(name, values[name], start, start + length, notes.get(name, ""))
+        FieldNode(name, values[name], start, start + length, notes.get(name, ""))
         for name, start, length in _FIELDS
     ]
 
 
-def _section(image: Image, section: Section) -> Check:
+def _section(image: Image, section: Section) -> CheckLine:
     feeds = _feeds(image, section)
     name = section.kind.name.lower()
     if section in image.ramdisks:
         name = f"ramdisk {image.ramdisks.index(section)}"
-    return Check(
+    return CheckLine(
         id=f"section-{section.index}",
         title=name,
         tone="good" if feeds else "neutral",

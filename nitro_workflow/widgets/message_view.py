@@ -11,7 +11,7 @@ from typing import Any
 
 from nitro_workflow.errors import EncodingError
 from nitro_workflow.widgets.formats import size
-from nitro_workflow.widgets.view_model import Inspection, Node
+from nitro_workflow.widgets.view_model import FieldNode, Inspection
 
 __all__ = ["HEADER_LIMIT", "message_inspection"]
 
@@ -48,12 +48,12 @@ class _Cursor:
     def text(self, what: str) -> str:
         return self.take(self.number(2, f"length of {what}"), what).decode("utf-8", "replace")
 
-    def node(self, label: str, read: Callable[[], Any], note: str = "") -> Node:
+    def node(self, label: str, read: Callable[[], Any], note: str = "") -> FieldNode:
         start = self.at
         value = read()
         children = value if isinstance(value, tuple) else ()
         shown = f"{len(children)}" if isinstance(value, tuple) else str(value)
-        return Node(label, shown, start, self.at, note, children)
+        return FieldNode(label, shown, start, self.at, note, children)
 
 
 def message_inspection(data: bytes, *, total: int) -> Inspection:
@@ -72,7 +72,7 @@ def message_inspection(data: bytes, *, total: int) -> Inspection:
         )
     suite = cursor.node("algorithm suite", lambda: _suite(cursor.number(2, "suite")))
     nodes = (
-        Node("version", "2", 0, 1),
+        FieldNode("version", "2", 0, 1),
         suite,
         cursor.node("message id", lambda: size(len(cursor.take(32, "message id"))), "random"),
         cursor.node("encryption context", lambda: _context(cursor), "in clear, and authenticated"),
@@ -99,26 +99,26 @@ def _content(number: int) -> str:
     return {1: "not framed", 2: "framed"}.get(number, f"unknown ({number})")
 
 
-def _context(cursor: _Cursor) -> tuple[Node, ...]:
+def _context(cursor: _Cursor) -> tuple[FieldNode, ...]:
     if not cursor.number(2, "length of the encryption context"):
         return ()
     count = cursor.number(2, "number of pairs")
     return tuple(_pair(cursor) for _ in range(count))
 
 
-def _pair(cursor: _Cursor) -> Node:
+def _pair(cursor: _Cursor) -> FieldNode:
     start = cursor.at
     key, value = cursor.text("context key"), cursor.text("context value")
-    return Node(key, value, start, cursor.at)
+    return FieldNode(key, value, start, cursor.at)
 
 
-def _keys(cursor: _Cursor) -> tuple[Node, ...]:
+def _keys(cursor: _Cursor) -> tuple[FieldNode, ...]:
     count = cursor.number(2, "number of data keys")
     return tuple(_data_key(cursor) for _ in range(count))
 
 
-def _data_key(cursor: _Cursor) -> Node:
+def _data_key(cursor: _Cursor) -> FieldNode:
     start = cursor.at
     provider, name = cursor.text("provider"), cursor.text("key name")
     blob = cursor.take(cursor.number(2, "length of a data key"), "encrypted data key")
-    return Node(provider, name, start, cursor.at, f"encrypted key of {size(len(blob))}")
+    return FieldNode(provider, name, start, cursor.at, f"encrypted key of {size(len(blob))}")

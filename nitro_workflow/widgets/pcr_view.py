@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from nitro_workflow.policy.language.attestation_keys import FEEDS
 from nitro_workflow.widgets.view_model import (
     Cell,
-    Row,
     Table,
+    TableRow,
     Tone,
 )
 
@@ -37,14 +37,14 @@ def pcr_table(columns: Mapping[str, Mapping[int, str]], *, title: str = "PCRs") 
     )
 
 
-def _row(index: int, columns: list[Mapping[int, str]]) -> Row:
+def _row(index: int, columns: list[Mapping[int, str]]) -> TableRow:
     values = [column.get(index, "") for column in columns]
     said = [value for value in values if value]
     agree = len(set(said)) == 1
     tone: Tone = "neutral" if len(said) < 2 else "good" if agree else "bad"
     cells = tuple(_cell(value, said[0]) for value in values)
     note = FEEDS[index] + ("; all zero" if said[0] == ZERO else "")
-    return Row(f"PCR{index}", cells, tone, note)
+    return TableRow(f"PCR{index}", cells, tone, note)
 
 
 def _cell(value: str, first: str) -> Cell:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from nitro_workflow.widgets.view_model import (
     MARKS,
-    Check,
-    Decision,
+    CheckLine,
+    DecisionModel,
+    FieldNode,
     Inspection,
     Lanes,
     Model,
-    Node,
-    Row,
     Table,
+    TableRow,
 )
 
 __all__ = ["render_text"]
@@ -26,7 +26,7 @@ def render_text(model: Model) -> str:
             lines = _inspection(model)
         case Table():
             lines = _table(model)
-        case Decision():
+        case DecisionModel():
             lines = _decision(model)
         case Lanes():
             lines = _lanes(model)
@@ -37,7 +37,7 @@ def _headline(title: str, verdict: str, tone: str) -> str:
     return f"{MARKS[tone]} {title}: {verdict}" if verdict else title
 
 
-def _check_lines(checks: Sequence[Check], indent: str = "  ") -> Iterator[str]:
+def _check_lines(checks: Sequence[CheckLine], indent: str = "  ") -> Iterator[str]:
     width = max((len(check.title) for check in checks), default=0)
     for check in checks:
         yield f"{indent}{MARKS[check.tone]} {check.title:<{width}}  {check.outcome}".rstrip()
@@ -47,7 +47,7 @@ def _check_lines(checks: Sequence[Check], indent: str = "  ") -> Iterator[str]:
                     yield f"{indent}    {label:>8}  {text}"
 
 
-def _node_lines(nodes: Sequence[Node], depth: int = 1) -> Iterator[str]:
+def _node_lines(nodes: Sequence[FieldNode], depth: int = 1) -> Iterator[str]:
     for node in nodes:
         note = f"  ({node.note})" if node.note else ""
         yield f"{'  ' * depth}{node.label}: {node.value}{note}"
@@ -77,13 +77,13 @@ def _table(model: Table) -> Iterator[str]:
                 yield f"      {'':>10}  {' ' * cell.difference}^ first difference"
 
 
-def _facts(rows: Sequence[Row]) -> Iterator[str]:
+def _facts(rows: Sequence[TableRow]) -> Iterator[str]:
     width = max((len(row.label) for row in rows), default=0)
     for row in rows:
         yield f"  {MARKS[row.tone]} {row.label:<{width}}  {row.cells[0].text}"
 
 
-def _decision(model: Decision) -> Iterator[str]:
+def _decision(model: DecisionModel) -> Iterator[str]:
     yield _headline(model.title, model.verdict, model.tone)
     for label, value in model.request:
         yield f"  {label:>10}  {value}"

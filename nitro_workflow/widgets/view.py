@@ -14,7 +14,7 @@ from typing import Any
 from nitro_workflow.widgets.html import render_html
 from nitro_workflow.widgets.text import render_text
 from nitro_workflow.widgets.view_model import (
-    Decision,
+    DecisionModel,
     Model,
     to_json,
     visible,
@@ -25,7 +25,7 @@ __all__ = ["View"]
 _STATIC = Path(__file__).parent / "static"
 
 # Answers a question of the reader ("and if PCR0 were …?") with the decision that would follow.
-WhatIf = Callable[[Mapping[str, str]], Decision]
+WhatIf = Callable[[Mapping[str, str]], DecisionModel]
 
 
 class View:

@@ -14,16 +14,16 @@ from typing import Any, Literal, TypeVar
 
 __all__ = [
     "Cell",
-    "Check",
-    "Decision",
+    "CheckLine",
+    "DecisionModel",
+    "FieldNode",
     "Inspection",
     "Lanes",
     "Message",
     "Model",
-    "Node",
-    "Row",
-    "Statement",
+    "StatementLine",
     "Table",
+    "TableRow",
     "Tone",
 ]
 
@@ -32,7 +32,7 @@ MARKS: dict[str, str] = {"good": "✓", "bad": "✗", "warning": "!", "neutral":
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckLine:
     """One numbered check and how it came out."""
 
     id: str
@@ -44,7 +44,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class FieldNode:
     """One item of a byte string; ``start`` and ``end`` are offsets into the inspection's data."""
 
     label: str
@@ -52,7 +52,7 @@ class Node:
     start: int = 0
     end: int = 0
     note: str = ""
-    children: tuple[Node, ...] = ()
+    children: tuple[FieldNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class Inspection:
     verdict: str
     tone: Tone
     trust: str = ""
-    checks: tuple[Check, ...] = ()
-    nodes: tuple[Node, ...] = ()
+    checks: tuple[CheckLine, ...] = ()
+    nodes: tuple[FieldNode, ...] = ()
     data: bytes = b""
     detail: str = ""
     kind: Literal["inspection"] = "inspection"
@@ -84,7 +84,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One line of a table, with what it means in words."""
 
     label: str
@@ -99,32 +99,32 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     verdict: str = ""
     tone: Tone = "neutral"
     kind: Literal["table"] = "table"
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class StatementLine:
     """One policy statement and what matched."""
 
     label: str
     effect: str
     tone: Tone
     outcome: str
-    matches: tuple[Check, ...] = ()
+    matches: tuple[CheckLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DecisionModel:
     """A policy decision with its reason; ``editable`` are the condition keys one may play with."""
 
     title: str
     verdict: str
     tone: Tone
     request: tuple[tuple[str, str], ...]
-    statements: tuple[Statement, ...]
+    statements: tuple[StatementLine, ...]
     reason: str
     next: str = ""
     source: str = ""
@@ -165,7 +165,7 @@ class Lanes:
     kind: Literal["lanes"] = "lanes"
 
 
-Model = Inspection | Table | Decision | Lanes
+Model = Inspection | Table | DecisionModel | Lanes
 Value = TypeVar("Value")
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from nitro_workflow.widgets import (
     Cell,
-    Check,
-    Decision,
+    CheckLine,
+    DecisionModel,
+    FieldNode,
     Inspection,
     Lanes,
     Message,
-    Node,
-    Row,
-    Statement,
+    StatementLine,
     Table,
+    TableRow,
 )
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e</script>"
@@ -23,21 +23,21 @@ INSPECTION = Inspection(
     tone="bad",
     trust="Trust root: this lab's (local.nitro-workflow-lab), not AWS's",
     checks=(
-        Check("shape", "COSE_Sign1 shape", "good", "an array of four"),
-        Check(
+        CheckLine("shape", "COSE_Sign1 shape", "good", "an array of four"),
+        CheckLine(
             "signature", "Signature", "bad", "does not verify", "ES384 over 4,300 bytes", "valid"
         ),
     ),
     nodes=(
-        Node("protected", "{1: -35}", 1, 6),
-        Node(
+        FieldNode("protected", "{1: -35}", 1, 6),
+        FieldNode(
             "payload",
             "map of 9",
             6,
             40,
             children=(
-                Node("module_id", HOSTILE, 8, 20),
-                Node("digest", "SHA384", 20, 30, note="the only one"),
+                FieldNode("module_id", HOSTILE, 8, 20),
+                FieldNode("digest", "SHA384", 20, 30, note="the only one"),
             ),
         ),
     ),
@@ -49,23 +49,23 @@ TABLE = Table(
     title="PCRs",
     columns=("document", "image", "policy"),
     rows=(
-        Row("PCR0", (Cell("ab" * 48), Cell("ab" * 48), Cell("ab" * 20 + "cd" * 28, "bad", 40)), "bad",
+        TableRow("PCR0", (Cell("ab" * 48), Cell("ab" * 48), Cell("ab" * 20 + "cd" * 28, "bad", 40)), "bad",
             "the whole image"),
-        Row("PCR1", (Cell("01" * 48), Cell("01" * 48), Cell("not asked for")), "good", "kernel"),
+        TableRow("PCR1", (Cell("01" * 48), Cell("01" * 48), Cell("not asked for")), "good", "kernel"),
     ),
     verdict="the policy expects another image",
     tone="bad",
 )  # fmt: skip
 
-DECISION = Decision(
+DECISION = DecisionModel(
     title="kms:Decrypt by ParentInstance",
     verdict="denied",
     tone="bad",
     request=(("principal", "arn:aws:iam::444455556666:role/ParentInstance"), ("action", "kms:Decrypt")),
     statements=(
-        Statement("DenyOtherImages", "Deny", "bad", "applies", (
-            Check("kms:RecipientAttestation:PCR0", "PCR0", "bad", "differs", "00" * 48, "ab" * 48),)),
-        Statement("Encrypt", "Allow", "neutral", "is about another action"),
+        StatementLine("DenyOtherImages", "Deny", "bad", "applies", (
+            CheckLine("kms:RecipientAttestation:PCR0", "PCR0", "bad", "differs", "00" * 48, "ab" * 48),)),
+        StatementLine("Encrypt", "Allow", "neutral", "is about another action"),
     ),
     reason="an explicit Deny applies: PCR0 is not the expected one",
     next="launch the image that the policy names, without debug mode",
