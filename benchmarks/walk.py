@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nitro_workflow.cli.workflow import SIZE
+from nitro_workflow.host import LaunchRequest
 from nitro_workflow.lab import Lab
 
 MIB = 1024 * 1024
@@ -79,7 +80,7 @@ def launch_to_document(lab: Lab) -> float:
     host = lab.host()
     instance = lab.produced("P8", "instance_id")
     begun = time.monotonic()
-    enclave = host.run_enclave(lab.image_path(), 512, 1, instance_id=instance)
+    enclave = host.run_enclave(LaunchRequest(str(lab.image_path()), 512, 1, instance_id=instance))
     try:
         start_job(lab, "envelope", cid=enclave["EnclaveCID"]).evidence("D3")
         return time.monotonic() - begun

@@ -52,7 +52,7 @@ class _NitroCli(click.Group):
             lines.append(f"For more details, please visit {HELP_PAGE}#{code}")
             lines += [f"{label}: {text}" for label, text in _advice(error) if text]
             click.echo("\n\n".join(lines), err=True)
-            from nitro_workflow.host.rules.ecodes import status_of
+            from nitro_workflow.host import status_of
 
             ctx.exit(status_of(code))
 
@@ -85,7 +85,7 @@ def _host(ctx: click.Context) -> SandboxHost:
 @click.pass_context
 def run_enclave(ctx: click.Context, /, config: Path | None, **given: Any) -> None:
     """Measure an image and run it."""
-    from nitro_workflow.host.rules.launch_rules import parse_memory
+    from nitro_workflow.host import LaunchRequest, parse_memory
 
     options = _from_config(config, given) if config else given
     if not options["eif_path"] or not options["memory"]:
@@ -98,13 +98,15 @@ def run_enclave(ctx: click.Context, /, config: Path | None, **given: Any) -> Non
     click.echo("Start allocating memory...", err=True)
     host = _host(ctx)
     answer = host.run_enclave(
-        Path(options["eif_path"]),
-        parse_memory(str(options["memory"])),
-        options["cpu_count"],
-        options["enclave_name"],
-        options["enclave_cid"],
-        bool(options["debug_mode"] or options["attach_console"]),
-        cpu_ids=ids,
+        LaunchRequest(
+            str(options["eif_path"]),
+            parse_memory(str(options["memory"])),
+            options["cpu_count"],
+            options["enclave_name"],
+            options["enclave_cid"],
+            bool(options["debug_mode"] or options["attach_console"]),
+            tuple(ids) if ids else None,
+        )
     )
     click.echo(
         f"Started enclave with enclave-cid: {answer['EnclaveCID']}, memory: {answer['MemoryMiB']} "
@@ -219,7 +221,7 @@ def pcr(signing_certificate: Path | None, source: Path | None) -> None:
 @click.option("--error-code", required=True, metavar="Enn")
 def explain(error_code: str) -> None:
     """Say what an error code means."""
-    from nitro_workflow.host.rules.ecodes import MEANINGS
+    from nitro_workflow.host import MEANINGS
 
     code = error_code.upper()
     if code not in MEANINGS:

@@ -21,7 +21,7 @@ from nitro_workflow.vsock.frames import (
     send_json,
     write_stream,
 )
-from nitro_workflow.vsock.trace_lines import TraceWriter
+from nitro_workflow.vsock.trace_lines import TraceWriter, read_trace
 from nitro_workflow.vsock.transport import (
     HEARTBEAT_PORT,
     PARENT_CID,
@@ -44,6 +44,7 @@ __all__ = [
     "TraceWriter",
     "Transport",
     "open_transport",
+    "read_trace",
     "recv_frame",
     "recv_json",
     "send_frame",

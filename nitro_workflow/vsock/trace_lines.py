@@ -6,13 +6,17 @@ import json
 import os
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.regular_file import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["TraceWriter"]
+__all__ = ["TraceWriter", "read_trace"]
+
+FILE_LIMIT: Final = 16 << 20  # bytes read of one file; a walk's has 10 KiB
 
 
 class TraceWriter:
@@ -67,3 +71,19 @@ class TraceWriter:
                 os.write(descriptor, line)
             finally:
                 os.close(descriptor)
+
+
+def read_trace(path: Path) -> list[dict[str, Any]]:
+    """Return the file's lines, none where there is no such plain file; the first 16 MiB of it.
+
+    A line that is half-written, or no JSON object, is left out: the rest stands.
+    """
+    found = []
+    for line in read_regular(path, FILE_LIMIT).decode("utf-8", "replace").splitlines():
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found

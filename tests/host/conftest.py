@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.errors import HostError, SandboxUnavailable, VsockError
-from nitro_workflow.host import SandboxHost, require_sandbox
+from nitro_workflow.host import LaunchRequest, SandboxHost, require_sandbox
 from nitro_workflow.vsock import HostTransport, recv_json, send_json
 from tests.host import images
 
@@ -185,7 +185,9 @@ def shared_host(sandbox_works, workshop):
 
 @pytest.fixture(scope="session")
 def shared_enclave(shared_host, eif):
-    return shared_host and shared_host.client.run_enclave(eif, 512, 1, debug_mode=True)
+    return shared_host and shared_host.client.run_enclave(
+        LaunchRequest(str(eif), 512, 1, debug_mode=True)
+    )
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from nitro_workflow.cli import host as module
 from nitro_workflow.cli.host import nitro_cli
 from nitro_workflow.errors import SandboxUnavailable
+from nitro_workflow.host import LaunchRequest
 from nitro_workflow.host.rules.ecodes import failure
 
 STARTED = {
@@ -23,8 +24,8 @@ class Stub:
         self.asked = []
         self.error = None
 
-    def run_enclave(self, *arguments, **named):
-        self.asked.append((*arguments, named))
+    def run_enclave(self, request):
+        self.asked.append(request)
         if self.error:
             raise self.error
         return STARTED
@@ -62,10 +63,7 @@ def test_run_enclave(stub, tmp_path):
         "Start allocating memory...\n"
         "Started enclave with enclave-cid: 16, memory: 512 MiB, cpu-ids: [1, 2]\n"
     )
-    path, memory, count, name, cid, debug, named = stub.asked[0]
-    assert (str(path), memory, count, name, cid, debug, named["cpu_ids"]) == (
-        "a.eif", 1024, 2, None, None, True, None,
-    )  # fmt: skip
+    assert stub.asked == [LaunchRequest("a.eif", 1024, 2, debug_mode=True)]
 
 
 def test_run_enclave_from_a_file(stub, tmp_path):
@@ -73,7 +71,7 @@ def test_run_enclave_from_a_file(stub, tmp_path):
     body = {"eif_path": "a.eif", "memory_mib": 512, "cpu_ids": [1, 3], "enclave_name": "n"}
     config.write_text(json.dumps(body))
     assert call("run-enclave", "--config", config).exit_code == 0
-    assert stub.asked[0][1:] == (512, None, "n", None, False, {"cpu_ids": [1, 3]})
+    assert stub.asked == [LaunchRequest("a.eif", 512, enclave_name="n", cpu_ids=(1, 3))]
     assert call("run-enclave", "--config", config, "--memory", "1").exit_code == 2
     for text, status in (("{", 17), ("[]", 17), ('{"cpus": 1}', 17)):
         config.write_text(text)
@@ -87,7 +85,7 @@ def test_attach_console_follows(stub):
     )
     assert done.exit_code == 0
     assert done.stdout.endswith("line one\nline two\n")
-    assert stub.asked[0][5] is True
+    assert stub.asked[0].debug_mode is True
 
 
 @pytest.mark.parametrize(

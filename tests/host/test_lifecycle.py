@@ -11,6 +11,7 @@ import pytest
 
 from nitro_workflow.attestation import parse_document
 from nitro_workflow.errors import HostError, VsockError
+from nitro_workflow.host import LaunchRequest
 from nitro_workflow.image import measure_file
 from tests.host import images
 from tests.host.conftest import INSTANCE, Host
@@ -22,6 +23,10 @@ def refused(call, *arguments, **named):
     with pytest.raises(HostError) as caught:
         call(*arguments, **named)
     return caught.value
+
+
+def launch_refused(host, path, memory):
+    return refused(host.client.run_enclave, LaunchRequest(str(path), memory, 1))
 
 
 def wait_for(condition, seconds=10.0):
@@ -47,7 +52,7 @@ def own_host(sandboxed, workshop):
 
 
 def test_run_describe_terminate(host, eif):
-    started = host.client.run_enclave(eif, 255, 2, "mine", 40)
+    started = host.client.run_enclave(LaunchRequest(str(eif), 255, 2, "mine", 40))
     assert started["EnclaveName"] == "mine"
     assert started["EnclaveID"].startswith(f"{INSTANCE}-enc")
     assert (started["EnclaveCID"], started["NumberOfCPUs"], started["MemoryMiB"]) == (40, 2, 256)
@@ -65,12 +70,15 @@ def test_run_describe_terminate(host, eif):
 
 
 def test_refusals_by_nitro_clis_codes(host, enclave, eif, tmp_path):
-    run = host.client.run_enclave
+
+    def run(path, *arguments, **named):
+        return host.client.run_enclave(LaunchRequest(str(path), *arguments, **named))
+
     assert refused(run, tmp_path / "absent.eif", 512, 1).code == "E19"
     assert refused(run, eif, 64, 1).code == "E26"
     assert refused(run, eif, 512, 9).code == "E22"
-    assert refused(run, eif, 512, cpu_ids=[2, 2]).code == "E20"
-    assert refused(run, eif, 512, cpu_ids=[77]).code == "E21"
+    assert refused(run, eif, 512, cpu_ids=(2, 2)).code == "E20"
+    assert refused(run, eif, 512, cpu_ids=(77,)).code == "E21"
     assert refused(run, eif, 512, 1, enclave_cid=3).code == "E03"
     assert refused(run, eif, 512, 1, enclave_cid=enclave["EnclaveCID"]).code == "E29"
     assert refused(host.client.console, "i-0-enc0").code == "E39"
@@ -97,7 +105,7 @@ def damage(eif, target, change):
 )
 def test_a_damaged_image_is_e35_and_leaves_nothing(host, eif, tmp_path, change):
     before = host.processes()
-    error = refused(host.client.run_enclave, damage(eif, tmp_path / "bad.eif", change), 512, 1)
+    error = launch_refused(host, damage(eif, tmp_path / "bad.eif", change), 512)
     assert error.code == "E35"
     wait_for(lambda: host.processes() <= before)
 
@@ -114,7 +122,7 @@ def test_a_command_that_cannot_run_is_e36(host, workshop):
         rootfs=rootfs, command=["/no/such"], environment={}, output=output, name="x", version="1",
         boot=BootParts.stand_in(os.uname().machine), build_time=datetime(2026, 1, 1, tzinfo=UTC),
     )  # fmt: skip
-    error = refused(host.client.run_enclave, output, 64, 1)
+    error = launch_refused(host, output, 64)
     assert error.code == "E36"
     assert "/no/such" in error.found
 
@@ -122,7 +130,7 @@ def test_a_command_that_cannot_run_is_e36(host, workshop):
 def test_the_file_may_change_once_it_was_measured(host, workshop, tmp_path, eif):
     """The administrator swaps the image after launch: what runs and is attested stays the first."""
     path = shutil.copy(eif, tmp_path / "swapped.eif")
-    started = host.client.run_enclave(path, 512, 1)
+    started = host.client.run_enclave(LaunchRequest(str(path), 512, 1))
     Path(path).write_bytes(b"another image")
     code = "result = [nsm.attest().hex(), open('/app.py').read()]"
     document, script = host.ask(started["EnclaveCID"], code)
@@ -132,7 +140,7 @@ def test_the_file_may_change_once_it_was_measured(host, workshop, tmp_path, eif)
 
 
 def test_when_the_program_ends_the_enclave_ends(host, eif):
-    started = host.client.run_enclave(eif, 512, 1, debug_mode=True)
+    started = host.client.run_enclave(LaunchRequest(str(eif), 512, 1, debug_mode=True))
     with pytest.raises(VsockError):
         host.ask(started["EnclaveCID"], "import os; os._exit(5)")
     ids = lambda: {e["EnclaveID"] for e in host.client.describe_enclaves()}  # noqa: E731
@@ -143,15 +151,15 @@ def test_when_the_program_ends_the_enclave_ends(host, eif):
 
 
 def test_a_production_console_is_not_readable(host, eif):
-    started = host.client.run_enclave(eif, 512, 1)
+    started = host.client.run_enclave(LaunchRequest(str(eif), 512, 1))
     assert refused(host.client.console, started["EnclaveID"]).code == "E44"
     host.client.terminate_enclave(started["EnclaveID"])
     assert refused(host.client.console, started["EnclaveID"]).code == "E44"
 
 
 def test_names_are_numbered(host, eif):
-    first = host.client.run_enclave(eif, 512, 1, "twin")
-    second = host.client.run_enclave(eif, 512, 1, "twin")
+    first = host.client.run_enclave(LaunchRequest(str(eif), 512, 1, "twin"))
+    second = host.client.run_enclave(LaunchRequest(str(eif), 512, 1, "twin"))
     assert (first["EnclaveName"], second["EnclaveName"]) == ("twin", "twin_1")
     assert first["EnclaveCID"] != second["EnclaveCID"]
     for it in (first, second):
@@ -159,17 +167,17 @@ def test_names_are_numbered(host, eif):
 
 
 def test_a_killed_enclave_is_gone_and_another_can_be_run(host, eif):
-    started = host.client.run_enclave(eif, 512, 1, enclave_cid=50)
+    started = host.client.run_enclave(LaunchRequest(str(eif), 512, 1, enclave_cid=50))
     os.kill(started["ProcessID"], signal.SIGKILL)
     wait_for(lambda: 50 not in {e["EnclaveCID"] for e in host.client.describe_enclaves()})
-    again = host.client.run_enclave(eif, 512, 1, enclave_cid=50)
+    again = host.client.run_enclave(LaunchRequest(str(eif), 512, 1, enclave_cid=50))
     assert host.ask(50, "result = 1") == 1
     host.client.terminate_enclave(again["EnclaveID"])
 
 
 def test_an_instance_without_enclave_options(own_host, eif):
     own_host.client.boot_instance("i-0123456789abcdef1")
-    error = refused(own_host.client.run_enclave, eif, 512, 1)
+    error = launch_refused(own_host, eif, 512)
     assert error.code == "E19"
     assert "/dev/nitro_enclaves" in error.found
 
@@ -182,7 +190,7 @@ def test_instances_that_are_none(host):
 
 def test_stop_takes_the_enclaves_along(own_host, eif):
     own_host.client.boot_instance(INSTANCE)
-    started = own_host.client.run_enclave(eif, 512, 1)
+    started = own_host.client.run_enclave(LaunchRequest(str(eif), 512, 1))
     own_host.client.stop_instance(INSTANCE)
     own_host.client.stop_instance(INSTANCE)
     assert gone(started["ProcessID"])
@@ -220,7 +228,7 @@ def test_a_parent_that_does_not_start_says_its_last_lines(sandboxed, workshop):
 
 def test_a_killed_hypervisor_takes_all_along_and_the_next_one_starts(own_host, eif):
     own_host.client.boot_instance(INSTANCE)
-    own_host.client.run_enclave(eif, 512, 1)
+    own_host.client.run_enclave(LaunchRequest(str(eif), 512, 1))
     below = own_host.processes()
     assert len(below) >= 6
     own_host.process.kill()
@@ -231,14 +239,14 @@ def test_a_killed_hypervisor_takes_all_along_and_the_next_one_starts(own_host, e
     own_host.process = own_host.start()  # over the folder that the killed one left
     assert own_host.client.describe_enclaves() == []
     own_host.client.boot_instance(INSTANCE)
-    started = own_host.client.run_enclave(eif, 512, 1)
+    started = own_host.client.run_enclave(LaunchRequest(str(eif), 512, 1))
     assert own_host.ask(started["EnclaveCID"], "result = 1") == 1
 
 
 def test_a_stopped_hypervisor_leaves_no_process_socket_or_mount(own_host, eif):
     mounts = Path("/proc/self/mounts").read_text()
     own_host.client.boot_instance(INSTANCE)
-    own_host.client.run_enclave(eif, 512, 1)
+    own_host.client.run_enclave(LaunchRequest(str(eif), 512, 1))
     below = own_host.processes()
     own_host.stop()
     assert all(gone(pid) for pid in below)
@@ -302,8 +310,8 @@ def signed(workshop, days):
 
 def test_a_signed_image_runs_with_pcr8_and_an_expired_certificate_is_e59(host, workshop, eif):
     path = signed(workshop, 10)
-    started = host.client.run_enclave(path, 512, 1, debug_mode=True)
+    started = host.client.run_enclave(LaunchRequest(str(path), 512, 1, debug_mode=True))
     document = host.ask(started["EnclaveCID"], "result = nsm.attest().hex()")
     host.client.terminate_enclave(started["EnclaveID"])
     assert parse_document(bytes.fromhex(document)).pcrs[8] == measure_file(path).pcr8
-    assert refused(host.client.run_enclave, signed(workshop, -1), 512, 1).code == "E59"
+    assert launch_refused(host, signed(workshop, -1), 512).code == "E59"

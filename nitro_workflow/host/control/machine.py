@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.attestation.issue import HypervisorPki
 from nitro_workflow.errors import HostError
-from nitro_workflow.host.instance.parent_instance import Parent, ParentPrograms
+from nitro_workflow.host.instance.instance_paths import instance_path
+from nitro_workflow.host.instance.parent_instance import ParentInstance, ParentPrograms
+from nitro_workflow.host.protocol import LaunchRequest
 from nitro_workflow.host.rules import launch_rules
 from nitro_workflow.host.rules.ecodes import failure
 from nitro_workflow.host.rules.enclave_json import described, started
@@ -28,7 +30,7 @@ from nitro_workflow.host.sandbox.launcher import USERS
 from nitro_workflow.host.sandbox.sealed_copy import sealed_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from nitro_workflow.attestation.issue import InstanceIssuer
     from nitro_workflow.host.instance.cloud_records import CloudRecords, InstanceRecord
@@ -56,7 +58,7 @@ class Hypervisor:
         self._cloud = cloud
         self._programs = programs
         self._pki = HypervisorPki.create(datetime.now(UTC))
-        self._parents: dict[str, Parent] = {}
+        self._parents: dict[str, ParentInstance] = {}
         self._issuers: dict[str, InstanceIssuer] = {}
         self._enclaves: dict[str, EnclaveProcess] = {}
         self._ended: deque[EnclaveProcess] = deque(maxlen=REMEMBERED)
@@ -105,9 +107,9 @@ class Hypervisor:
             if parent is not None and parent.healthy and parent.record == record:
                 return parent.describe()
         self._end(instance_id)
-        parent = Parent(
+        parent = ParentInstance(
             record,
-            self._runtime / "instance" / instance_id,
+            instance_path(self._runtime, instance_id),
             self._cloud.address(),
             lambda: self._cloud.role_credentials(record),
             self._programs,
@@ -143,20 +145,10 @@ class Hypervisor:
 
     # -- enclaves ---------------------------------------------------------------------------------
 
-    def run_enclave(
-        self,
-        eif_path: str,
-        memory_mib: int,
-        cpu_count: int | None = None,
-        cpu_ids: Sequence[int] | None = None,
-        enclave_name: str | None = None,
-        enclave_cid: int | None = None,
-        instance_id: str | None = None,
-        *,
-        debug_mode: bool = False,
-    ) -> dict[str, Any]:
-        """Copy, check and measure the image, and boot it; returns when it runs."""
-        parent = self._parent(instance_id)
+    def run_enclave(self, **fields: Any) -> dict[str, Any]:
+        """Copy, check and measure the image of a `LaunchRequest`; returns when it runs."""
+        request = LaunchRequest.from_json(fields)
+        parent = self._parent(request.instance_id)
         if not parent.record.enclaves_enabled:
             raise failure(
                 "E19",
@@ -164,12 +156,9 @@ class Hypervisor:
                 expected="an instance with EnclaveOptions={Enabled: true}",
                 next="RunInstances with EnclaveOptions; it cannot be changed later",
             )
-        image, size = sealed_copy(Path(eif_path))
+        image, size = sealed_copy(Path(request.eif_path))
         try:
-            enclave = self._start(
-                parent.record, image, size, Path(eif_path).name,
-                memory_mib, cpu_count, cpu_ids, enclave_name, enclave_cid, debug_mode=debug_mode,
-            )  # fmt: skip
+            enclave = self._start(request, parent.record, image, size)
         except BaseException:
             os.close(image)
             raise
@@ -177,8 +166,8 @@ class Hypervisor:
         measuring = self._measuring.submit(measure_image, image, datetime.now(UTC))
         enclave.launch(
             measuring,
-            lambda measured: _registers(measured, parent.record, debug=debug_mode),
-            lambda **fields: self._issue(issuer, fields),
+            lambda measured: _registers(measured, parent.record, debug=request.debug_mode),
+            lambda **claims: self._issue(issuer, claims),
             parent.vsock,
         )
         return started(enclave)
@@ -242,31 +231,37 @@ class Hypervisor:
         self._measuring.shutdown(wait=False, cancel_futures=True)
 
     def _start(
-        self, record: InstanceRecord, image: int, size: int, file_name: str, memory_mib: int,
-        cpu_count: int | None, cpu_ids: Sequence[int] | None, enclave_name: str | None,
-        enclave_cid: int | None, *, debug_mode: bool,
-    ) -> EnclaveProcess:  # fmt: skip
+        self, request: LaunchRequest, record: InstanceRecord, image: int, size: int
+    ) -> EnclaveProcess:
         """Apply nitro-cli's rules and start the sandbox, one launch at a time."""
-        memory = launch_rules.check_memory(size, memory_mib, launch_rules.machine_memory_mib())
+        memory = launch_rules.check_memory(
+            size, request.memory_mib, launch_rules.machine_memory_mib()
+        )
         with self._lock:
-            plans = [it.plan for it in self._enclaves.values()]
-            cid = launch_rules.choose_cid(enclave_cid, {it.cid for it in plans})
-            plan = Plan(
-                name=launch_rules.choose_name(enclave_name, file_name, {it.name for it in plans}),
-                enclave_id=f"{record.instance_id}-enc{secrets.token_hex(8)}",
-                cid=cid,
-                cpus=launch_rules.choose_cpus(
-                    self._pool, {cpu for it in plans for cpu in it.cpus}, cpu_count, cpu_ids
-                ),
-                memory_mib=memory,
-                debug=debug_mode,
-                image=image,
-                number=self._next_user(),
-                unsafe_folder=self._runtime / "unsafe" / str(cid) if self._unsafe else None,
-            )
+            plan = self._planned(request, record, image, memory)
             enclave = EnclaveProcess(plan, self._forget)
             self._enclaves[plan.enclave_id] = enclave
             return enclave
+
+    def _planned(
+        self, request: LaunchRequest, record: InstanceRecord, image: int, memory: int
+    ) -> Plan:
+        plans = [it.plan for it in self._enclaves.values()]
+        cid = launch_rules.choose_cid(request.enclave_cid, {it.cid for it in plans})
+        taken = {cpu for it in plans for cpu in it.cpus}
+        return Plan(
+            name=launch_rules.choose_name(
+                request.enclave_name, Path(request.eif_path).name, {it.name for it in plans}
+            ),
+            enclave_id=f"{record.instance_id}-enc{secrets.token_hex(8)}",
+            cid=cid,
+            cpus=launch_rules.choose_cpus(self._pool, taken, request.cpu_count, request.cpu_ids),
+            memory_mib=memory,
+            debug=request.debug_mode,
+            image=image,
+            number=self._next_user(),
+            unsafe_folder=self._runtime / "unsafe" / str(cid) if self._unsafe else None,
+        )
 
     def _next_user(self) -> int:
         """Return the number of a sandbox user: no two sandboxes have the same."""
@@ -297,7 +292,7 @@ class Hypervisor:
             next="nitro-cli describe-enclaves lists them",
         )
 
-    def _parent(self, instance_id: str | None) -> Parent:
+    def _parent(self, instance_id: str | None) -> ParentInstance:
         with self._lock:
             if instance_id is None and len(self._parents) == 1:
                 return next(iter(self._parents.values()))

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import base64
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError
 from nitro_workflow.host.control.control_line import SOCKET_NAME, ask
-from nitro_workflow.vsock.frames import recv_json, send_json
+from nitro_workflow.host.control.parent_channel import SocketChannel
+from nitro_workflow.host.instance.instance_paths import (
+    CONTROL_SOCKET,
+    LOGS,
+    TRACE_FILE,
+    instance_path,
+    instance_paths,
+)
+from nitro_workflow.host.protocol import LaunchRequest
+from nitro_workflow.regular_file import read_regular
+from nitro_workflow.vsock import read_trace, recv_json, send_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,51 +30,31 @@ __all__ = ["SandboxHost"]
 QUICK: Final = 15.0  # seconds for what only looks
 LAUNCH: Final = 200.0  # seconds for an enclave: the heartbeat alone may take 180
 BOOT: Final = 60.0  # seconds for an instance
+LOG_TAIL: Final = 64 * 1024  # bytes of each log
 
 
 class SandboxHost:
     """Runs enclaves in sandboxes of this machine.
 
     Errors are `HostError` with nitro-cli's code, `SandboxUnavailable`, or what the cloud said.
-    ``runtime`` is the folder with the hypervisor's socket. Where several instances run,
-    ``instance_id`` says which one's administrator is asking.
+    ``runtime`` is the folder with the hypervisor's socket.
 
     >>> host = SandboxHost(runtime)  # doctest: +SKIP
-    >>> host.run_enclave("app.eif", 512, 2)["EnclaveCID"]  # doctest: +SKIP
+    >>> host.run_enclave(LaunchRequest("app.eif", 512, 2))["EnclaveCID"]  # doctest: +SKIP
     16
     """
 
     def __init__(self, runtime: Path) -> None:
-        self._path = Path(runtime) / SOCKET_NAME
+        self._runtime = Path(runtime)
+        self._path = self._runtime / SOCKET_NAME
 
     # -- nitro-cli --------------------------------------------------------------------------------
 
-    def run_enclave(
-        self,
-        eif_path: Path | str,
-        memory_mib: int,
-        cpu_count: int | None = None,
-        enclave_name: str | None = None,
-        enclave_cid: int | None = None,
-        debug_mode: bool = False,
-        *,
-        cpu_ids: Sequence[int] | None = None,
-        instance_id: str | None = None,
-    ) -> dict[str, Any]:
+    def run_enclave(self, request: LaunchRequest) -> dict[str, Any]:
         """Run an image; returns nitro-cli's object for run-enclave once the enclave has booted."""
-        answer: dict[str, Any] = ask(
-            self._path,
-            "run-enclave",
-            timeout=LAUNCH,
-            eif_path=str(Path(eif_path).absolute()),
-            memory_mib=memory_mib,
-            cpu_count=cpu_count,
-            cpu_ids=list(cpu_ids) if cpu_ids is not None else None,
-            enclave_name=enclave_name,
-            enclave_cid=enclave_cid,
-            debug_mode=debug_mode,
-            instance_id=instance_id,
-        )
+        # The hypervisor has a working directory of its own.
+        there = replace(request, eif_path=str(Path(request.eif_path).absolute()))
+        answer: dict[str, Any] = ask(self._path, "run-enclave", timeout=LAUNCH, **there.to_json())
         return answer
 
     def describe_enclaves(self, *, metadata: bool = False) -> list[dict[str, Any]]:
@@ -148,6 +139,27 @@ class SandboxHost:
                 where=f"instance {instance_id}",
                 next="run step P8 again",
             ) from error
+
+    def channel(self, instance_id: str) -> SocketChannel:
+        """Return the way to the parent application; asks nobody yet."""
+        return SocketChannel(instance_path(self._runtime, instance_id) / CONTROL_SOCKET)
+
+    def trace(self, instance_id: str | None = None) -> list[dict[str, Any]]:
+        """Return what the parent and its proxy wrote; None: of every instance that left any."""
+        folders = (
+            instance_paths(self._runtime)
+            if instance_id is None
+            else [instance_path(self._runtime, instance_id)]
+        )
+        return [line for folder in folders for line in read_trace(folder / TRACE_FILE)]
+
+    def logs(self, instance_id: str) -> dict[str, str]:
+        """Return the last 64 KiB of what the instance's programs printed, by program."""
+        folder = instance_path(self._runtime, instance_id)
+        return {
+            name: read_regular(folder / file, LOG_TAIL, from_end=True).decode("utf-8", "replace")
+            for name, file in LOGS.items()
+        }
 
     def attestation_root(self) -> bytes:
         """Return the root certificate of the hypervisor's attestation PKI, DER."""

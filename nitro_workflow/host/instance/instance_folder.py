@@ -11,12 +11,20 @@ import json
 import os
 import shutil
 import socket
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.host.instance.instance_network import hosts_file
+from nitro_workflow.host.instance.instance_paths import (
+    CONTROL_SOCKET,
+    LOGS,
+    RUN_SOCKET,
+    STATE,
+    STATUS_FILE,
+    TRACE_FILE,
+)
 from nitro_workflow.host.sandbox import launcher as sandboxes
+from nitro_workflow.regular_file import read_regular
 
 if TYPE_CHECKING:
     from nitro_workflow.host.instance.cloud_records import CloudAddress
@@ -26,14 +34,13 @@ __all__ = ["answers", "clear", "last_lines", "prepare", "programs"]
 STATUS_LIMIT: Final = 16 * 1024  # bytes; two programs need 100
 TAIL: Final = 600  # bytes of a log that go into an error
 
-_SOCKETS: Final = ("control.sock", "run.sock")
+_SOCKETS: Final = (CONTROL_SOCKET, RUN_SOCKET)
 _MADE_ANEW: Final = (
     *_SOCKETS,
-    *("status.json", "status.json.new", "vsock", "vsock-proxy.yaml", "hosts"),
-    *("instance.log", "parent.log", "proxy.log"),
+    *(STATUS_FILE, f"{STATUS_FILE}.new", "vsock", "vsock-proxy.yaml", "hosts"),
+    *LOGS.values(),
 )
-_KEPT_FILES: Final = ("trace.jsonl",)
-_FOLDERS: Final = ("vsock", "vsock/3", "state")
+_FOLDERS: Final = ("vsock", "vsock/3", STATE)
 
 
 def prepare(folder: Path, address: CloudAddress, user: int | None) -> None:
@@ -44,7 +51,7 @@ def prepare(folder: Path, address: CloudAddress, user: int | None) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in _MADE_ANEW:
         _remove(folder / name)
-    for name in (*_KEPT_FILES, "state"):
+    for name in (TRACE_FILE, STATE):
         if (folder / name).is_symlink():
             (folder / name).unlink()
     for name in _FOLDERS:
@@ -52,7 +59,7 @@ def prepare(folder: Path, address: CloudAddress, user: int | None) -> None:
     entry = f"- {{address: '{address.host}', port: {address.port}}}"
     (folder / "vsock-proxy.yaml").write_text(f"allowlist:\n{entry}\n", "utf-8")
     (folder / "hosts").write_text(hosts_file(address), "utf-8")
-    (folder / "trace.jsonl").touch(mode=0o600)
+    (folder / TRACE_FILE).touch(mode=0o600)
     if user is not None:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, user, user, follow_symlinks=False)
@@ -60,14 +67,14 @@ def prepare(folder: Path, address: CloudAddress, user: int | None) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what only a running instance has."""
-    for name in (*_SOCKETS, "status.json"):
+    for name in (*_SOCKETS, STATUS_FILE):
         _remove(folder / name)
 
 
 def programs(folder: Path) -> dict[str, dict[str, Any]]:
     """Return ``{program: {"pid", "exit"}}`` as the instance's first process wrote it."""
     try:
-        body = json.loads(_read(folder / "status.json", STATUS_LIMIT))
+        body = json.loads(read_regular(folder / STATUS_FILE, STATUS_LIMIT))
     except (ValueError, RecursionError):
         return {}
     if not isinstance(body, dict):
@@ -81,7 +88,7 @@ def programs(folder: Path) -> dict[str, dict[str, Any]]:
 
 def last_lines(path: Path) -> str:
     """Return the end of a log as one line."""
-    text = _read(path, TAIL, from_end=True).decode("utf-8", "replace").strip()
+    text = read_regular(path, TAIL, from_end=True).decode("utf-8", "replace").strip()
     return " ".join(text.split("\n")[-4:]) or "it wrote nothing"
 
 
@@ -94,22 +101,6 @@ def answers(path: Path) -> bool:
         except OSError:
             return False
     return True
-
-
-def _read(path: Path, limit: int, *, from_end: bool = False) -> bytes:
-    """Return up to ``limit`` bytes of a regular file; nothing for a link, a pipe, no file."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, flags)
-    except OSError:
-        return b""
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            return b""
-        return os.pread(descriptor, limit, max(found.st_size - limit, 0) if from_end else 0)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

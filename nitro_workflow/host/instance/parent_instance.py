@@ -19,6 +19,12 @@ from nitro_workflow.host.instance import instance_folder, instance_spec
 from nitro_workflow.host.instance.imds import MetadataService
 from nitro_workflow.host.instance.imds_server import MetadataServer
 from nitro_workflow.host.instance.instance_network import InstanceNetwork, places
+from nitro_workflow.host.instance.instance_paths import (
+    CONTROL_SOCKET,
+    LOGS,
+    RUN_SOCKET,
+    TRACE_FILE,
+)
 from nitro_workflow.host.instance.instance_spec import INSIDE, KMS_PORT, ParentPrograms
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.host.sandbox.launcher import INSTANCE_MEMORY, Sandbox, SandboxSpec
@@ -33,12 +39,12 @@ if TYPE_CHECKING:
         RoleCredentials,
     )
 
-__all__ = ["INSIDE", "KMS_PORT", "Parent", "ParentPrograms"]
+__all__ = ["INSIDE", "KMS_PORT", "ParentInstance", "ParentPrograms"]
 
 READY_SECONDS: Final = 20.0
 
 
-class Parent:
+class ParentInstance:
     """One running instance. Raises `HostError` or `SandboxUnavailable` when it does not come up.
 
     ``number`` is the sandbox user's, where root makes the instance.
@@ -88,9 +94,9 @@ class Parent:
         return {
             "InstanceId": self.record.instance_id,
             "RoleArn": self.record.role_arn,
-            "ControlSocket": str(self.folder / "control.sock"),
-            "RunSocket": str(self.folder / "run.sock"),
-            "TraceFile": str(self.folder / "trace.jsonl"),
+            "ControlSocket": str(self.folder / CONTROL_SOCKET),
+            "RunSocket": str(self.folder / RUN_SOCKET),
+            "TraceFile": str(self.folder / TRACE_FILE),
             "MetadataEndpoint": self._network.endpoint if self._network else None,
             "Sandboxed": self.sandboxed,
             "Programs": self.status(),
@@ -116,7 +122,7 @@ class Parent:
             endpoint = self._network.endpoint
         spec = self._spec(address, programs, endpoint)
         log = os.open(
-            self.folder / "instance.log",
+            self.folder / LOGS["instance"],
             os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC,
             0o600,
         )
@@ -172,8 +178,8 @@ class Parent:
         """Wait until the proxy and the parent listen; raises `HostError` with the end of a log."""
         ready: dict[str, Callable[[], bool]] = {
             # Not by connecting: the proxy would carry that to the cloud, and into the trace.
-            "proxy": lambda: "->" in instance_folder.last_lines(self.folder / "proxy.log"),
-            "parent": lambda: instance_folder.answers(self.folder / "control.sock"),
+            "proxy": lambda: "->" in instance_folder.last_lines(self.folder / LOGS["proxy"]),
+            "parent": lambda: instance_folder.answers(self.folder / CONTROL_SOCKET),
         }
         deadline = time.monotonic() + READY_SECONDS
         while late := [name for name, is_ready in ready.items() if not is_ready()]:
@@ -181,7 +187,7 @@ class Parent:
             alive = self._sandbox is not None and self._sandbox.process.poll() is None
             if ended or not alive or time.monotonic() > deadline:
                 name = (ended or late)[0] if alive else "instance"
-                said = instance_folder.last_lines(self.folder / f"{name}.log")
+                said = instance_folder.last_lines(self.folder / LOGS[name])
                 raise HostError(
                     f"{name} does not run: {said}",
                     expected=f"the proxy and the parent application within {READY_SECONDS:.0f} s",

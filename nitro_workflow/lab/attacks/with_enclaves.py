@@ -68,9 +68,13 @@ print("TRIED " + json.dumps(tried), flush=True)
 @contextlib.contextmanager
 def extra_enclave(lab: Lab, image: Path, *, debug: bool = False) -> Iterator[dict[str, Any]]:
     """Run one more enclave beside the lab's, and end it after the block."""
+    from nitro_workflow.host import LaunchRequest
+
     host = host_of(lab)
     instance = lab.produced("P8", "instance_id")
-    running = host.run_enclave(image, MEMORY_MIB, 1, debug_mode=debug, instance_id=instance)
+    running = host.run_enclave(
+        LaunchRequest(str(image), MEMORY_MIB, 1, debug_mode=debug, instance_id=instance)
+    )
     try:
         yield running
     finally:
@@ -151,9 +155,11 @@ def too_little_memory(lab: Lab) -> Stopped:
 
 
 def _launch_refused(lab: Lab, image: Path, memory: int) -> Stopped:
+    from nitro_workflow.host import LaunchRequest
+
     host, instance = host_of(lab), lab.produced("P8", "instance_id")
     try:
-        running = host.run_enclave(image, memory, 1, instance_id=instance)
+        running = host.run_enclave(LaunchRequest(str(image), memory, 1, instance_id=instance))
     except NitroWorkflowError as error:
         return Stopped.from_error("the hypervisor, at launch", error)
     host.terminate_enclave(running["EnclaveID"])

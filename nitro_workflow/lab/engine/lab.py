@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from nitro_workflow.host import SandboxHost
+    from nitro_workflow.host import Host
     from nitro_workflow.lab.evidence.enclave_job import Job
     from nitro_workflow.lab.steps.step import Step
 
@@ -250,7 +250,7 @@ class Lab:
         """Return the identity policies of a party's role, as JSON values."""
         return (identity_policy(party, bucket_name()),)
 
-    def host(self) -> SandboxHost:
+    def host(self) -> Host:
         """Return what runs this lab's enclaves: nitro-cli's operations."""
         from nitro_workflow.lab.steps.p8_launch import host_of
 

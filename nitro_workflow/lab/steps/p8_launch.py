@@ -13,7 +13,7 @@ from nitro_workflow.lab.steps.step import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nitro_workflow.host import SandboxHost
+    from nitro_workflow.host import Host
     from nitro_workflow.lab.engine.lab import Lab
 
 __all__ = ["host_of", "launch", "launch_holds"]
@@ -27,7 +27,7 @@ MACHINE_IMAGE: Final = (
 )
 
 
-def host_of(lab: Lab) -> SandboxHost:
+def host_of(lab: Lab) -> Host:
     """Return what runs enclaves in this lab: the administrator's nitro-cli."""
     from nitro_workflow.host import SandboxHost
 
@@ -39,6 +39,8 @@ def launch(lab: Lab) -> Outcome:
 
     IAM: ec2:RunInstances and iam:PassRole of the instance's role.
     """
+    from nitro_workflow.host import LaunchRequest
+
     host = host_of(lab)
     ec2 = lab.parties.session("administrator").client("ec2")
     stop_earlier(lab, host, ec2)
@@ -47,7 +49,9 @@ def launch(lab: Lab) -> Outcome:
     booted = host.boot_instance(instance)
     programs = sorted(booted.get("Programs", {}))
     begun = time.monotonic()
-    enclave = host.run_enclave(str(image_of(lab)), MEMORY_MIB, CPUS, instance_id=instance)
+    enclave = host.run_enclave(
+        LaunchRequest(str(image_of(lab)), MEMORY_MIB, CPUS, instance_id=instance)
+    )
     seconds = round(time.monotonic() - begun, 3)
     evidence = {
         "basis": "observed by the cloud (instance) and the hypervisor (enclave)",
@@ -86,7 +90,7 @@ def _run_instance(ec2: Any) -> dict[str, Any]:
     return dict(answer["Instances"][0])
 
 
-def stop_earlier(lab: Lab, host: SandboxHost, ec2: Any) -> None:
+def stop_earlier(lab: Lab, host: Host, ec2: Any) -> None:
     """End the enclave and the instance of an earlier launch; what has gone already is no error."""
     earlier = lab.result("P8")
     if earlier is None:

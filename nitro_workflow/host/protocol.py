@@ -1,0 +1,113 @@
+"""What a host is: whatever runs enclaves, as a lab's steps and attacks use it.
+
+`SandboxHost` is one. Another (a machine emulator, nitro-cli on a real parent) takes its place by
+giving the same: the instance's life, nitro-cli's operations, commands inside the instance, a
+channel to the parent application, and what was written there. Objects that nitro-cli prints come
+back as its JSON; the parent's words are never more than its testimony.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Host", "LaunchRequest", "ParentChannel"]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """What run-enclave is asked for; ``memory_mib`` in MiB.
+
+    One of ``cpu_count`` and ``cpu_ids``. ``instance_id`` says whose administrator asks, where
+    several instances run.
+
+    >>> LaunchRequest("app.eif", 512, 2).to_json()["memory_mib"]
+    512
+    """
+
+    eif_path: str
+    memory_mib: int
+    cpu_count: int | None = None
+    enclave_name: str | None = None
+    enclave_cid: int | None = None
+    debug_mode: bool = False
+    cpu_ids: tuple[int, ...] | None = None
+    instance_id: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields by name, as they cross a socket."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> LaunchRequest:
+        """Return the request of `to_json`; raises TypeError for other fields."""
+        ids = fields.get("cpu_ids")
+        return cls(**{**fields, "cpu_ids": None if ids is None else tuple(ids)})
+
+
+class ParentChannel(Protocol):
+    """The way to an instance's parent application: one JSON object there, one back."""
+
+    def ask(self, request: Mapping[str, Any], *, timeout: float = 120.0) -> dict[str, Any]:
+        """Return the answer, whatever it says; ``timeout`` in seconds, for all of it.
+
+        Raises `HostError` with code ``ParentUnavailable`` where nobody answers, or not an object.
+        """
+
+
+class Host(Protocol):
+    """Runs instances and the enclaves in them; errors are `HostError` with nitro-cli's code."""
+
+    # -- the instance ------------------------------------------------------------------------------
+
+    def boot_instance(self, instance_id: str) -> dict[str, Any]:
+        """Start what RunInstances has made; returns as `describe_instance`, once it is ready."""
+
+    def describe_instance(self, instance_id: str) -> dict[str, Any]:
+        """Return ``InstanceId, RoleArn, Sandboxed, Programs``: ``{name: {"pid", "exit"}}``."""
+
+    def stop_instance(self, instance_id: str) -> None:
+        """Stop it and its enclaves; without effect where it does not run."""
+
+    def run_command(
+        self, instance_id: str, argv: Sequence[str], *, timeout: float = 20.0
+    ) -> dict[str, Any]:
+        """Run ``argv`` inside, as its administrator may: ``{"exit", "stdout", "stderr"}``."""
+
+    def channel(self, instance_id: str) -> ParentChannel:
+        """Return the way to the parent application; asks nobody yet."""
+
+    def trace(self, instance_id: str | None = None) -> list[dict[str, Any]]:
+        """Return the lines that the parent and its proxy wrote, in each file's order.
+
+        None: of every instance that left any. They are the parent's words, whatever they say.
+        """
+
+    def logs(self, instance_id: str) -> dict[str, str]:
+        """Return the ends of what the instance's programs printed, by program."""
+
+    # -- nitro-cli ---------------------------------------------------------------------------------
+
+    def run_enclave(self, request: LaunchRequest) -> dict[str, Any]:
+        """Return nitro-cli's object for run-enclave once the enclave has booted."""
+
+    def describe_enclaves(self, *, metadata: bool = False) -> list[dict[str, Any]]:
+        """Return nitro-cli's objects for the running enclaves."""
+
+    def terminate_enclave(
+        self, enclave_id: str | None = None, *, enclave_name: str | None = None
+    ) -> dict[str, Any]:
+        """End one enclave; returns when every process of it is gone."""
+
+    def console(
+        self, enclave_id: str | None = None, *, enclave_name: str | None = None, offset: int = 0
+    ) -> dict[str, Any]:
+        """Return ``{"text", "offset", "ended"}`` of a debug enclave, from byte ``offset`` on."""
+
+    # -- the hypervisor ----------------------------------------------------------------------------
+
+    def attestation_root(self) -> bytes:
+        """Return the root certificate under which its enclaves' documents verify, DER."""
