@@ -32,6 +32,7 @@ from nitro_workflow.policy import (
     evaluate,
     explain,
     parse_policy,
+    render_explanation,
 )
 from nitro_workflow.policy.reach.witness import worst_case
 
@@ -131,7 +132,9 @@ def measure(requests: int) -> dict[str, Any]:
     return {
         "decision_us": best(lambda: evaluate(good, policies), 20, 200),
         "explanation_us": best(lambda: explain(bad, policies), 20, 50),
-        "explanation_with_text_us": best(lambda: explain(bad, policies).to_text(), 20, 50),
+        "explanation_with_text_us": best(
+            lambda: render_explanation(explain(bad, policies)), 20, 50
+        ),
         "large_bytes": len(text),
         "large_statements": len(big.statements),
         "large_read_us": best(lambda: parse_policy(text), 5, 1),

@@ -33,6 +33,8 @@ from nitro_workflow.policy import (
     explain,
     parse_policy,
     parse_policy_leniently,
+    render_analysis,
+    render_explanation,
 )
 
 SAMPLES = Path(__file__).parents[1] / "tests" / "vectors" / "policies"
@@ -172,13 +174,13 @@ def use(source: random.Random, parsed: Policy) -> str:
     explanation = explain(asked, policies)
     if explanation.decision != evaluate(asked, policies):
         raise AssertionError("the explanation disagrees with the decision")
-    explanation.to_text()
+    render_explanation(explanation)
     json.dumps(explanation.to_json())
     if not attached and source.random() < 0.1:
         analysis = analyse(parsed)
         if not all(finding.witness.holds for finding in analysis.findings):
             raise AssertionError("a witness is not decided as claimed")
-        analysis.to_text()
+        render_analysis(analysis)
         return "analysed"
     return "decided"
 

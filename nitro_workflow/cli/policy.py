@@ -48,13 +48,13 @@ def _policy(path: Path | None, kind: PolicyKind, *, lenient: bool = True) -> Pol
 
 
 def _json_file(path: Path) -> Any:
-    from nitro_workflow.policy.language.json_reading import read_json
+    from nitro_workflow.policy import read_json
 
     return read_json(_read(path), what=str(path))
 
 
 def _grants(path: Path | None) -> tuple[Grant, ...] | None:
-    from nitro_workflow.policy.decide.request_files import parse_grants
+    from nitro_workflow.policy import parse_grants
 
     return None if path is None else parse_grants(_read(path), where=str(path))
 
@@ -83,7 +83,7 @@ def check(ctx: click.Context, files: Sequence[Path], kind: str, as_json: bool) -
 
 def _check(path: Path, parsed: Policy, *, key: bool, as_json: bool) -> bool:
     """Print what is to be said of one policy; say whether it is a finding."""
-    from nitro_workflow.policy import analyse, notes
+    from nitro_workflow.policy import analyse, notes, render_analysis
 
     analysis = analyse(parsed) if key else None
     odd = notes(parsed)
@@ -92,12 +92,12 @@ def _check(path: Path, parsed: Policy, *, key: bool, as_json: bool) -> bool:
         _emit({"file": str(path), "notes": list(odd), **record})
     else:
         click.echo("\n".join([str(path), *(f"  {text}" for text in odd)]))
-        click.echo(analysis.to_text() if analysis else "  Read; nothing else to report.")
+        click.echo(render_analysis(analysis) if analysis else "  Read; nothing else to report.")
     return bool(analysis and analysis.worst not in (None, "low"))
 
 
 def _kind(text: str) -> PolicyKind:
-    from nitro_workflow.policy.language.policy_document import KINDS
+    from nitro_workflow.policy import KINDS
 
     return next(kind for kind in KINDS if kind == text)
 
@@ -145,8 +145,10 @@ def _show(explanation: Explanation, *, as_json: bool, met_on_aws: bool) -> None:
         record |= {"warnings": warnings} if warnings else {}
         _emit(record)
         return
+    from nitro_workflow.policy import render_explanation
+
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    click.echo(explanation.to_text(width=width))
+    click.echo(render_explanation(explanation, width))
     for text in warnings:
         click.echo(f"AWS would not save this policy: {text}")
     if met_on_aws:
@@ -155,8 +157,7 @@ def _show(explanation: Explanation, *, as_json: bool, met_on_aws: bool) -> None:
 
 
 def _requests(options: Mapping[str, Any]) -> list[Request]:
-    from nitro_workflow.policy.decide.recorded_requests import requests_from_cloudtrail
-    from nitro_workflow.policy.decide.request_files import parse_requests, with_document
+    from nitro_workflow.policy import parse_requests, requests_from_cloudtrail, with_document
 
     if bool(options["request_file"]) == bool(options["cloudtrail"]):
         raise UsageError(
@@ -255,8 +256,7 @@ def who_can_decrypt(
 
     Exit code 0 when there is provably no path without attestation, else 1.
     """
-    from nitro_workflow.policy import analyse
-    from nitro_workflow.policy.reach.witness import KEY_ARN
+    from nitro_workflow.policy import KEY_ARN, analyse, render_analysis
 
     if bool(key_policy) == bool(key_arn):
         raise UsageError("no policy or two", expected="either KEY_POLICY or --key-arn")
@@ -269,7 +269,7 @@ def who_can_decrypt(
             raise UsageError("no policy", expected="KEY_POLICY")
         parsed = found
     analysis = analyse(parsed, grants=known, key_arn=key_arn or KEY_ARN)
-    _emit(analysis.to_json()) if as_json else click.echo(analysis.to_text())
+    _emit(analysis.to_json()) if as_json else click.echo(render_analysis(analysis))
     ctx.exit(0 if analysis.without_attestation == "none" else 1)
 
 
@@ -289,7 +289,7 @@ def author(
 ) -> None:  # fmt: skip
     """Write a key policy that lets only the measured enclaves decrypt."""
     from nitro_workflow.policy import author as write
-    from nitro_workflow.policy.decide.request_files import check_arns, parse_measurements
+    from nitro_workflow.policy import check_arns, parse_measurements
 
     if bool(owner) == bool(base):
         raise UsageError("no start or two", expected="either --owner ARN or --policy FILE")

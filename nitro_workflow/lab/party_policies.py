@@ -130,9 +130,9 @@ def bucket_policy(bucket: str) -> dict[str, Any]:
 
 def results_key_policy() -> dict[str, Any]:
     """Return the policy of the owner's second key: it wraps the private key that opens results."""
-    from nitro_workflow.policy.author import initial_key_policy
+    from nitro_workflow.policy import author
 
-    policy = initial_key_policy(role_arn("owner"))
+    policy = author.initial_key_policy(role_arn("owner"))
     actions = ["kms:GenerateDataKeyPairWithoutPlaintext", "kms:Decrypt"]
     policy["Statement"].append(_allow("OwnerOpensResults", actions, "*", Principal=_role("owner")))
     return policy

@@ -16,7 +16,7 @@ from nitro_workflow.image import measure_file, open_image
 from nitro_workflow.lab import Lab
 from nitro_workflow.lab.evidence.trace import collect
 from nitro_workflow.lab.party_policies import DATA_ACCOUNT, role_arn
-from nitro_workflow.policy.reach.analysis import Way
+from nitro_workflow.policy import Way
 from nitro_workflow.widgets import (
     HEADER_LIMIT,
     Cell,

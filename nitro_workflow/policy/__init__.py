@@ -23,29 +23,108 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from nitro_workflow.lazy import lazy_names
 from nitro_workflow.policy import author
-from nitro_workflow.policy.decide.evaluate import (
-    Deciding,
-    Decision,
-    Policies,
-    evaluate,
-)
-from nitro_workflow.policy.decide.kms_grants import Grant
-from nitro_workflow.policy.decide.request import Request, RequestContext, pcr_values
-from nitro_workflow.policy.language.conditions import Condition
-from nitro_workflow.policy.language.grammar import parse_policy, parse_policy_leniently
-from nitro_workflow.policy.language.policy_document import Policy, PolicyKind, Statement
-from nitro_workflow.policy.language.principals import Principal, PrincipalKind
-from nitro_workflow.policy.reach.analysis import Analysis, analyse
-from nitro_workflow.policy.reach.oddities import notes
-from nitro_workflow.policy.reasons.cause import Cause
-from nitro_workflow.policy.reasons.explanation import Explanation, explain
-from nitro_workflow.policy.reasons.outcomes import Check, StatementOutcome
+
+if TYPE_CHECKING:
+    from nitro_workflow.policy.decide import (
+        Deciding,
+        Decision,
+        Grant,
+        Policies,
+        Request,
+        RequestContext,
+        check_arns,
+        evaluate,
+        parse_grants,
+        parse_measurements,
+        parse_requests,
+        pcr_values,
+        requests_from_cloudtrail,
+        with_document,
+    )
+    from nitro_workflow.policy.language import (
+        FEEDS,
+        KINDS,
+        Condition,
+        Policy,
+        PolicyKind,
+        Principal,
+        PrincipalKind,
+        Statement,
+        parse_policy,
+        parse_policy_leniently,
+        read_json,
+    )
+    from nitro_workflow.policy.reach import (
+        KEY_ARN,
+        Analysis,
+        PolicyFinding,
+        Way,
+        Witness,
+        analyse,
+        notes,
+        render_analysis,
+    )
+    from nitro_workflow.policy.reasons import (
+        Cause,
+        Explanation,
+        StatementCheck,
+        StatementOutcome,
+        explain,
+        render_explanation,
+    )
+
+_HOMES = {
+    "Analysis": "reach",
+    "Cause": "reasons",
+    "Condition": "language",
+    "Deciding": "decide",
+    "Decision": "decide",
+    "Explanation": "reasons",
+    "FEEDS": "language",
+    "Grant": "decide",
+    "KEY_ARN": "reach",
+    "KINDS": "language",
+    "Policies": "decide",
+    "Policy": "language",
+    "PolicyFinding": "reach",
+    "PolicyKind": "language",
+    "Principal": "language",
+    "PrincipalKind": "language",
+    "Request": "decide",
+    "RequestContext": "decide",
+    "Statement": "language",
+    "StatementCheck": "reasons",
+    "StatementOutcome": "reasons",
+    "Way": "reach",
+    "Witness": "reach",
+    "analyse": "reach",
+    "check_arns": "decide",
+    "evaluate": "decide",
+    "explain": "reasons",
+    "notes": "reach",
+    "parse_grants": "decide",
+    "parse_measurements": "decide",
+    "parse_policy": "language",
+    "parse_policy_leniently": "language",
+    "parse_requests": "decide",
+    "pcr_values": "decide",
+    "read_json": "language",
+    "render_analysis": "reach",
+    "render_explanation": "reasons",
+    "requests_from_cloudtrail": "decide",
+    "with_document": "decide",
+}
 
 __all__ = [
+    "FEEDS",
+    "KEY_ARN",
+    "KINDS",
     "Analysis",
     "Cause",
-    "Check",
     "Condition",
     "Deciding",
     "Decision",
@@ -53,19 +132,35 @@ __all__ = [
     "Grant",
     "Policies",
     "Policy",
+    "PolicyFinding",
     "PolicyKind",
     "Principal",
     "PrincipalKind",
     "Request",
     "RequestContext",
     "Statement",
+    "StatementCheck",
     "StatementOutcome",
+    "Way",
+    "Witness",
     "analyse",
     "author",
+    "check_arns",
     "evaluate",
     "explain",
     "notes",
+    "parse_grants",
+    "parse_measurements",
     "parse_policy",
     "parse_policy_leniently",
+    "parse_requests",
     "pcr_values",
+    "read_json",
+    "render_analysis",
+    "render_explanation",
+    "requests_from_cloudtrail",
+    "with_document",
 ]
+
+
+__getattr__ = lazy_names(__name__, _HOMES)

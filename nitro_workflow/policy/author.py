@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nitro_workflow.errors import PolicyError
-from nitro_workflow.policy.language.attestation_keys import HEX_LENGTH
+from nitro_workflow.policy.language import HEX_LENGTH
 
 __all__ = [
     "SIDS",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nitro_workflow.policy.language.attestation_keys import FEEDS
+from nitro_workflow.policy import FEEDS
 from nitro_workflow.widgets.view_model import (
     Cell,
     Table,

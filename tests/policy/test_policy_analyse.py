@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from policy_help import ACCOUNT, KEY, OTHER, ROLE, ROOT, SESSION, USER, allow, deny, policy, to
 
-from nitro_workflow.policy import Grant, analyse, author, evaluate, parse_policy
+from nitro_workflow.policy import Grant, analyse, author, evaluate, parse_policy, render_analysis
 
 GOOD = {index: f"{index:x}c" * 48 for index in (0, 1, 2, 3, 4, 8)}
 ZERO = "0" * 96
@@ -49,7 +49,7 @@ def check(analysis):
             assert way.witness.request.context.attested == way.attested
             assert way.witness.effect == "allowed"
     json.dumps(analysis.to_json())
-    assert analysis.to_text()
+    assert render_analysis(analysis)
 
 
 FINDINGS = [
@@ -162,8 +162,8 @@ def test_outside_the_fragment_the_answer_is_unknown(statements, construct):
         return
     assert analysis.without_attestation == "unknown"
     assert [entry.construct for entry in analysis.unknown] == [construct]
-    assert construct in analysis.to_text()
-    assert "closed by absence" in analysis.to_text()
+    assert construct in render_analysis(analysis)
+    assert "closed by absence" in render_analysis(analysis)
 
 
 @pytest.mark.parametrize(
@@ -358,5 +358,5 @@ def test_the_search_has_an_end():
     analysis = analyse(key_policy(*opens, *shuts))
     assert time.process_time() - begin < 20
     assert analysis.without_attestation == "unknown"
-    assert "too large to try everything" in analysis.to_text()
+    assert "too large to try everything" in render_analysis(analysis)
     assert "lock_out" not in codes(analysis)

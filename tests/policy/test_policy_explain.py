@@ -30,6 +30,7 @@ from nitro_workflow.policy import (
     RequestContext,
     evaluate,
     explain,
+    render_explanation,
 )
 
 GOOD = {index: f"{index:x}c" * 48 for index in (0, 1, 2, 3, 4, 8)}
@@ -122,7 +123,7 @@ def test_the_first_differing_character_is_marked(position):
     explanation = ask(key_policy(inside({3: GOOD[3]})), with_pcr(3, found))
     check = explanation.cause.check
     assert (check.difference, check.nearest, check.found) == (position, GOOD[3], (found,))
-    lines = explanation.to_text().splitlines()
+    lines = render_explanation(explanation).splitlines()
     row = next(n for n, line in enumerate(lines) if "▲" in line)
     assert lines[row - 1][lines[row].index("▲")] == "f"
     assert lines[row - 2][lines[row].index("▲")] != "f"
@@ -133,7 +134,7 @@ def test_the_first_differing_character_is_marked(position):
 def test_a_narrow_terminal_gets_two_rows(position, column):
     found = GOOD[3][:position] + "f" + GOOD[3][position + 1 :]
     explanation = ask(key_policy(inside({3: GOOD[3]})), with_pcr(3, found))
-    lines = explanation.to_text(width=80).splitlines()
+    lines = render_explanation(explanation, 80).splitlines()
     row = next(n for n, line in enumerate(lines) if "▲" in line)
     assert lines[row].index("▲") == 16 + column
     assert lines[row - 1][16 + column] == "f"
@@ -149,11 +150,11 @@ def test_of_many_values_the_nearest_is_shown():
     }
     explanation = ask(key_policy(statement), with_pcr(0, old))
     assert explanation.cause.check.nearest == new
-    assert "(nearest of 3 values)" in explanation.to_text()
+    assert "(nearest of 3 values)" in render_explanation(explanation)
 
 
 def test_the_text_names_statement_input_cause_and_next_step():
-    text = ask(key_policy({**PINNED, "Sid": "Inside"}, FENCE), with_pcr(0, BAD)).to_text()
+    text = render_explanation(ask(key_policy({**PINNED, "Sid": "Inside"}, FENCE), with_pcr(0, BAD)))
     for part in (
         "DENIED: a statement forbids it (explicitDeny)",
         "PCR0 differs: the image that runs is not the one the policy names",
@@ -257,7 +258,9 @@ def test_a_variable_without_a_value_is_named():
     identity = policy(allow("s3:*", "arn:aws:s3:::bucket/${aws:PrincipalTag/team}/*"))
     request = Request(Principal.parse(USER), "s3:GetObject", OBJECT)
     explanation = explain(request, Policies(identity=(identity,)))
-    assert "${aws:principaltag/team} has no value in this request" in explanation.to_text()
+    assert "${aws:principaltag/team} has no value in this request" in render_explanation(
+        explanation
+    )
 
 
 def test_services_own_decisions_are_explained():

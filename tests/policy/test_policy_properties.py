@@ -27,6 +27,8 @@ from nitro_workflow.policy import (
     evaluate,
     explain,
     parse_policy,
+    render_analysis,
+    render_explanation,
 )
 from nitro_workflow.policy.language.operators import BASE_OPERATORS
 from nitro_workflow.policy.reach.witness import worst_case
@@ -141,7 +143,7 @@ def test_explain_agrees_with_evaluate(policies, request):
     deciding = {(d.role, d.statement) for d in explanation.decision.deciding if hasattr(d, "role")}
     applying = {(o.role, o.statement) for o in explanation.outcomes if o.applies}
     assert deciding <= applying
-    assert explanation.to_text()
+    assert render_explanation(explanation)
     assert explanation.to_json()["decision"] == explanation.decision.effect
 
 
@@ -196,7 +198,7 @@ def test_every_witness_is_decided_as_claimed(listed):
         assert way.witness is None or way.witness.holds
     if analysis.without_attestation == "path":
         assert any(way.witness and not way.attested for way in analysis.ways)
-    assert analysis.to_text()
+    assert render_analysis(analysis)
 
 
 def unattested_requests(listed, count, seed):

@@ -45,10 +45,10 @@ def create_key(lab: Lab) -> Outcome:
 
     IAM: kms:CreateKey, kms:CreateAlias.
     """
-    from nitro_workflow.policy.author import initial_key_policy
+    from nitro_workflow.policy import author
 
     kms = lab.parties.session("owner").client("kms")
-    first = initial_key_policy(party_policies.role_arn("owner"))
+    first = author.initial_key_policy(party_policies.role_arn("owner"))
     key, made = _ensure_key(kms, ALIAS, first, "customer records")
     results, _ = _ensure_key(
         kms, RESULTS_ALIAS, party_policies.results_key_policy(), "opens results"
@@ -139,10 +139,10 @@ def policy_of(kms: Any, key: str) -> dict[str, Any]:
 
 def change_policy(kms: Any, key: str, new: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Put the policy where it differs; returns the old one and the lines of the difference."""
-    from nitro_workflow.policy.author import diff
+    from nitro_workflow.policy import author
 
     old = policy_of(kms, key)
-    change = diff(old, new)
+    change = author.diff(old, new)
     if not (change.added or change.removed or change.changed):  # the order of statements is nothing
         return old, []
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(new))
@@ -157,12 +157,12 @@ def make_data_key(lab: Lab) -> Outcome:
 
     IAM: kms:GenerateDataKey, kms:PutKeyPolicy (by the key policy alone).
     """
-    from nitro_workflow.policy.author import allow_data_keys
+    from nitro_workflow.policy import author
 
     kms = lab.parties.session("owner").client("kms")
     key = lab.produced("P1", "key_arn")
     refused, notes = _first_refusal(lab, kms, key)
-    wider = allow_data_keys(
+    wider = author.allow_data_keys(
         policy_of(kms, key), party_policies.role_arn("owner"), encryption_context=CONTEXT
     )
     _, difference = change_policy(kms, key, wider)

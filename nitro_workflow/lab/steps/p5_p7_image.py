@@ -261,14 +261,14 @@ def fence_key(lab: Lab) -> Outcome:
     PCR3 is that of the instance's role. IAM: kms:PutKeyPolicy, by the key policy.
     """
     from nitro_workflow.attestation import pcr3
-    from nitro_workflow.policy.author import attestation_policy
+    from nitro_workflow.policy import author
 
     kms = lab.parties.session("owner").client("kms")
     key = lab.produced("P1", "key_arn")
     role = party_policies.role_arn("instance")
     pcrs = {f"PCR{index}": value for index, value in lab.produced("P6", "pcrs").items()}
     pcrs["PCR3"] = pcr3(role).hex()
-    new = attestation_policy(policy_of(kms, key), role, [pcrs], encryption_context=CONTEXT)
+    new = author.attestation_policy(policy_of(kms, key), role, [pcrs], encryption_context=CONTEXT)
     _, difference = change_policy(kms, key, new)
     notes = () if difference else ("the policy says so already: nothing was put",)
     earlier = lab.result("P7")

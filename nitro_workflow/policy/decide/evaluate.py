@@ -17,8 +17,7 @@ from nitro_workflow.policy.decide.services import (
     never_allows,
     requires_resource_policy,
 )
-from nitro_workflow.policy.language.policy_document import Policy, Statement
-from nitro_workflow.policy.language.principals import Grip, PrincipalKind
+from nitro_workflow.policy.language import Grip, Policy, PrincipalKind, Statement
 
 __all__ = [
     "Deciding",

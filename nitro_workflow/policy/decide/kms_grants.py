@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nitro_workflow.errors import PolicyError
-from nitro_workflow.policy.language.principals import Grip, Principal, PrincipalElement
+from nitro_workflow.policy.language import Grip, Principal, PrincipalElement
 
 __all__ = ["GRANT_OPERATIONS", "Grant"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from nitro_workflow.errors import PolicyError
 from nitro_workflow.policy.decide.request import Request, RequestContext
-from nitro_workflow.policy.language.principals import Principal
+from nitro_workflow.policy.language import Principal
 
 __all__ = ["requests_from_cloudtrail"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from nitro_workflow.errors import PolicyError
-from nitro_workflow.policy.language.principals import Principal, PrincipalKind
+from nitro_workflow.policy.language import Principal, PrincipalKind
 
 if TYPE_CHECKING:
     from nitro_workflow.attestation import AttestationDocument, VerifiedAttestation

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nitro_workflow.errors import PolicyError, UsageError
 from nitro_workflow.policy.decide.kms_grants import Grant
 from nitro_workflow.policy.decide.request import ATTESTATION_PREFIX, Request, RequestContext
-from nitro_workflow.policy.language.json_reading import read_json
+from nitro_workflow.policy.language import read_json
 
 if TYPE_CHECKING:
     from nitro_workflow.attestation import AttestationDocument

@@ -1,1 +1,59 @@
-"""language."""
+"""The language of policies: reading it, and what each element, operator and variable means.
+
+>>> from nitro_workflow.policy.language import Principal, parse_policy
+>>> policy = parse_policy({"Statement": {
+...     "Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:*",
+...     "Resource": "*"}})
+>>> policy.statements[0].actions.matches("kms:decrypt")
+True
+>>> policy.statements[0].principal.grip(Principal.parse("arn:aws:iam::111122223333:user/alice"))
+<Grip.ACCOUNT: 1>
+"""
+
+from __future__ import annotations
+
+from nitro_workflow.policy.language.attestation_keys import (
+    FEEDS,
+    HEX_LENGTH,
+    PcrKey,
+    feeds,
+    parse_key,
+)
+from nitro_workflow.policy.language.conditions import Condition
+from nitro_workflow.policy.language.grammar import parse_policy, parse_policy_leniently
+from nitro_workflow.policy.language.json_reading import read_json
+from nitro_workflow.policy.language.operators import parse_date, parse_number
+from nitro_workflow.policy.language.placeholders import fill_placeholders, is_placeholder
+from nitro_workflow.policy.language.policy_document import KINDS, Policy, PolicyKind, Statement
+from nitro_workflow.policy.language.principals import (
+    Grip,
+    Principal,
+    PrincipalElement,
+    PrincipalKind,
+)
+from nitro_workflow.policy.language.wildcard import ANY
+
+__all__ = [
+    "ANY",
+    "FEEDS",
+    "HEX_LENGTH",
+    "KINDS",
+    "Condition",
+    "Grip",
+    "PcrKey",
+    "Policy",
+    "PolicyKind",
+    "Principal",
+    "PrincipalElement",
+    "PrincipalKind",
+    "Statement",
+    "feeds",
+    "fill_placeholders",
+    "is_placeholder",
+    "parse_date",
+    "parse_key",
+    "parse_number",
+    "parse_policy",
+    "parse_policy_leniently",
+    "read_json",
+]

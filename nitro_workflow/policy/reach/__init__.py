@@ -1,1 +1,29 @@
-"""reach."""
+"""The reach of a key policy: who can ever get the plaintext, and who can change that.
+
+>>> from nitro_workflow.policy.language import parse_policy
+>>> from nitro_workflow.policy.reach import analyse
+>>> policy = parse_policy({"Statement": {
+...     "Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:*",
+...     "Resource": "*"}})
+>>> analyse(policy).without_attestation
+'path'
+"""
+
+from __future__ import annotations
+
+from nitro_workflow.policy.reach.analysis import Analysis, Way, analyse
+from nitro_workflow.policy.reach.analysis_text import render_analysis
+from nitro_workflow.policy.reach.oddities import notes
+from nitro_workflow.policy.reach.policy_finding import PolicyFinding
+from nitro_workflow.policy.reach.witness import KEY_ARN, Witness
+
+__all__ = [
+    "KEY_ARN",
+    "Analysis",
+    "PolicyFinding",
+    "Way",
+    "Witness",
+    "analyse",
+    "notes",
+    "render_analysis",
+]

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nitro_workflow.policy.decide.evaluate import Policies, evaluate
-from nitro_workflow.policy.decide.kms_grants import Grant
-from nitro_workflow.policy.decide.request import Request, RequestContext
-from nitro_workflow.policy.language.attestation_keys import parse_key
-from nitro_workflow.policy.language.placeholders import fill_placeholders
-from nitro_workflow.policy.language.policy_document import Policy, Statement
-from nitro_workflow.policy.language.principals import Principal
+from nitro_workflow.policy.decide import Grant, Policies, Request, RequestContext, evaluate
+from nitro_workflow.policy.language import (
+    Policy,
+    Principal,
+    Statement,
+    fill_placeholders,
+    parse_key,
+)
 from nitro_workflow.policy.reach.fragment import (
     FRAGMENT,
     blanket,
@@ -27,7 +28,7 @@ from nitro_workflow.policy.reach.fragment import (
 )
 from nitro_workflow.policy.reach.plaintext_actions import CHANGERS, PLAINTEXT, RECIPIENT
 from nitro_workflow.policy.reach.policy_finding import (
-    Finding,
+    PolicyFinding,
     Severity,
     Subject,
     actions_of,
@@ -92,7 +93,7 @@ class Analysis:
     assumes: tuple[str, ...]
     ways: tuple[Way, ...]
     changers: tuple[Way, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[PolicyFinding, ...]
     unknown: tuple[Unknown, ...]
     fragment: str = FRAGMENT
 
@@ -112,12 +113,6 @@ class Analysis:
             "findings": [finding.to_json() for finding in self.findings],
             "unknown": [entry.to_json() for entry in self.unknown],
         }
-
-    def to_text(self) -> str:
-        """Return the analysis for a terminal, a log or a notebook."""
-        from nitro_workflow.policy.reasons.explanation_text import render_analysis
-
-        return render_analysis(self)
 
 
 def analyse(
@@ -265,7 +260,7 @@ def _construct(policy: Policy, statement: Statement) -> str:
     return f"the principal {name} in {statement.label}"
 
 
-def _findings(subject: Subject, policy: Policy, ways: Sequence[Way]) -> Iterator[Finding]:
+def _findings(subject: Subject, policy: Policy, ways: Sequence[Way]) -> Iterator[PolicyFinding]:
     by_label = {statement.label: statement for statement in policy.statements}
     for way in ways:
         if way.witness and not way.attested:
@@ -277,14 +272,14 @@ def _findings(subject: Subject, policy: Policy, ways: Sequence[Way]) -> Iterator
         yield locked
 
 
-def _unattested(way: Way, statement: Statement | None) -> Finding:
+def _unattested(way: Way, statement: Statement | None) -> PolicyFinding:
     operation = way.action.removeprefix("kms:").lower()
     code = f"unattested_{operation}" if statement else "grant_to_plaintext"
     who = ", ".join(way.principals)
     how = " (whom that account's IAM policies name)" if way.delegates else ""
     if way.witness is None:  # only ways with a witness come here
         raise ValueError(way)
-    return Finding(
+    return PolicyFinding(
         code, "critical", statement,
         f"{way.action} without attestation",
         f"{who}{how} gets the plaintext outside any enclave.",

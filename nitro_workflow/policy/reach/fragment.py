@@ -20,10 +20,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nitro_workflow.policy.decide.request import ATTESTATION_PREFIX
-from nitro_workflow.policy.language.conditions import Condition
-from nitro_workflow.policy.language.policy_document import Policy, Statement
-from nitro_workflow.policy.language.wildcard import ANY
+from nitro_workflow.policy.decide import ATTESTATION_PREFIX
+from nitro_workflow.policy.language import ANY, Condition, Policy, Statement
 
 __all__ = ["FRAGMENT", "Opening", "is_attestation", "needs_document", "openings"]
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nitro_workflow.policy.language.attestation_keys import parse_key
-from nitro_workflow.policy.language.conditions import Condition
-from nitro_workflow.policy.language.policy_document import Policy, Statement
+from nitro_workflow.policy.language import Condition, Policy, Statement, parse_key
 from nitro_workflow.policy.reach.plaintext_actions import is_kms_key
 
 __all__ = ["notes"]

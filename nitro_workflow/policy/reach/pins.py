@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nitro_workflow.policy.language.attestation_keys import (
+from nitro_workflow.policy.language import (
     HEX_LENGTH,
+    Condition,
     PcrKey,
+    Statement,
     feeds,
     parse_key,
 )
-from nitro_workflow.policy.language.conditions import Condition
-from nitro_workflow.policy.language.policy_document import Statement
 from nitro_workflow.policy.reach.fragment import is_attestation, needs_document
-from nitro_workflow.policy.reach.policy_finding import Finding, Subject, attested_action
+from nitro_workflow.policy.reach.policy_finding import PolicyFinding, Subject, attested_action
 from nitro_workflow.policy.reach.witness import document_values
 
 __all__ = ["pin_findings"]
@@ -21,7 +21,7 @@ __all__ = ["pin_findings"]
 _OTHER = "bb" * 48  # a measurement that no policy means
 
 
-def pin_findings(subject: Subject, statement: Statement) -> Iterator[Finding]:
+def pin_findings(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     """Yield what is to be said of an Allow's attestation conditions."""
     yield from _pins(subject, statement)
     yield from _absence(subject, statement)
@@ -44,7 +44,7 @@ def _document(statement: Statement, change: Mapping[str, str] | None = None) -> 
     return document_values({**values, **(change or {})})
 
 
-def _pins(subject: Subject, statement: Statement) -> Iterator[Finding]:
+def _pins(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     action, pinned = attested_action(statement), _pinned(statement)
     if not action or not pinned:
         return
@@ -63,7 +63,7 @@ def _pins(subject: Subject, statement: Statement) -> Iterator[Finding]:
     if witness:
         pins = ", ".join(f"PCR{index}" for index in sorted(indices))
         measured = "; ".join(f"PCR{i} measures {feeds(PcrKey(i))}" for i in sorted(indices))
-        yield Finding(
+        yield PolicyFinding(
             "image_not_pinned", "high", statement, f"only {pins} is pinned, not the image",
             f"{measured}. An enclave with any other rest of the image fulfils this.",
             "pin PCR0 (kms:RecipientAttestation:ImageSha384), or PCR8 with a signing certificate"
@@ -74,13 +74,13 @@ def _pins(subject: Subject, statement: Statement) -> Iterator[Finding]:
 
 def _mixed(
     subject: Subject, statement: Statement, action: str, *, enclave: bool
-) -> Iterator[Finding]:
+) -> Iterator[PolicyFinding]:
     if not enclave:
         return
     values = {c.key: c.values[0] for c, key in _pinned(statement).values() if not key.nitrotpm}
     witness = subject.refused(statement, action, document_values(values))
     if witness:
-        yield Finding(
+        yield PolicyFinding(
             "mixed_documents", "high", statement,
             "keys of enclaves and of NitroTPM stand in one statement",
             "A document is of an enclave or of a NitroTPM, never both: it never applies.",
@@ -89,7 +89,7 @@ def _mixed(
         )  # fmt: skip
 
 
-def _absence(subject: Subject, statement: Statement) -> Iterator[Finding]:
+def _absence(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     action = attested_action(statement)
     loose = [c for c in statement.conditions if is_attestation(c) and c.holds({})]
     if not loose or not action or needs_document(statement):
@@ -97,7 +97,7 @@ def _absence(subject: Subject, statement: Statement) -> Iterator[Finding]:
     witness = subject.allowed(statement, action, None) or subject.refused(statement, action, None)
     if witness:
         allowed = witness.effect == "allowed"
-        yield Finding(
+        yield PolicyFinding(
             "absence_satisfies", "critical" if allowed else "low", statement,
             f"{loose[0].operator} {loose[0].key} holds when there is no document",
             "In an Allow, IfExists, ForAllValues, Null “true” and the negated operators are"
@@ -109,7 +109,7 @@ def _absence(subject: Subject, statement: Statement) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _values(subject: Subject, statement: Statement) -> Iterator[Finding]:
+def _values(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     action = attested_action(statement)
     if not action:
         return
@@ -127,14 +127,14 @@ def _value(
     condition: Condition,
     key: PcrKey,
     value: str,
-) -> Iterator[Finding]:
+) -> Iterator[PolicyFinding]:
     found = _document(statement, {condition.key: value.lower()})
     if "*" in value or "?" in value:
         return
     if len(value) != HEX_LENGTH or value.lower().strip("0123456789abcdef"):
         witness = subject.refused(statement, action, document_values())
         if witness:
-            yield Finding(
+            yield PolicyFinding(
                 "not_a_measurement", "medium", statement,
                 f"{key.label} is compared with {_brief(value)}",
                 f"A PCR is {HEX_LENGTH} hexadecimal digits (SHA-384): this value never matches.",
@@ -145,7 +145,7 @@ def _value(
         witness = subject.allowed(statement, action, found)
         witness = witness or subject.refused(statement, action, found)
         if witness:
-            yield Finding(
+            yield PolicyFinding(
                 "debug_allowed", "critical" if witness.effect == "allowed" else "low", statement,
                 f"{key.label} may be all zeros: any enclave in debug mode",
                 "In debug mode PCR0, PCR1 and PCR2 are zeros for every image, and the parent reads"
@@ -156,7 +156,7 @@ def _value(
     elif condition.operator.base.case_sensitive and value != value.lower():
         witness = subject.refused(statement, action, found)
         if witness:
-            yield Finding(
+            yield PolicyFinding(
                 "upper_case", "high", statement,
                 f"{key.label} is written in upper case under {condition.operator}",
                 "KMS gives PCRs in lower-case hexadecimal, and this operator minds the case: the"

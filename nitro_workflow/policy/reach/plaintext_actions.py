@@ -5,7 +5,7 @@ Source: KMS API reference and facts.md §6 (where `Recipient` exists).
 
 from __future__ import annotations
 
-from nitro_workflow.policy.language.attestation_keys import parse_key
+from nitro_workflow.policy.language import parse_key
 
 __all__ = ["CHANGERS", "PLAINTEXT", "RECIPIENT", "WITHOUT_RECIPIENT", "is_kms_key"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nitro_workflow.policy.decide.evaluate import Effect, Policies
-from nitro_workflow.policy.language.policy_document import Statement
+from nitro_workflow.policy.decide import Effect, Policies
+from nitro_workflow.policy.language import Statement
 from nitro_workflow.policy.reach.witness import (
     Budget,
     Witness,
@@ -14,13 +14,13 @@ from nitro_workflow.policy.reach.witness import (
     worst_case,
 )
 
-__all__ = ["Finding", "Severity", "Subject", "actions_of", "attested_action"]
+__all__ = ["PolicyFinding", "Severity", "Subject", "actions_of", "attested_action"]
 
 Severity = Literal["critical", "high", "medium", "low"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PolicyFinding:
     """Something to know about a policy. ``statement`` is None when it is about the whole."""
 
     code: str

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nitro_workflow.policy.decide.evaluate import evaluate
-from nitro_workflow.policy.decide.request import Request, RequestContext
-from nitro_workflow.policy.language.policy_document import Statement
-from nitro_workflow.policy.language.principals import Principal
+from nitro_workflow.policy.decide import Request, RequestContext, evaluate
+from nitro_workflow.policy.language import Principal, Statement
 from nitro_workflow.policy.reach.fragment import blanket, is_attestation, needs_document
 from nitro_workflow.policy.reach.pins import pin_findings
 from nitro_workflow.policy.reach.plaintext_actions import (
@@ -17,7 +15,7 @@ from nitro_workflow.policy.reach.plaintext_actions import (
     is_kms_key,
 )
 from nitro_workflow.policy.reach.policy_finding import (
-    Finding,
+    PolicyFinding,
     Subject,
     actions_of,
     attested_action,
@@ -27,7 +25,7 @@ from nitro_workflow.policy.reach.witness import Witness, plainest
 __all__ = ["lock_out", "statement_findings"]
 
 
-def statement_findings(subject: Subject, statement: Statement) -> Iterator[Finding]:
+def statement_findings(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     """Yield what is to be said of one statement."""
     yield from _form(subject, statement)
     if statement.allow:
@@ -37,12 +35,12 @@ def statement_findings(subject: Subject, statement: Statement) -> Iterator[Findi
     yield from _no_recipient(subject, statement)
 
 
-def _form(subject: Subject, statement: Statement) -> Iterator[Finding]:
+def _form(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     names = statement.principal.unreadable() if statement.principal else ()
     action = attested_action(statement) or "kms:Decrypt"
     witness = plainest(statement, action, subject.policies, subject.key_arn)
     if names:
-        yield Finding(
+        yield PolicyFinding(
             "unreadable_principal", "medium", statement,
             f"{names[0]!r} is no principal",
             "AWS refuses to save a policy with a placeholder, or with a wildcard in part of an ARN;"
@@ -52,7 +50,7 @@ def _form(subject: Subject, statement: Statement) -> Iterator[Finding]:
         )  # fmt: skip
     for condition in statement.conditions:
         if condition.folded.startswith("kms:") and not is_kms_key(condition.folded):
-            yield Finding(
+            yield PolicyFinding(
                 "unknown_key", "high", statement, f"KMS has no condition key {condition.key}",
                 "No request has such a key: a positive condition on it always fails, a negated one"
                 " always holds.",
@@ -73,26 +71,26 @@ _CHANGE = {
 }
 
 
-def _changers(subject: Subject, statement: Statement) -> Iterator[Finding]:
+def _changers(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     for action, (code, fix) in _CHANGE.items():
         if not statement.actions.matches(action.lower()):
             continue
         witness = subject.allowed(statement, action, None)
         if witness and _leads_to_plaintext(subject, action):
-            yield Finding(
+            yield PolicyFinding(
                 code, "high", statement, f"{action} is allowed: its caller {CHANGERS[action]}",
                 "That is a way to the plaintext which no PCR fences.", fix, witness,
             )  # fmt: skip
 
 
-def _delegation(subject: Subject, statement: Statement) -> Iterator[Finding]:
+def _delegation(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     accounts = sorted(statement.principal.accounts) if statement.principal else []
     action = "kms:PutKeyPolicy"
     if not accounts or statement.not_principal or not statement.actions.matches(action.lower()):
         return
     witness = subject.allowed(statement, action, None)
     if witness:
-        yield Finding(
+        yield PolicyFinding(
             "delegates_to_iam", "medium", statement,
             f"the IAM policies of account {', '.join(accounts)} decide who may change this policy",
             "Whoever may attach policies to a role of that account can give himself"
@@ -110,7 +108,7 @@ def _leads_to_plaintext(subject: Subject, action: str) -> bool:
     return not all(blanket(policy, name) for name in ("kms:Decrypt", "kms:ReEncryptFrom"))
 
 
-def _no_recipient(subject: Subject, statement: Statement) -> Iterator[Finding]:
+def _no_recipient(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     conditions = [c for c in statement.conditions if is_attestation(c)]
     about = actions_of(statement, WITHOUT_RECIPIENT)
     named = {text.lower() for text in statement.actions.texts}
@@ -127,7 +125,7 @@ def _no_recipient(subject: Subject, statement: Statement) -> Iterator[Finding]:
         witness = subject.shown(statement, action, None, "explicitDeny")
         says = "the Deny always applies to it"
     if witness:
-        yield Finding(
+        yield PolicyFinding(
             "no_recipient", "medium", statement,
             f"{action} cannot carry an attestation document",
             f"Recipient exists only on Decrypt, DeriveSharedSecret, GenerateDataKey,"
@@ -137,7 +135,7 @@ def _no_recipient(subject: Subject, statement: Statement) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def lock_out(subject: Subject) -> Finding | None:
+def lock_out(subject: Subject) -> PolicyFinding | None:
     """Return the finding that nobody may change the policy any more, if that is certain."""
     policy = subject.policies.resource
     action = "kms:PutKeyPolicy"
@@ -160,7 +158,7 @@ def lock_out(subject: Subject) -> Finding | None:
         context=RequestContext.what_if({}),
     )  # fmt: skip
     witness = Witness(request, subject.policies, evaluate(request, subject.policies).effect)
-    return Finding(
+    return PolicyFinding(
         "lock_out", "high", absolute[0] if absolute else None,
         "nobody may change this policy",
         "No principal has kms:PutKeyPolicy, not even the account's root user: only AWS Support can"

@@ -12,14 +12,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nitro_workflow.errors import PolicyError
-from nitro_workflow.policy.decide.evaluate import Effect, Policies, evaluate
-from nitro_workflow.policy.decide.request import ATTESTATION_PREFIX, Request, RequestContext
-from nitro_workflow.policy.language.attestation_keys import parse_key
-from nitro_workflow.policy.language.conditions import Condition
-from nitro_workflow.policy.language.grammar import parse_policy
-from nitro_workflow.policy.language.operators import parse_date, parse_number
-from nitro_workflow.policy.language.policy_document import Statement
-from nitro_workflow.policy.language.principals import Principal, PrincipalElement
+from nitro_workflow.policy.decide import (
+    ATTESTATION_PREFIX,
+    Effect,
+    Policies,
+    Request,
+    RequestContext,
+    evaluate,
+)
+from nitro_workflow.policy.language import (
+    Condition,
+    Principal,
+    PrincipalElement,
+    Statement,
+    parse_date,
+    parse_key,
+    parse_number,
+    parse_policy,
+)
 
 __all__ = [
     "KEY_ARN",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nitro_workflow.policy.reasons.outcomes import Check
+from nitro_workflow.policy.reasons.outcomes import StatementCheck
 
 __all__ = ["Cause"]
 
@@ -16,4 +16,4 @@ class Cause:
     code: str
     text: str
     next_step: str = ""
-    check: Check | None = None
+    check: StatementCheck | None = None

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nitro_workflow.policy.decide.evaluate import (
+from nitro_workflow.policy.decide import (
     Decision,
     Policies,
     Situation,
+    always_allows,
     lacking_allows,
+    never_allows,
 )
-from nitro_workflow.policy.decide.services import always_allows, never_allows
-from nitro_workflow.policy.language.attestation_keys import parse_key
-from nitro_workflow.policy.language.placeholders import is_placeholder
+from nitro_workflow.policy.language import is_placeholder, parse_key
 from nitro_workflow.policy.reasons.cause import Cause
-from nitro_workflow.policy.reasons.outcomes import Check, StatementOutcome
+from nitro_workflow.policy.reasons.outcomes import StatementCheck, StatementOutcome
 from nitro_workflow.policy.reasons.pcr_causes import pcr_cause, which_part
 
 __all__ = ["find_cause", "further_obstacles"]
@@ -134,7 +134,7 @@ def _missing(
 
 
 def _wrong_action(
-    situation: Situation, nearest: StatementOutcome, check: Check, lacks: str
+    situation: Situation, nearest: StatementOutcome, check: StatementCheck, lacks: str
 ) -> Cause:
     action = situation.request.action
     about = ", ".join(check.expected[:3]) + (", …" if len(check.expected) > 3 else "")
@@ -167,7 +167,7 @@ def _no_statement(situation: Situation, lacks: str) -> Cause:
     )
 
 
-def _check(situation: Situation, nearest: StatementOutcome, check: Check) -> Cause | None:
+def _check(situation: Situation, nearest: StatementOutcome, check: StatementCheck) -> Cause | None:
     action, caller = situation.request.action, situation.principal.arn
     blank = next((text for text in check.expected if is_placeholder(text)), None)
     if blank and (check.element == "Principal" or parse_key(check.key)):
@@ -194,7 +194,7 @@ def _check(situation: Situation, nearest: StatementOutcome, check: Check) -> Cau
     return _condition(situation, check)
 
 
-def _condition(situation: Situation, check: Check) -> Cause | None:
+def _condition(situation: Situation, check: StatementCheck) -> Cause | None:
     pcr = parse_key(check.key)
     if pcr is not None:
         return pcr_cause(situation, check, pcr)
@@ -216,7 +216,7 @@ def _condition(situation: Situation, check: Check) -> Cause | None:
     )
 
 
-def _encryption_context(check: Check) -> Cause:
+def _encryption_context(check: StatementCheck) -> Cause:
     name = check.key[len(_ENCRYPTION_CONTEXT) :]
     found = "is missing" if not check.found else f"is {_shown(check.found)}"
     return Cause(

@@ -10,14 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nitro_workflow.policy.decide.evaluate import (
-    Decision,
-    Policies,
-    Situation,
-    evaluate,
-)
-from nitro_workflow.policy.decide.request import Request
-from nitro_workflow.policy.language.principals import PrincipalKind
+from nitro_workflow.policy.decide import Decision, Policies, Request, Situation, evaluate
+from nitro_workflow.policy.language import PrincipalKind
 from nitro_workflow.policy.reasons.cause import Cause
 from nitro_workflow.policy.reasons.causes import find_cause, further_obstacles
 from nitro_workflow.policy.reasons.outcomes import StatementOutcome, examine
@@ -64,15 +58,6 @@ class Explanation:
             "nearest": self.nearest.to_json() if self.nearest else None,
             "statements": [outcome.to_json() for outcome in self.outcomes],
         }
-
-    def to_text(self, *, width: int = 0) -> str:
-        """Return the explanation for a terminal, a log or a notebook.
-
-        Where a measurement does not fit into ``width`` characters it is shown in two rows.
-        """
-        from nitro_workflow.policy.reasons.explanation_text import render_text
-
-        return render_text(self, width)
 
 
 def explain(request: Request, policies: Policies) -> Explanation:

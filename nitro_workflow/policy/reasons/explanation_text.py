@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from nitro_workflow.policy.language import feeds, parse_key
+from nitro_workflow.policy.reasons.explanation import Explanation
+from nitro_workflow.policy.reasons.outcomes import StatementCheck, StatementOutcome
 
-from nitro_workflow.policy.language.attestation_keys import feeds, parse_key
-from nitro_workflow.policy.reasons.outcomes import Check, StatementOutcome
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nitro_workflow.policy.reach.analysis import Analysis, Way
-    from nitro_workflow.policy.reach.witness import Witness
-    from nitro_workflow.policy.reasons.explanation import Explanation
-
-__all__ = ["render_analysis", "render_text"]
+__all__ = ["render_explanation"]
 
 _HEADLINES = {
     "allowed": "ALLOWED",
@@ -26,7 +18,7 @@ _INDENT = 16  # where compared values begin
 _ROW = 48  # half a measurement
 
 
-def render_text(explanation: Explanation, width: int = 0) -> str:
+def render_explanation(explanation: Explanation, width: int = 0) -> str:
     """Return the lines of an explanation, joined; ``width`` is in characters, 0 for any."""
     request, decision, cause = explanation.request, explanation.decision, explanation.cause
     lines = [_HEADLINES[decision.effect], f"  why    {cause.text}"]
@@ -55,12 +47,12 @@ _BASIS = {
 }
 
 
-def _name(check: Check) -> str:
+def _name(check: StatementCheck) -> str:
     pcr = parse_key(check.key)
     return pcr.label if pcr else check.key or check.element
 
 
-def _check(check: Check, outcome: StatementOutcome, width: int) -> list[str]:
+def _check(check: StatementCheck, outcome: StatementOutcome, width: int) -> list[str]:
     """Return one line for what went without saying, and the whole comparison for what decided."""
     decisive = not check.matched or (not outcome.statement.allow and check.condition is not None)
     mark = "✗" if decisive else "✓"
@@ -75,7 +67,7 @@ def _check(check: Check, outcome: StatementOutcome, width: int) -> list[str]:
     return lines + _comparison(check, _expectation(check, outcome), width)
 
 
-def _comparison(check: Check, label: str, width: int) -> list[str]:
+def _comparison(check: StatementCheck, label: str, width: int) -> list[str]:
     """Return expected above found, the first differing character marked, in rows that fit."""
     if check.difference is None or not check.found:
         found = ", ".join(check.found) if check.found else _absent(check)
@@ -95,7 +87,7 @@ def _comparison(check: Check, label: str, width: int) -> list[str]:
     return [*lines, f"                (nearest of {more + 1} values)"] if more else lines
 
 
-def _expectation(check: Check, outcome: StatementOutcome) -> str:
+def _expectation(check: StatementCheck, outcome: StatementOutcome) -> str:
     """Name what the values of the policy are here: wanted, excepted or forbidden."""
     negated = check.condition is not None and check.condition.operator.base.negated
     if outcome.statement.allow:
@@ -103,7 +95,7 @@ def _expectation(check: Check, outcome: StatementOutcome) -> str:
     return "all but" if negated else "forbids"
 
 
-def _absent(check: Check) -> str:
+def _absent(check: StatementCheck) -> str:
     if parse_key(check.key):
         return "nothing: the request has no such measurement"
     return "nothing: the request has no such key"
@@ -119,60 +111,3 @@ def _one_line(outcome: StatementOutcome) -> str:
     failed = ", ".join(_name(check) for check in outcome.failed)
     why = "applies" if outcome.applies else f"not here: {failed}"
     return f"  {mark} {outcome.label} ({outcome.statement.effect}): {why}"
-
-
-_VERDICTS = {
-    "none": "No path to the plaintext without attestation.",
-    "path": "There is a path to the plaintext WITHOUT attestation.",
-    "unknown": "Unknown whether there is a path to the plaintext without attestation.",
-}
-
-
-def render_analysis(analysis: Analysis) -> str:
-    """Return the lines of an analysis, joined."""
-    lines = [_VERDICTS[analysis.without_attestation]]
-    if analysis.without_attestation == "none":
-        lines.append(
-            f"  proved (“{analysis.fragment}”): without a document no Allow applies, or a Deny does"
-        )
-    lines += [f"  provided that {text}" for text in analysis.assumes]
-    lines += [
-        f"  {entry.action}: {entry.construct} is outside the fragment “{analysis.fragment}”"
-        for entry in analysis.unknown
-    ]
-    if analysis.without_attestation == "none" and any(way.witness for way in analysis.changers):
-        lines.append("  as the policy stands: who can change that is listed below")
-    lines += ["", "Who can get the plaintext"]
-    lines += _ways(analysis.ways) or ["  nobody"]
-    lines += ["", "Who can change that"]
-    lines += _ways(analysis.changers) or ["  nobody"]
-    lines += ["", "Findings" if analysis.findings else "No findings."]
-    for finding in analysis.findings:
-        where = f"{finding.statement.label}: " if finding.statement else ""
-        request = finding.witness.request
-        shown = f"{request.action} by {request.principal.arn}"
-        lines += [
-            f"  {finding.severity.upper():<8}  {where}{finding.title}  [{finding.code}]",
-            f"            {finding.detail}",
-            f"            fix: {finding.fix}",
-            f"            shown by: {shown}, {_outcome(finding.witness)}",
-        ]
-    return "\n".join(lines)
-
-
-def _outcome(witness: Witness) -> str:
-    carrying = "with" if witness.request.context.attested else "without"
-    return f"{carrying} a document → {witness.effect}"
-
-
-def _ways(ways: Sequence[Way]) -> list[str]:
-    lines: list[str] = []
-    for way in ways:
-        mark = ("✓" if way.attested else "!") if way.witness else "·"
-        condition = "with a document" if way.attested else "without a document"
-        what = condition if way.witness else way.effect
-        iam = " (through IAM)" if way.delegates else ""
-        lines.append(f"  {mark} {way.action:<18} {', '.join(way.principals)}{iam}: {what}")
-        lines.append(f"      {way.source}")
-        lines += [f"      {key} = {' or '.join(values)}" for key, values in way.pcrs]
-    return lines

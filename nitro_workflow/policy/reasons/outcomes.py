@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nitro_workflow.policy.decide.evaluate import Situation
-from nitro_workflow.policy.language.conditions import Condition
-from nitro_workflow.policy.language.policy_document import Policy, Statement
-from nitro_workflow.policy.language.principals import Grip
+from nitro_workflow.policy.decide import Situation
+from nitro_workflow.policy.language import Condition, Grip, Policy, Statement
 
-__all__ = ["Check", "StatementOutcome", "examine", "first_difference"]
+__all__ = ["StatementCheck", "StatementOutcome", "examine", "first_difference"]
 
 _GRIPS = {
     Grip.NONE: "does not name the caller",
@@ -22,7 +20,7 @@ _GRIPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class StatementCheck:
     """One element of a statement compared with the request.
 
     ``found`` is None when the request has no such key. ``difference`` is the index of the first
@@ -62,7 +60,7 @@ class StatementOutcome:
     role: str
     policy: Policy
     statement: Statement
-    checks: tuple[Check, ...]
+    checks: tuple[StatementCheck, ...]
 
     @property
     def applies(self) -> bool:
@@ -70,7 +68,7 @@ class StatementOutcome:
         return all(check.matched for check in self.checks)
 
     @property
-    def failed(self) -> tuple[Check, ...]:
+    def failed(self) -> tuple[StatementCheck, ...]:
         """The checks that did not match."""
         return tuple(check for check in self.checks if not check.matched)
 
@@ -109,7 +107,7 @@ def examine(
     return StatementOutcome(role, policy, statement, tuple(checks))
 
 
-def _principal(situation: Situation, statement: Statement) -> list[Check]:
+def _principal(situation: Situation, statement: Statement) -> list[StatementCheck]:
     element = statement.principal
     if element is None:
         return []
@@ -121,17 +119,17 @@ def _principal(situation: Situation, statement: Statement) -> list[Check]:
     note = _GRIPS[grip]
     if statement.not_principal:
         note = "does not except the caller" if grip else "excepts the caller"
-    return [Check(name, bool(grip), expected, (situation.principal.arn,), note=note)]
+    return [StatementCheck(name, bool(grip), expected, (situation.principal.arn,), note=note)]
 
 
-def _action(situation: Situation, statement: Statement) -> Check:
+def _action(situation: Situation, statement: Statement) -> StatementCheck:
     actions = statement.actions
     name = "NotAction" if actions.negated else "Action"
     found = (situation.request.action,)
-    return Check(name, actions.matches(situation.action), actions.texts, found)
+    return StatementCheck(name, actions.matches(situation.action), actions.texts, found)
 
 
-def _resource(situation: Situation, statement: Statement) -> list[Check]:
+def _resource(situation: Situation, statement: Statement) -> list[StatementCheck]:
     resources = statement.resources
     if resources is None:
         return []
@@ -145,10 +143,10 @@ def _resource(situation: Situation, statement: Statement) -> list[Check]:
         for key in template.keys
     ]
     note = f"${{{missing[0]}}} has no value in this request" if missing else ""
-    return [Check(name, matched, resources.texts, (resource,), note=note)]
+    return [StatementCheck(name, matched, resources.texts, (resource,), note=note)]
 
 
-def _condition(situation: Situation, condition: Condition) -> Check:
+def _condition(situation: Situation, condition: Condition) -> StatementCheck:
     values = situation.context.get(condition.folded)
     held = condition.holds(situation.context)
     found = tuple(values) if values is not None else None
@@ -156,7 +154,7 @@ def _condition(situation: Situation, condition: Condition) -> Check:
     note = "" if found else "the request has no such key"
     if condition.unusable:
         note = f"{condition.unusable[0]!r} is no value for {condition.operator}: it matches nothing"
-    return Check(
+    return StatementCheck(
         "Condition", held, condition.values, found, str(condition.operator), condition.key,
         difference, nearest, note, condition,
     )  # fmt: skip

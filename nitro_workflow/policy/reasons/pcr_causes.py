@@ -8,21 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nitro_workflow.policy.decide.evaluate import Situation
-from nitro_workflow.policy.decide.request import ATTESTATION_PREFIX
-from nitro_workflow.policy.language.attestation_keys import (
-    HEX_LENGTH,
-    PcrKey,
-    feeds,
-    parse_key,
-)
+from nitro_workflow.policy.decide import ATTESTATION_PREFIX, Situation
+from nitro_workflow.policy.language import HEX_LENGTH, PcrKey, feeds, parse_key
 from nitro_workflow.policy.reasons.cause import Cause
-from nitro_workflow.policy.reasons.outcomes import Check, StatementOutcome
+from nitro_workflow.policy.reasons.outcomes import StatementCheck, StatementOutcome
 
 __all__ = ["pcr_cause", "which_part"]
 
 
-def pcr_cause(situation: Situation, check: Check, pcr: PcrKey) -> Cause:
+def pcr_cause(situation: Situation, check: StatementCheck, pcr: PcrKey) -> Cause:
     """Return why a measurement is not what the policy compares it with."""
     if not check.found:
         return _no_pcr(situation, check, pcr)
@@ -47,7 +41,7 @@ def pcr_cause(situation: Situation, check: Check, pcr: PcrKey) -> Cause:
     return _differs(check, pcr)
 
 
-def _no_pcr(situation: Situation, check: Check, pcr: PcrKey) -> Cause:
+def _no_pcr(situation: Situation, check: StatementCheck, pcr: PcrKey) -> Cause:
     attested = any(key.startswith(ATTESTATION_PREFIX) for key in situation.context)
     if not attested:
         return Cause(
@@ -71,7 +65,7 @@ def _no_pcr(situation: Situation, check: Check, pcr: PcrKey) -> Cause:
     )
 
 
-def _zero(check: Check, pcr: PcrKey) -> Cause:
+def _zero(check: StatementCheck, pcr: PcrKey) -> Cause:
     if pcr.index == 8:
         return Cause(
             "unsigned_image",
@@ -102,7 +96,7 @@ _DIFFERS = {
 }  # fmt: skip
 
 
-def _differs(check: Check, pcr: PcrKey) -> Cause:
+def _differs(check: StatementCheck, pcr: PcrKey) -> Cause:
     if pcr.nitrotpm:
         code, text, step = "other_boot", "the instance booted something else", "compare the AMI"
     elif pcr.index in _DIFFERS:

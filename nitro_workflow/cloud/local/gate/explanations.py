@@ -52,10 +52,10 @@ class Explainer:
 
 
 def _explain(request: Request, policies: Policies) -> Explained:
-    from nitro_workflow.policy import explain
+    from nitro_workflow.policy import explain, render_explanation
 
     explanation = explain(request, policies)
-    return Explained(explanation.summary, explanation.to_text(), explanation.to_json())
+    return Explained(explanation.summary, render_explanation(explanation), explanation.to_json())
 
 
 def _key(request: Request) -> Hashable:
