@@ -34,7 +34,8 @@ Each carries four sentences for the person who meets it: what was ``found``, wha
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 __all__ = [
     "AccessRefused",
@@ -104,14 +105,41 @@ class NitroWorkflowError(Exception):
         return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
     def to_json(self) -> dict[str, str]:
-        """Return ``{"code", "found", "expected", "where", "next"}``, all strings."""
+        """Return ``{"type", "code", "found", "expected", "where", "next"}``, all strings.
+
+        ``type`` is the class's name; a `VerificationError` has its ``step`` too.
+        """
         return {
+            "type": type(self).__name__,
             "code": self.code,
             "found": self.found,
             "expected": self.expected,
             "where": self.where,
             "next": self.next,
         }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> NitroWorkflowError:
+        """Return the error that another process wrote with `to_json`, of the class it had there.
+
+        What is not known is not trusted either: a ``type`` outside this tree gives an
+        `EnclaveError`, whatever is not text is written as text. Nothing raises.
+
+        >>> error = NitroWorkflowError.from_json(VsockError("cut", code="E1").to_json())
+        >>> type(error).__name__, error.code, str(error)
+        ('VsockError', 'E1', 'cut')
+        """
+        texts = {name: str(entry or "") for name, entry in value.items()}
+        fields = {name: texts.get(name, "") for name in ("expected", "where", "next")}
+        kind = _kinds().get(texts.get("type") or texts.get("code", ""), EnclaveError)
+        error = kind._restored(texts, fields)  # noqa: SLF001 - a subclass's own
+        error.code = texts.get("code") or error.code
+        error.args = (error.found, error.expected, error.where, error.next, error.code)
+        return error
+
+    @classmethod
+    def _restored(cls, texts: Mapping[str, str], fields: Mapping[str, str]) -> NitroWorkflowError:
+        return cls(texts.get("found") or "no reason was recorded", **fields)
 
 
 class InputError(NitroWorkflowError):
@@ -190,6 +218,15 @@ class VerificationError(Refused):
         self.step = step
         super().__init__(found, expected=expected, where=where or step, next=next)
 
+    def to_json(self) -> dict[str, str]:
+        """Return the six texts, and ``step``."""
+        return {**super().to_json(), "step": self.step}
+
+    @classmethod
+    def _restored(cls, texts: Mapping[str, str], fields: Mapping[str, str]) -> VerificationError:
+        found = texts.get("found") or "no reason was recorded"
+        return cls(found, step=texts.get("step", ""), **fields)
+
 
 class ImageRefused(Refused):
     """An image that breaks a rule of its format, or whose signature does not hold."""
@@ -254,3 +291,13 @@ class EnclaveError(ServiceError):
 
 class VsockError(ServiceError):
     """A vsock connection could not be made or was cut."""
+
+
+def _kinds() -> dict[str, type[NitroWorkflowError]]:
+    kinds, waiting = {}, [NitroWorkflowError]
+    while waiting:
+        kind = waiting.pop()
+        if kind.__module__ == __name__:
+            kinds[kind.__name__] = kind
+        waiting += kind.__subclasses__()
+    return kinds

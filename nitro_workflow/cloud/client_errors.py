@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from nitro_workflow.errors import (
     AccessRefused,
     CloudUnavailable,
-    EnclaveError,
-    InputError,
     NitroWorkflowError,
     Refused,
-    ServiceError,
 )
 
 if TYPE_CHECKING:
@@ -81,32 +78,8 @@ def refusal(error: Any, where: str, explanation: str = "") -> NitroWorkflowError
 
 
 def recorded_error(error: Mapping[str, Any], where: str) -> NitroWorkflowError:
-    """Return the error that another process recorded, of the same kind as it had there."""
-    code = str(error.get("code", "EnclaveError"))
-    kind = _kind(code)
-    fields = {name: str(error.get(name) or "") for name in ("expected", "where", "next")}
-    return kind(
-        str(error.get("found") or "no reason was recorded"),
-        expected=fields["expected"],
-        where=fields["where"] or where,
-        next=fields["next"] or "`nitro-workflow trace` shows how far the job came",
-        code=code,
+    """Return the error that another process recorded, of the same class as it had there."""
+    step = error.get("next") or "`nitro-workflow trace` shows how far the job came"
+    return NitroWorkflowError.from_json(
+        {**error, "where": error.get("where") or where, "next": step}
     )
-
-
-def _kind(code: str) -> type[NitroWorkflowError]:
-    from nitro_workflow import errors
-
-    plain = {
-        "VerificationError": Refused,
-        "EncodingError": InputError,
-    }  # these two take fields that the record does not hold
-    if code in plain:
-        return plain[code]
-    if code in DENIED:
-        return AccessRefused
-    named = getattr(errors, code, None)
-    if isinstance(named, type) and issubclass(named, NitroWorkflowError):
-        return named
-    known = code in NEXT or code.endswith("Exception")
-    return Refused if known else (EnclaveError if code else ServiceError)

@@ -192,9 +192,9 @@ def truncated_image(lab: Lab) -> Inspection:
     try:
         open_image(io.BytesIO(data)).close()
     except ImageError as error:
-        checks = [
-            CheckLine(key, key, "neutral", text) for key, text in error.to_json().items() if text
-        ]
+        record = error.to_json()
+        shown = ("code", "found", "expected", "where", "next")
+        checks = [CheckLine(key, key, "neutral", record[key]) for key in shown if record[key]]
         return Inspection("A truncated image", "refused", "good", checks=tuple(checks))
     raise UntrustedAnswer(
         "a truncated image was read",

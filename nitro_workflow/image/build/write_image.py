@@ -163,7 +163,7 @@ def write_image(
             where="parts",
             next="Put several ramdisks into one.",
         )
-    with atomic_file(output) as fd:
+    with atomic_file(output, failure=ImageError) as fd:
         writer = _Writer(fd, sum(part.size for part in parts), progress)
         try:
             for part in parts:

@@ -23,7 +23,7 @@ def extract_section(image: Image, index: int, target: Path) -> int:
             next="`nitro-workflow image describe --contents` lists the sections.",
         )
     section = image.sections[index]
-    with atomic_file(target) as fd:
+    with atomic_file(target, failure=ImageError) as fd:
         for at in range(0, section.size, CHUNK):
             count = min(CHUNK, section.size - at)
             write_all(fd, image.source.read_exactly(section.data_offset + at, count))
