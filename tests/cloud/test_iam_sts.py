@@ -287,3 +287,12 @@ def test_who_may_attach_some_policies_attaches_no_other(cloud: RunningCloud, ref
     refused("NoSuchEntity", me.attach_role_policy, RoleName="Attacher", PolicyArn=other)
     iam.delete_policy(PolicyArn=made)
     cloud.client("iam", COMPUTE).delete_policy(PolicyArn=other)
+
+
+@pytest.mark.parametrize("marker", ["²", "x", "-1", "1", "9" * 5000])
+def test_markers_that_no_page_ended_with(cloud: RunningCloud, refused: Any, marker: str) -> None:
+    iam = cloud.client("iam", parameter_validation=False)
+    refused("ValidationError", iam.list_roles, Marker=marker)
+    user = {"UserName": "operator", "Marker": marker}
+    refused("ValidationError", iam.list_user_policies, **user)
+    refused("ValidationError", iam.list_access_keys, **user)

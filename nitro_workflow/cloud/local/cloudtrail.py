@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.call import Call
 from nitro_workflow.cloud.local.gate import EventQuery, find_events
 from nitro_workflow.cloud.local.handler import Handler, Services
+from nitro_workflow.cloud.local.protocol import PageTokens
 
 __all__ = ["OPERATIONS", "SCHEMA"]
 
@@ -25,6 +26,9 @@ _COLUMNS = {
 }
 _PAGE = 50  # LookupEvents: the most, and the default
 _NEWEST = 2**62  # above every sequence number
+_TOKENS = PageTokens(
+    "LookupEvents", "InvalidNextTokenException", "The token is not one of this service."
+)
 
 
 def lookup_events(services: Services, call: Call) -> Mapping[str, Any]:
@@ -33,7 +37,7 @@ def lookup_events(services: Services, call: Call) -> Mapping[str, Any]:
         call, "cloudtrail:LookupEvents", "*", resource_account=call.caller.account
     )
     services.events.flush()
-    params = call.params
+    params, token = call.params, call.params.get("NextToken")
     filters = {
         column: item["AttributeValue"]
         for item in params.get("LookupAttributes", ())
@@ -45,23 +49,14 @@ def lookup_events(services: Services, call: Call) -> Mapping[str, Any]:
         filters=filters,
         since=params.get("StartTime", datetime.fromtimestamp(0, UTC)).timestamp(),
         until=params.get("EndTime", call.now).timestamp(),
-        below=_position(params.get("NextToken")),
+        below=_TOKENS.read_position(token) if token is not None else _NEWEST,
         limit=size + 1,
     )
     rows = find_events(services.store, query)
     answer: dict[str, Any] = {"Events": [_event(row) for row in rows[:size]]}
     if len(rows) > size:
-        answer["NextToken"] = str(rows[size - 1]["seq"])
+        answer["NextToken"] = _TOKENS.write(rows[size - 1]["seq"])
     return answer
-
-
-def _position(token: str | None) -> int:
-    if token is None:
-        return _NEWEST
-    # The digits of another script are digits to Python; what SQLite cannot hold was never given.
-    if not (token.isascii() and token.isdigit() and len(token) < len(str(_NEWEST))):
-        raise ServiceFault("InvalidNextTokenException", "The token is not one of this service.")
-    return int(token)
 
 
 def _event(row: Any) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """IAM: users, roles, their policies, access keys, instance profiles. Small state, real effect.
 
 What is written here is what the gate reads at the next request.
+
+>>> "AttachRolePolicy" in OPERATIONS
+True
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.gate import parse_cached
 from nitro_workflow.cloud.local.handler import Services
+from nitro_workflow.cloud.local.protocol import PageTokens
 from nitro_workflow.errors import PolicyError
 
 __all__ = [
@@ -126,11 +127,15 @@ def _entity(row: sqlite3.Row, kind: str) -> dict[str, Any]:
 
 
 def page(call: Call, items: Sequence[Any], member: str) -> dict[str, Any]:
-    """Return one page of a list; the marker is the position in it."""
-    marker = call.params.get("Marker", "0")
-    start = int(marker) if marker.isdigit() else 0
+    """Return one page of a list; the marker holds the position in it.
+
+    Raises:
+        ServiceFault: ValidationError, for a marker that no page of this list ended with.
+    """
+    tokens = PageTokens(call.operation, "ValidationError", "Invalid Marker.")
+    start = tokens.read_position(call.params.get("Marker"))
     end = start + call.params.get("MaxItems", _PAGE)
     answer: dict[str, Any] = {member: list(items[start:end]), "IsTruncated": end < len(items)}
     if end < len(items):
-        answer["Marker"] = str(end)
+        answer["Marker"] = tokens.write(end)
     return answer

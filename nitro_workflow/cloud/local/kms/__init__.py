@@ -3,9 +3,9 @@
 One handler an operation; the whole engine in the order in which one reads it:
 
 ==================  =============================================================================
-`records`           the tables, and a key as a frozen record
+`key_records`       the tables, and a key as a frozen record
 `specs`             what each key specification can do
-`names`             key id, ARN, alias, alias ARN → the key
+`key_names`         key id, ARN, alias, alias ARN → the key
 `access`            find → ask the gate → look at the state: the way of every operation
 `recipient`         the attestation document of a request, and the envelope of its answer
 `material`          key material, sealed at rest; rotation when it is due
@@ -14,8 +14,8 @@ One handler an operation; the whole engine in the order in which one reads it:
 `datakeys`          GenerateDataKey…, GenerateDataKeyPair…, GenerateRandom
 `asymmetric`        Sign, Verify, GetPublicKey, DeriveSharedSecret
 `keys`              CreateKey, DescribeKey, ListKeys, enable, disable, deletion
-`policies`          key policies and the lockout safety check
-`aliases` `tags`    names and tags
+`key_policies`      key policies and the lockout safety check
+`aliases` `key_tags`names and tags
 `rotation`          EnableKeyRotation …, RotateKeyOnDemand
 `grant_rules`       which grants count for a call
 `grants`            CreateGrant, ListGrants, RetireGrant, RevokeGrant

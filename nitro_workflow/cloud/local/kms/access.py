@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from nitro_workflow.attestation import VerifiedAttestation
     from nitro_workflow.policy import Grant
 
+__all__ = [
+    "CROSS_ACCOUNT",
+    "MAX_CONTEXT_CHARACTERS",
+    "authorize",
+    "authorize_account",
+    "encryption_conditions",
+    "manage",
+    "require_not_pending",
+    "require_usable",
+    "stop_if_dry_run",
+    "use",
+]
+
 # KMS developer guide, "Encryption context": names and values together.
 MAX_CONTEXT_CHARACTERS = 8192
 # KMS developer guide, each operation's "Cross-account use": management is the owner's account's.

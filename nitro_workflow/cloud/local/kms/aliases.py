@@ -11,6 +11,8 @@ from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import access, key_names, paging
 from nitro_workflow.cloud.local.kms.key_records import Key, moment
 
+__all__ = ["create_alias", "delete_alias", "list_aliases", "update_alias"]
+
 Answer = Mapping[str, Any]
 _NAME = re.compile(r"alias/[a-zA-Z0-9/_-]+")
 

@@ -20,6 +20,8 @@ from nitro_workflow.cloud.local.kms import access, key_names, material, recipien
 from nitro_workflow.cloud.local.kms.key_records import Key
 from nitro_workflow.cloud.local.kms.specs import AGREE, SIGN
 
+__all__ = ["derive_shared_secret", "get_public_key", "sign", "verify"]
+
 Answer = Mapping[str, Any]
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "ECDSA_SHA_256": hashes.SHA256(),

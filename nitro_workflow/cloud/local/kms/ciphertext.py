@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+__all__ = ["MAGIC", "Blob", "canonical", "open_blob", "parse", "seal"]
+
 MAGIC = b"NWK1"
 _ID_END = 4 + 16
 _HEADER_BYTES = 4 + 16 + 32

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
     from nitro_workflow.attestation import VerifiedAttestation
 
+__all__ = [
+    "RSA_BITS",
+    "generate_data_key",
+    "generate_data_key_pair",
+    "generate_data_key_pair_without_plaintext",
+    "generate_data_key_without_plaintext",
+    "generate_random",
+]
+
 Answer = Mapping[str, Any]
 RSA_BITS = {"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
 

@@ -21,6 +21,8 @@ from nitro_workflow.cloud.local.kms.specs import ENCRYPT, SYMMETRIC, unsupported
 if TYPE_CHECKING:
     from nitro_workflow.attestation import VerifiedAttestation
 
+__all__ = ["decrypt", "encrypt", "re_encrypt", "seal"]
+
 Answer = Mapping[str, Any]
 
 

@@ -18,6 +18,8 @@ from nitro_workflow.cloud.local.kms.key_records import Key
 if TYPE_CHECKING:
     from nitro_workflow.policy import Grant
 
+__all__ = ["WITH_CONTEXT", "Row", "check_tokens", "load", "rows"]
+
 # The operations of a grant that take an encryption context: constraints bind these alone.
 WITH_CONTEXT = frozenset(
     {

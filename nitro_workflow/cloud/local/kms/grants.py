@@ -18,6 +18,8 @@ from nitro_workflow.cloud.local.kms.specs import AGREE, ENCRYPT, SIGN, unsupport
 if TYPE_CHECKING:
     from nitro_workflow.policy import Grant
 
+__all__ = ["create_grant", "list_grants", "list_retirable_grants", "retire_grant", "revoke_grant"]
+
 Answer = Mapping[str, Any]
 # CreateGrant's API reference: what a grant can allow depends on what the key can do.
 _FOR_EVERY_KEY = frozenset({"CreateGrant", "RetireGrant", "DescribeKey"})

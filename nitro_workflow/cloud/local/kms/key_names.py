@@ -10,6 +10,8 @@ from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms.key_records import KEY_QUERY, Key
 
+__all__ = ["Named", "alias_arn", "find", "find_by_id", "find_key"]
+
 _KEY_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ARN = re.compile(
     r"arn:aws:kms:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):"

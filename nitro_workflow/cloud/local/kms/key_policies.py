@@ -15,6 +15,16 @@ from nitro_workflow.errors import PolicyError
 if TYPE_CHECKING:
     from nitro_workflow.policy import Policy
 
+__all__ = [
+    "MAX_POLICY_BYTES",
+    "POLICY_NAME",
+    "check",
+    "default",
+    "get_key_policy",
+    "list_key_policies",
+    "put_key_policy",
+]
+
 Answer = Mapping[str, Any]
 POLICY_NAME = "default"
 # KMS quotas: a key policy document has at most 32 KB.

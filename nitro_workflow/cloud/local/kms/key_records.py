@@ -11,6 +11,8 @@ from typing import Any
 
 from nitro_workflow.cloud.local.kms.specs import ALGORITHM_MEMBER, SPECS, SYMMETRIC, KeySpec
 
+__all__ = ["KEY_QUERY", "SCHEMA", "Key", "key_conditions", "metadata", "moment"]
+
 # Times are seconds since 1970 in UTC. Key material is sealed by the vault, never in clear.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS kms_keys (

@@ -9,6 +9,15 @@ from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import access, paging
 
+__all__ = [
+    "MAX_TAGS",
+    "check",
+    "list_resource_tags",
+    "request_conditions",
+    "tag_resource",
+    "untag_resource",
+]
+
 Answer = Mapping[str, Any]
 MAX_TAGS = 50
 

@@ -21,6 +21,19 @@ from nitro_workflow.cloud.local.kms import (
 from nitro_workflow.cloud.local.kms.key_records import Key, metadata, moment
 from nitro_workflow.cloud.local.kms.specs import SYMMETRIC, choose, unsupported
 
+__all__ = [
+    "DEFAULT_WINDOW_DAYS",
+    "cancel_key_deletion",
+    "create_key",
+    "describe_key",
+    "disable_key",
+    "enable_key",
+    "erase_deleted",
+    "list_keys",
+    "schedule_key_deletion",
+    "update_key_description",
+]
+
 Answer = Mapping[str, Any]
 DEFAULT_WINDOW_DAYS = 30
 

@@ -23,6 +23,20 @@ from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms.key_records import Key
 from nitro_workflow.cloud.local.kms.specs import KeySpec
 
+__all__ = [
+    "AES_KEY_BYTES",
+    "MATERIAL_ID_BYTES",
+    "Material",
+    "add",
+    "by_id",
+    "current",
+    "current_id",
+    "curve",
+    "generate",
+    "private_key",
+    "rotate_if_due",
+]
+
 _CURVES: dict[str, ec.EllipticCurve] = {
     "secp256r1": ec.SECP256R1(),
     "secp384r1": ec.SECP384R1(),

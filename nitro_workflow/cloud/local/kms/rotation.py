@@ -11,6 +11,16 @@ from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import access, material, paging
 from nitro_workflow.cloud.local.kms.key_records import Key, moment
 
+__all__ = [
+    "DEFAULT_PERIOD_DAYS",
+    "MAX_ON_DEMAND",
+    "disable_key_rotation",
+    "enable_key_rotation",
+    "get_key_rotation_status",
+    "list_key_rotations",
+    "rotate_key_on_demand",
+]
+
 Answer = Mapping[str, Any]
 DEFAULT_PERIOD_DAYS = 365
 # KMS quotas: on-demand rotations of one key.

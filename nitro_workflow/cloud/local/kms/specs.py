@@ -7,6 +7,16 @@ from dataclasses import dataclass
 
 from nitro_workflow.cloud.local.call import ServiceFault
 
+__all__ = [
+    "ALGORITHM_MEMBER",
+    "DATA_KEY_BYTES",
+    "SPECS",
+    "SYMMETRIC",
+    "KeySpec",
+    "choose",
+    "unsupported",
+]
+
 SYMMETRIC = "SYMMETRIC_DEFAULT"
 ENCRYPT, SIGN, AGREE = "ENCRYPT_DECRYPT", "SIGN_VERIFY", "KEY_AGREEMENT"
 

@@ -1,6 +1,9 @@
 """S3 as far as the workflow needs it: buckets, objects with versions, multipart, bucket policies.
 
 Bodies stream to files and back; SQLite holds what is said about them.
+
+>>> sorted(OPERATIONS)[:3]
+['AbortMultipartUpload', 'CompleteMultipartUpload', 'CreateBucket']
 """
 
 from __future__ import annotations

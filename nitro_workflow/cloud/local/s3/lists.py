@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +10,30 @@ from urllib.parse import quote
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
+from nitro_workflow.cloud.local.protocol import PageTokens
 from nitro_workflow.cloud.local.s3.object_files import allow_bucket, moment
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "page_size"]
 
-_PAGE = 1000  # S3: keys a page
+_PAGE = 1000  # S3: the most of one page, and the default
+_MAX_INTEGER = 2**31 - 1  # S3: "an integer between 0 and 2147483647"
+_KEYS = PageTokens(
+    "ListObjectsV2", "InvalidArgument", "The continuation token provided is incorrect"
+)
+_VERSIONS = PageTokens("ListObjectVersions", "InvalidArgument", "Invalid version id specified")
+
+
+def page_size(call: Call, name: str, wire: str) -> int:
+    """Return how many entries one page of a list may have.
+
+    Raises:
+        ServiceFault: InvalidArgument, for a negative number or one that is no 32-bit integer.
+    """
+    wanted = int(call.params.get(name, _PAGE))
+    if not 0 <= wanted <= _MAX_INTEGER:
+        text = f"Argument {wire} must be an integer between 0 and {_MAX_INTEGER}"
+        raise ServiceFault("InvalidArgument", text, 400, {"ArgumentName": wire})
+    return min(wanted, _PAGE)
 
 
 @dataclass(slots=True)
@@ -32,16 +50,33 @@ class _Page:
         return len(self.rows) + len(self.prefixes)
 
 
-def _gather(rows: Iterator[sqlite3.Row], prefix: str, delimiter: str, most: int) -> _Page:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a list asks for: at most `most` entries behind `after`, grouped at the delimiter."""
+
+    bucket: str
+    prefix: str
+    delimiter: str
+    after: str
+    most: int
+
+    def group(self, key: str) -> str:
+        """Return the common prefix that stands for the key; "" where it stands for itself."""
+        head, found, _ = key[len(self.prefix) :].partition(self.delimiter or "\0")
+        return self.prefix + head + found if found and self.delimiter else ""
+
+
+def _gather(rows: Iterator[sqlite3.Row], wanted: _Wanted) -> _Page:
     page = _Page()
+    if not wanted.most:
+        return page  # S3: a page of none is whole, and nothing follows it
     for row in rows:
-        rest = row["key"][len(prefix) :]
-        head, found, _ = rest.partition(delimiter) if delimiter else ("", "", "")
-        group = prefix + head + delimiter if found else ""
-        if group and page.prefixes and page.prefixes[-1] == group:
+        group = wanted.group(row["key"])
+        # A marker that is a common prefix stands for everything in it.
+        if group and (group == wanted.after or page.prefixes[-1:] == [group]):
             page.last = (row["key"], row["seq"])
             continue
-        if page.count >= most:
+        if page.count >= wanted.most:
             page.truncated = True
             return page
         if group:
@@ -52,14 +87,15 @@ def _gather(rows: Iterator[sqlite3.Row], prefix: str, delimiter: str, most: int)
     return page
 
 
-def _latest(services: Services, bucket: str, prefix: str, after: str) -> Iterator[sqlite3.Row]:
+def _latest(services: Services, wanted: _Wanted) -> Iterator[sqlite3.Row]:
     # Keys are ordered by their UTF-8 bytes, in S3 as in SQLite's BINARY collation.
     query = (
         "SELECT * FROM objects WHERE bucket = ? AND latest = 1 AND marker = 0 AND key > ? "
         "AND key >= ? ORDER BY key"
     )
-    for row in services.store.read().execute(query, (bucket, after, prefix)):
-        if not row["key"].startswith(prefix):
+    values = (wanted.bucket, wanted.after, wanted.prefix)
+    for row in services.store.read().execute(query, values):
+        if not row["key"].startswith(wanted.prefix):
             return
         yield row
 
@@ -82,9 +118,10 @@ def _common(call: Call, page: _Page, most: int) -> dict[str, Any]:
         "IsTruncated": page.truncated,
         "CommonPrefixes": [{"Prefix": _encoded(call, text)} for text in page.prefixes],
     }
-    for name in ("Delimiter", "EncodingType"):
-        if name in params:
-            answer[name] = params[name]
+    if "Delimiter" in params:
+        answer["Delimiter"] = _encoded(call, params["Delimiter"])
+    if "EncodingType" in params:
+        answer["EncodingType"] = params["EncodingType"]
     return answer
 
 
@@ -92,55 +129,53 @@ def _encoded(call: Call, text: str) -> str:
     return quote(text, safe="/") if call.params.get("EncodingType") == "url" else text
 
 
-def _content(call: Call, row: sqlite3.Row) -> dict[str, Any]:
-    return {
+def _content(call: Call, bucket: sqlite3.Row, row: sqlite3.Row, *, owner: bool) -> dict[str, Any]:
+    content = {
         "Key": _encoded(call, row["key"]),
         "LastModified": moment(row["modified"]),
         "ETag": row["etag"],
         "Size": row["size"],
         "StorageClass": "STANDARD",
     }
+    return content | ({"Owner": {"ID": bucket["account"]}} if owner else {})
 
 
-def _list(services: Services, call: Call, after: str) -> tuple[_Page, int]:
+def _list(services: Services, call: Call, after: str) -> tuple[sqlite3.Row, _Page, int]:
     bucket = allow_bucket(services, call, "ListBucket", _context(call))
-    params, prefix = call.params, call.params.get("Prefix", "")
-    most = min(params.get("MaxKeys", _PAGE), _PAGE)
-    rows = _latest(services, bucket["name"], prefix, after)
-    return _gather(rows, prefix, params.get("Delimiter", ""), most), most
+    wanted = _wanted(call, bucket["name"], after)
+    return bucket, _gather(_latest(services, wanted), wanted), wanted.most
+
+
+def _wanted(call: Call, bucket: str, after: str) -> _Wanted:
+    params, most = call.params, page_size(call, "MaxKeys", "max-keys")
+    return _Wanted(bucket, params.get("Prefix", ""), params.get("Delimiter", ""), after, most)
 
 
 def list_objects_v2(services: Services, call: Call) -> Mapping[str, Any]:
     """List keys, a page at a time."""
-    token = call.params.get("ContinuationToken")
-    after = _decoded(token) if token else call.params.get("StartAfter", "")
-    page, most = _list(services, call, after)
+    after = _KEYS.read(call.params.get("ContinuationToken")) or call.params.get("StartAfter", "")
+    bucket, page, most = _list(services, call, after)
+    owner = call.params.get("FetchOwner", False)
     answer = _common(call, page, most) | {
-        "Contents": [_content(call, row) for row in page.rows],
+        "Contents": [_content(call, bucket, row, owner=owner) for row in page.rows],
         "KeyCount": page.count,
     }
-    for name in ("ContinuationToken", "StartAfter"):
-        if name in call.params:
-            answer[name] = call.params[name]
+    if "ContinuationToken" in call.params:
+        answer["ContinuationToken"] = call.params["ContinuationToken"]
+    if "StartAfter" in call.params:
+        answer["StartAfter"] = _encoded(call, call.params["StartAfter"])
     if page.truncated:
-        answer["NextContinuationToken"] = base64.urlsafe_b64encode(page.last[0].encode()).decode()
+        answer["NextContinuationToken"] = _KEYS.write(page.last[0])
     return answer
-
-
-def _decoded(token: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except ValueError:
-        text = "The continuation token provided is incorrect"
-        raise ServiceFault("InvalidArgument", text) from None
 
 
 def list_objects(services: Services, call: Call) -> Mapping[str, Any]:
     """List keys as S3's first version does."""
-    page, most = _list(services, call, call.params.get("Marker", ""))
+    after = call.params.get("Marker", "")
+    bucket, page, most = _list(services, call, after)
     answer = _common(call, page, most) | {
-        "Contents": [_content(call, row) for row in page.rows],
-        "Marker": call.params.get("Marker", ""),
+        "Contents": [_content(call, bucket, row, owner=True) for row in page.rows],
+        "Marker": _encoded(call, after),
     }
     if page.truncated:
         answer["NextMarker"] = _encoded(call, page.last[0])
@@ -150,44 +185,58 @@ def list_objects(services: Services, call: Call) -> Mapping[str, Any]:
 def list_object_versions(services: Services, call: Call) -> Mapping[str, Any]:
     """List every version and delete marker, newest first within a key."""
     bucket = allow_bucket(services, call, "ListBucketVersions", _context(call))
-    params, prefix = call.params, call.params.get("Prefix", "")
-    most = min(params.get("MaxKeys", _PAGE), _PAGE)
-    rows = _versions(services, bucket["name"], prefix, call)
-    page = _gather(rows, prefix, params.get("Delimiter", ""), most)
-    markers = {name: params.get(name, "") for name in ("KeyMarker", "VersionIdMarker")}
+    wanted = _wanted(call, bucket["name"], call.params.get("KeyMarker", ""))
+    page = _gather(_versions(services, call, wanted), wanted)
     answer = {
-        **_common(call, page, most),
-        **markers,
+        **_common(call, page, wanted.most),
+        "KeyMarker": _encoded(call, wanted.after),
+        "VersionIdMarker": call.params.get("VersionIdMarker", ""),
         "Versions": [
-            {**_content(call, row), **_version(row)} for row in page.rows if not row["marker"]
-        ],
-        "DeleteMarkers": [
-            {
-                "Key": _encoded(call, row["key"]),
-                "LastModified": moment(row["modified"]),
-                **_version(row),
-            }
+            {**_content(call, bucket, row, owner=True), **_version(row)}
             for row in page.rows
-            if row["marker"]
+            if not row["marker"]
         ],
+        "DeleteMarkers": [_marker(call, row) for row in page.rows if row["marker"]],
     }
     if page.truncated:
         answer["NextKeyMarker"] = _encoded(call, page.last[0])
-        answer["NextVersionIdMarker"] = str(page.last[1])
+        answer["NextVersionIdMarker"] = _VERSIONS.write(page.last[1])
     return answer
 
 
-def _versions(services: Services, bucket: str, prefix: str, call: Call) -> Iterator[sqlite3.Row]:
-    key, marker = call.params.get("KeyMarker", ""), call.params.get("VersionIdMarker", "")
-    below = int(marker) if marker.isdigit() else 0
+def _versions(services: Services, call: Call, wanted: _Wanted) -> Iterator[sqlite3.Row]:
     query = (
         "SELECT * FROM objects WHERE bucket = ? AND (key > ? OR (key = ? AND seq < ?)) "
         "AND key >= ? ORDER BY key, seq DESC"
     )
-    for row in services.store.read().execute(query, (bucket, key, key, below, prefix)):
-        if not row["key"].startswith(prefix):
+    below = _below(services, call, wanted)
+    values = (wanted.bucket, wanted.after, wanted.after, below, wanted.prefix)
+    for row in services.store.read().execute(query, values):
+        if not row["key"].startswith(wanted.prefix):
             return
         yield row
+
+
+def _below(services: Services, call: Call, wanted: _Wanted) -> int:
+    """Return the place of the version marker within its key: a version's id, or a page's end.
+
+    A page ends with a place and not with an id, so that the listing goes on when the version has
+    been deleted in between (a script that empties a bucket does so).
+    """
+    marker = call.params.get("VersionIdMarker")
+    if not marker:
+        return 0
+    if not wanted.after:
+        text = "A version-id marker cannot be specified without a key marker."
+        raise ServiceFault("InvalidArgument", text, 400, {"ArgumentName": "version-id-marker"})
+    query = "SELECT seq FROM objects WHERE bucket = ? AND key = ? AND version = ?"
+    found = services.store.read().execute(query, (wanted.bucket, wanted.after, marker)).fetchone()
+    return int(found["seq"]) if found else _VERSIONS.read_position(marker)
+
+
+def _marker(call: Call, row: sqlite3.Row) -> dict[str, Any]:
+    modified = moment(row["modified"])
+    return {"Key": _encoded(call, row["key"]), "LastModified": modified, **_version(row)}
 
 
 def _version(row: sqlite3.Row) -> dict[str, Any]:

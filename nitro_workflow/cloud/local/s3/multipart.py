@@ -13,6 +13,8 @@ from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
+from nitro_workflow.cloud.local.protocol import read_decimal
+from nitro_workflow.cloud.local.s3.lists import page_size
 from nitro_workflow.cloud.local.s3.object_files import (
     allow_object,
     drop_files,
@@ -166,8 +168,8 @@ def list_parts(services: Services, call: Call) -> Mapping[str, Any]:
     db = services.store.read()
     upload = _upload(db, call)
     query = "SELECT * FROM parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?"
-    most = min(call.params.get("MaxParts", 1000), 1000)
-    after = int(call.params.get("PartNumberMarker", 0))
+    most = page_size(call, "MaxParts", "max-parts")
+    after = _part_marker(call)
     rows = db.execute(query, (upload["id"], after, most + 1)).fetchall()
     parts = [
         {
@@ -179,10 +181,19 @@ def list_parts(services: Services, call: Call) -> Mapping[str, Any]:
         for row in rows[:most]
     ]
     answer = {"Bucket": upload["bucket"], "Key": upload["key"], "UploadId": upload["id"]}
-    page = {"Parts": parts, "MaxParts": most, "IsTruncated": len(rows) > most}
-    if len(rows) > most:
+    truncated = bool(most) and len(rows) > most
+    page = {"Parts": parts, "MaxParts": most, "IsTruncated": truncated}
+    if truncated:
         page["NextPartNumberMarker"] = rows[most - 1]["number"]
     return {**answer, **page}
+
+
+def _part_marker(call: Call) -> int:
+    number = read_decimal(call.params.get("PartNumberMarker") or "0")
+    if number is None:
+        text = "Argument part-number-marker must be an integer."
+        raise ServiceFault("InvalidArgument", text, 400, {"ArgumentName": "part-number-marker"})
+    return number
 
 
 OPERATIONS: Mapping[str, Handler] = {
