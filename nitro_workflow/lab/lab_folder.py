@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import LabError
+from nitro_workflow.host import LONGEST_SOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,8 +48,6 @@ LOCK_SECONDS: Final = 120.0
 
 AF_UNIX_LIMIT: Final = 107
 """Bytes of a Unix socket's path, ``sun_path`` less its NUL (unix(7))."""
-
-LONGEST_SOCKET: Final = len("/instance/i-0123456789abcdef0/control.sock.tmp")
 
 _PARTS = ("steps", "owner", "developer", "jobs", "cloud", "hypervisor", "logs")
 
@@ -221,6 +220,10 @@ class LabFolder:
             return read_json(path)
         except LabError:
             return None
+
+    def recorded(self) -> list[str]:
+        """Return the numbers of the steps that have a record, damaged or not."""
+        return sorted(path.stem for path in (self.path / "steps").glob("[!.]*.json"))
 
     def keep(self, step: str, record: Mapping[str, Any]) -> None:
         """Write the record of a step, whole or not at all."""

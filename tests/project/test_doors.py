@@ -28,7 +28,7 @@ PENDING = {
     "nitro_workflow.enclave": 3,
     "nitro_workflow.host": 2,
     "nitro_workflow.image": 17,
-    "nitro_workflow.lab": 18,
+    "nitro_workflow.lab": 0,
     "nitro_workflow.policy": 7,
     "nitro_workflow.vsock": 11,
     "nitro_workflow.widgets": 11,
