@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud import error_code
 from nitro_workflow.errors import UsageError
-from nitro_workflow.lab.lab_folder import write_atomically
+from nitro_workflow.lab.lab_folder import save
 from nitro_workflow.lab.party_policies import ROLES
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Parties:
                 PolicyDocument=json.dumps(permissions),
             )
         self._ensure_profile()
-        write_atomically(self._mark, digest.encode())
+        save(self._mark, digest.encode())
 
     def _tell(self, party: str, event_name: str, request: Any) -> None:
         if self.observe is not None:

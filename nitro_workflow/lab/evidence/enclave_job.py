@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nitro_workflow.cloud import recorded_error
 from nitro_workflow.errors import EnclaveError, HostError, LabError
 from nitro_workflow.lab.evidence.parent_client import ParentClient, wait_for
-from nitro_workflow.lab.lab_folder import read_json, write_atomically
+from nitro_workflow.lab.lab_folder import read_json, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ class Job:
             return read_json(kept)
         state = self._ask()
         if state.get("status") in ENDED:
-            write_atomically(kept, json.dumps(state).encode())
+            save(kept, json.dumps(state).encode())
         return state
 
     def _ask(self) -> Mapping[str, Any]:

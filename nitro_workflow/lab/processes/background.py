@@ -26,7 +26,7 @@ from nitro_workflow.lab.lab_folder import (
     LabFolder,
     read_json,
     runtime_folder,
-    write_atomically,
+    save,
 )
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Processes:
         )
         self._children.append(pid)
         record = {"pid": pid, "started": _start_tick(pid)}
-        write_atomically(self.runtime / f"{name}.pid", json.dumps(record).encode())
+        save(self.runtime / f"{name}.pid", json.dumps(record).encode())
 
     def _until(self, name: str, ready: Callable[[], bool], failure: type[ServiceError]) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -249,7 +249,7 @@ class Processes:
                 socket.create_connection(("127.0.0.1", at.port), CONNECT_SECONDS) as plain,
                 context.wrap_socket(plain, server_hostname="127.0.0.1"),
             ):
-                write_atomically(self.folder.path / "cloud" / "port", str(at.port).encode())
+                save(self.folder.path / "cloud" / "port", str(at.port).encode())
                 return True
         except (CloudUnavailable, LabError, OSError, ValueError):
             return False

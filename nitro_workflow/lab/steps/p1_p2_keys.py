@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud import DENIED, error_code, refusal
 from nitro_workflow.errors import AccessRefused
-from nitro_workflow.lab.lab_folder import write_atomically
+from nitro_workflow.lab.lab_folder import save
 from nitro_workflow.lab.step_result import Outcome
 
 if TYPE_CHECKING:
@@ -123,9 +123,9 @@ def _results_public_key(bench: Workbench, kms: Any, results: str) -> bytes:
     pair = kms.generate_data_key_pair_without_plaintext(
         KeyId=results, KeyPairSpec="RSA_3072", EncryptionContext=dict(RESULT_CONTEXT)
     )
-    write_atomically(wrapped, pair["PrivateKeyCiphertextBlob"])
-    write_atomically(public, pair["PublicKey"])
-    write_atomically(known, results.encode())
+    save(wrapped, pair["PrivateKeyCiphertextBlob"])
+    save(public, pair["PublicKey"])
+    save(known, results.encode())
     return bytes(pair["PublicKey"])
 
 
@@ -166,7 +166,7 @@ def make_data_key(bench: Workbench) -> Outcome:
     answer = _generate(kms, key)
     bench.memory["data_key"] = bytearray(answer["Plaintext"])
     encrypted = bytes(answer["CiphertextBlob"])
-    write_atomically(bench.path / "owner" / "data-key.encrypted", encrypted)
+    save(bench.path / "owner" / "data-key.encrypted", encrypted)
     digest = hashlib.sha256(encrypted).hexdigest()
     evidence = {
         "basis": "observed by the data owner",

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nitro_workflow.atomic import atomic_file
 from nitro_workflow.cloud import error_code
 from nitro_workflow.errors import LabError, UntrustedAnswer
 from nitro_workflow.lab.step_result import Outcome
@@ -111,16 +112,12 @@ def _seal(
 ) -> SealedData:
     """Encrypt the records into one file of the owner's, whole or not at all."""
     target = bench.path / "owner" / name
-    half = target.with_name(f".{name}.part")
-    try:
-        with _records(bench, size) as source, half.open("wb") as sink:
-            sealed = encrypt_to(source, sink)
-            sink.flush()
-            os.fsync(sink.fileno())
-        half.replace(target)
-    finally:
-        half.unlink(missing_ok=True)
-    return sealed
+    with (
+        _records(bench, size) as source,
+        atomic_file(target, mode=0o600, durable=True, failure=LabError) as descriptor,
+        os.fdopen(descriptor, "wb", closefd=False) as sink,
+    ):
+        return encrypt_to(source, sink)
 
 
 def _records(bench: Workbench, size: int) -> Any:

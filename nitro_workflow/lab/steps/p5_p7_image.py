@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import ImageRefused
-from nitro_workflow.lab.lab_folder import read_json, write_atomically
+from nitro_workflow.lab.lab_folder import read_json, save
 from nitro_workflow.lab.step_result import Outcome
 from nitro_workflow.lab.steps.p1_p2_keys import (
     CONTEXT,
@@ -44,14 +44,14 @@ def inspect(bench: Workbench) -> Outcome:
     from enclave_image.packing import build_rootfs, inspect_parent, report_json
 
     config = measured_config(bench)
-    write_atomically(bench.path / "developer" / "config.json", config)
+    save(bench.path / "developer" / "config.json", config)
 
     def tell(what: str, done: int, total: int) -> None:
         bench.say(f"Root filesystem: {what} ({done} of {total}) …")
 
     report = build_rootfs(bench.path / "developer" / "rootfs", config=config, progress=tell)
     listing = report_json(report).encode()
-    write_atomically(bench.path / "owner" / "inspected.json", listing)
+    save(bench.path / "owner" / "inspected.json", listing)
     digest = _digest_of(report)
     parent = inspect_parent()
     evidence = {
