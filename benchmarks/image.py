@@ -40,7 +40,7 @@ from nitro_workflow.image import (
     open_image,
     unpack_ramdisk,
 )
-from nitro_workflow.image.build.write_image import bytes_part, file_part, write_image
+from nitro_workflow.image.build.image_writer import bytes_part, file_part, write_image
 from nitro_workflow.image.format.eif import SectionKind
 from nitro_workflow.image.format.metadata import BuildInfo, Identity
 from nitro_workflow.image.inspect.extract import extract_section

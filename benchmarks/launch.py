@@ -25,7 +25,7 @@ from nitro_workflow.host.control.hypervisor import Hypervisor
 from nitro_workflow.host.instance.cloud_records import CloudAddress, InstanceRecord, RoleCredentials
 from nitro_workflow.host.instance.parent_instance import ParentPrograms
 from nitro_workflow.image import BootParts, build_image, measure_file
-from nitro_workflow.lab import default_folder
+from nitro_workflow.lab.lab_folder import default_folder
 from nitro_workflow.vsock import HostTransport
 
 LIMIT = 1.5  # seconds, with 80 MB

@@ -67,7 +67,7 @@ def nitro_cli(ctx: click.Context, lab: Path | None) -> None:
 
 def _host(ctx: click.Context) -> SandboxHost:
     from nitro_workflow.host import SandboxHost
-    from nitro_workflow.lab import LabFolder, runtime_folder
+    from nitro_workflow.lab.lab_folder import LabFolder, runtime_folder
 
     return SandboxHost(runtime_folder(LabFolder.open(ctx.obj).path))
 
@@ -206,8 +206,7 @@ def sign_eif(eif_path: Path, signing_certificate: Path, private_key: str) -> Non
 @click.option("--input", "source", type=click.Path(path_type=Path))
 def pcr(signing_certificate: Path | None, source: Path | None) -> None:
     """Compute PCR8 of a certificate, or the PCR of a file's bytes."""
-    from nitro_workflow.image.format.signature_section import certificate_der
-    from nitro_workflow.image.inspect.measure import pcr_of
+    from nitro_workflow.image import certificate_der, pcr_of
 
     _exactly_one(("--signing-certificate", signing_certificate), ("--input", source))
     if signing_certificate is not None:

@@ -19,8 +19,7 @@ from nitro_workflow.errors import HostError, ImageError, NitroWorkflowError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nitro_workflow.image import BootParts
-    from nitro_workflow.image.build.sign_image import PemSigningKey
+    from nitro_workflow.image import BootParts, PemSigningKey
 
 __all__ = ["build", "sign"]
 

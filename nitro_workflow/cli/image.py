@@ -19,6 +19,7 @@ from nitro_workflow.image import (
     describe_contents,
     describe_image,
     diff_images,
+    extract_section,
     measure_file,
     measure_part_files,
     open_image,
@@ -26,7 +27,6 @@ from nitro_workflow.image import (
     ramdisk_entries,
     unpack_ramdisk,
 )
-from nitro_workflow.image.inspect.extract import extract_section
 
 __all__ = ["image"]
 
@@ -225,7 +225,7 @@ def pcr(certificate: Path | None, data: Path | None) -> None:
 def _pcr_of_file(path: Path) -> str:
     import hashlib
 
-    from nitro_workflow.image.inspect.measure import extend
+    from nitro_workflow.image import extend
 
     try:
         with path.open("rb") as file:

@@ -16,6 +16,8 @@ import click
 
 from nitro_workflow.errors import AccessRefused, CloudUnavailable, ImageError, UsageError
 from nitro_workflow.image import (
+    COMMAND_LINES,
+    KMS_ARN,
     BootParts,
     KmsSigningKey,
     SigningKey,
@@ -23,12 +25,11 @@ from nitro_workflow.image import (
     build_time,
     built_dockerfile,
     choose_command,
+    host_architecture,
     open_container_image,
     signing_key_from_pem,
     tree_from_folder,
 )
-from nitro_workflow.image.build.sign_image import KMS_ARN
-from nitro_workflow.image.format.boot_parts import COMMAND_LINES, host_architecture
 
 __all__ = [
     "Progress",

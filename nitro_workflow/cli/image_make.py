@@ -20,25 +20,23 @@ from nitro_workflow.cli.image_ask import (
 from nitro_workflow.cli.image_show import FILE, as_json_option, line, print_built, rows
 from nitro_workflow.errors import ImageRefused, UsageError
 from nitro_workflow.image import (
+    ARCHITECTURES,
+    BUILD_TOOL,
+    BuildInfo,
     BuiltImage,
+    Identity,
     build_from_parts,
     build_image,
     certificate_der,
+    host_architecture,
+    kernel_identity,
     measure_file,
     open_image,
+    parse_custom_metadata,
     pcr_of,
+    rfc3339,
     sign_image,
     verify_signature,
-)
-from nitro_workflow.image.format.boot_parts import host_architecture
-from nitro_workflow.image.format.eif import ARCHITECTURES
-from nitro_workflow.image.format.metadata import (
-    BUILD_TOOL,
-    BuildInfo,
-    Identity,
-    kernel_identity,
-    parse_custom_metadata,
-    rfc3339,
 )
 
 __all__ = ["build", "sign", "verify"]

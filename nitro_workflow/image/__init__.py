@@ -4,8 +4,10 @@
 >>> measure_parts(b"kernel", b"quiet", [b"bootstrap"]).hex()["PCR2"][:16]
 '21b9efbc18480766'
 
+The rooms inside, from the top: `build` writes and signs; `inspect` measures, checks, describes and
+compares; `container` reads the root filesystems of others; `ramdisk` and `format` know the bytes.
 Names are imported when they are used: the enclave's bootstrap reads images with the standard
-library alone (`nitro_workflow.image.format.eif` and what it rests on).
+library alone.
 """
 
 from __future__ import annotations
@@ -15,93 +17,157 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nitro_workflow.image.build.build_image import build_from_parts, build_image
-    from nitro_workflow.image.build.sign_image import (
+    from nitro_workflow.image.build import (
+        KMS_ARN,
+        BuiltImage,
         KmsSigningKey,
+        PemSigningKey,
         SigningKey,
-        VerifiedSignature,
+        build_from_parts,
+        build_image,
+        measure_part_files,
         sign_image,
         signing_key_from_pem,
-        verify_signature,
     )
-    from nitro_workflow.image.build.write_image import BuiltImage, measure_part_files
-    from nitro_workflow.image.container.container_image import ContainerImage, open_container_image
-    from nitro_workflow.image.container.dockerfile import built_dockerfile
-    from nitro_workflow.image.container.entry_command import CommandChoice, choose_command
-    from nitro_workflow.image.container.folder_tree import Tree, tree_from_folder
-    from nitro_workflow.image.format.boot_parts import BootParts
-    from nitro_workflow.image.format.eif import Image, open_image
-    from nitro_workflow.image.format.metadata import build_time
-    from nitro_workflow.image.format.signature_section import certificate_der
-    from nitro_workflow.image.inspect.check_image import check_image
-    from nitro_workflow.image.inspect.check_report import CheckReport, Finding
-    from nitro_workflow.image.inspect.describe import describe_contents, describe_image
-    from nitro_workflow.image.inspect.image_diff import ImageDiff, diff_images
-    from nitro_workflow.image.inspect.measure import (
+    from nitro_workflow.image.container import (
+        CommandChoice,
+        ContainerImage,
+        Tree,
+        built_dockerfile,
+        choose_command,
+        open_container_image,
+        tree_from_folder,
+    )
+    from nitro_workflow.image.format import (
+        ARCHITECTURES,
+        BUILD_TOOL,
+        COMMAND_LINES,
+        CRC_OFFSET,
+        HEADER,
+        BootParts,
+        BuildInfo,
+        Identity,
+        Image,
+        Section,
+        SectionKind,
+        build_time,
+        certificate_der,
+        host_architecture,
+        kernel_identity,
+        open_image,
+        parse_custom_metadata,
+        rfc3339,
+    )
+    from nitro_workflow.image.inspect import (
+        CheckReport,
+        ImageDiff,
+        ImageFinding,
         Measurements,
+        VerifiedSignature,
+        check_image,
+        describe_contents,
+        describe_image,
+        diff_images,
+        extend,
+        extract_section,
         measure_fd,
         measure_file,
         measure_image,
         measure_parts,
         pcr_of,
+        verify_signature,
     )
-    from nitro_workflow.image.ramdisk.ramdisk_entries import RamdiskEntry, ramdisk_entries
-    from nitro_workflow.image.ramdisk.unpack import Unpacked, unpack_ramdisk
+    from nitro_workflow.image.ramdisk import (
+        RamdiskEntry,
+        Unpacked,
+        ramdisk_entries,
+        unpack_entries,
+        unpack_ramdisk,
+    )
 
 _HOMES = {
-    "BootParts": "format.boot_parts",
-    "BuiltImage": "build.write_image",
-    "CheckReport": "inspect.check_report",
-    "CommandChoice": "container.entry_command",
-    "ContainerImage": "container.container_image",
-    "Finding": "inspect.check_report",
-    "Image": "format.eif",
-    "ImageDiff": "inspect.image_diff",
-    "KmsSigningKey": "build.sign_image",
-    "Measurements": "inspect.measure",
-    "RamdiskEntry": "ramdisk.ramdisk_entries",
-    "SigningKey": "build.sign_image",
-    "Tree": "container.folder_tree",
-    "Unpacked": "ramdisk.unpack",
-    "VerifiedSignature": "build.sign_image",
-    "build_from_parts": "build.build_image",
-    "build_image": "build.build_image",
-    "build_time": "format.metadata",
-    "built_dockerfile": "container.dockerfile",
-    "certificate_der": "format.signature_section",
-    "check_image": "inspect.check_image",
-    "choose_command": "container.entry_command",
-    "describe_contents": "inspect.describe",
-    "describe_image": "inspect.describe",
-    "diff_images": "inspect.image_diff",
-    "measure_fd": "inspect.measure",
-    "measure_file": "inspect.measure",
-    "measure_image": "inspect.measure",
-    "measure_part_files": "build.write_image",
-    "measure_parts": "inspect.measure",
-    "open_container_image": "container.container_image",
-    "open_image": "format.eif",
-    "pcr_of": "inspect.measure",
-    "ramdisk_entries": "ramdisk.ramdisk_entries",
-    "sign_image": "build.sign_image",
-    "signing_key_from_pem": "build.sign_image",
-    "tree_from_folder": "container.folder_tree",
-    "unpack_ramdisk": "ramdisk.unpack",
-    "verify_signature": "build.sign_image",
+    "ARCHITECTURES": "format",
+    "BUILD_TOOL": "format",
+    "COMMAND_LINES": "format",
+    "CRC_OFFSET": "format",
+    "HEADER": "format",
+    "KMS_ARN": "build",
+    "BootParts": "format",
+    "BuildInfo": "format",
+    "BuiltImage": "build",
+    "CheckReport": "inspect",
+    "CommandChoice": "container",
+    "ContainerImage": "container",
+    "Identity": "format",
+    "Image": "format",
+    "ImageDiff": "inspect",
+    "ImageFinding": "inspect",
+    "KmsSigningKey": "build",
+    "Measurements": "inspect",
+    "PemSigningKey": "build",
+    "RamdiskEntry": "ramdisk",
+    "Section": "format",
+    "SectionKind": "format",
+    "SigningKey": "build",
+    "Tree": "container",
+    "Unpacked": "ramdisk",
+    "VerifiedSignature": "inspect",
+    "build_from_parts": "build",
+    "build_image": "build",
+    "build_time": "format",
+    "built_dockerfile": "container",
+    "certificate_der": "format",
+    "check_image": "inspect",
+    "choose_command": "container",
+    "describe_contents": "inspect",
+    "describe_image": "inspect",
+    "diff_images": "inspect",
+    "extend": "inspect",
+    "extract_section": "inspect",
+    "host_architecture": "format",
+    "kernel_identity": "format",
+    "measure_fd": "inspect",
+    "measure_file": "inspect",
+    "measure_image": "inspect",
+    "measure_part_files": "build",
+    "measure_parts": "inspect",
+    "open_container_image": "container",
+    "open_image": "format",
+    "parse_custom_metadata": "format",
+    "pcr_of": "inspect",
+    "ramdisk_entries": "ramdisk",
+    "rfc3339": "format",
+    "sign_image": "build",
+    "signing_key_from_pem": "build",
+    "tree_from_folder": "container",
+    "unpack_entries": "ramdisk",
+    "unpack_ramdisk": "ramdisk",
+    "verify_signature": "inspect",
 }
 
 __all__ = [
+    "ARCHITECTURES",
+    "BUILD_TOOL",
+    "COMMAND_LINES",
+    "CRC_OFFSET",
+    "HEADER",
+    "KMS_ARN",
     "BootParts",
+    "BuildInfo",
     "BuiltImage",
     "CheckReport",
     "CommandChoice",
     "ContainerImage",
-    "Finding",
+    "Identity",
     "Image",
     "ImageDiff",
+    "ImageFinding",
     "KmsSigningKey",
     "Measurements",
+    "PemSigningKey",
     "RamdiskEntry",
+    "Section",
+    "SectionKind",
     "SigningKey",
     "Tree",
     "Unpacked",
@@ -116,6 +182,10 @@ __all__ = [
     "describe_contents",
     "describe_image",
     "diff_images",
+    "extend",
+    "extract_section",
+    "host_architecture",
+    "kernel_identity",
     "measure_fd",
     "measure_file",
     "measure_image",
@@ -123,14 +193,16 @@ __all__ = [
     "measure_parts",
     "open_container_image",
     "open_image",
+    "parse_custom_metadata",
     "pcr_of",
     "ramdisk_entries",
+    "rfc3339",
     "sign_image",
     "signing_key_from_pem",
     "tree_from_folder",
+    "unpack_entries",
     "unpack_ramdisk",
     "verify_signature",
 ]
-
 
 __getattr__ = lazy_names(__name__, _HOMES)

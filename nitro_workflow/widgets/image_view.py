@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from nitro_workflow.image import Image
-from nitro_workflow.image.format.eif import (
-    CRC_OFFSET,
-    HEADER,
-    Section,
-    SectionKind,
-)
+from nitro_workflow.image import CRC_OFFSET, HEADER, Image, Section, SectionKind
 from nitro_workflow.widgets.formats import size
 from nitro_workflow.widgets.view_model import CheckLine, FieldNode, Inspection
 

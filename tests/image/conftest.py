@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, settings
 
-from nitro_workflow.image.build.write_image import Part, bytes_part, write_image
+from nitro_workflow.image.build.image_writer import Part, bytes_part, write_image
 from nitro_workflow.image.format.eif import SectionKind
 from nitro_workflow.image.format.metadata import BuildInfo, Identity
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import BootParts, build_image, check_image, signing_key_from_pem
-from nitro_workflow.image.build.write_image import bytes_part, write_image
+from nitro_workflow.image.build.image_writer import bytes_part, write_image
 from nitro_workflow.image.format.eif import SECTION_HEADER, SectionKind
 from nitro_workflow.image.ramdisk.file_tree import (
     RamdiskLayout,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import open_image
-from nitro_workflow.image.build.write_image import bytes_part, write_image
+from nitro_workflow.image.build.image_writer import bytes_part, write_image
 from nitro_workflow.image.format.eif import (
     HEADER,
     SECTION_HEADER,
@@ -162,7 +162,7 @@ def test_a_closed_descriptor_and_a_pipe_are_refused():
 
 def test_the_reader_imports_the_standard_library_alone():
     code = (
-        "import sys; import nitro_workflow.image.format.eif, nitro_workflow.image.ramdisk.ramdisk_entries,"
+        "import sys; import nitro_workflow.image.format.eif, nitro_workflow.image.ramdisk.ramdisk_entry,"
         "nitro_workflow.image.ramdisk.unpack, nitro_workflow.image.inspect.measure;"
         "sys.exit(any(m.split('.')[0] in ('cryptography', 'cbor2', 'click', 'boto3')"
         " for m in sys.modules))"

@@ -19,7 +19,7 @@ from nitro_workflow.image import (
     measure_file,
     measure_parts,
 )
-from nitro_workflow.image.build.write_image import bytes_part, write_image
+from nitro_workflow.image.build.image_writer import bytes_part, write_image
 from nitro_workflow.image.format.eif import SectionKind
 from nitro_workflow.image.inspect import crew, measure
 from nitro_workflow.image.inspect.crew import INLINE, Crew

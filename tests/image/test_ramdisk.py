@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import open_image, ramdisk_entries, unpack_ramdisk
-from nitro_workflow.image.build.write_image import write_image
+from nitro_workflow.image.build.image_writer import write_image
 from nitro_workflow.image.format.byte_source import MemorySource
 from nitro_workflow.image.ramdisk.cpio import pack_entry, pack_trailer, padding
 from nitro_workflow.image.ramdisk.file_tree import (
@@ -24,7 +24,7 @@ from nitro_workflow.image.ramdisk.file_tree import (
     folder_node,
     symlink_node,
 )
-from nitro_workflow.image.ramdisk.ramdisk_entries import stream_entries
+from nitro_workflow.image.ramdisk.ramdisk_entry import stream_entries
 from nitro_workflow.image.ramdisk.ramdisk_stream import open_stream
 from nitro_workflow.image.ramdisk.unpack import unpack_entries
 from tests.image.conftest import UNHURRIED, parts_of

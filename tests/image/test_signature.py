@@ -25,7 +25,7 @@ from nitro_workflow.image import (
     signing_key_from_pem,
     verify_signature,
 )
-from nitro_workflow.image.build.sign_image import KMS_ARN
+from nitro_workflow.image.build.signing_key import KMS_ARN
 from nitro_workflow.image.format.signature_section import (
     SignatureSection,
     certificate_der,

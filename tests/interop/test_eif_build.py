@@ -26,10 +26,10 @@ from nitro_workflow.image import (
     signing_key_from_pem,
     verify_signature,
 )
-from nitro_workflow.image.build.build_image import build_from_parts
+from nitro_workflow.image.build.builder import build_from_parts
 from nitro_workflow.image.format.eif import SectionKind
 from nitro_workflow.image.format.metadata import BuildInfo, Identity
-from nitro_workflow.image.inspect.check_image import check_image
+from nitro_workflow.image.inspect.validator import check_image
 from tests.image.conftest import key_and_certificate
 from tests.image.test_signature import _Kms
 from tests.interop.peers import locked

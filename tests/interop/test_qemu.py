@@ -28,7 +28,7 @@ from nitro_workflow.image import (
     open_image,
     signing_key_from_pem,
 )
-from nitro_workflow.image.build.build_image import build_from_parts
+from nitro_workflow.image.build.builder import build_from_parts
 from nitro_workflow.image.format.boot_parts import COMMAND_LINES
 from nitro_workflow.image.format.eif import SectionKind
 from nitro_workflow.nsm import NsmModule, messages

@@ -40,7 +40,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     opened = Lab.open(tmp_path_factory.mktemp("lab"), size=SIZE)
     yield opened
     opened.down()
-    shutil.rmtree(opened.pair.processes.runtime)
+    shutil.rmtree(opened.runtime)
 
 
 @pytest.fixture(scope="session")
@@ -63,4 +63,4 @@ def fresh(tmp_path: Path) -> Iterator[Lab]:
     yield opened
     if (opened.path / "lab.json").exists():
         opened.down()
-    shutil.rmtree(opened.pair.processes.runtime, ignore_errors=True)
+    shutil.rmtree(opened.runtime, ignore_errors=True)

@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nitro_workflow.cloud.accounts import REGION
-
 __all__ = [
     "ANONYMOUS",
     "MAX_AGE_S",
@@ -33,7 +31,7 @@ class Settings:
     """
 
     lab: Path
-    region: str = REGION
+    region: str = "us-east-1"
     attestation_max_age_s: int = MAX_AGE_S
 
     @property

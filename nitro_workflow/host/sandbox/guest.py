@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.host.sandbox import linux, loopback
-from nitro_workflow.image.format.eif import open_image
-from nitro_workflow.image.ramdisk.ramdisk_entries import ramdisk_entries
-from nitro_workflow.image.ramdisk.unpack import unpack_entries
+from nitro_workflow.image import open_image, ramdisk_entries, unpack_entries
 
 __all__ = ["Boot", "network_device", "reap", "start", "unpack", "vsock_device"]
 

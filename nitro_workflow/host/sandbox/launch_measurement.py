@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from nitro_workflow.attestation.pcrs import pcr3, pcr4
 from nitro_workflow.errors import ImageError
 from nitro_workflow.host.rules.launch_rules import host_architecture
-from nitro_workflow.image.build.sign_image import verify_signature
-from nitro_workflow.image.format.eif import open_image
-from nitro_workflow.image.inspect.measure import Measurements, measure_fd
+from nitro_workflow.image import Measurements, measure_fd, open_image, verify_signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format import strict_json
-from nitro_workflow.image.format.image_limits import (
+from nitro_workflow.image.format import (
     MAX_ENTRIES,
     MAX_JSON,
     MAX_TAR_HEADER,
     MAX_UNPACKED,
+    parse_json,
 )
-from nitro_workflow.image.ramdisk.ramdisk_entries import safe_path
+from nitro_workflow.image.ramdisk import safe_path
 
 PIECE: Final = 1024 * 1024
 _DIGEST: Final = re.compile(r"(sha256):([0-9a-f]{64})|(sha512):([0-9a-f]{128})")
@@ -192,7 +192,7 @@ def read_json(store: BlobStore, name: str, descriptor: dict[str, Any] | None = N
     if descriptor is not None:
         _check_digest(descriptor["digest"], hashlib.new(_algorithm(descriptor), data), name)
     try:
-        value, _, _ = strict_json.loads(data)
+        value, _, _ = parse_json(data)
     except ValueError as error:
         raise _bad(name, f"not JSON: {error}", "JSON") from error
     return value

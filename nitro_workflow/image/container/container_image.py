@@ -21,8 +21,7 @@ from nitro_workflow.image.container.blobs import (
 )
 from nitro_workflow.image.container.folder_tree import Tree
 from nitro_workflow.image.container.layers import LayerSource, tree_from_layers
-from nitro_workflow.image.format.boot_parts import host_architecture
-from nitro_workflow.image.format.image_limits import MAX_LAYERS
+from nitro_workflow.image.format import MAX_LAYERS, host_architecture
 
 _ARCHITECTURES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 _INDEXES: Final = (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.ramdisk.file_tree import Node, symlink_node
+from nitro_workflow.image.ramdisk import Node, symlink_node
 
 _PIECE: Final = 1024 * 1024  # bytes read at a time
 _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK

@@ -27,9 +27,8 @@ from nitro_workflow.image.container.blobs import (
 )
 from nitro_workflow.image.container.folder_tree import Tree
 from nitro_workflow.image.container.union_tree import UnionTree
-from nitro_workflow.image.format.image_limits import MAX_UNPACKED
-from nitro_workflow.image.ramdisk.file_tree import Node, symlink_node
-from nitro_workflow.image.ramdisk.ramdisk_entries import safe_path
+from nitro_workflow.image.format import MAX_UNPACKED
+from nitro_workflow.image.ramdisk import Node, safe_path, symlink_node
 
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.ramdisk.file_tree import Node, folder_node
+from nitro_workflow.image.ramdisk import Node, folder_node
 
 MAX_LINKS: Final = 40  # symlinks followed in one path, as Linux does
 

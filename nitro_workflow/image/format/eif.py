@@ -21,7 +21,6 @@ from enum import IntEnum
 from typing import Any, Final, Self
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format import strict_json
 from nitro_workflow.image.format.byte_source import Readable, Source, open_source
 from nitro_workflow.image.format.image_limits import (
     MAX_COMMAND_LINE,
@@ -30,6 +29,7 @@ from nitro_workflow.image.format.image_limits import (
     MAX_SIGNATURE_SECTION,
     MIN_SECTIONS,
 )
+from nitro_workflow.image.format.strict_json import parse_json
 
 MAGIC: Final = b".eif"
 VERSIONS: Final = (2, 3, 4)  # 0 and 1 were never published, above 4 is undefined
@@ -239,9 +239,7 @@ class Image:
             return None
         where = f"metadata section, byte {found[-1].data_offset}"
         try:
-            value, repeated, _ = strict_json.loads(
-                self._small(SectionKind.METADATA, MAX_METADATA_SECTION)
-            )
+            value, repeated, _ = parse_json(self._small(SectionKind.METADATA, MAX_METADATA_SECTION))
         except ValueError as error:
             raise ImageError(
                 f"not JSON: {error}", expected="a JSON object", where=where, next=_METADATA_NEXT

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from nitro_workflow import __version__
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format import strict_json
 from nitro_workflow.image.format.image_limits import MAX_CUSTOM_METADATA
+from nitro_workflow.image.format.strict_json import parse_json
 
 BUILD_TOOL: Final = "nitro-workflow"
 _STRINGS: Final = ("ImageName", "ImageVersion")
@@ -114,7 +114,7 @@ def parse_custom_metadata(data: bytes, where: str = "metadata file") -> Any:
             f"{len(data)} bytes", where, f"at most {MAX_CUSTOM_METADATA} (nitro-cli's limit)"
         )
     try:
-        value, _, _ = strict_json.loads(data)
+        value, _, _ = parse_json(data)
     except ValueError as error:
         raise _bad(f"not JSON: {error}", where, "a JSON value") from error
     return value

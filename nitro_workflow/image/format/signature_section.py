@@ -4,15 +4,12 @@
     {"register_index": 0, "register_value": [u8 × 48]}
 
 AWS's builder serialises ``Vec<u8>`` as an array of small integers, not as a byte string
-(src/defs/mod.rs; QEMU asks for the same), so these few lines read that and nothing else. Only the
-standard library is imported here: a hypervisor measures images with it. The COSE message inside is
-read by `encoding.cose`, where a signature is checked.
+(src/defs/mod.rs; QEMU asks for the same), so these few lines read that and nothing else. The COSE
+message inside is read by `encoding.cose`, where a signature is checked.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -21,8 +18,6 @@ from nitro_workflow.image.format.image_limits import MAX_SIGNATURE_SECTION
 
 _CERTIFICATE: Final = b"signing_certificate"
 _SIGNATURE: Final = b"signature"
-_PEM_BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
-_PEM_END: Final = b"-----END CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +72,18 @@ def parse_signature_section(data: bytes) -> SignatureSection:
 
 def certificate_der(pem: bytes) -> bytes:
     """Return the DER of the first certificate in a PEM file. Raises `ImageError`."""
-    begin = pem.find(_PEM_BEGIN)
-    end = pem.find(_PEM_END, begin)
-    if begin < 0 or end < 0:
-        _fail(0, "no PEM certificate", "-----BEGIN CERTIFICATE-----", "signing certificate")
-    body = b"".join(pem[begin + len(_PEM_BEGIN) : end].split())
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
     try:
-        der = base64.b64decode(body, validate=True)
-    except binascii.Error as error:
+        return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+    except ValueError as error:
         raise ImageError(
-            f"PEM that is not base64: {error}",
-            expected="a certificate in PEM",
+            f"a certificate that cannot be read: {error}",
+            expected="X.509 in PEM, from -----BEGIN CERTIFICATE----- on",
             where="signing certificate",
             next="Give the certificate as `openssl x509` writes it.",
         ) from error
-    if not der:
-        _fail(begin, "an empty PEM certificate", "a certificate", "signing certificate")
-    return der
 
 
 def _head(major: int, argument: int) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, Final
 MAX_DEPTH: Final = 127  # of arrays and objects in each other, serde_json's limit
 
 
-def loads(data: bytes) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
+def parse_json(data: bytes) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
     """Return the value, keys that its outermost object repeats, and keys that inner ones repeat.
 
     Raises `ValueError`.

@@ -7,15 +7,21 @@ from datetime import datetime
 from typing import Any, Final
 
 from nitro_workflow.errors import EncodingError, ImageError, ImageRefused
-from nitro_workflow.image.format import strict_json
-from nitro_workflow.image.format.boot_parts import is_stand_in_kernel
-from nitro_workflow.image.format.eif import Image, Section, SectionKind
-from nitro_workflow.image.format.image_limits import MAX_COMMAND_LINE, MAX_METADATA_SECTION
-from nitro_workflow.image.format.kernel_header import kernel_architecture
-from nitro_workflow.image.format.metadata import IDENTITY_KEYS, missing_keys
-from nitro_workflow.image.inspect.check_report import Finding, Severity
+from nitro_workflow.image.format import (
+    IDENTITY_KEYS,
+    MAX_COMMAND_LINE,
+    MAX_METADATA_SECTION,
+    Image,
+    Section,
+    SectionKind,
+    is_stand_in_kernel,
+    kernel_architecture,
+    missing_keys,
+    parse_json,
+)
+from nitro_workflow.image.inspect.check_report import ImageFinding, Severity
 from nitro_workflow.image.inspect.measure import Measurements
-from nitro_workflow.image.ramdisk.ramdisk_entries import ramdisk_entries
+from nitro_workflow.image.ramdisk import ramdisk_entries
 
 _README: Final = "README of aws-nitro-enclaves-image-format"
 _CLI: Final = "nitro-cli, build-enclave"
@@ -23,7 +29,7 @@ _READER: Final = "EifReader, src/utils/eif_reader.rs"
 LINUX_COMMAND_LINE: Final = 2048  # bytes, COMMAND_LINE_SIZE of Linux on both architectures
 
 
-def check_kernel(image: Image) -> Iterator[Finding]:
+def check_kernel(image: Image) -> Iterator[ImageFinding]:
     """Judge the kernel: a boot image of the header's architecture, not a stand-in."""
     for section in image.of_kind(SectionKind.KERNEL):
         start = image.source.read_at(section.data_offset, min(section.size, 0x300))
@@ -40,7 +46,7 @@ def check_kernel(image: Image) -> Iterator[Finding]:
                       f"one for {wanted}, as the header's flags say", _README)  # fmt: skip
 
 
-def check_cmdline(image: Image) -> Iterator[Finding]:
+def check_cmdline(image: Image) -> Iterator[ImageFinding]:
     """Judge the command line: text, of a length that Linux takes, trimmed, without NUL."""
     for section in image.of_kind(SectionKind.CMDLINE):
         if section.size > MAX_COMMAND_LINE:
@@ -62,7 +68,7 @@ def check_cmdline(image: Image) -> Iterator[Finding]:
                       "Linux, Documentation/admin-guide/kernel-parameters.rst")  # fmt: skip
 
 
-def check_metadata(image: Image) -> Iterator[Finding]:
+def check_metadata(image: Image) -> Iterator[ImageFinding]:
     """Judge the metadata: JSON with the keys that AWS's reader asks for."""
     for section in image.of_kind(SectionKind.METADATA):
         if section.size > MAX_METADATA_SECTION:
@@ -71,7 +77,7 @@ def check_metadata(image: Image) -> Iterator[Finding]:
             continue
         data = image.source.read_at(section.data_offset, section.size)
         try:
-            value, repeated, inner = strict_json.loads(data)
+            value, repeated, inner = parse_json(data)
         except ValueError as error:
             yield _at(section, "metadata-json", "error", f"not JSON: {error}", "a JSON object",
                       _READER)  # fmt: skip
@@ -92,7 +98,7 @@ def _severities(
         yield "warning", inner
 
 
-def _check_keys(section: Section, value: Any) -> Iterator[Finding]:
+def _check_keys(section: Section, value: Any) -> Iterator[ImageFinding]:
     if not isinstance(value, dict):
         yield _at(section, "metadata-json", "error", f"JSON {type(value).__name__}", "an object",
                   _READER)  # fmt: skip
@@ -112,7 +118,7 @@ def _check_keys(section: Section, value: Any) -> Iterator[Finding]:
                   "EifIdentityInfo, src/defs/mod.rs")  # fmt: skip
 
 
-def check_ramdisks(image: Image) -> Iterator[Finding]:
+def check_ramdisks(image: Image) -> Iterator[ImageFinding]:
     """Judge the ramdisks: readable archives, the bootstrap first, an application after it."""
     for index, section in enumerate(image.ramdisks):
         if section.size == 0:
@@ -138,7 +144,7 @@ def check_ramdisks(image: Image) -> Iterator[Finding]:
 
 def check_signature(
     image: Image, measured: Measurements | None, at: datetime | None
-) -> Iterator[Finding]:
+) -> Iterator[ImageFinding]:
     """Judge the signature section as `verify_signature` does, and its certificate's validity."""
     for section in image.of_kind(SectionKind.SIGNATURE)[-1:]:
         try:
@@ -155,8 +161,8 @@ def check_signature(
 
 
 def _verify(image: Image, measured: Measurements | None, at: datetime | None) -> None:
-    from nitro_workflow.image.build.sign_image import load_certificate, verify_signature
-    from nitro_workflow.image.format.signature_section import parse_signature_section
+    from nitro_workflow.image.format import parse_signature_section
+    from nitro_workflow.image.inspect.image_signature import load_certificate, verify_signature
 
     parsed = parse_signature_section(image.signature_section or b"")
     certificate = load_certificate(parsed.certificate_pem)
@@ -166,5 +172,5 @@ def _verify(image: Image, measured: Measurements | None, at: datetime | None) ->
 
 def _at(
     section: Section, rule: str, severity: Severity, found: str, expected: str, clause: str
-) -> Finding:
-    return Finding(rule, severity, section.offset, found, expected, clause)
+) -> ImageFinding:
+    return ImageFinding(rule, severity, section.offset, found, expected, clause)

@@ -11,7 +11,7 @@ Severity: TypeAlias = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ImageFinding:
     """One deviation. ``offset`` is its byte in the file; ``clause`` who says so.
 
     ``error``: AWS's hypervisor or tools, or QEMU, refuse the image, or could read it in two ways.
@@ -42,7 +42,7 @@ class Finding:
 class CheckReport:
     """All findings, in file order, and the measurements if there were sections to measure."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[ImageFinding, ...]
     measurements: Measurements | None
 
     @property

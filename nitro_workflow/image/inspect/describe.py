@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.encoding import cose
 from nitro_workflow.errors import EncodingError, ImageError
-from nitro_workflow.image.build.sign_image import load_certificate, public_key_of
-from nitro_workflow.image.format.boot_parts import is_stand_in_kernel
-from nitro_workflow.image.format.eif import Image, SectionKind, open_image
-from nitro_workflow.image.format.kernel_header import kernel_version
-from nitro_workflow.image.format.metadata import missing_keys
-from nitro_workflow.image.format.signature_section import parse_signature_section, pcr0_payload
+from nitro_workflow.image.format import (
+    Image,
+    SectionKind,
+    is_stand_in_kernel,
+    kernel_version,
+    missing_keys,
+    open_image,
+    parse_signature_section,
+    pcr0_payload,
+)
+from nitro_workflow.image.inspect.image_signature import load_certificate, public_key_of
 from nitro_workflow.image.inspect.measure import Measurements, measure_image
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from nitro_workflow.image.format.byte_source import Progress, Readable
+    from nitro_workflow.image.format import Progress, Readable
 
 # OpenSSL's long names of what certificates' names hold (crypto/objects/objects.txt).
 _LONG_NAMES: Final = {

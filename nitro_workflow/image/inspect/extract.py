@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nitro_workflow.atomic import atomic_file, write_all
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format.eif import Image
+from nitro_workflow.image.format import Image
 from nitro_workflow.image.inspect.measure import CHUNK
 
 

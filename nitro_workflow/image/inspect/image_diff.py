@@ -7,16 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format.byte_source import Progress, Readable
-from nitro_workflow.image.format.eif import (
-    Image,
-    Section,
-    SectionKind,
-    open_image,
-)
+from nitro_workflow.image.format import Image, Progress, Readable, Section, SectionKind, open_image
 from nitro_workflow.image.inspect.measure import CHUNK, Measurements, measure_image
 from nitro_workflow.image.inspect.policy_meaning import policy_meaning
-from nitro_workflow.image.ramdisk.ramdisk_entries import RamdiskEntry, ramdisk_entries
+from nitro_workflow.image.ramdisk import RamdiskEntry, ramdisk_entries
 
 # Which PCRs a section goes into; a ramdisk's depends on its place (1.6 of the format's arithmetic).
 _PCRS: Final = {

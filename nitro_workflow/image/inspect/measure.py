@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nitro_workflow.image.format.eif import (
+from nitro_workflow.image.format import (
     CRC_OFFSET,
     SECTION_HEADER,
     Image,
@@ -34,7 +34,7 @@ from nitro_workflow.image.format.eif import (
 from nitro_workflow.image.inspect.crew import Crew, Sink
 
 if TYPE_CHECKING:
-    from nitro_workflow.image.format.byte_source import Progress, Readable, Source
+    from nitro_workflow.image.format import Progress, Readable, Source
 
 PCR_SIZE: Final = 48  # bytes, SHA-384
 ZERO_PCR: Final = bytes(PCR_SIZE)
@@ -227,10 +227,7 @@ def signing_certificate_der(image: Image) -> bytes | None:
     section = image.signature_section
     if section is None:
         return None
-    from nitro_workflow.image.format.signature_section import (
-        certificate_der,
-        parse_signature_section,
-    )
+    from nitro_workflow.image.format import certificate_der, parse_signature_section
 
     return certificate_der(parse_signature_section(section).certificate_pem)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format.image_limits import MAX_ENTRIES, MAX_PATH
+from nitro_workflow.image.format import MAX_ENTRIES, MAX_PATH
 
 MAGIC: Final = b"070701"
 MAGIC_CRC: Final = b"070702"

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format.image_limits import MAX_ENTRIES
+from nitro_workflow.image.format import MAX_ENTRIES
 from nitro_workflow.image.ramdisk import cpio
 
 Content: TypeAlias = "Callable[[], Iterator[bytes]]"

@@ -6,10 +6,10 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format.image_limits import MAX_UNPACKED
+from nitro_workflow.image.format import MAX_UNPACKED
 
 if TYPE_CHECKING:
-    from nitro_workflow.image.format.byte_source import Source
+    from nitro_workflow.image.format import Source
     from nitro_workflow.image.ramdisk.cpio import Stream
 
 WINDOW: Final = 1024 * 1024  # bytes read at a time

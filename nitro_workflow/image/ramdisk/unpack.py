@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format.image_limits import MAX_UNPACKED
-from nitro_workflow.image.ramdisk.ramdisk_entries import RamdiskEntry, ramdisk_entries
+from nitro_workflow.image.format import MAX_UNPACKED
+from nitro_workflow.image.ramdisk.ramdisk_entry import RamdiskEntry, ramdisk_entries
 
 if TYPE_CHECKING:
-    from nitro_workflow.image.format.eif import Image
+    from nitro_workflow.image.format import Image
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PERMISSIONS: Final = 0o1777  # set-user-id and set-group-id are not given to files of an archive

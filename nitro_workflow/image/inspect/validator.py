@@ -22,29 +22,28 @@ from itertools import pairwise
 from typing import Final
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format.byte_source import (
-    Progress,
-    Readable,
-    Source,
-    open_source,
-)
-from nitro_workflow.image.format.eif import (
+from nitro_workflow.image.format import (
     CRC_OFFSET,
     DEFAULT_CPUS,
     DEFAULT_MEMORY,
     FLAG_AARCH64,
     HEADER,
     MAGIC,
+    MAX_SECTIONS,
+    MIN_SECTIONS,
     SECTION_HEADER,
     VERSIONS,
     EifHeader,
     Image,
+    Progress,
+    Readable,
     Section,
     SectionKind,
+    Source,
+    open_source,
     parse_header,
     walk_sections,
 )
-from nitro_workflow.image.format.image_limits import MAX_SECTIONS, MIN_SECTIONS
 from nitro_workflow.image.inspect.check_contents import (
     check_cmdline,
     check_kernel,
@@ -52,7 +51,7 @@ from nitro_workflow.image.inspect.check_contents import (
     check_ramdisks,
     check_signature,
 )
-from nitro_workflow.image.inspect.check_report import CheckReport, Finding
+from nitro_workflow.image.inspect.check_report import CheckReport, ImageFinding
 from nitro_workflow.image.inspect.measure import Measurements, measure_image
 
 _README: Final = "README of aws-nitro-enclaves-image-format"
@@ -87,11 +86,11 @@ def check_image(
 def _check(source: Source, at: datetime | None, progress: Progress | None) -> CheckReport:
     raw = source.read_at(0, HEADER.size)
     if len(raw) < HEADER.size:
-        found = Finding(
+        found = ImageFinding(
             "header-length", "error", 0, f"{len(raw)} bytes", f"{HEADER.size} bytes", _README
         )
         return CheckReport((found,), None)
-    findings: list[Finding] = []
+    findings: list[ImageFinding] = []
     header = parse_header(MAGIC + raw[4:])
     findings += _check_header(raw[:4], header)
     sections: list[Section] = []
@@ -107,30 +106,32 @@ def _check(source: Source, at: datetime | None, progress: Progress | None) -> Ch
     findings += check_signature(image, measured, at)
     if measured is not None and measured.crc32 != header.crc32:
         found_crc, wanted = f"0x{header.crc32:08x}", f"0x{measured.crc32:08x}"
-        findings.append(Finding("crc", "error", CRC_OFFSET, found_crc, wanted, _README))
+        findings.append(ImageFinding("crc", "error", CRC_OFFSET, found_crc, wanted, _README))
     findings.sort(key=lambda finding: finding.offset)
     return CheckReport(tuple(findings), measured)
 
 
-def _measure(image: Image, progress: Progress | None) -> tuple[Measurements | None, list[Finding]]:
+def _measure(
+    image: Image, progress: Progress | None
+) -> tuple[Measurements | None, list[ImageFinding]]:
     if image.sections and image.sections[-1].end == image.source.size:
         try:
             return measure_image(image, progress), []
         except ImageError:
             pass  # a signature section without a certificate: `check_signature` says so
     text = "not measured: the sections cannot be read to the end"
-    return None, [Finding("crc", "error", CRC_OFFSET, text, "a whole image", _README)]
+    return None, [ImageFinding("crc", "error", CRC_OFFSET, text, "a whole image", _README)]
 
 
-def _check_header(magic: bytes, header: EifHeader) -> Iterator[Finding]:
+def _check_header(magic: bytes, header: EifHeader) -> Iterator[ImageFinding]:
     if magic != MAGIC:
-        yield Finding("header-magic", "error", 0, repr(magic), repr(MAGIC), _README)
+        yield ImageFinding("header-magic", "error", 0, repr(magic), repr(MAGIC), _README)
     if header.version not in VERSIONS:
-        yield Finding(
+        yield ImageFinding(
             "header-version", "error", 4, str(header.version), "2, 3 or 4", f"{_README}, history"
         )
     if header.flags & ~FLAG_AARCH64:
-        yield Finding(
+        yield ImageFinding(
             "header-flags", "error", 6, f"0x{header.flags:04x}", "bit 0 alone may be set", _README
         )
     rows = (
@@ -139,13 +140,15 @@ def _check_header(magic: bytes, header: EifHeader) -> Iterator[Finding]:
     )
     for rule, offset, found, usual in rows:
         if found != usual:
-            yield Finding(rule, "note", offset, str(found), f"{usual}; nobody reads it", _BUILDER)
+            yield ImageFinding(
+                rule, "note", offset, str(found), f"{usual}; nobody reads it", _BUILDER
+            )
     zeros = (("header-reserved", 0x18, header.reserved), ("header-unused", 0x21C, header.unused))
     for rule, offset, found in zeros:
         if found:
-            yield Finding(rule, "warning", offset, str(found), "0", _BUILDER)
+            yield ImageFinding(rule, "warning", offset, str(found), "0", _BUILDER)
     if not MIN_SECTIONS <= header.num_sections <= MAX_SECTIONS:
-        yield Finding(
+        yield ImageFinding(
             "header-sections",
             "error",
             0x1A,
@@ -155,23 +158,23 @@ def _check_header(magic: bytes, header: EifHeader) -> Iterator[Finding]:
         )
 
 
-def _collect_sections(source: Source, sections: list[Section]) -> Iterator[Finding]:
+def _collect_sections(source: Source, sections: list[Section]) -> Iterator[ImageFinding]:
     """Put the sections that can be walked into the list; say where the walk ended early."""
     try:
         for section in walk_sections(source):
             sections.append(section)  # noqa: PERF402 - what was walked before an error is kept
     except ImageError as error:
         offset = sections[-1].end if sections else HEADER.size
-        yield Finding("section-header", "error", offset, error.found, error.expected, _README)
+        yield ImageFinding("section-header", "error", offset, error.found, error.expected, _README)
 
 
-def _check_sections(header: EifHeader, sections: list[Section]) -> Iterator[Finding]:
+def _check_sections(header: EifHeader, sections: list[Section]) -> Iterator[ImageFinding]:
     for section in sections:
         if section.flags:
             flags = f"flags 0x{section.flags:04x}"
-            yield Finding("section-flags", "error", section.offset + 2, flags, "0", _QEMU)
+            yield ImageFinding("section-flags", "error", section.offset + 2, flags, "0", _QEMU)
     if len(sections) != header.num_sections:
-        yield Finding(
+        yield ImageFinding(
             "section-count",
             "error",
             0x1A,
@@ -181,7 +184,7 @@ def _check_sections(header: EifHeader, sections: list[Section]) -> Iterator[Find
         )
 
 
-def _check_table(header: EifHeader, sections: list[Section], size: int) -> Iterator[Finding]:
+def _check_table(header: EifHeader, sections: list[Section], size: int) -> Iterator[ImageFinding]:
     count = min(header.num_sections, MAX_SECTIONS)
     for index in range(MAX_SECTIONS):
         offset, length = header.offsets[index], header.sizes[index]
@@ -191,12 +194,14 @@ def _check_table(header: EifHeader, sections: list[Section], size: int) -> Itera
                 ("table-unused", _SIZES_AT, length),
             ):
                 if value:
-                    yield Finding(rule, "warning", place + 8 * index, str(value), "0", _BUILDER)
+                    yield ImageFinding(
+                        rule, "warning", place + 8 * index, str(value), "0", _BUILDER
+                    )
             continue
         yield from _check_row(index, offset, length, sections)
         if offset + SECTION_HEADER.size + length > size:
             end = offset + SECTION_HEADER.size + length
-            yield Finding(
+            yield ImageFinding(
                 "table-range",
                 "error",
                 _OFFSETS_AT + 8 * index,
@@ -207,12 +212,14 @@ def _check_table(header: EifHeader, sections: list[Section], size: int) -> Itera
     yield from _check_overlaps(header, count)
 
 
-def _check_row(index: int, offset: int, length: int, sections: list[Section]) -> Iterator[Finding]:
+def _check_row(
+    index: int, offset: int, length: int, sections: list[Section]
+) -> Iterator[ImageFinding]:
     if index >= len(sections):
         return
     section = sections[index]
     if offset != section.offset:
-        yield Finding(
+        yield ImageFinding(
             "table-offset",
             "error",
             _OFFSETS_AT + 8 * index,
@@ -223,7 +230,7 @@ def _check_row(index: int, offset: int, length: int, sections: list[Section]) ->
     if length != section.size:
         stale = section.kind is SectionKind.SIGNATURE
         why = "; `nitro-cli sign-eif` on a signed image leaves it stale" if stale else ""
-        yield Finding(
+        yield ImageFinding(
             "table-size",
             "error",
             _SIZES_AT + 8 * index,
@@ -233,7 +240,7 @@ def _check_row(index: int, offset: int, length: int, sections: list[Section]) ->
         )
 
 
-def _check_overlaps(header: EifHeader, count: int) -> Iterator[Finding]:
+def _check_overlaps(header: EifHeader, count: int) -> Iterator[ImageFinding]:
     ranges = sorted(
         (
             header.offsets[index],
@@ -244,7 +251,7 @@ def _check_overlaps(header: EifHeader, count: int) -> Iterator[Finding]:
     )
     for (_, end, first), (begin, _, second) in pairwise(ranges):
         if begin < end:
-            yield Finding(
+            yield ImageFinding(
                 "table-overlap",
                 "error",
                 _OFFSETS_AT + 8 * second,
@@ -254,7 +261,7 @@ def _check_overlaps(header: EifHeader, count: int) -> Iterator[Finding]:
             )
     if count and ranges[0][0] < HEADER.size:
         index = ranges[0][2]
-        yield Finding(
+        yield ImageFinding(
             "table-overlap",
             "error",
             _OFFSETS_AT + 8 * index,
@@ -264,7 +271,7 @@ def _check_overlaps(header: EifHeader, count: int) -> Iterator[Finding]:
         )
 
 
-def _check_layout(header: EifHeader, sections: list[Section]) -> Iterator[Finding]:
+def _check_layout(header: EifHeader, sections: list[Section]) -> Iterator[ImageFinding]:
     places = {kind: [s.offset for s in sections if s.kind is kind] for kind in SectionKind}
     for kind, least, most in (
         (SectionKind.KERNEL, 1, 1),
@@ -278,12 +285,12 @@ def _check_layout(header: EifHeader, sections: list[Section]) -> Iterator[Findin
             wanted = str(least) if least == most else f"{least} to {most}"
             place = places[kind][-1] if count else HEADER.size
             name = kind.name.lower()
-            yield Finding(
+            yield ImageFinding(
                 f"layout-{name}", "error", place, f"{count} {name} sections", wanted, _QEMU
             )
     for kind, since in ((SectionKind.SIGNATURE, 3), (SectionKind.METADATA, 4)):
         if places[kind] and header.version < since:
-            yield Finding(
+            yield ImageFinding(
                 "layout-version",
                 "warning",
                 places[kind][0],
@@ -294,12 +301,12 @@ def _check_layout(header: EifHeader, sections: list[Section]) -> Iterator[Findin
     yield from _check_order(sections)
 
 
-def _check_order(sections: list[Section]) -> Iterator[Finding]:
+def _check_order(sections: list[Section]) -> Iterator[ImageFinding]:
     kinds = [section.kind for section in sections]
     if SectionKind.KERNEL in kinds and SectionKind.RAMDISK in kinds:
         kernel, ramdisk = kinds.index(SectionKind.KERNEL), kinds.index(SectionKind.RAMDISK)
         if ramdisk < kernel:
-            yield Finding(
+            yield ImageFinding(
                 "layout-order",
                 "error",
                 sections[ramdisk].offset,
@@ -308,7 +315,7 @@ def _check_order(sections: list[Section]) -> Iterator[Finding]:
                 _README,
             )
     if kinds != sorted(kinds, key=_ORDER.index):
-        yield Finding(
+        yield ImageFinding(
             "layout-unusual-order",
             "note",
             sections[0].offset,

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format.image_limits import MAX_NAME, MAX_PATH
+from nitro_workflow.image.format import MAX_NAME, MAX_PATH
 from nitro_workflow.image.ramdisk.cpio import CpioHeader, kind_of, read_headers
 from nitro_workflow.image.ramdisk.ramdisk_stream import WINDOW, open_stream
 
 if TYPE_CHECKING:
-    from nitro_workflow.image.format.eif import Image
+    from nitro_workflow.image.format import Image
     from nitro_workflow.image.ramdisk.cpio import Stream
 
 _SPECIAL: Final = frozenset({"character", "block"})

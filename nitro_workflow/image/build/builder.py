@@ -9,22 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.build.write_image import (
+from nitro_workflow.image.build.image_writer import (
     BuiltImage,
     bytes_part,
     file_part,
     ramdisk_part,
     write_image,
 )
-from nitro_workflow.image.container.folder_tree import Tree, tree_from_folder
-from nitro_workflow.image.format.boot_parts import BootParts, is_stand_in_kernel
-from nitro_workflow.image.format.eif import SectionKind
-from nitro_workflow.image.format.metadata import BuildInfo, Identity, rfc3339
-from nitro_workflow.image.ramdisk.file_tree import RamdiskLayout, bootstrap_nodes, customer_nodes
+from nitro_workflow.image.container import Tree, tree_from_folder
+from nitro_workflow.image.format import (
+    BootParts,
+    BuildInfo,
+    Identity,
+    SectionKind,
+    is_stand_in_kernel,
+    rfc3339,
+)
+from nitro_workflow.image.ramdisk import RamdiskLayout, bootstrap_nodes, customer_nodes
 
 if TYPE_CHECKING:
-    from nitro_workflow.image.build.sign_image import SigningKey
-    from nitro_workflow.image.format.byte_source import Progress
+    from nitro_workflow.image.build.signing_key import SigningKey
+    from nitro_workflow.image.format import Progress
 
 
 def build_image(

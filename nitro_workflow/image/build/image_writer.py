@@ -15,28 +15,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.atomic import atomic_file, write_all
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format.byte_source import FileSource, Source, open_source
-from nitro_workflow.image.format.eif import (
+from nitro_workflow.image.format import (
     ARCHITECTURES,
     CRC_OFFSET,
     CURRENT_VERSION,
     DEFAULT_CPUS,
     DEFAULT_MEMORY,
     HEADER,
+    MAX_SECTIONS,
     SECTION_HEADER,
     EifHeader,
+    FileSource,
     Image,
     Section,
     SectionKind,
+    Source,
+    certificate_der,
+    open_source,
 )
-from nitro_workflow.image.format.image_limits import MAX_SECTIONS
-from nitro_workflow.image.format.signature_section import certificate_der
-from nitro_workflow.image.inspect.measure import Measurements, Meter, crc_of_header_and_body
-from nitro_workflow.image.ramdisk.file_tree import RamdiskLayout
+from nitro_workflow.image.inspect import Measurements, Meter, crc_of_header_and_body
+from nitro_workflow.image.ramdisk import RamdiskLayout
 
 if TYPE_CHECKING:
-    from nitro_workflow.image.build.sign_image import SigningKey
-    from nitro_workflow.image.format.byte_source import Progress
+    from nitro_workflow.image.build.signing_key import SigningKey
+    from nitro_workflow.image.format import Progress
 
 _PIECE: Final = 512 * 1024  # bytes copied at a time
 
@@ -212,7 +214,7 @@ class _Writer:
             )
 
     def sign(self, key: SigningKey) -> None:
-        from nitro_workflow.image.build.sign_image import build_signature_section
+        from nitro_workflow.image.build.signing_key import build_signature_section  # cryptography
 
         data = build_signature_section(key, self.meter.peek())
         self._certificate = certificate_der(key.certificate_pem)
