@@ -28,6 +28,7 @@ from typing import Any, BinaryIO
 from enclave_image import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
 from enclave_image.owner import CustomerRecords, encrypt_envelope, encrypt_message
 from enclave_image.packing import KEY_ARN, PracticeKms, build_rootfs, closure
+from enclave_image.packing.wheels import Wheels
 from nitro_workflow.vsock import frames
 
 MIB = 1024 * 1024
@@ -58,7 +59,7 @@ def application(folder: Path) -> Iterator[tuple[PracticeKms, subprocess.Popen[by
     answer = closure._answer_nsm  # noqa: SLF001
     with ours, theirs, closure.kms_gateway(kms, folder):
         threading.Thread(target=answer, args=(ours, issued), daemon=True).start()
-        process = closure._start(folder, config, theirs)  # noqa: SLF001
+        process = closure._start(folder, config, theirs, Wheels.of_lock(folder / "wheels"))  # noqa: SLF001
         closure._wait_for(folder, process)  # noqa: SLF001
         yield kms, process
         process.kill()

@@ -28,7 +28,7 @@ from enclave_image.job_protocol import Credentials, JobRequest
 from enclave_image.owner.data_encryption import encrypt_envelope, encrypt_message
 from enclave_image.owner.dataset import DEFAULT_THRESHOLD, QUERY, CustomerRecords
 from enclave_image.packing.rehearsal import KEY_ARN, PracticeKms
-from enclave_image.packing.wheels import Wheels, interpreter, module_paths
+from enclave_image.packing.wheels import Wheels, interpreter
 from nitro_workflow.errors import ImageError, VsockError
 from nitro_workflow.nsm import NsmModule
 from nitro_workflow.vsock import frames
@@ -62,12 +62,14 @@ class Closure:
     libraries: dict[str, Path]
 
 
-def find_closure() -> Closure:
-    """Rehearse and return what was loaded. Raises `ImageError` when the rehearsal fails."""
+def find_closure(wheels: Wheels) -> Closure:
+    """Rehearse with these wheels and return what was loaded.
+
+    Raises `ImageError` when the rehearsal fails.
+    """
     with tempfile.TemporaryDirectory(prefix="nw-") as name:
-        folder = Path(name)
-        report = _rehearse(folder)
-    paths = module_paths()
+        report = _rehearse(Path(name), wheels)
+    paths = wheels.module_paths()
     modules = {name: Path(path) for name, path in report["modules"].items()}
     code = set(modules.values())
     data = {
@@ -81,7 +83,7 @@ def find_closure() -> Closure:
     return Closure(modules, tuple(sorted(p for p in data if p.is_file())), libraries)
 
 
-def _rehearse(folder: Path) -> dict[str, Any]:
+def _rehearse(folder: Path, wheels: Wheels) -> dict[str, Any]:
     issued: dict[bytes, bytes] = {}
     kms = PracticeKms(HOST, lambda document: issued[document])
     config = folder / "config.json"
@@ -89,7 +91,7 @@ def _rehearse(folder: Path) -> dict[str, Any]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, kms_gateway(kms, folder):
         threading.Thread(target=_answer_nsm, args=(ours, issued), daemon=True).start()
-        process = _start(folder, config, theirs)
+        process = _start(folder, config, theirs, wheels)
         try:
             _jobs(kms, folder, process)
             _, complaint = process.communicate(b"", timeout=PATIENCE_S)
@@ -102,15 +104,17 @@ def _rehearse(folder: Path) -> dict[str, Any]:
         return dict(json.loads((folder / "report.json").read_bytes()))
 
 
-def _start(folder: Path, config: Path, nsm: socket.socket) -> subprocess.Popen[bytes]:
+def _start(
+    folder: Path, config: Path, nsm: socket.socket, wheels: Wheels
+) -> subprocess.Popen[bytes]:
     order = {
-        "paths": [str(path) for path in module_paths()],
+        "paths": [str(path) for path in wheels.module_paths()],
         "config": str(config),
         "vsock": str(folder),
         "nsm": nsm.fileno(),
         "report": str(folder / "report.json"),
         "extra": EXTRA,
-        "hidden": Wheels.installed().unlocked_modules(),
+        "hidden": wheels.unlocked_modules(),
     }
     # A folder with __main__.py, as in the image: the interpreter loads runpy for it.
     probe = folder / "app"

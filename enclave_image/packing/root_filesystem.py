@@ -15,16 +15,15 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from enclave_image.configuration import CONFIG_PATH, MeasuredConfig, parse_config
 from enclave_image.job_protocol import APPLICATION_PORT, HEARTBEAT_PORT
 from enclave_image.packing.closure import Closure, find_closure
+from enclave_image.packing.compiled_modules import compile_modules, compiled_path
 from enclave_image.packing.wheels import Wheels, application_root, interpreter
 from nitro_workflow.errors import ImageError
 
@@ -45,9 +44,6 @@ ENVIRONMENT = {"HOME": "/", "LANG": "C.UTF-8", "PATH": "/usr/bin"}
 
 EMPTY_FOLDERS = ("dev", "proc", "run", "sys", "tmp")
 """Where an enclave's init mounts its filesystems. [src: sdk-bootstrap init/init.c]"""
-
-COMPILERS = 2
-"""Bare interpreters at a time."""
 
 Progress = Callable[[str, int, int], None]
 """``progress(what, done, total)``."""
@@ -97,31 +93,38 @@ class _Part:
     executable: bool = False
 
 
-def build_rootfs(target: Path, *, config: bytes, progress: Progress | None = None) -> RootfsReport:
+def build_rootfs(
+    target: Path, *, config: bytes, progress: Progress | None = None, cache: Path | None = None
+) -> RootfsReport:
     """Write the root filesystem into ``target`` (replaced when it is there) and report on it.
 
-    ``config``: `MeasuredConfig.to_json`'s bytes. Raises `InputError` for a configuration that is
-    none, `ImageError` when the application does not run here or a package is not the locked one.
+    ``config``: `MeasuredConfig.to_json`'s bytes. ``cache``: where wheels are kept that are not
+    installed in the locked version, beside ``target`` by default. Raises `InputError` for a
+    configuration that is none, `ImageError` when the application does not run here, or a locked
+    wheel is neither installed nor to be had.
     """
     tell = progress or (lambda *_: None)
     measured = parse_config(config)
-    tell("rehearse the application", 0, 3)
-    closure = find_closure()
-    wheels = Wheels.installed()
+    tell("find the locked packages", 0, 4)
+    wheels = Wheels.of_lock(cache or target.with_name("wheels"))
+    tell("rehearse the application", 1, 4)
+    closure = find_closure(wheels)
     parts = sorted(_parts(closure, wheels, config), key=lambda part: part.path)
-    tell("copy", 1, 3)
+    tell("copy", 2, 4)
     work = target.with_name(f".{target.name}.new")
     shutil.rmtree(work, ignore_errors=True)
     for folder in EMPTY_FOLDERS:
         (work / folder).mkdir(parents=True)
     for part in parts:
         _place(work, part)
-    tell("compile", 2, 3)
-    compiled = _compile(work, parts)
+    tell("compile", 3, 4)
+    sources = {part.path: part.origin for part in parts if part.path.endswith(".py")}
+    compile_modules(work, list(sources))
+    compiled = {compiled_path(path): origin for path, origin in sources.items()}
     _settle(work)
     shutil.rmtree(target, ignore_errors=True)
     work.replace(target)
-    tell("done", 3, 3)
+    tell("done", 4, 4)
     return _report(target, parts, compiled, wheels, measured)
 
 
@@ -129,44 +132,40 @@ def build_rootfs(target: Path, *, config: bytes, progress: Progress | None = Non
 
 
 def _parts(closure: Closure, wheels: Wheels, config: bytes) -> Iterator[_Part]:
-    root = application_root()
     python = f"python {sys.version.split()[0]}"
     yield _Part("usr/bin/python3", f"{python}: interpreter", interpreter(), executable=True)
     yield _Part(CONFIG_PATH[1:], "measured configuration", data=config)
-    main = root / "enclave_image" / "inside" / "__main__.py"
+    main = application_root() / "enclave_image" / "inside" / "__main__.py"
     yield _Part("app/__main__.py", "application", main)
     placed = set()
     for path in [*closure.modules.values(), *closure.data]:
-        part = _module(path, root, wheels, python)
+        part = _module(path, wheels, python)
         placed.add(path.resolve())
         yield part
     libc = _folder_of_libc(closure)
     for name, path in closure.libraries.items():
         if path in placed or path == interpreter():
             continue
-        if path.is_relative_to(wheels.folder) or path.is_relative_to(_stdlib()):
-            yield _module(path, root, wheels, python)
+        if path.is_relative_to(_stdlib()) or wheels.place(path):
+            yield _module(path, wheels, python)
         else:
             yield _library(name, path, libc)
 
 
-def _module(path: Path, root: Path, wheels: Wheels, python: str) -> _Part:
-    if path.is_relative_to(wheels.folder):
-        origin = wheels.origin(path)
-        return _Part(f"app/{path.relative_to(wheels.folder)}", origin, path)
+def _module(path: Path, wheels: Wheels, python: str) -> _Part:
+    if found := wheels.place(path):
+        inside, origin = found
+        return _Part(f"app/{inside}", origin, path)
     if path.is_relative_to(_stdlib()):
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        inside = path.relative_to(_stdlib())
+        below = path.relative_to(_stdlib())
         origin = f"{python}: standard library"
-        return _Part(f"usr/{sys.platlibdir}/{version}/{inside}", origin, path)
-    if path.is_relative_to(root):
-        origin = "application" if "enclave_image" in path.parts else "nitro_workflow"
-        return _Part(f"app/{path.relative_to(root)}", origin, path)
+        return _Part(f"usr/{sys.platlibdir}/{version}/{below}", origin, path)
     raise ImageError(
         f"a module from {path.parent.name}/",
-        expected="the standard library, an installed package or this repository",
+        expected="the standard library, an installed package or one of ours",
         where=path.name,
-        next="unset PYTHONPATH and use the virtual environment of make lab",
+        next="unset PYTHONPATH and use a virtual environment",
     )
 
 
@@ -205,59 +204,6 @@ def _place(work: Path, part: _Part) -> None:
     else:
         shutil.copyfile(part.source, path)
     path.chmod(0o755 if part.executable or ".so" in path.suffixes else 0o644)
-
-
-# marshal writes a shared constant differently from one that nobody else holds. A bare interpreter
-# that does nothing else gives the same bytes every time, in any order; this process would not.
-_COMPILER = """
-import sys, marshal, _imp
-root, tag = sys.argv[1], sys.implementation.cache_tag
-for line in sys.stdin:
-    name = line.rstrip("\\n")
-    with open(f"{root}/{name}", "rb") as source:
-        data = source.read()
-    code = marshal.dumps(compile(data, "/" + name, "exec", dont_inherit=True))
-    head, _, tail = name.rpartition("/")
-    import os
-    os.makedirs(f"{root}/{head}/__pycache__", exist_ok=True)
-    stem = tail.removesuffix(".py")
-    import importlib.util as util
-    # PEP 552: flags 1 = hash-based, not checked
-    header = util.MAGIC_NUMBER + (1).to_bytes(4, "little") + util.source_hash(data)
-    with open(f"{root}/{head}/__pycache__/{stem}.{tag}.pyc", "wb") as out:
-        out.write(header + code)
-"""
-
-
-def _compile(work: Path, parts: list[_Part]) -> dict[str, str]:
-    """Compile every module; return ``{path of .pyc: origin}``."""
-    sources = [part for part in parts if part.path.endswith(".py")]
-    shares = [sources[at::COMPILERS] for at in range(COMPILERS)]
-    with ThreadPoolExecutor(COMPILERS) as pool:
-        list(pool.map(lambda share: _compile_share(work, share), shares))
-    tag = sys.implementation.cache_tag
-    compiled = {}
-    for part in sources:
-        path = PurePosixPath(part.path)
-        compiled[str(path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc")] = part.origin
-    return compiled
-
-
-def _compile_share(work: Path, sources: list[_Part]) -> None:
-    done = subprocess.run(
-        [interpreter(), "-I", "-S", "-B", "-c", _COMPILER, work],
-        input="".join(f"{part.path}\n" for part in sources),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ImageError(
-            (done.stderr.strip().splitlines() or ["no reason"])[-1][:300],
-            expected="modules that compile",
-            where="root filesystem",
-            next="see that the packages are those of make lab",
-        )
 
 
 def _settle(work: Path) -> None:

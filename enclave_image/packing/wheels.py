@@ -5,23 +5,25 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-import re
 import sys
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nitro_workflow
+import enclave_image
+from enclave_image.packing.locked_wheels import canonical_name, read_lock, unpacked_wheels
 from nitro_workflow.errors import ImageError
 
-__all__ = [
-    "Wheels",
-    "application_root",
-    "canonical_name",
-    "interpreter",
-    "locked_versions",
-    "module_paths",
-]
+__all__ = ["LOCK", "Wheels", "application_root", "interpreter"]
+
+LOCK = Path(enclave_image.__file__).resolve().with_name("requirements.lock")
+"""The application's own dependencies; it travels with the package."""
+
+OWN_PACKAGES = {"enclave_image": "application", "nitro_workflow": "nitro_workflow"}
+"""Our two packages, and how the report calls the origin of their files."""
+
+OWN_PROJECT = "nitro-workflow"
 
 
 def interpreter() -> Path:
@@ -30,73 +32,90 @@ def interpreter() -> Path:
 
 
 def application_root() -> Path:
-    """Return the folder that holds ``enclave_image/``; raises `ImageError` outside a checkout."""
-    root = Path(nitro_workflow.__file__).resolve().parent.parent
-    if not (root / "enclave_image" / "inside" / "job_server.py").is_file():
-        raise ImageError(
-            "no enclave_image/ beside the package",
-            expected="a checkout of the repository",
-            where="enclave_image/inside/job_server.py",
-            next="clone the repository and run make lab there: the image is built from its files",
-        )
-    return root
+    """Return the folder that holds both packages: a checkout, or where the wheel is installed."""
+    return Path(enclave_image.__file__).resolve().parents[1]
 
 
-def module_paths() -> list[Path]:
-    """Return where the application's modules are found, in order: packages, then the checkout."""
-    found = [Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")]
-    return [*dict.fromkeys(found), application_root()]
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The package that brought a file, and the file's digest as its RECORD has it."""
 
-
-def canonical_name(name: str) -> str:
-    """Return a project's name in one form (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def locked_versions(lock: Path) -> dict[str, str]:
-    """Return ``{name: version}`` of a hash-pinned requirements file."""
-    form = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
-    found = form.findall(lock.read_text(encoding="utf-8"))
-    return {canonical_name(name): version for name, version in found}
+    name: str
+    version: str
+    digest: str
 
 
 @dataclass(slots=True)
 class Wheels:
-    """The installed packages of this environment, by their RECORD files."""
+    """The locked packages as they lie on this machine. ``folders`` in the order of import."""
 
-    folder: Path
-    owners: dict[str, tuple[str, str, str]]
+    folders: tuple[Path, ...]
+    owners: dict[Path, Owner]
     locked: dict[str, str]
     _used: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod
-    def installed(cls) -> Wheels:
-        """Read every RECORD. Raises `ImageError` without a lock file."""
-        folder = Path(sysconfig.get_path("purelib")).resolve()
-        owners: dict[str, tuple[str, str, str]] = {}
-        for record in sorted(folder.glob("*.dist-info/RECORD")):
-            name, _, version = record.parent.name.removesuffix(".dist-info").partition("-")
-            with record.open(encoding="utf-8", newline="") as lines:
-                for path, digest, _size in csv.reader(lines):
-                    owners[path] = (canonical_name(name), version, digest)
-        return cls(folder, owners, locked_versions(_lock()))
+    def of_lock(cls, cache: Path) -> Wheels:
+        """Take what is installed in the locked version; fetch the rest into ``cache``, by hash.
 
-    def origin(self, path: Path) -> str:
-        """Return ``wheel NAME VERSION`` for a file, once it is the locked and unchanged one.
-
-        Raises `ImageError` otherwise.
+        Raises `ImageError` without a lock file, and for a wheel that cannot be fetched.
         """
-        inside = str(path.relative_to(self.folder))
-        name, version, digest = self.owners.get(inside, ("", "", ""))
-        if not name:
+        lock = read_lock(LOCK)
+        folders = tuple(
+            dict.fromkeys(
+                Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")
+            )
+        )
+        owners = {path: owner for folder in folders for path, owner in _installed(folder)}
+        here = {(owner.name, owner.version) for owner in owners.values()}
+        wanted = [entry for entry in lock.values() if (entry.name, entry.version) not in here]
+        fetched = unpacked_wheels(wanted, cache)
+        for wheel in fetched:
+            for path, digest in wheel.record.items():
+                owners[wheel.folder / path] = Owner(wheel.name, wheel.version, digest)
+        versions = {entry.name: entry.version for entry in lock.values()}
+        return cls((*(wheel.folder for wheel in fetched), *folders), owners, versions)
+
+    def module_paths(self) -> list[Path]:
+        """Return where the application's modules are found, in order: packages, then our own."""
+        return list(dict.fromkeys([*self.folders, application_root()]))
+
+    def place(self, path: Path) -> tuple[str, str] | None:
+        """Return ``(path below /app, origin)`` of a module or data file; None for a stranger's.
+
+        The origin is ``wheel NAME VERSION``, or one of ours. Raises `ImageError` for a file of a
+        package that is not the locked one, or changed after installation.
+        """
+        root = application_root()
+        if path.is_relative_to(root):
+            inside = path.relative_to(root)
+            if inside.parts[0] in OWN_PACKAGES:
+                return str(inside), self._own(path, inside)
+        for folder in self.folders:
+            if path.is_relative_to(folder):
+                return str(path.relative_to(folder)), self._origin(path, path.relative_to(folder))
+        return None
+
+    def _own(self, path: Path, inside: Path) -> str:
+        """Hold an installed wheel's file to its digest; a checkout's are its author's to change."""
+        owner = self.owners.get(path)
+        if owner is not None and owner.digest != _digest(path):
+            raise self._refuse(inside, "a file changed after installation", f"{owner.name}'s")
+        return OWN_PACKAGES[inside.parts[0]]
+
+    def _origin(self, path: Path, inside: Path) -> str:
+        owner = self.owners.get(path)
+        if owner is None:
             raise self._refuse(inside, "a file that no package installed", "packages' files only")
-        if self.locked.get(name) != version:
-            locked = self.locked.get(name, "not locked")
-            raise self._refuse(inside, f"{name} {version}", f"the locked version ({locked})")
-        if digest != _digest(path):
-            raise self._refuse(inside, "a file changed after installation", f"{name} {version}'s")
-        self._used.add((name, version))
-        return f"wheel {name} {version}"
+        if self.locked.get(owner.name) != owner.version:
+            locked = self.locked.get(owner.name, "not locked")
+            found = f"{owner.name} {owner.version}"
+            raise self._refuse(inside, found, f"the locked version ({locked})")
+        if owner.digest != _digest(path):
+            found = "a file changed after installation"
+            raise self._refuse(inside, found, f"{owner.name} {owner.version}'s")
+        self._used.add((owner.name, owner.version))
+        return f"wheel {owner.name} {owner.version}"
 
     def unlocked_modules(self) -> list[str]:
         """Return top-level modules that are installed here and would not be in the image.
@@ -105,9 +124,11 @@ class Wheels:
         """
         inside: set[str] = set()
         outside: set[str] = set()
-        for path, (name, _, _) in self.owners.items():
-            top = path.split("/")[0].split(".")[0]
-            (inside if name in self.locked else outside).add(top)
+        for path, owner in self.owners.items():
+            folder = next(it for it in self.folders if path.is_relative_to(it))
+            top = path.relative_to(folder).parts[0].split(".")[0]
+            ours = owner.name in self.locked or owner.name == OWN_PROJECT
+            (inside if ours else outside).add(top)
         return sorted(outside - inside)
 
     def used(self) -> tuple[tuple[str, str], ...]:
@@ -115,24 +136,25 @@ class Wheels:
         return tuple(sorted(self._used))
 
     @staticmethod
-    def _refuse(where: str, found: str, expected: str) -> ImageError:
+    def _refuse(where: Path, found: str, expected: str) -> ImageError:
         return ImageError(
-            found, expected=expected, where=where, next="install the locked set again: make setup"
+            found,
+            expected=expected,
+            where=str(where),
+            next="install the locked set again: make setup",
         )
+
+
+def _installed(folder: Path) -> Iterator[tuple[Path, Owner]]:
+    """Yield every file that a RECORD in ``folder`` lists, with its owner."""
+    for record in sorted(folder.glob("*.dist-info/RECORD")):
+        name, _, version = record.parent.name.removesuffix(".dist-info").partition("-")
+        with record.open(encoding="utf-8", newline="") as lines:
+            for path, digest, _size in csv.reader(lines):
+                if not path.startswith(("../", "/")):  # commands and manuals are no modules
+                    yield folder / path, Owner(canonical_name(name), version, digest)
 
 
 def _digest(path: Path) -> str:
     raw = hashlib.sha256(path.read_bytes()).digest()
     return "sha256=" + base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def _lock() -> Path:
-    lock = application_root() / "enclave_image" / "requirements.lock"
-    if not lock.is_file():
-        raise ImageError(
-            "no lock file",
-            expected="enclave_image/requirements.lock",
-            where="locked dependencies",
-            next="restore it from the repository",
-        )
-    return lock

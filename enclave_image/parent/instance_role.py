@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from enclave_image.job_protocol import Credentials
-from nitro_workflow.errors import AccessRefused, CloudUnavailable, NitroWorkflowError
+from nitro_workflow.atomic import atomic_file, write_all
+from nitro_workflow.cloud import cloud_errors
+from nitro_workflow.errors import CloudUnavailable, NitroWorkflowError
 
 __all__ = ["Fetched", "InstanceRole"]
 
@@ -40,11 +40,11 @@ class InstanceRole:
     def fetch(self, bucket: str, key: str, version_id: str) -> Fetched:
         """Get one object version (D1).
 
-        Raises `AccessRefused` with the cloud's words, `CloudUnavailable`.
+        Raises `AccessRefused` or `Refused` with the cloud's words, `CloudUnavailable`.
         """
         name = hashlib.sha256("\0".join((bucket, key, version_id)).encode()).hexdigest()
         path = self._folder / name
-        with _cloud_errors("D1, GetObject"):
+        with cloud_errors("D1, GetObject"):
             s3 = self._session.client("s3")
             try:
                 found = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)
@@ -56,7 +56,7 @@ class InstanceRole:
     def arn(self) -> str:
         """Return the role's ARN as STS sees it, once known; empty where STS does not say."""
         if not self._arn:
-            with contextlib.suppress(NitroWorkflowError), _cloud_errors("D1, GetCallerIdentity"):
+            with contextlib.suppress(NitroWorkflowError), cloud_errors("D1, GetCallerIdentity"):
                 sts = self._session.client("sts")
                 self._arn = str(sts.get_caller_identity()["Arn"])
                 sts.close()
@@ -64,7 +64,7 @@ class InstanceRole:
 
     def credentials(self) -> Credentials:
         """Take the role's credentials from IMDSv2: they give nothing without a document."""
-        with _cloud_errors("D2, IMDSv2"):
+        with cloud_errors("D2, IMDSv2"):
             found = self._session.get_credentials()
             frozen = found.get_frozen_credentials() if found else None
         if frozen is None:
@@ -80,36 +80,9 @@ class InstanceRole:
 def _store(body: Any, path: Path) -> tuple[int, str]:
     """Write a stream to a file that appears whole; return its length and SHA-256."""
     digest, size = hashlib.sha256(), 0
-    new = path.with_suffix(f".{threading.get_ident()}")
-    with new.open("wb") as out:
+    with atomic_file(path) as fd:
         for chunk in body.iter_chunks(CHUNK):
             digest.update(chunk)
             size += len(chunk)
-            out.write(chunk)
-    new.replace(path)
+            write_all(fd, chunk)
     return size, digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _cloud_errors(where: str) -> Iterator[None]:
-    """Turn boto3's errors into the package's."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        said = error.response.get("Error", {})
-        raise AccessRefused(
-            str(said.get("Message") or said.get("Code") or error),
-            expected="the cloud to let the instance role do this",
-            where=where,
-            next="compare the instance role's policies, the bucket's policy and the object version",
-            code=str(said.get("Code") or "ClientError"),
-        ) from error
-    except BotoCoreError as error:
-        raise CloudUnavailable(
-            f"{type(error).__name__}: {error}"[:300],
-            expected="the cloud's endpoint and IMDSv2",
-            where=where,
-            next="nitro-workflow status shows what runs",
-        ) from error

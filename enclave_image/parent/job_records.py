@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nitro_workflow.atomic import write_atomic
 from nitro_workflow.errors import EnclaveError, FrameError
 
 __all__ = ["JobRecords"]
@@ -53,10 +54,7 @@ class JobRecords:
         """Change fields of a record and write it."""
         with self._lock:
             state = self._states[job] = {**self._states[job], **changes}
-            path = self._folder / f"{job}.json"
-            new = path.with_suffix(".new")
-            new.write_text(json.dumps(state), encoding="utf-8")
-            new.replace(path)
+            write_atomic(self._folder / f"{job}.json", json.dumps(state).encode())
 
     def get(self, job: str) -> dict[str, Any]:
         """Return a record. Raises `FrameError` for an unknown id."""

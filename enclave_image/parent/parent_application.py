@@ -40,10 +40,10 @@ from enclave_image.job_protocol import (
 from enclave_image.parent.instance_role import Fetched, InstanceRole
 from enclave_image.parent.job_records import JobRecords
 from nitro_workflow.errors import (
-    AccessRefused,
     EnclaveError,
     FrameError,
     NitroWorkflowError,
+    Refused,
     VsockError,
 )
 from nitro_workflow.vsock import TraceWriter, Transport, frames, open_transport
@@ -143,7 +143,7 @@ class ParentApplication:
                 self._fail(job, EnclaveError(f"{type(error).__name__}: {error}"[:300], where="D2"))
 
     def _fail(self, job: str, error: NitroWorkflowError) -> None:
-        kind = "refused" if isinstance(error, AccessRefused) else "failed"
+        kind = "refused" if isinstance(error, Refused) else "failed"
         step = error.where[:2] if error.where.startswith("D") else "D2"
         self.records.update(job, status=kind, step=step, error=error.to_json())
 

@@ -19,6 +19,7 @@ import pytest
 from application_world import CREDENTIALS, Sealed, World, records
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from enclave_image.parent import parent_application
 from enclave_image.parent.parent_application import ParentApplication, serve
 from nitro_workflow.errors import VsockError
 
@@ -161,12 +162,13 @@ def test_get_object_answers_digest_length_and_role(instance):
     }
 
 
-def test_the_clouds_refusal_keeps_its_words(instance, world):
+@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchKey", "NoSuchVersion"])
+def test_the_clouds_refusal_keeps_its_words(instance, world, code):
     request = instance.put(world.seal(records()))
-    denied = {"Error": {"Code": "AccessDenied", "Message": "because no bucket policy allows it"}}
-    instance.session.error = ClientError(denied, "GetObject")
+    refused = {"Error": {"Code": code, "Message": "because no bucket policy allows it"}}
+    instance.session.error = ClientError(refused, "GetObject")
     error = instance.parent.answer({**request, "op": "get_object"})["error"]
-    assert (error["code"], error["found"]) == ("AccessDenied", "because no bucket policy allows it")
+    assert (error["code"], error["found"]) == (code, "because no bucket policy allows it")
     instance.parent.answer(request)
     state = instance.wait(request["job"])
     assert (state["status"], state["step"]) == ("refused", "D1")
@@ -186,7 +188,8 @@ def test_the_enclaves_refusal_is_recorded_as_it_was(instance, world):
     assert "result" not in state
 
 
-def test_an_enclave_that_is_not_there(instance, world):
+def test_an_enclave_that_is_not_there(instance, world, monkeypatch):
+    monkeypatch.setattr(parent_application, "START_PATIENCE_S", 0.3)
     request = instance.put(world.seal(records()))
     instance.reachable = False
     instance.parent.answer(request)

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from enclave_image.configuration import CONFIG_PATH
 from enclave_image.packing import closure
+from enclave_image.packing.locked_wheels import canonical_name, read_lock
 from enclave_image.packing.rehearsal import PracticeKms
 from enclave_image.packing.root_filesystem import (
     COMMAND,
@@ -22,13 +23,7 @@ from enclave_image.packing.root_filesystem import (
     inspect_parent,
     report_json,
 )
-from enclave_image.packing.wheels import (
-    Wheels,
-    application_root,
-    canonical_name,
-    interpreter,
-    locked_versions,
-)
+from enclave_image.packing.wheels import LOCK, Wheels, application_root, interpreter
 from nitro_workflow.errors import ImageError, InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +40,7 @@ def built(tmp_path_factory, config):
     target = tmp_path_factory.mktemp("rootfs") / "rootfs"
     steps = []
     report = build_rootfs(target, config=config, progress=lambda *step: steps.append(step))
-    assert steps[-1][1:] == (3, 3)
+    assert steps[-1][1:] == (4, 4)
     return target, report
 
 
@@ -118,14 +113,14 @@ def test_no_path_of_this_machine_is_in_compiled_code(built):
 
 def test_compiled_code_depends_on_its_source_only(built, tmp_path):
     """Not on what else was compiled before it, or in which order."""
-    from enclave_image.packing import root_filesystem
+    from enclave_image.packing import compiled_modules
 
     target, _ = built
     names = sorted(str(path.relative_to(target)) for path in target.rglob("*.py"))[::-5]
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((target / name).read_bytes())
-    root_filesystem._compile_share(tmp_path, [root_filesystem._Part(name, "") for name in names])
+    compiled_modules.compile_modules(tmp_path, names)
     compiled = list(tmp_path.rglob("*.pyc"))
     assert len(compiled) == len(names) > 100
     for path in compiled:
@@ -185,7 +180,7 @@ def test_a_failed_build_leaves_the_last_one(built, tmp_path, monkeypatch):
     with pytest.raises(InputError):
         build_rootfs(target, config=b"{}")
     monkeypatch.setattr(
-        "enclave_image.packing.root_filesystem._COMPILER", "raise SystemExit('broken')"
+        "enclave_image.packing.compiled_modules._COMPILER", "raise SystemExit('broken')"
     )
     with pytest.raises(ImageError, match="broken"):
         build_rootfs(target, config=(target / CONFIG_PATH[1:]).read_bytes())
@@ -193,9 +188,8 @@ def test_a_failed_build_leaves_the_last_one(built, tmp_path, monkeypatch):
 
 
 def test_an_application_that_does_not_run_is_named(tmp_path, config, monkeypatch):
-    from enclave_image.packing import wheels
-
-    monkeypatch.setattr(closure, "module_paths", lambda: wheels.module_paths()[:-1])
+    paths = Wheels.module_paths
+    monkeypatch.setattr(Wheels, "module_paths", lambda self: paths(self)[:-1])
     with pytest.raises(ImageError, match="does not run"):
         build_rootfs(tmp_path / "r", config=config)
 
@@ -237,7 +231,7 @@ def test_the_enclaves_lock_is_complete_and_no_more():
 
 def test_all_packages_in_the_image_are_locked(built):
     _, report = built
-    locked = locked_versions(ROOT / "enclave_image" / "requirements.lock")
+    locked = {name: entry.version for name, entry in read_lock(LOCK).items()}
     assert dict(report.dependencies).items() <= locked.items()
 
 
@@ -273,34 +267,6 @@ def test_the_dockerfile_copies_what_the_image_holds(built):
     assert copied_by_the_dockerfile() == packed | {"/app/enclave_image/inside/__main__.py"}
     assert "/app/enclave_image/inside/job_server.py" in packed
     assert '"-I", "-S", "-B", "/app"' in (ROOT / "enclave_image" / "Dockerfile").read_text()
-
-
-def fake_wheel(folder: Path, version: str, content: str = "x = 1\n") -> Wheels:
-    import base64
-
-    (folder / "one.py").write_text("x = 1\n")
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode()
-    owner = ("one", version, "sha256=" + digest.rstrip("="))
-    return Wheels(folder, {"one.py": owner}, {"one": "1.0"})
-
-
-def test_a_locked_and_unchanged_file_has_its_origin(tmp_path):
-    wheels = fake_wheel(tmp_path, "1.0")
-    assert wheels.origin(tmp_path / "one.py") == "wheel one 1.0"
-    assert wheels.used() == (("one", "1.0"),)
-
-
-@pytest.mark.parametrize(
-    ("version", "content", "name", "match"),
-    [
-        ("2.0", "x = 1\n", "one.py", "locked version"),
-        ("1.0", "x = 2\n", "one.py", "changed after installation"),
-        ("1.0", "x = 1\n", "two.py", "no package installed"),
-    ],
-)
-def test_other_files_are_refused(tmp_path, version, content, name, match):
-    with pytest.raises(ImageError, match=match):
-        fake_wheel(tmp_path, version, content).origin(tmp_path / name)
 
 
 def test_the_parents_files_are_shown_too():

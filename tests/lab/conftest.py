@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from enclave_image.packing import root_filesystem
+from enclave_image.packing.wheels import Wheels
 from nitro_workflow.lab import STEPS, Lab, StepResult
 
 SIZE = 200_000  # bytes: some thousand customers, in four frames of the Encryption SDK
@@ -23,12 +23,18 @@ def one_rehearsal() -> Callable[[], AbstractContextManager[None]]:
 
     The rehearsal takes half a walk; `test_rootfs` has it done each time.
     """
-    found = functools.cache(root_filesystem.find_closure)
+    found: list[root_filesystem.Closure] = []
+    find = root_filesystem.find_closure
+
+    def once(wheels: Wheels) -> root_filesystem.Closure:
+        if not found:
+            found.append(find(wheels))
+        return found[0]
 
     @contextlib.contextmanager
     def context() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(root_filesystem, "find_closure", lambda: found())
+            patch.setattr(root_filesystem, "find_closure", once)
             yield
 
     return context
