@@ -5,6 +5,7 @@ operation and its parameters by botocore's model (`protocol`), the decision of `
 one small handler an operation (`kms`, `s3`, `iam`, `sts`, `ec2`, `cloudtrail`), one decision
 record. `dispatch` is that way from one end to the other. `nitro-workflow cloud serve` starts it.
 
+>>> from nitro_workflow.cloud.local import draw_keys
 >>> sorted(draw_keys())
 ['111122223333', '444455556666', 'ec2.amazonaws.com']
 

@@ -5,6 +5,7 @@ connection with limits, `ensure_tls` the lab's certificate.
 
 >>> from pathlib import Path
 >>> from tempfile import mkdtemp
+>>> from nitro_workflow.cloud.local.http import ensure_tls
 >>> files = ensure_tls(Path(mkdtemp()), "us-east-1")
 >>> files.certificate.read_text().splitlines()[0]
 '-----BEGIN CERTIFICATE-----'
