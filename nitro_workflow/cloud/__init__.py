@@ -11,6 +11,8 @@ A `Connection` holds what an SDK needs to reach a local cloud: endpoint, CA, cre
 runs one until it is told to stop. `isolated_session` makes boto3 sessions that can reach one cloud
 and nothing else; `cloud_errors` turns what a cloud refuses into the package's own errors.
 
+>>> from pathlib import Path
+>>> from nitro_workflow.cloud import Connection
 >>> Connection("https://localhost:8443", Path("ca.pem"), {}).key("111122223333")
 Traceback (most recent call last):
 nitro_workflow.errors.UsageError: no credentials of 111122223333 ...
