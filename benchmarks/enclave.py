@@ -29,7 +29,7 @@ from enclave_image import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
 from enclave_image.owner import CustomerRecords, encrypt_envelope, encrypt_message
 from enclave_image.packing import KEY_ARN, PracticeKms, build_rootfs, closure
 from enclave_image.packing.wheels import Wheels
-from nitro_workflow.vsock import frames
+from nitro_workflow.vsock import recv_json, send_json, write_stream
 
 MIB = 1024 * 1024
 LIMIT_MB = 150
@@ -81,11 +81,11 @@ def job(folder: Path, data: BinaryIO, size: int, key: bytes | None) -> float:
     begin = time.perf_counter()
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(str(folder / "5005"))
-        frames.send_json(sock, request.to_json())
-        frames.write_stream(sock, data)
+        send_json(sock, request.to_json())
+        write_stream(sock, data)
         event: dict[str, Any] = {"event": "evidence"}
         while event["event"] == "evidence":
-            event = frames.recv_json(sock)
+            event = recv_json(sock)
     if event["event"] != "result":
         raise SystemExit(f"the job ended in {event}")
     return time.perf_counter() - begin

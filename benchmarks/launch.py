@@ -21,9 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.attestation import parse_document
-from nitro_workflow.host.control.hypervisor import Hypervisor
-from nitro_workflow.host.instance.cloud_records import CloudAddress, InstanceRecord, RoleCredentials
-from nitro_workflow.host.instance.parent_instance import ParentPrograms
+from nitro_workflow.host import (
+    CloudAddress,
+    Hypervisor,
+    InstanceRecord,
+    ParentPrograms,
+    RoleCredentials,
+)
 from nitro_workflow.image import BootParts, build_image, measure_file
 from nitro_workflow.lab.lab_folder import default_folder
 from nitro_workflow.vsock import HostTransport
@@ -34,8 +38,8 @@ INSTANCE = "i-0123456789abcdef0"
 PROGRAM = """
 import sys
 sys.path.insert(0, "/app")
-from nitro_workflow.enclave.nsm_device import open_nsm
-from nitro_workflow.vsock.transport import open_transport
+from nitro_workflow.enclave import open_nsm
+from nitro_workflow.vsock import open_transport
 document = open_nsm().attest()
 with open_transport().connect(3, 7000) as sock:
     sock.sendall(document)

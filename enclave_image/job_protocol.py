@@ -27,15 +27,12 @@ __all__ = [
     "ENVELOPE_OVERHEAD",
     "FORMS",
     "FRAME_LENGTH",
-    "HEARTBEAT_PORT",
-    "KMS_PROXY_PORT",
     "MAX_ANSWER_FRAME",
     "MAX_INPUT_BYTES",
     "MAX_REQUEST_FRAME",
     "NONCE_BYTES",
     "OWNER_KEY_NAME",
     "OWNER_KEY_NAMESPACE",
-    "PARENT_CID",
     "Credentials",
     "JobRequest",
     "b64",
@@ -50,10 +47,7 @@ __all__ = [
     "unb64",
 ]
 
-PARENT_CID = 3  # AWS's fixed CID of the parent (vsock(7); facts.md §7)
 APPLICATION_PORT = 5005
-KMS_PROXY_PORT = 8000  # nitro-enclaves-vsock-proxy's unit
-HEARTBEAT_PORT = 9000  # facts.md §2
 
 FORMS = ("encryption-sdk", "envelope")
 

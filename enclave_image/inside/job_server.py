@@ -29,7 +29,7 @@ from enclave_image.job_protocol import (
     result_event,
 )
 from nitro_workflow.errors import EnclaveError, FrameError, NitroWorkflowError, VsockError
-from nitro_workflow.vsock import frames
+from nitro_workflow.vsock import StreamReader, recv_json, send_json
 
 if TYPE_CHECKING:
     from enclave_image.inside.run_key import Nsm
@@ -73,7 +73,7 @@ class Application:
 
         self.key.report_to(job.emit)
         aggregator = Aggregator(self.config.query, self.config.threshold)
-        source = DeclaredInput(frames.StreamReader(job.sock), request.size, job.expired)
+        source = DeclaredInput(StreamReader(job.sock), request.size, job.expired)
         kms = self.kms.client(request.credentials, job.emit)
         job.step = "D8"
         opened = open_stream(request, self.config, kms, source, aggregator.feed)
@@ -105,7 +105,7 @@ class _Job:
     def emit(self, step: str, evidence: Mapping[str, Any]) -> None:
         """Send one evidence frame now."""
         self.step = step
-        frames.send_json(self.sock, evidence_event(step, evidence))
+        send_json(self.sock, evidence_event(step, evidence))
 
     def expire_after(self, seconds: float) -> None:
         """Stop reading after so many seconds, and everything a little later."""
@@ -134,7 +134,7 @@ class _Job:
 
     def finish(self, event: Mapping[str, Any]) -> None:
         """Send the last frame and let the other side read it, though it may still be sending."""
-        frames.send_json(self.sock, event)
+        send_json(self.sock, event)
         _shut(self.sock, socket.SHUT_WR)
         end = time.monotonic() + self._limits.linger
         self.sock.settimeout(self._limits.linger / 4)
@@ -211,7 +211,7 @@ class JobServer:
 
     def _outcome(self, job: _Job) -> dict[str, Any]:
         job.expire_after(self._limits.request)
-        request = parse_request(frames.recv_json(job.sock, MAX_REQUEST_FRAME))
+        request = parse_request(recv_json(job.sock, MAX_REQUEST_FRAME))
         job.expire_after(self._limits.base + request.size / self._limits.slowest_rate)
         self._loaded.wait()
         if self._application is None:
@@ -230,7 +230,7 @@ class JobServer:
         try:
             with sock:
                 sock.settimeout(self._limits.busy)
-                frames.send_json(sock, failure_event("D2", error))
+                send_json(sock, failure_event("D2", error))
         except (OSError, VsockError):
             _log("the other side left")
 
@@ -272,7 +272,7 @@ def main() -> None:
 
 
 def _load(server: JobServer, transport: Any) -> None:
-    from nitro_workflow.enclave.nsm_device import open_nsm
+    from nitro_workflow.enclave import open_nsm
 
     try:
         config, nsm = CONFIG_FILE.read_bytes(), open_nsm()

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from enclave_image.configuration import MeasuredConfig
 from enclave_image.job_protocol import (
-    PARENT_CID,
     Credentials,
     b64,
     internal_error,
@@ -120,8 +119,7 @@ class KmsAccess:
     def __init__(self, config: MeasuredConfig, key: RunKey, transport: Any) -> None:
         import botocore.session
 
-        from nitro_workflow.enclave.attested import attested_session
-        from nitro_workflow.enclave.kms_over_vsock import over_vsock
+        from nitro_workflow.enclave import attested_session, over_vsock
 
         self._config = config
         self._session = botocore.session.Session()
@@ -130,7 +128,6 @@ class KmsAccess:
             self._session,
             ca_pem=config.ca_pem.encode(),
             host=config.kms_host,
-            cid=PARENT_CID,
             port=config.kms_port_vsock,
             transport=transport,
         )

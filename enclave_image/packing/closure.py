@@ -31,8 +31,7 @@ from enclave_image.packing.rehearsal import KEY_ARN, PracticeKms
 from enclave_image.packing.wheels import Wheels, interpreter
 from nitro_workflow.errors import ImageError, VsockError
 from nitro_workflow.nsm import NsmModule
-from nitro_workflow.vsock import frames
-from nitro_workflow.vsock.transport import GATEWAY, read_line
+from nitro_workflow.vsock import GATEWAY, read_line, recv_json, send_json, write_stream
 
 __all__ = ["Closure", "find_closure"]
 
@@ -240,10 +239,10 @@ def _job(folder: Path, ciphertext: bytes, key: bytes | None, outcome: str) -> No
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(PATIENCE_S)
         sock.connect(str(folder / "5005"))
-        frames.send_json(sock, request.to_json())
-        frames.write_stream(sock, io.BytesIO(ciphertext))
-        event = frames.recv_json(sock)
+        send_json(sock, request.to_json())
+        write_stream(sock, io.BytesIO(ciphertext))
+        event = recv_json(sock)
         while event["event"] == "evidence":
-            event = frames.recv_json(sock)
+            event = recv_json(sock)
     if event["event"] != outcome:
         raise VsockError(f"a rehearsal that ended in {event}"[:300], expected=outcome)

@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from enclave_image.configuration import CONFIG_PATH, MeasuredConfig, parse_config
-from enclave_image.job_protocol import APPLICATION_PORT, HEARTBEAT_PORT
+from enclave_image.job_protocol import APPLICATION_PORT
 from enclave_image.packing.closure import Closure, find_closure
 from enclave_image.packing.compiled_modules import compile_modules, compiled_path
 from enclave_image.packing.wheels import Wheels, application_root, interpreter
 from nitro_workflow.errors import ImageError
+from nitro_workflow.vsock import HEARTBEAT_PORT
 
 __all__ = [
     "COMMAND",

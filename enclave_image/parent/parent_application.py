@@ -46,7 +46,14 @@ from nitro_workflow.errors import (
     Refused,
     VsockError,
 )
-from nitro_workflow.vsock import TraceWriter, Transport, frames, open_transport
+from nitro_workflow.vsock import (
+    TraceWriter,
+    Transport,
+    open_transport,
+    recv_json,
+    send_json,
+    write_stream,
+)
 
 __all__ = ["ParentApplication", "main", "serve"]
 
@@ -172,7 +179,7 @@ class ParentApplication:
         """Send one job, record what comes back; return the code of the error, if there was one."""
         with self._connect(cid) as sock:
             sock.settimeout(SILENCE_S + data.size / SLOWEST_RATE)
-            frames.send_json(sock, order.to_json())
+            send_json(sock, order.to_json())
             sender = threading.Thread(target=_send_file, args=(sock, data.path), daemon=True)
             sender.start()
             digest, size = data.sha256, data.size
@@ -194,7 +201,7 @@ class ParentApplication:
 
     def _record_answers(self, job: str, sock: socket.socket) -> str:
         while True:
-            event = frames.recv_json(sock, MAX_ANSWER_FRAME)
+            event = recv_json(sock, MAX_ANSWER_FRAME)
             kind = event.get("event")
             if kind == "evidence":
                 self.records.add(job, str(event["step"]), event["evidence"])
@@ -252,7 +259,7 @@ _ANSWER = {"result": "result, encrypted for the owner", "receipt": "receipt, sig
 def _send_file(sock: socket.socket, path: Path) -> None:
     """Stream a file; when the enclave refuses meanwhile, its answer says why."""
     with path.open("rb") as source, contextlib.suppress(VsockError):
-        frames.write_stream(sock, source)
+        write_stream(sock, source)
 
 
 def _text(request: Mapping[str, Any], name: str) -> str:

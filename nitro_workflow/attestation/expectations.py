@@ -14,7 +14,6 @@ from typing import Any
 
 from nitro_workflow.attestation.document import Kind
 from nitro_workflow.attestation.pcrs import (
-    PCR_BYTES,
     PcrExpectation,
     PcrValues,
     all_of,
@@ -25,6 +24,7 @@ from nitro_workflow.attestation.pcrs import (
     pcr4,
 )
 from nitro_workflow.errors import PolicyError, UsageError
+from nitro_workflow.registers import PCR_BYTES
 
 __all__ = ["from_key_policy", "from_measurements", "parse_pcr"]
 

@@ -17,9 +17,9 @@ from typing import Protocol
 
 from nitro_workflow.attestation.document import MAX_PCRS, PCR_LENGTHS, Kind
 from nitro_workflow.errors import UsageError
+from nitro_workflow.registers import ZERO_PCR
 
 __all__ = [
-    "PCR_BYTES",
     "AllOf",
     "AnyOf",
     "PcrExpectation",
@@ -36,13 +36,10 @@ __all__ = [
     "pcr8",
 ]
 
-PCR_BYTES = 48
-"""Bytes of a PCR of the Nitro hypervisor: SHA-384."""
-
 
 def extend(data: bytes) -> bytes:
     """Return what a PCR of zeros becomes when it is extended once: SHA-384(48 zeros ‖ data)."""
-    return hashlib.sha384(bytes(PCR_BYTES) + data).digest()
+    return hashlib.sha384(ZERO_PCR + data).digest()
 
 
 def pcr3(role_arn: str) -> bytes:

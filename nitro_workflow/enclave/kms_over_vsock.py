@@ -19,14 +19,13 @@ from urllib.parse import urlsplit
 
 from nitro_workflow.enclave.botocore_events import events_of
 from nitro_workflow.errors import UntrustedAnswer, UsageError, VsockError
+from nitro_workflow.vsock import PARENT_CID, PROXY_PORT
 
 if TYPE_CHECKING:
     import socket
 
-__all__ = ["PARENT_CID", "PROXY_PORT", "over_vsock"]
+__all__ = ["over_vsock"]
 
-PARENT_CID = 3
-PROXY_PORT = 8000
 HTTPS_PORT = 443
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
@@ -69,10 +68,9 @@ def over_vsock(
 
 
 def _machine_transport() -> _Vsock:
-    from nitro_workflow import vsock
+    from nitro_workflow.vsock import open_transport
 
-    transport: _Vsock = vsock.open_transport()
-    return transport
+    return open_transport()
 
 
 def _context(ca_pem: bytes) -> ssl.SSLContext:

@@ -1,10 +1,16 @@
-"""What runs enclaves on this machine, with nitro-cli's operations, JSON and error codes.
+"""What runs instances and their enclaves, with nitro-cli's operations, JSON and error codes.
 
->>> from nitro_workflow.host import SandboxHost
->>> SandboxHost(runtime).describe_enclaves()  # doctest: +SKIP
+`Host` is what the workflow knows of it; `SandboxHost` is this machine's.
+
+>>> host = SandboxHost("/run/lab")
+>>> host.trace()
 []
+>>> parse_memory("2G")
+2048
 
-Imported on first use: the sandbox's bootstrap lives in this room, and its start time counts.
+From the top: `control` (the hypervisor, its client), `instance` (the parent), `sandbox` (what
+stands between), `rules` (nitro-cli's). Imported on first use: the sandbox's bootstrap lives in this
+room, and its start time counts.
 """
 
 from __future__ import annotations
@@ -14,35 +20,52 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from nitro_workflow.host.control.machine import Hypervisor
     from nitro_workflow.host.control.sandbox_host import SandboxHost
+    from nitro_workflow.host.instance.cloud_records import (
+        CloudAddress,
+        InstanceRecord,
+        RoleCredentials,
+    )
     from nitro_workflow.host.instance.instance_paths import LONGEST_SOCKET
+    from nitro_workflow.host.instance.instance_spec import ParentPrograms
     from nitro_workflow.host.protocol import Host, LaunchRequest, ParentChannel
     from nitro_workflow.host.rules.ecodes import MEANINGS, status_of
     from nitro_workflow.host.rules.launch_rules import parse_memory
     from nitro_workflow.host.sandbox.launcher import require_sandbox
 
-__all__ = [
-    "LONGEST_SOCKET",
-    "MEANINGS",
-    "Host",
-    "LaunchRequest",
-    "ParentChannel",
-    "SandboxHost",
-    "parse_memory",
-    "require_sandbox",
-    "status_of",
-]
-
 _HOMES = {
+    "CloudAddress": "instance.cloud_records",
     "Host": "protocol",
+    "Hypervisor": "control.machine",
+    "InstanceRecord": "instance.cloud_records",
     "LONGEST_SOCKET": "instance.instance_paths",
     "LaunchRequest": "protocol",
     "MEANINGS": "rules.ecodes",
     "ParentChannel": "protocol",
+    "ParentPrograms": "instance.instance_spec",
+    "RoleCredentials": "instance.cloud_records",
     "SandboxHost": "control.sandbox_host",
     "parse_memory": "rules.launch_rules",
     "require_sandbox": "sandbox.launcher",
     "status_of": "rules.ecodes",
 }
+
+__all__ = [
+    "LONGEST_SOCKET",
+    "MEANINGS",
+    "CloudAddress",
+    "Host",
+    "Hypervisor",
+    "InstanceRecord",
+    "LaunchRequest",
+    "ParentChannel",
+    "ParentPrograms",
+    "RoleCredentials",
+    "SandboxHost",
+    "parse_memory",
+    "require_sandbox",
+    "status_of",
+]
 
 __getattr__ = lazy_names(__name__, _HOMES)

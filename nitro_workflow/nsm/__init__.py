@@ -11,6 +11,6 @@ True
 from __future__ import annotations
 
 from nitro_workflow.nsm import messages
-from nitro_workflow.nsm.module import FIELD_LIMIT, MAX_PCRS, PCR_SIZE, NsmModule
+from nitro_workflow.nsm.module import FIELD_LIMIT, MAX_PCRS, NsmModule
 
-__all__ = ["FIELD_LIMIT", "MAX_PCRS", "PCR_SIZE", "NsmModule", "messages"]
+__all__ = ["FIELD_LIMIT", "MAX_PCRS", "NsmModule", "messages"]

@@ -24,12 +24,13 @@ from nitro_workflow.nsm.messages import (
     PcrState,
     Request,
 )
+from nitro_workflow.registers import ZERO_PCR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-__all__ = ["FIELD_LIMIT", "MAX_PCRS", "PCR_SIZE", "NsmModule"]
+__all__ = ["FIELD_LIMIT", "MAX_PCRS", "NsmModule"]
 
 MAX_PCRS: Final = 32
 """Registers of a module. [src: nsm-api, `max_pcrs`]"""
@@ -37,16 +38,11 @@ MAX_PCRS: Final = 32
 LOCKED_AT_BOOT: Final = 16
 """PCRs 0-15 are read-only from the start. [src: QEMU hw/virtio/virtio-nsm.c]"""
 
-PCR_SIZE: Final = 48
-"""Bytes of a SHA-384 digest."""
-
 FIELD_LIMIT: Final = 1024
 """Bytes of public_key, user_data and nonce each: genuine documents carry 1024."""
 
 RANDOM_SIZE: Final = 256
 """Bytes of one GetRandom answer. [src: QEMU NSM_RND_BUF_SIZE]"""
-
-_ZERO: Final = bytes(PCR_SIZE)
 
 
 class _Answer(Exception):
@@ -71,7 +67,7 @@ class NsmModule:
         random: Callable[[int], bytes],
     ) -> None:
         self._module_id = module_id
-        self._pcrs = [pcrs.get(index, _ZERO) for index in range(MAX_PCRS)]
+        self._pcrs = [pcrs.get(index, ZERO_PCR) for index in range(MAX_PCRS)]
         self._locked = [index < LOCKED_AT_BOOT for index in range(MAX_PCRS)]
         self._issue = issue
         self._random = random

@@ -7,47 +7,95 @@
 {'op': 'ping'}
 >>> ours.close(), theirs.close()
 (None, None)
+
+Imported on first use: the sandbox's bootstrap needs the addresses alone, and its start counts.
 """
 
 from __future__ import annotations
 
-from nitro_workflow.vsock.frames import (
-    CHUNK_SIZE,
-    FRAME_LIMIT,
-    StreamReader,
-    recv_frame,
-    recv_json,
-    send_frame,
-    send_json,
-    write_stream,
-)
-from nitro_workflow.vsock.trace_lines import TraceWriter, read_trace
-from nitro_workflow.vsock.transport import (
-    HEARTBEAT_PORT,
-    PARENT_CID,
-    GuestTransport,
-    HostTransport,
-    KernelTransport,
-    Transport,
-    open_transport,
-)
+from typing import TYPE_CHECKING
+
+from nitro_workflow.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from nitro_workflow.vsock.accepting import accept_next, rest_where_run_out, run_in_thread
+    from nitro_workflow.vsock.frames import (
+        CHUNK_SIZE,
+        FRAME_LIMIT,
+        StreamReader,
+        recv_frame,
+        recv_json,
+        send_frame,
+        send_json,
+        write_stream,
+    )
+    from nitro_workflow.vsock.relay import relay_sockets
+    from nitro_workflow.vsock.trace_lines import TraceWriter, read_trace
+    from nitro_workflow.vsock.transport import (
+        GATEWAY,
+        HEARTBEAT_PORT,
+        PARENT_CID,
+        PROXY_PORT,
+        GuestTransport,
+        HostTransport,
+        KernelTransport,
+        Transport,
+        open_transport,
+        read_line,
+    )
+
+_HOMES = {
+    "CHUNK_SIZE": "frames",
+    "FRAME_LIMIT": "frames",
+    "GATEWAY": "transport",
+    "GuestTransport": "transport",
+    "HEARTBEAT_PORT": "transport",
+    "HostTransport": "transport",
+    "KernelTransport": "transport",
+    "PARENT_CID": "transport",
+    "PROXY_PORT": "transport",
+    "StreamReader": "frames",
+    "TraceWriter": "trace_lines",
+    "Transport": "transport",
+    "accept_next": "accepting",
+    "open_transport": "transport",
+    "read_line": "transport",
+    "read_trace": "trace_lines",
+    "recv_frame": "frames",
+    "recv_json": "frames",
+    "relay_sockets": "relay",
+    "rest_where_run_out": "accepting",
+    "run_in_thread": "accepting",
+    "send_frame": "frames",
+    "send_json": "frames",
+    "write_stream": "frames",
+}
 
 __all__ = [
     "CHUNK_SIZE",
     "FRAME_LIMIT",
+    "GATEWAY",
     "HEARTBEAT_PORT",
     "PARENT_CID",
+    "PROXY_PORT",
     "GuestTransport",
     "HostTransport",
     "KernelTransport",
     "StreamReader",
     "TraceWriter",
     "Transport",
+    "accept_next",
     "open_transport",
+    "read_line",
     "read_trace",
     "recv_frame",
     "recv_json",
+    "relay_sockets",
+    "rest_where_run_out",
+    "run_in_thread",
     "send_frame",
     "send_json",
     "write_stream",
 ]
+
+__getattr__ = lazy_names(__name__, _HOMES)

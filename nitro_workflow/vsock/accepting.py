@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-__all__ = ["accept", "rest", "run"]
+__all__ = ["accept_next", "rest_where_run_out", "run_in_thread"]
 
 PAUSE: Final = 0.1  # seconds until the next try: whoever waits would wake us at once
 
 _RUN_OUT: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
-def accept(listener: socket.socket) -> socket.socket | None:
+def accept_next(listener: socket.socket) -> socket.socket | None:
     """Return the next connection; None once the listener is closed."""
     while True:
         try:
@@ -30,11 +30,11 @@ def accept(listener: socket.socket) -> socket.socket | None:
         except ConnectionAbortedError:
             continue
         except OSError as error:
-            if not rest(error):
+            if not rest_where_run_out(error):
                 return None
 
 
-def rest(error: OSError) -> bool:
+def rest_where_run_out(error: OSError) -> bool:
     """Wait a moment, and return True, where something has run out that comes back."""
     if error.errno not in _RUN_OUT:
         return False
@@ -42,7 +42,7 @@ def rest(error: OSError) -> bool:
     return True
 
 
-def run(function: Callable[..., None], *arguments: Any) -> bool:
+def run_in_thread(function: Callable[..., None], *arguments: Any) -> bool:
     """Run ``function`` in a thread of its own; return False where no thread is left."""
     try:
         threading.Thread(target=function, args=arguments, daemon=True).start()

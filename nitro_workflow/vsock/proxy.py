@@ -11,17 +11,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import signal
 import socket
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import InputError, NitroWorkflowError
+from nitro_workflow.vsock.accepting import accept_next, run_in_thread
 from nitro_workflow.vsock.allowlist import Remote, check_allowed, parse_allowlist, resolve
-from nitro_workflow.vsock.relay import relay
+from nitro_workflow.vsock.relay import relay_sockets
 from nitro_workflow.vsock.tls_records import RecordObserver
 from nitro_workflow.vsock.trace_lines import TraceWriter
 from nitro_workflow.vsock.transport import open_transport
@@ -37,8 +38,13 @@ DEFAULT_WORKERS: Final = 4
 
 CONNECT_SECONDS: Final = 10.0
 
+CLOSE_SECONDS: Final = 2.0  # for what was cut to be noted; milliseconds in fact
+
 QUIET_SECONDS: Final = 0.05
 """A direction that rests so long has ended a burst: one line of trace for each."""
+
+
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Proxy:
@@ -57,34 +63,60 @@ class Proxy:
         self._remote = remote
         self._family = family
         self._trace = trace
+        self._workers = workers
         self._free = threading.BoundedSemaphore(workers)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="proxy")
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
 
     def serve_forever(self) -> None:
-        """Accept until the listener is closed."""
+        """Accept until the listener is closed; where descriptors have run out, rest and go on."""
         while True:
             self._free.acquire()
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+            client = accept_next(self._listener)
+            if client is None:
                 return
-            self._pool.submit(self._carry, client)
+            if not run_in_thread(self._carry, client):
+                client.close()
+                self._free.release()
+
+    def close(self) -> None:
+        """Accept no more and cut what is open, so that its last burst is noted."""
+        self._listener.close()
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for _ in range(self._workers):
+            self._free.acquire(timeout=max(deadline - time.monotonic(), 0))
 
     def _carry(self, client: socket.socket) -> None:
+        try:
+            server = self._connected()
+            if server is None:
+                client.close()
+                return
+            with self._lock:
+                self._open |= {client, server}
+            try:
+                self._observe(client, server)
+            finally:
+                with self._lock:
+                    self._open -= {client, server}
+        finally:
+            self._free.release()
+
+    def _connected(self) -> socket.socket | None:
+        """Return the connection to the remote; None, and a line on standard error, for none."""
         try:
             address = resolve(self._remote.address, self._family)
             server = socket.create_connection((address, self._remote.port), CONNECT_SECONDS)
         except (OSError, NitroWorkflowError) as error:
-            client.close()
-            print(
-                f"{self._remote.address}:{self._remote.port}: {error}", file=sys.stderr, flush=True
-            )
-        else:
-            server.settimeout(None)
-            self._observe(client, server)
-        finally:
-            self._free.release()
+            where = f"{self._remote.address}:{self._remote.port}"
+            print(f"{where}: {error}", file=sys.stderr, flush=True)
+            return None
+        server.settimeout(None)
+        return server
 
     def _observe(self, client: socket.socket, server: socket.socket) -> None:
         """Relay; note each burst once its direction is quiet, and the rest at the end."""
@@ -93,7 +125,7 @@ class Proxy:
         ended = threading.Event()
         watch = threading.Thread(target=_watch, args=(ended, outward, inward), daemon=True)
         watch.start()
-        relay(client, server, from_left=outward.feed, from_right=inward.feed)
+        relay_sockets(client, server, from_left=outward.feed, from_right=inward.feed)
         ended.set()
         watch.join()
         for direction in (outward, inward):
@@ -183,8 +215,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         file=sys.stderr,
         flush=True,
     )
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
+        # Also where SIGINT was ignored by whoever started this, as a shell does in the background.
+        for number in _ENDING:
+            signal.signal(number, lambda *_: sys.exit(0))
         proxy.serve_forever()
+    except SystemExit:
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
+    proxy.close()
     return 0
 
 

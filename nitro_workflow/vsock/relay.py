@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["relay"]
+__all__ = ["relay_sockets"]
 
 BUFFER: Final = 64 * 1024  # bytes; vsock-proxy's 8 KiB costs a third of the throughput
 
 
-def relay(
+def relay_sockets(
     left: socket.socket,
     right: socket.socket,
     *,

@@ -24,6 +24,7 @@ __all__ = [
     "GUEST_FOLDER",
     "HEARTBEAT_PORT",
     "PARENT_CID",
+    "PROXY_PORT",
     "SETTING",
     "GuestTransport",
     "HostTransport",
@@ -34,6 +35,11 @@ __all__ = [
 ]
 
 PARENT_CID: Final = 3
+"""AWS's fixed CID of the parent instance. [src: vsock(7); nitro-cli docs]"""
+
+PROXY_PORT: Final = 8000
+"""The parent's proxy to KMS. [src: nitro-enclaves-vsock-proxy.service]"""
+
 """The parent instance, seen from an enclave. [src: nitro-cli docs]"""
 
 HEARTBEAT_PORT: Final = 9000

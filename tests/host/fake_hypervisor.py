@@ -7,7 +7,7 @@ from pathlib import Path
 from nitro_workflow.errors import HostError
 from nitro_workflow.host.control.hypervisor import serve
 from nitro_workflow.host.instance.cloud_records import CloudAddress, InstanceRecord, RoleCredentials
-from nitro_workflow.host.instance.parent_instance import ParentPrograms
+from nitro_workflow.host.instance.instance_spec import ParentPrograms
 
 ROLE = "arn:aws:iam::444455556666:role/ParentInstance"
 

@@ -260,8 +260,8 @@ def test_one_hypervisor_for_a_lab(own_host):
 
     done = subprocess.run(
         [sys.executable, "-m", "nitro_workflow.host.control.hypervisor", "--lab", own_host.folder / "lab",
-         "--runtime", own_host.runtime],
-        capture_output=True, text=True, check=False,
+         "--runtime", own_host.runtime, "--application", "parent.py"],
+        capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 4
     assert "another hypervisor" in done.stderr

@@ -1,13 +1,17 @@
 """The proxy: allow list, start-up errors, carrying, concurrency, and the trace that shows TLS only."""
 
+import contextlib
 import json
 import os
+import resource
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -181,23 +185,58 @@ def test_a_remote_that_is_down_cuts_that_connection_only(tmp_path, capfd):
     assert f"127.0.0.1:{port}" in capfd.readouterr().err
 
 
-def test_as_a_process(tmp_path, server):
+@pytest.fixture
+def as_a_process(tmp_path, server):
+    """Start the proxy as a process that ignores SIGINT to begin with, as a shell's background does."""
     (tmp_path / "list.yaml").write_text(f"allowlist: [{{address: 127.0.0.1, port: {server}}}]")
     command = [sys.executable, "-m", "nitro_workflow.vsock.proxy", "--config", "list.yaml"]
     environment = {**os.environ, "NITRO_WORKFLOW_VSOCK": f"host:{tmp_path}"}
-    process = subprocess.Popen(
-        [*command, "8000", "127.0.0.1", str(server)],
-        cwd=tmp_path,
-        env=environment,
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        assert b"vsock port 8000" in process.stderr.readline()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = subprocess.Popen(
+            [*command, "--trace", "trace.jsonl", "8000", "127.0.0.1", str(server)],
+            cwd=tmp_path, env=environment, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
+    ready, _, _ = select.select([process.stderr], [], [], 30)
+    yield process, process.stderr.readline() if ready else b""
+    process.kill()
+    process.wait(30)
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_process_and_what_it_carries(tmp_path, as_a_process, number):
+    process, said = as_a_process
+    assert b"vsock port 8000" in said
+    with dial(tmp_path) as sock:
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"X"
+        process.send_signal(number)
+        assert process.wait(30) == 0
+        assert sock.recv(1) == b""
+    assert {it["size"] for it in lines(tmp_path, 2)} == {1}
+
+
+def test_goes_on_after_descriptors_ran_out(tmp_path, as_a_process):
+    process, _ = as_a_process
+    hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[1]
+    with dial(tmp_path) as sock:  # all is loaded and open that it needs
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"X"
+    used = max(int(it.name) for it in Path(f"/proc/{process.pid}/fd").iterdir())
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used, hard))
+    with dial(tmp_path) as starved:
+        starved.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            assert starved.recv(1) == b""  # refused, or not yet accepted
+        assert process.poll() is None
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (hard, hard))
         with dial(tmp_path) as sock:
-            sock.sendall(b"x")
-            assert sock.recv(1) == b"X"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+            sock.settimeout(20)
+            sock.sendall(b"y")
+            assert sock.recv(1) == b"Y"
 
 
 def test_trace_of_several_writers_never_mixes(tmp_path):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow import errors
 from nitro_workflow.errors import HostError, NitroWorkflowError, UsageError
-from nitro_workflow.vsock import accepting
+from nitro_workflow.vsock import accept_next, run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,8 +39,8 @@ class ControlServer:
 
     def serve_forever(self) -> None:
         """Accept until `close`."""
-        while (sock := accepting.accept(self._listener)) is not None:
-            if not accepting.run(self._serve, sock):
+        while (sock := accept_next(self._listener)) is not None:
+            if not run_in_thread(self._serve, sock):
                 sock.close()
 
     def close(self) -> None:

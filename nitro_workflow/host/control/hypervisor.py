@@ -1,6 +1,7 @@
 """AWS's side of the machine, as a process: measures images, runs enclaves, signs documents.
 
-``python -m nitro_workflow.host.control.hypervisor --lab FOLDER --runtime FOLDER``. The keys of its
+``python -m nitro_workflow.host.control.hypervisor --lab FOLDER --runtime FOLDER
+--application FILE`` runs ``FILE`` as every instance's parent application. The keys of its
 attestation PKI are in its memory only: a new process has a new root, written to
 ``<lab>/hypervisor/root.pem``, which the lab's cloud trusts and nobody else's.
 """
@@ -23,7 +24,7 @@ from nitro_workflow.errors import HostError, NitroWorkflowError
 from nitro_workflow.host.control.control_line import SOCKET_NAME, ControlServer
 from nitro_workflow.host.control.machine import Hypervisor
 from nitro_workflow.host.instance.cloud_records import LabCloud
-from nitro_workflow.host.instance.parent_instance import ParentPrograms
+from nitro_workflow.host.instance.instance_spec import ParentPrograms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--lab", type=Path, required=True)
     parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument("--application", type=Path, required=True, help="the parent's program")
+    parser.add_argument(
+        "--visible",
+        type=Path,
+        action="append",
+        default=[],
+        help="a further folder that instances may read",
+    )
     parser.add_argument(
         "--unsafe-without-sandbox",
         action="store_true",
@@ -55,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unsafe:
         print("UNSAFE: enclaves and instances run as ordinary processes", file=sys.stderr)
     try:
-        programs = ParentPrograms.of_this_package()
+        programs = ParentPrograms(options.application, options.visible)
         cloud = LabCloud(options.lab)
         serve(options.lab, options.runtime, cloud, programs, unsafe_without_sandbox=unsafe)
     except NitroWorkflowError as error:

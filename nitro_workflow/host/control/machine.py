@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.attestation.issue import HypervisorPki
 from nitro_workflow.errors import HostError
+from nitro_workflow.host.control.enclave_json import described, started
 from nitro_workflow.host.instance.instance_paths import instance_path
-from nitro_workflow.host.instance.parent_instance import ParentInstance, ParentPrograms
+from nitro_workflow.host.instance.parent_instance import ParentInstance
 from nitro_workflow.host.protocol import LaunchRequest
 from nitro_workflow.host.rules import launch_rules
 from nitro_workflow.host.rules.ecodes import failure
-from nitro_workflow.host.rules.enclave_json import described, started
 from nitro_workflow.host.sandbox.enclave_process import EnclaveProcess, Plan
 from nitro_workflow.host.sandbox.launch_measurement import (
     MeasuredImage,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from nitro_workflow.attestation.issue import InstanceIssuer
     from nitro_workflow.host.instance.cloud_records import CloudRecords, InstanceRecord
+    from nitro_workflow.host.instance.instance_spec import ParentPrograms
 
 __all__ = ["Hypervisor"]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nitro_workflow.errors import NitroWorkflowError
-from nitro_workflow.vsock.frames import recv_json, send_json
+from nitro_workflow.vsock import recv_json, send_json
 
 __all__ = ["main"]
 

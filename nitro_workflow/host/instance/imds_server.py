@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.host.instance.imds import LONGEST_TOKEN
-from nitro_workflow.vsock import accepting
+from nitro_workflow.vsock import rest_where_run_out
 
 if TYPE_CHECKING:
     from nitro_workflow.host.instance.imds import MetadataService
@@ -96,7 +96,7 @@ class _Server(ThreadingHTTPServer):
         try:
             return super().get_request()
         except OSError as error:
-            accepting.rest(error)
+            rest_where_run_out(error)
             raise
 
     def verify_request(self, request: Any, client_address: Any) -> bool:

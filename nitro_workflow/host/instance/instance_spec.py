@@ -10,23 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import nitro_workflow
+from nitro_workflow.host.instance.instance_paths import TRACE_FILE
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.host.sandbox.launcher import Bind
+from nitro_workflow.vsock import PROXY_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nitro_workflow.host.instance.cloud_records import CloudAddress, InstanceRecord
 
-__all__ = ["CA_INSIDE", "INSIDE", "KMS_PORT", "ParentPrograms", "config", "environment", "visible"]
+__all__ = ["CA_INSIDE", "INSIDE", "ParentPrograms", "config", "environment", "visible"]
 
 INSIDE: Final = "/run/instance"
 """Where the instance sees its own folder."""
 
 CA_INSIDE: Final = "/etc/nitro-workflow/ca.pem"
-
-KMS_PORT: Final = 8000
-"""vsock port of the proxy to KMS. [src: nitro-enclaves-vsock-proxy.service]"""
 
 PROXY_CONNECTIONS: Final = 8
 
@@ -35,24 +34,21 @@ _SYSTEM_FILES: Final = ("/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.con
 
 @dataclass(frozen=True, slots=True)
 class ParentPrograms:
-    """What runs on the instance: the parent application's file, further read-only folders."""
+    """What runs on the instance: the parent application's file, further read-only folders.
+
+    Whoever starts the hypervisor hands them to it: a host knows no application.
+    """
 
     application: Path
     folders: Sequence[Path] = ()
 
-    @classmethod
-    def of_this_package(cls) -> ParentPrograms:
-        """Return the application that stands beside the package: ``enclave_image/parent/``."""
-        folder = Path(nitro_workflow.__file__).resolve().parents[1] / "enclave_image"
-        return cls(folder / "parent" / "__main__.py", (folder,))
-
 
 def config(inside: str, address: CloudAddress, programs: ParentPrograms) -> str:
-    """Return the argument of `host.instance`; ``inside`` is the instance's folder as it sees it."""
+    """Return the argument of `first_process`; ``inside`` is the instance's folder as it sees it."""
     proxy = [
         *(sys.executable, "-m", "nitro_workflow.vsock.proxy"),
-        *("--config", "vsock-proxy.yaml", "--trace", "trace.jsonl"),
-        *("-w", str(PROXY_CONNECTIONS), str(KMS_PORT), address.host, str(address.port)),
+        *("--config", "vsock-proxy.yaml", "--trace", TRACE_FILE),
+        *("-w", str(PROXY_CONNECTIONS), str(PROXY_PORT), address.host, str(address.port)),
     ]
     application = [sys.executable, str(programs.application)]
     return json.dumps({"folder": inside, "programs": {"proxy": proxy, "parent": application}})

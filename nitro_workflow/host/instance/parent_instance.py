@@ -25,7 +25,7 @@ from nitro_workflow.host.instance.instance_paths import (
     RUN_SOCKET,
     TRACE_FILE,
 )
-from nitro_workflow.host.instance.instance_spec import INSIDE, KMS_PORT, ParentPrograms
+from nitro_workflow.host.instance.instance_spec import INSIDE, ParentPrograms
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.host.sandbox.launcher import INSTANCE_MEMORY, Sandbox, SandboxSpec
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         RoleCredentials,
     )
 
-__all__ = ["INSIDE", "KMS_PORT", "ParentInstance", "ParentPrograms"]
+__all__ = ["ParentInstance"]
 
 READY_SECONDS: Final = 20.0
 

@@ -16,17 +16,20 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import VsockError
-from nitro_workflow.vsock import accepting
-from nitro_workflow.vsock.relay import relay
-from nitro_workflow.vsock.transport import HEARTBEAT_PORT, PARENT_CID, read_line
+from nitro_workflow.host.sandbox.heartbeat import HEARTBEAT
+from nitro_workflow.vsock import (
+    HEARTBEAT_PORT,
+    PARENT_CID,
+    accept_next,
+    read_line,
+    relay_sockets,
+    run_in_thread,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["HEARTBEAT", "Gateway"]
-
-HEARTBEAT: Final = b"\xb7"
-"""What an enclave says once it has booted, and is answered. [src: sdk-bootstrap init/init.c]"""
+__all__ = ["Gateway"]
 
 CONNECTIONS: Final = 128
 """Connections of one enclave at a time: a flood must not take the hypervisor's threads."""
@@ -100,10 +103,10 @@ class Gateway:
         return listener
 
     def _accept(self, listener: socket.socket, handle: Callable[[socket.socket], None]) -> None:
-        while (sock := accepting.accept(listener)) is not None:
+        while (sock := accept_next(listener)) is not None:
             if not self._free.acquire(blocking=False):
                 sock.close()
-            elif not accepting.run(self._serve, sock, handle):
+            elif not run_in_thread(self._serve, sock, handle):
                 sock.close()
                 self._free.release()
 
@@ -140,7 +143,7 @@ class Gateway:
             self._carry(sock, _dial(self._guest, (str(port),)), port)
 
     def _heartbeat(self, sock: socket.socket) -> None:
-        sock.sendall(b"OK 9000\n")
+        sock.sendall(f"OK {HEARTBEAT_PORT}\n".encode())
         if sock.recv(1) == HEARTBEAT and self._approved.wait(600):
             sock.sendall(HEARTBEAT)
             self.alive.set()
@@ -151,7 +154,7 @@ class Gateway:
         try:
             sock.sendall(f"OK {port}\n".encode())
             sock.settimeout(None)
-            relay(sock, other)
+            relay_sockets(sock, other)
         finally:
             with self._lock:
                 self._open.discard(other)

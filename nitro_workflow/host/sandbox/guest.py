@@ -1,8 +1,8 @@
 """What a sandboxed program is given, with or without a boundary around it.
 
 The image unpacked, the vsock folder with the heartbeat, the network, descriptors, environment.
-Imported by the bootstrap before the old root goes: only the standard library, `errors` and the
-image's reader.
+Imported by the bootstrap before the old root goes: only the standard library, `errors`, the
+image's reader and the addresses of `vsock`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.host.sandbox import linux, loopback
+from nitro_workflow.host.sandbox.heartbeat import HEARTBEAT
 from nitro_workflow.image import open_image, ramdisk_entries, unpack_entries
+from nitro_workflow.vsock import HEARTBEAT_PORT, PARENT_CID
 
 __all__ = ["Boot", "network_device", "reap", "start", "unpack", "vsock_device"]
 
 DEFAULT_PATH = "/sbin:/usr/sbin:/bin:/usr/bin"  # [src: sdk-bootstrap init/init.c]
-HEARTBEAT = b"\xb7"
 NSM = 3  # the descriptor an enclave finds its module at
 
 
@@ -77,7 +78,7 @@ def vsock_device(boot: Boot, place: Path) -> None:
     os.close(folder)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as beat:
         beat.connect(str(place / "host.sock"))
-        beat.sendall(b"CONNECT 3 9000\n")
+        beat.sendall(f"CONNECT {PARENT_CID} {HEARTBEAT_PORT}\n".encode())
         with beat.makefile("rb") as answer:
             line = answer.readline(64)
             beat.sendall(HEARTBEAT)

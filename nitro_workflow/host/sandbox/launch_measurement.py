@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nitro_workflow.attestation.pcrs import pcr3, pcr4
+from nitro_workflow.attestation import pcr3, pcr4
 from nitro_workflow.errors import ImageError
 from nitro_workflow.host.rules.launch_rules import host_architecture
 from nitro_workflow.image import Measurements, measure_fd, open_image, verify_signature
+from nitro_workflow.registers import ZERO_PCR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
 __all__ = ["MeasuredImage", "launch_registers", "measure_image"]
-
-_ZERO = bytes(48)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,8 @@ def launch_registers(
     """Return the PCRs at launch. In debug mode 0, 1 and 2 are zero, and only these."""
     measured = image.measurements
     boot = (measured.pcr0, measured.pcr1, measured.pcr2)
-    registers = {index: _ZERO if debug else value for index, value in enumerate(boot)}
-    registers[3] = pcr3(role_arn) if role_arn else _ZERO
+    registers = {index: ZERO_PCR if debug else value for index, value in enumerate(boot)}
+    registers[3] = pcr3(role_arn) if role_arn else ZERO_PCR
     registers[4] = pcr4(instance_id)
     if measured.pcr8 is not None:
         registers[8] = measured.pcr8

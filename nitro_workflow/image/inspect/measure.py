@@ -32,12 +32,11 @@ from nitro_workflow.image.format import (
     open_image,
 )
 from nitro_workflow.image.inspect.crew import Crew, Sink
+from nitro_workflow.registers import ZERO_PCR
 
 if TYPE_CHECKING:
     from nitro_workflow.image.format import Progress, Readable, Source
 
-PCR_SIZE: Final = 48  # bytes, SHA-384
-ZERO_PCR: Final = bytes(PCR_SIZE)
 CHUNK: Final = 1024 * 1024  # bytes at a time; smaller ones are handed over and read too often
 HASH_ALGORITHM: Final = "Sha384 { ... }"  # as nitro-cli prints it
 

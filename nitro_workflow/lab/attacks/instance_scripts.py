@@ -158,7 +158,7 @@ print(json.dumps({}))
 TAMPERED: Final = """
 import json, sys, threading, uuid, boto3
 from enclave_image import APPLICATION_PORT, Credentials, JobRequest
-from nitro_workflow.vsock import frames, open_transport
+from nitro_workflow.vsock import open_transport, recv_json, send_json, write_stream
 given = json.loads(sys.argv[1])
 session = boto3.Session()
 body = session.client("s3").get_object(
@@ -173,15 +173,15 @@ request = JobRequest(
 import io
 with open_transport().connect(given["cid"], APPLICATION_PORT, 10.0) as sock:
     sock.settimeout(60)
-    frames.send_json(sock, request.to_json())
+    send_json(sock, request.to_json())
     def send():
         try:
-            frames.write_stream(sock, io.BytesIO(bytes(changed)))
+            write_stream(sock, io.BytesIO(bytes(changed)))
         except Exception:
             pass
     threading.Thread(target=send, daemon=True).start()
     while True:
-        event = frames.recv_json(sock, 1 << 23)
+        event = recv_json(sock, 1 << 23)
         if event["event"] != "evidence":
             break
 event.pop("result", None)

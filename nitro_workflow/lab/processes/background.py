@@ -161,7 +161,7 @@ class Processes:
         self._end("hypervisor")
         (self.runtime / "hypervisor.sock").unlink(missing_ok=True)
         self.say("Starting the hypervisor …")
-        self._start("hypervisor", "--runtime", str(self.runtime))
+        self._start("hypervisor", "--runtime", str(self.runtime), *_application())
         self._until("hypervisor", self._hypervisor_answers, HostError)
 
     def _start(self, name: str, *arguments: str) -> None:
@@ -288,6 +288,14 @@ class Processes:
             return int((self.folder.path / "cloud" / "port").read_text())
         except (OSError, ValueError):
             return 0
+
+
+def _application() -> list[str]:
+    """Return what the hypervisor runs on each instance, by file: a host knows no application."""
+    import enclave_image
+
+    folder = Path(enclave_image.__file__).resolve().parent
+    return ["--application", str(folder / "parent" / "__main__.py"), "--visible", str(folder)]
 
 
 def _start_tick(pid: int) -> str:
