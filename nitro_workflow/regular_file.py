@@ -26,10 +26,14 @@ def read_regular(path: Path, limit: int, *, from_end: bool = False) -> bytes:
         descriptor = os.open(path, flags)
     except OSError:
         return b""
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             return b""
-        if from_end:
-            file.seek(max(found.st_size - limit, 0))
-        return file.read(limit)
+        at, pieces = (max(found.st_size - limit, 0) if from_end else 0), []
+        while limit > 0 and (piece := os.pread(descriptor, limit, at)):
+            pieces.append(piece)
+            at, limit = at + len(piece), limit - len(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 `Host` is what the workflow knows of it; `SandboxHost` is this machine's.
 
+>>> from nitro_workflow.host import SandboxHost, parse_memory
 >>> host = SandboxHost("/run/lab")
 >>> host.trace()
 []

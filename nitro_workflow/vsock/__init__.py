@@ -1,6 +1,7 @@
 """vsock: addresses and sockets, framed messages, the parent's proxy and its trace.
 
 >>> import socket
+>>> from nitro_workflow.vsock import recv_json, send_json
 >>> ours, theirs = socket.socketpair()
 >>> send_json(ours, {"op": "ping"})
 >>> recv_json(theirs)

@@ -15,19 +15,20 @@ from tests.project.test_structure import imports_of, module_files
 FILES = module_files()
 
 # importer -> imported module: why this start may not go through the face.
-EXEMPT: dict[str, str] = {}
+EXEMPT: dict[str, str] = {
+    "enclave_image.packing.closure_probe -> nitro_workflow.enclave.nsm_device": (
+        "a rehearsal gives the module under test another descriptor"
+    ),
+}
 
 # room -> side entries that are still to be mended; the numbers only shrink.
 PENDING = {
     "enclave_image": 2,
     "nitro_workflow.attestation": 10,
     "nitro_workflow.cloud": 21,
-    "nitro_workflow.enclave": 3,
-    "nitro_workflow.host": 2,
     "nitro_workflow.image": 17,
     "nitro_workflow.lab": 18,
     "nitro_workflow.policy": 7,
-    "nitro_workflow.vsock": 11,
     "nitro_workflow.widgets": 11,
 }
 

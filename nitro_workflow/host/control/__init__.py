@@ -1,5 +1,6 @@
 """The hypervisor as a process, the line to it, and its client.
 
+>>> from nitro_workflow.host.control import SandboxHost
 >>> SandboxHost("/run/lab").channel("i-0").path.name
 'control.sock'
 """

@@ -1,5 +1,6 @@
 """The parent instance: its record in the cloud, its folder, network, metadata service and programs.
 
+>>> from nitro_workflow.host.instance import instance_path
 >>> from pathlib import Path
 >>> instance_path(Path("/run/lab"), "i-0123456789abcdef0").name
 'i-0123456789abcdef0'

@@ -1,5 +1,6 @@
 """A program behind a boundary of this machine's kernel: an enclave from its image, or an instance.
 
+>>> from nitro_workflow.host.sandbox import SandboxSpec
 >>> SandboxSpec(memory=1 << 20, command=("/bin/true",)).folder
 '/'
 
