@@ -34,8 +34,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from nitro_workflow.attestation import Verifier, parse_document
-from nitro_workflow.attestation.issue import HypervisorPki
+from nitro_workflow.attestation import HypervisorPki, Verifier, parse_document
 from nitro_workflow.encoding import _pycose
 
 HERE = Path(__file__).parent

@@ -329,7 +329,7 @@ def resident_mb(pid: int) -> float:
 
 def publish_root(folder: Path) -> Any:
     """Make an attestation PKI and let the cloud trust it; return an issuer of documents."""
-    from nitro_workflow.attestation.issue import HypervisorPki
+    from nitro_workflow.attestation import HypervisorPki
 
     now = dt.datetime.now(dt.UTC)
     pki = HypervisorPki.create(now)

@@ -19,8 +19,7 @@ import atheris
 with atheris.instrument_imports(include=["nitro_workflow", "cbor2", "pycose"]):
     import cbor2
 
-    from nitro_workflow.attestation import Verifier, parse_document
-    from nitro_workflow.attestation.inputs import decode_input
+    from nitro_workflow.attestation import Expected, Verifier, decode_input, parse_document
     from nitro_workflow.encoding import cbor
     from nitro_workflow.errors import NitroWorkflowError
 
@@ -61,7 +60,7 @@ def judge(data: bytes) -> None:
     # The tag is not signed: with and without it the document is the same.
     if report.verdict == "valid" and data.removeprefix(b"\xd2") != GOOD:
         raise AssertionError("a changed document is believed")
-    AWS.explain_including_debug(data, at="document", nonce=b"n", public_key=b"k")
+    AWS.explain_including_debug(data, at="document", expected=Expected(nonce=b"n", public_key=b"k"))
     try:
         document = parse_document(data)
     except NitroWorkflowError:

@@ -26,7 +26,7 @@ from nitro_workflow.errors import DocumentError, EncodingError, ReceiptRefused, 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    from nitro_workflow.attestation import VerifiedAttestation, Verifier
+    from nitro_workflow.attestation import Expected, VerifiedAttestation, Verifier
 
 __all__ = [
     "MAX_AGE",
@@ -100,10 +100,12 @@ def verify_receipt(
         return verifier.verify(
             receipt,
             at=at,
-            max_age=max_age,
-            nonce=expected.nonce,
-            pcrs=expected.pcrs,
-            user_data=receipt_digest(statement),
+            expected=Expected(
+                max_age=max_age,
+                nonce=expected.nonce,
+                pcrs=expected.pcrs,
+                user_data=receipt_digest(statement),
+            ),
         )
     except VerificationError as error:
         raise _refuse(_REASONS.get(error.step, str(error)), f"receipt: {error.step}") from error

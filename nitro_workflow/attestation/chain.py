@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA384
 
 from nitro_workflow.attestation.certificate import CertificateRecord, parse_certificate
-from nitro_workflow.attestation.document import MAX_CABUNDLE, Finding
+from nitro_workflow.attestation.document import MAX_CABUNDLE, Defect
 from nitro_workflow.errors import CertificateError
 
 __all__ = ["CACHED_LINKS", "Chain", "Links", "build_chain", "check_validity"]
@@ -43,7 +43,7 @@ class Chain:
     names: tuple[str, ...]
     windows: tuple[tuple[datetime, datetime], ...]
     leaf_key: ec.EllipticCurvePublicKey | None
-    findings: tuple[Finding, ...]
+    findings: tuple[Defect, ...]
 
 
 @dataclass(slots=True)
@@ -94,14 +94,14 @@ def build_chain(
     windows = tuple((record.start, record.end) for record in records)
     if leaf is None or not cabundle:
         missing = "certificate" if leaf is None else "cabundle"
-        none = Finding("no certificates", "certificates from the root to the leaf", missing)
+        none = Defect("no certificates", "certificates from the root to the leaf", missing)
         return Chain(ders, names, windows, records[-1].key if leaf else None, (none,))
     found = _check(records, names, links)
     broken = tuple(islice(found, 1) if first_only else found)
     return Chain(ders, names, windows, records[-1].key, broken)
 
 
-def check_validity(chain: Chain, at: datetime) -> list[Finding]:
+def check_validity(chain: Chain, at: datetime) -> list[Defect]:
     """Return the certificates that are not valid at a time (RFC 5280 §4.1.2.5, ends included)."""
     findings = []
     for name, (start, end) in zip(chain.names, chain.windows, strict=False):
@@ -109,7 +109,7 @@ def check_validity(chain: Chain, at: datetime) -> list[Finding]:
             continue
         state = "not valid yet" if at < start else "expired"
         findings.append(
-            Finding(f"{state} at {_iso(at)}", f"a time from {_iso(start)} to {_iso(end)}", name)
+            Defect(f"{state} at {_iso(at)}", f"a time from {_iso(start)} to {_iso(end)}", name)
         )
     return findings
 
@@ -120,19 +120,19 @@ def _iso(moment: datetime) -> str:
 
 def _read(
     ders: Sequence[bytes], names: Sequence[str], links: Links
-) -> tuple[list[CertificateRecord], list[Finding]]:
+) -> tuple[list[CertificateRecord], list[Defect]]:
     records, findings = [], []
     for der, name in zip(ders, names, strict=False):
         try:
             records.append(links.read(der))
         except CertificateError as error:
-            findings.append(Finding(error.found, error.expected, name))
+            findings.append(Defect(error.found, error.expected, name))
     return records, findings
 
 
 def _check(
     records: Sequence[CertificateRecord], names: Sequence[str], links: Links
-) -> Iterator[Finding]:
+) -> Iterator[Defect]:
     yield from _twice(records, names)
     for position, record in enumerate(records):
         yield from _own_rules(record, names[position], len(records) - 2 - position)
@@ -147,59 +147,59 @@ def _check(
             yield broken
 
 
-def _twice(records: Sequence[CertificateRecord], names: Sequence[str]) -> Iterable[Finding]:
+def _twice(records: Sequence[CertificateRecord], names: Sequence[str]) -> Iterable[Defect]:
     ders = [record.der for record in records]
     return [
-        Finding("a certificate that occurs before", "each certificate once", names[position])
+        Defect("a certificate that occurs before", "each certificate once", names[position])
         for position, der in enumerate(ders)
         if der in ders[:position]
     ]
 
 
-def _own_rules(record: CertificateRecord, name: str, cas_below: int) -> Iterator[Finding]:
+def _own_rules(record: CertificateRecord, name: str, cas_below: int) -> Iterator[Defect]:
     """Check what one certificate must be; ``cas_below`` is -1 for the leaf (RFC 5280 §6.1.4)."""
     if record.version is not x509.Version.v3:
-        yield Finding(record.version.name, "X.509 version 3", name)
+        yield Defect(record.version.name, "X.509 version 3", name)
     if record.key is None:
-        yield Finding("a key that is not on P-384", "a P-384 key", name)
+        yield Defect("a key that is not on P-384", "a P-384 key", name)
     for oid in record.critical:
-        yield Finding(f"critical extension {oid}", "no critical extension but the known", name)
+        yield Defect(f"critical extension {oid}", "no critical extension but the known", name)
     yield from _constraints(record.constraints, name, cas_below)
     yield from _usage(record.usage, name, is_leaf=cas_below < 0)
 
 
 def _constraints(
     value: x509.BasicConstraints | None, name: str, cas_below: int
-) -> Iterator[Finding]:
+) -> Iterator[Defect]:
     if cas_below < 0:
         if value is not None and (value.ca or value.path_length is not None):
-            yield Finding("a leaf that is a CA", "CA=false and no path length", name)
+            yield Defect("a leaf that is a CA", "CA=false and no path length", name)
     elif value is None or not value.ca:
-        yield Finding("an issuer that is not a CA", "basicConstraints with CA=true", name)
+        yield Defect("an issuer that is not a CA", "basicConstraints with CA=true", name)
     elif value.path_length is not None and cas_below > value.path_length:
         found = f"path length {value.path_length} above {cas_below} more CAs"
-        yield Finding(found, f"a path length of at least {cas_below}", name)
+        yield Defect(found, f"a path length of at least {cas_below}", name)
 
 
-def _usage(value: x509.KeyUsage | None, name: str, *, is_leaf: bool) -> Iterator[Finding]:
+def _usage(value: x509.KeyUsage | None, name: str, *, is_leaf: bool) -> Iterator[Defect]:
     if value is None:
-        yield Finding("no keyUsage", "keyUsage (RFC 5280 §4.2.1.3)", name)
+        yield Defect("no keyUsage", "keyUsage (RFC 5280 §4.2.1.3)", name)
     elif is_leaf and (value.key_cert_sign or not value.digital_signature):
         found = "keyCertSign" if value.key_cert_sign else "no digitalSignature"
-        yield Finding(f"keyUsage with {found}", "digitalSignature, not keyCertSign", name)
+        yield Defect(f"keyUsage with {found}", "digitalSignature, not keyCertSign", name)
     elif not is_leaf and not value.key_cert_sign:
-        yield Finding("keyUsage without keyCertSign", "keyCertSign", name)
+        yield Defect("keyUsage without keyCertSign", "keyCertSign", name)
 
 
 def _link(
     issuer: CertificateRecord, subject: CertificateRecord, above: str, name: str
-) -> Finding | None:
+) -> Defect | None:
     if subject.issuer != issuer.subject:
-        return Finding("another issuer's name", f"the subject name of {above}", name)
+        return Defect("another issuer's name", f"the subject name of {above}", name)
     if issuer.key is None:
-        return Finding("no key to check the signature with", f"a P-384 key in {above}", name)
+        return Defect("no key to check the signature with", f"a P-384 key in {above}", name)
     try:
         issuer.key.verify(subject.signature, subject.signed, _SCHEME)
     except InvalidSignature:
-        return Finding("signature does not hold", f"signed by the key of {above}", name)
+        return Defect("signature does not hold", f"signed by the key of {above}", name)
     return None

@@ -49,6 +49,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 
+from nitro_workflow.attestation.expectations import Expected
 from nitro_workflow.attestation.pcrs import PcrExpectation
 from nitro_workflow.attestation.verification_report import VerifiedAttestation
 from nitro_workflow.attestation.verify import Verifier
@@ -161,9 +162,11 @@ class ChannelVerifier:
         return self._verifier.verify(
             document,
             at=now,
-            nonce=nonce,
-            max_age=self._max_age,
-            pcrs=self._pcrs,
-            user_data=channel.user_data,
-            public_key=channel.public_key,
+            expected=Expected(
+                nonce=nonce,
+                max_age=self._max_age,
+                pcrs=self._pcrs,
+                user_data=channel.user_data,
+                public_key=channel.public_key,
+            ),
         )

@@ -21,8 +21,8 @@ __all__ = [
     "MAX_TIMESTAMP_MS",
     "PCR_LENGTHS",
     "AttestationDocument",
+    "Defect",
     "FieldSpan",
-    "Finding",
     "Kind",
     "Mode",
     "instance_of",
@@ -80,7 +80,7 @@ class FieldSpan(NamedTuple):
         return None if self.base is None else (self.start - self.base, self.end - self.base)
 
 
-class Finding(NamedTuple):
+class Defect(NamedTuple):
     """What a check saw, what it wanted, and where."""
 
     found: str

@@ -1,4 +1,4 @@
-"""Expected PCRs from what people have: nitro-cli's JSON, a KMS key policy, a line of text.
+"""What a caller expects; expected PCRs from nitro-cli's JSON, a KMS key policy, a line of text.
 
 >>> parse_pcr("PCR3=arn:aws:iam::111122223333:role/ParentInstance").values[3][0] == pcr3(
 ...     "arn:aws:iam::111122223333:role/ParentInstance"
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from nitro_workflow.attestation.document import Kind
@@ -26,7 +28,26 @@ from nitro_workflow.attestation.pcrs import (
 from nitro_workflow.errors import PolicyError, UsageError
 from nitro_workflow.registers import PCR_BYTES
 
-__all__ = ["from_key_policy", "from_measurements", "parse_pcr"]
+__all__ = ["AUTHENTIC", "Expected", "from_key_policy", "from_measurements", "parse_pcr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a caller expects of a document beyond authenticity; None expects nothing.
+
+    ``nonce``, ``user_data`` and ``public_key`` are compared byte for byte, an empty value with an
+    empty one. ``max_age`` is between the document's time and the time it is judged at.
+    """
+
+    nonce: bytes | None = None
+    max_age: timedelta | None = None
+    pcrs: PcrExpectation | None = None
+    user_data: bytes | None = None
+    public_key: bytes | None = None
+
+
+AUTHENTIC = Expected()
+"""Expects nothing beyond authenticity: right for reading, not for trusting an enclave."""
 
 _PCR = re.compile(r"(?:PCR)?(\d{1,2})", re.ASCII | re.IGNORECASE)
 _GIVEN = re.compile(r"\s*(?:PCR)?(\d{1,2})\s*[=:]\s*(.*?)\s*", re.ASCII | re.IGNORECASE)

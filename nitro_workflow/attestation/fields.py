@@ -17,7 +17,7 @@ from nitro_workflow.attestation.document import (
     MAX_PCRS,
     MAX_TIMESTAMP_MS,
     PCR_LENGTHS,
-    Finding,
+    Defect,
     Kind,
 )
 
@@ -35,7 +35,7 @@ class _Broken(Exception):
         self.found, self.expected, self.part = found, expected, part
 
 
-def read_fields(payload: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding], Kind | None]:
+def read_fields(payload: Mapping[str, Any]) -> tuple[dict[str, Any], list[Defect], Kind | None]:
     """Return the fields that keep their rules, what the others break, and the document's kind.
 
     ``timestamp`` becomes ``timestamp_ms``, ``nitrotpm_pcrs`` becomes ``pcrs``.
@@ -46,7 +46,7 @@ def read_fields(payload: Mapping[str, Any]) -> tuple[dict[str, Any], list[Findin
     kind = PCR_FIELDS[present[0]] if len(present) == 1 else None
     if kind is None:
         findings.append(
-            Finding(" and ".join(present) or "neither", "one of pcrs and nitrotpm_pcrs", "pcrs")
+            Defect(" and ".join(present) or "neither", "one of pcrs and nitrotpm_pcrs", "pcrs")
         )
     names = [*RULES, present[0]] if kind else [*RULES]
     for name in names:
@@ -54,7 +54,7 @@ def read_fields(payload: Mapping[str, Any]) -> tuple[dict[str, Any], list[Findin
         try:
             values["timestamp_ms" if target == "timestamp" else target] = rule(payload.get(name))
         except _Broken as broken:
-            findings.append(Finding(broken.found, broken.expected, name + broken.part))
+            findings.append(Defect(broken.found, broken.expected, name + broken.part))
     return values, findings, kind
 
 

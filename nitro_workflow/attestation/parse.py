@@ -13,8 +13,8 @@ from nitro_workflow.attestation.document import (
     DOCUMENT_LIMITS,
     MAX_PAYLOAD_BYTES,
     AttestationDocument,
+    Defect,
     FieldSpan,
-    Finding,
     Kind,
     Mode,
     mode_of,
@@ -47,8 +47,8 @@ class Reading:
     kind: Kind | None
     spans: Mapping[str, FieldSpan]
     unknown: tuple[str, ...]
-    shape: tuple[Finding, ...]
-    fields: tuple[Finding, ...]
+    shape: tuple[Defect, ...]
+    fields: tuple[Defect, ...]
 
     @property
     def pcrs(self) -> Mapping[int, bytes]:
@@ -114,23 +114,23 @@ def examine(data: bytes) -> Reading:
     return Reading(data, sign1, payload, values, kind, spans, unknown, tuple(shape), tuple(fields))
 
 
-def _unreadable(data: bytes, sign1: Sign1 | None, shape: tuple[Finding, ...]) -> Reading:
+def _unreadable(data: bytes, sign1: Sign1 | None, shape: tuple[Defect, ...]) -> Reading:
     spans: Mapping[str, FieldSpan] = {} if sign1 is None else Spans(sign1, None)
     return Reading(data, sign1, None, {}, None, spans, (), shape, ())
 
 
-def _finding(error: EncodingError, part: str, base: int = 0) -> Finding:
+def _finding(error: EncodingError, part: str, base: int = 0) -> Defect:
     offset = base + (error.offset or 0)
-    return Finding(error.found, error.expected, f"{part}, byte {offset}")
+    return Defect(error.found, error.expected, f"{part}, byte {offset}")
 
 
-def _header_rules(sign1: Sign1, trouble: EncodingError | None) -> list[Finding]:
+def _header_rules(sign1: Sign1, trouble: EncodingError | None) -> list[Defect]:
     """RFC 9052 §4.2 as AWS uses it: ES384 in the protected header, nothing in the other."""
     findings = []
     spans = sign1.spans
     if sign1.protected != _ES384_HEADER:
         findings.append(
-            Finding(
+            Defect(
                 f"protected header {sign1.protected[:16].hex() or 'empty'}",
                 "a1013822, which is {1: -35}, ES384",
                 f"protected, byte {spans['protected'].content}",
@@ -138,13 +138,13 @@ def _header_rules(sign1: Sign1, trouble: EncodingError | None) -> list[Finding]:
         )
     where = f"unprotected, byte {spans['unprotected'].start}"
     if sign1.unprotected is None:
-        findings.append(_finding(trouble, "unprotected") if trouble else Finding("", "", where))
+        findings.append(_finding(trouble, "unprotected") if trouble else Defect("", "", where))
     elif sign1.unprotected or spans["unprotected"].end - spans["unprotected"].start != 1:
         # Nothing signs this header: were it free, one document would have endless spellings.
-        findings.append(Finding("unprotected header with content", "an empty map, a0", where))
+        findings.append(Defect("unprotected header with content", "an empty map, a0", where))
     if len(sign1.payload) > MAX_PAYLOAD_BYTES:
         findings.append(
-            Finding(
+            Defect(
                 f"payload of {len(sign1.payload)} bytes",
                 f"at most {MAX_PAYLOAD_BYTES} bytes",
                 f"payload, byte {spans['payload'].start}",
@@ -152,7 +152,7 @@ def _header_rules(sign1: Sign1, trouble: EncodingError | None) -> list[Finding]:
         )
     if len(sign1.signature) != _SIGNATURE_BYTES:
         findings.append(
-            Finding(
+            Defect(
                 f"signature of {len(sign1.signature)} bytes",
                 f"{_SIGNATURE_BYTES} bytes: r and s of P-384",
                 f"signature, byte {spans['signature'].start}",
@@ -161,11 +161,11 @@ def _header_rules(sign1: Sign1, trouble: EncodingError | None) -> list[Finding]:
     return findings
 
 
-def _payload_rules(root: cbor.Item, base: int) -> list[Finding]:
+def _payload_rules(root: cbor.Item, base: int) -> list[Defect]:
     if root.kind != "map":
-        return [Finding(f"payload that is {root.kind}", "a map", f"payload, byte {base}")]
+        return [Defect(f"payload that is {root.kind}", "a map", f"payload, byte {base}")]
     return [
-        Finding(f"a field name that is {key.kind}", "text", f"payload, byte {base + key.start}")
+        Defect(f"a field name that is {key.kind}", "text", f"payload, byte {base + key.start}")
         for key in root.children[::2]
         if key.kind != "text"
     ]

@@ -26,14 +26,15 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from nitro_workflow.attestation.chain import Chain, check_validity
-from nitro_workflow.attestation.document import Finding, time_of
+from nitro_workflow.attestation.document import Defect, time_of
+from nitro_workflow.attestation.expectations import Expected
 from nitro_workflow.attestation.parse import Reading
-from nitro_workflow.attestation.pcrs import PcrExpectation, PcrJudgement
+from nitro_workflow.attestation.pcrs import PcrJudgement
 from nitro_workflow.attestation.roots import fingerprint
 from nitro_workflow.attestation.verification_report import StepOutcome, TimeSource
 from nitro_workflow.encoding.cose import verify_sign1
 
-__all__ = ["AUTHENTICITY", "CLOCK_SKEW", "STEPS", "Case", "Expected", "Step"]
+__all__ = ["AUTHENTICITY", "CLOCK_SKEW", "STEPS", "Case", "VerificationStep"]
 
 _NO_PAYLOAD = "no payload that can be read"
 
@@ -42,18 +43,6 @@ AUTHENTICITY = ("shape", "fields", "chain", "validity", "root", "signature")
 
 CLOCK_SKEW = timedelta(seconds=5)
 """How far a fresh document's time may be ahead of the verifier's clock (`freshness` only)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What a caller expects beyond authenticity; None expects nothing."""
-
-    nonce: bytes | None = None
-    max_age: timedelta | None = None
-    pcrs: PcrExpectation | None = None
-    user_data: bytes | None = None
-    public_key: bytes | None = None
-    debug_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +56,19 @@ class Case:
     at: datetime | None
     time_source: TimeSource
     expected: Expected
+    debug_allowed: bool
     judgement: PcrJudgement | None
 
 
 class Result(NamedTuple):
     """A step's result before it gets its title: None in ``findings`` means skipped."""
 
-    findings: tuple[Finding, ...] | None
+    findings: tuple[Defect, ...] | None
     found: str
     detail: tuple[str, ...] = ()
 
 
-class Step(NamedTuple):
+class VerificationStep(NamedTuple):
     """A row of the table; ``next`` is what to do when the step fails."""
 
     id: str
@@ -109,7 +99,7 @@ def _skipped(why: str) -> Result:
 
 
 def _failed(found: str, expected: str, where: str, detail: tuple[str, ...] = ()) -> Result:
-    return Result((Finding(found, expected, where),), found, detail)
+    return Result((Defect(found, expected, where),), found, detail)
 
 
 def _shape(case: Case) -> Result:
@@ -235,92 +225,92 @@ def _debug(case: Case) -> Result:
         return _passed("PCR0 is not all zero")
     if mode is None:
         return _failed("no PCR0", "a PCR0 that is not all zero", "PCR0")
-    if case.expected.debug_allowed:
+    if case.debug_allowed:
         return _passed("debug mode: PCR0 is all zero; allowed by the caller")
     return _failed("PCR0 is all zero: debug mode", "an enclave that is not in debug mode", "PCR0")
 
 
 _PROCESS = "AWS attestation_process.md"
 
-STEPS: tuple[Step, ...] = (
-    Step(
+STEPS: tuple[VerificationStep, ...] = (
+    VerificationStep(
         "shape",
         "CBOR and COSE are well-formed",
         f"{_PROCESS} §3.1, RFC 8949 §4.1, RFC 9052 §4.2",
         "Check that the bytes are a whole document, as the NSM returned it.",
         _shape,
     ),
-    Step(
+    VerificationStep(
         "fields",
         "Every field keeps its rule",
         f"{_PROCESS} §3.2.2",
         "Check which NSM, or which stand-in for one, made the document.",
         _fields,
     ),
-    Step(
+    VerificationStep(
         "chain",
         "Each certificate is issued by the one above",
         f"{_PROCESS} §3.2.3, RFC 5280 §6.1",
         "Do not believe the document: its certificates do not belong together.",
         _chain,
     ),
-    Step(
+    VerificationStep(
         "validity",
         "All certificates are valid at the time",
         f"{_PROCESS} §3.2.3.1",
         "Judge a fresh document now, an archived one at its own time.",
         _validity,
     ),
-    Step(
+    VerificationStep(
         "root",
         "The chain ends at the trusted root",
         f"{_PROCESS} §3.2.4",
         "Check which root the document is meant for: AWS's, or a lab's.",
         _root,
     ),
-    Step(
+    VerificationStep(
         "signature",
         "The leaf's key signed the document",
         f"{_PROCESS} §3.2.1, RFC 9052 §4.4",
         "Do not believe the document: it was changed, or signed by another key.",
         _signature,
     ),
-    Step(
+    VerificationStep(
         "freshness",
         "The document is recent enough",
         f"{_PROCESS} §2.2",
         "Ask the enclave for a new document.",
         _freshness,
     ),
-    Step(
+    VerificationStep(
         "nonce",
         "The nonce is the caller's",
         f"{_PROCESS} §2.2.2, Nonce",
         "Ask for a document with this nonce: this one answers another request.",
         lambda case: _same(case, "nonce", case.expected.nonce),
     ),
-    Step(
+    VerificationStep(
         "pcrs",
         "The PCRs are the expected ones",
         "AWS Nitro Enclaves user guide, PCRs",
         "Compare the PCRs with those of the image that was inspected.",
         _pcrs,
     ),
-    Step(
+    VerificationStep(
         "debug",
         "The enclave is not in debug mode",
         "AWS user guide, debug mode",
         "Start the enclave without debug mode: its console can be read.",
         _debug,
     ),
-    Step(
+    VerificationStep(
         "user_data",
         "The user data is the expected",
         f"{_PROCESS} §2.2.2, User data",
         "Check what the document was made to bind.",
         lambda case: _same(case, "user_data", case.expected.user_data),
     ),
-    Step(
+    VerificationStep(
         "public_key",
         "The public key is the expected",
         f"{_PROCESS} §2.2.2, Public Key",

@@ -1,25 +1,24 @@
-"""The verifier: the steps of `steps.STEPS`, raising (`verify…`) or reporting (`explain…`)."""
+"""The verifier: the steps of `STEPS`, raising (`verify…`) or reporting (`explain…`)."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Literal
 
 from nitro_workflow.attestation.certificate import parse_certificate
 from nitro_workflow.attestation.chain import Chain, Links, build_chain
 from nitro_workflow.attestation.document import AttestationDocument, time_of
+from nitro_workflow.attestation.expectations import AUTHENTIC, Expected
 from nitro_workflow.attestation.parse import Reading, examine
-from nitro_workflow.attestation.pcrs import PcrExpectation
 from nitro_workflow.attestation.roots import aws_root, fingerprint, parse_root
 from nitro_workflow.attestation.verification_report import Report, StepOutcome, VerifiedAttestation
 from nitro_workflow.attestation.verification_steps import (
     AUTHENTICITY,
     STEPS,
     Case,
-    Expected,
 )
 from nitro_workflow.errors import UsageError, VerificationError
 
@@ -36,9 +35,9 @@ class Verifier:
 
     Each method takes the document's bytes or a parsed document (whose bytes are read again), and
     ``at``: an aware `datetime`, or ``"document"`` for the document's own time, which is right for
-    archives and says nothing about today. ``nonce``, ``user_data``, ``public_key`` (bytes),
-    ``max_age`` and ``pcrs`` are what the caller expects; None expects nothing. Revocation lists are
-    not consulted, as AWS's process asks ("We do not use CRL"); leaves live for three hours.
+    archives and says nothing about today. ``expected`` is what the caller expects beyond
+    authenticity. Revocation lists are not consulted, as AWS's process asks ("We do not use CRL");
+    leaves live for three hours.
     """
 
     def __init__(self, *, root: bytes) -> None:
@@ -78,68 +77,57 @@ class Verifier:
         document: bytes | AttestationDocument,
         *,
         at: At,
-        nonce: bytes | None = None,
-        max_age: timedelta | None = None,
-        pcrs: PcrExpectation | None = None,
-        user_data: bytes | None = None,
-        public_key: bytes | None = None,
+        expected: Expected = AUTHENTIC,
     ) -> VerifiedAttestation:
         """Return the document as verified; an enclave in debug mode is refused.
 
         Raises `VerificationError` of the first step that fails (``error.step``), and `UsageError`
         for a time without zone, or a maximum age at the document's own time.
         """
-        return self._verify(document, at, Expected(nonce, max_age, pcrs, user_data, public_key))
+        return self._verify(document, at, expected)
 
     def verify_including_debug(
         self,
         document: bytes | AttestationDocument,
         *,
         at: At,
-        nonce: bytes | None = None,
-        max_age: timedelta | None = None,
-        pcrs: PcrExpectation | None = None,
-        user_data: bytes | None = None,
-        public_key: bytes | None = None,
+        expected: Expected = AUTHENTIC,
     ) -> VerifiedAttestation:
         """Do as `verify`, and let debug mode pass: the parent can read such an enclave's console.
 
         KMS accepts such documents too: there the key policy's PCR0 decides.
         """
-        expected = Expected(nonce, max_age, pcrs, user_data, public_key, debug_allowed=True)
-        return self._verify(document, at, expected)
+        return self._verify(document, at, expected, debug_allowed=True)
 
     def explain(
         self,
         document: bytes | AttestationDocument,
         *,
         at: At,
-        nonce: bytes | None = None,
-        max_age: timedelta | None = None,
-        pcrs: PcrExpectation | None = None,
-        user_data: bytes | None = None,
-        public_key: bytes | None = None,
+        expected: Expected = AUTHENTIC,
     ) -> Report:
         """Return the outcome of every step that can be run; bad documents do not raise."""
-        return self._explain(document, at, Expected(nonce, max_age, pcrs, user_data, public_key))
+        return self._explain(document, at, expected)
 
     def explain_including_debug(
         self,
         document: bytes | AttestationDocument,
         *,
         at: At,
-        nonce: bytes | None = None,
-        max_age: timedelta | None = None,
-        pcrs: PcrExpectation | None = None,
-        user_data: bytes | None = None,
-        public_key: bytes | None = None,
+        expected: Expected = AUTHENTIC,
     ) -> Report:
         """Do as `explain`, and let debug mode pass."""
-        expected = Expected(nonce, max_age, pcrs, user_data, public_key, debug_allowed=True)
-        return self._explain(document, at, expected)
+        return self._explain(document, at, expected, debug_allowed=True)
 
-    def _explain(self, document: bytes | AttestationDocument, at: At, expected: Expected) -> Report:
-        case = self._case(document, at, expected, first_only=False)
+    def _explain(
+        self,
+        document: bytes | AttestationDocument,
+        at: At,
+        expected: Expected,
+        *,
+        debug_allowed: bool = False,
+    ) -> Report:
+        case = self._case(document, at, expected, debug_allowed=debug_allowed, first_only=False)
         steps = tuple(step.outcome(case) for step in STEPS)
         failed = tuple(step.id for step in steps if step.status == "failed")
         authentic = all(step.status == "passed" for step in steps if step.id in AUTHENTICITY)
@@ -154,9 +142,14 @@ class Verifier:
         )
 
     def _verify(
-        self, document: bytes | AttestationDocument, at: At, expected: Expected
+        self,
+        document: bytes | AttestationDocument,
+        at: At,
+        expected: Expected,
+        *,
+        debug_allowed: bool = False,
     ) -> VerifiedAttestation:
-        case = self._case(document, at, expected, first_only=True)
+        case = self._case(document, at, expected, debug_allowed=debug_allowed, first_only=True)
         outcomes = []
         for step in STEPS:
             outcome = step.outcome(case)
@@ -182,6 +175,7 @@ class Verifier:
         at: At,
         expected: Expected,
         *,
+        debug_allowed: bool,
         first_only: bool,
     ) -> Case:
         raw = document.raw if isinstance(document, AttestationDocument) else bytes(document)
@@ -200,6 +194,7 @@ class Verifier:
             at=moment,
             time_source="document" if at == "document" else "given",
             expected=expected,
+            debug_allowed=debug_allowed,
             judgement=judgement,
         )
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import click
 
-from nitro_workflow.attestation import Report
-from nitro_workflow.attestation.document_text import (
+from nitro_workflow.attestation import (
+    Report,
+    decode_input,
     fields_json,
     plain,
     render_document,
     render_report,
     render_row,
 )
-from nitro_workflow.attestation.inputs import decode_input
 from nitro_workflow.cli.attestation_ask import Ask, asked, read_input
 from nitro_workflow.errors import InputError, NitroWorkflowError, UsageError
 

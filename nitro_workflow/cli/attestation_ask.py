@@ -11,12 +11,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from nitro_workflow.attestation import PcrExpectation, Report, Verifier, all_of, any_of, exactly
+from nitro_workflow.attestation import (
+    MAX_INPUT_BYTES,
+    At,
+    Expected,
+    PcrExpectation,
+    Report,
+    Verifier,
+    all_of,
+    any_of,
+    decode_input,
+    exactly,
+    from_key_policy,
+    from_measurements,
+    parse_pcr,
+    parse_root,
+)
 from nitro_workflow.attestation import pcr8 as pcr8_of
-from nitro_workflow.attestation.expectations import from_key_policy, from_measurements, parse_pcr
-from nitro_workflow.attestation.inputs import MAX_INPUT_BYTES, decode_input
-from nitro_workflow.attestation.roots import parse_root
-from nitro_workflow.attestation.verify import At
 from nitro_workflow.errors import InputError, PolicyError, UsageError
 
 __all__ = ["Ask", "asked", "read_input"]
@@ -35,11 +46,7 @@ class Ask:
     as_json: bool
     at: str
     root: str | None
-    pcrs: PcrExpectation | None = None
-    nonce: bytes | None = None
-    user_data: bytes | None = None
-    public_key: bytes | None = None
-    max_age: timedelta | None = None
+    expected: Expected = field(default_factory=Expected)
     allow_debug: bool = False
     verifier: Verifier = field(init=False)
     moment: Callable[[], At] = field(init=False)
@@ -48,7 +55,7 @@ class Ask:
         trusted = read_input(Path(self.root)) if self.root else None
         self.verifier = Verifier.with_root(trusted) if trusted else Verifier.aws()
         self.moment = _moment(self.at)
-        if self.at == "document" and self.max_age is not None:
+        if self.at == "document" and self.expected.max_age is not None:
             raise UsageError(
                 "--max-age with --at document",
                 expected="a clock's time: at its own time every document is new",
@@ -60,15 +67,7 @@ class Ask:
         explain = self.verifier.explain
         if self.allow_debug:
             explain = self.verifier.explain_including_debug
-        return explain(
-            data,
-            at=self.moment(),
-            nonce=self.nonce,
-            max_age=self.max_age,
-            pcrs=self.pcrs,
-            user_data=self.user_data,
-            public_key=self.public_key,
-        )
+        return explain(data, at=self.moment(), expected=self.expected)
 
 
 def _moment(text: str) -> Callable[[], At]:
@@ -186,9 +185,12 @@ def _from_eif(name: str) -> PcrExpectation:
 def asked(given: Mapping[str, Any]) -> Ask:
     """Return what the options of `verify` and `explain` ask for. Raises `UsageError`."""
     names = ("pcr", "eif", "measurements", "policy", "signing_certificate")
-    rest = {name: value for name, value in given.items() if name not in names}
-    rest["pcrs"] = _expected_pcrs(**{name: given[name] for name in names})
-    rest["max_age"] = _age(given["max_age"])
-    for name in ("nonce", "user_data", "public_key"):
-        rest[name] = _bytes(given[name], f"--{name.replace('_', '-')}")
-    return Ask(**rest)
+    bound = ("nonce", "user_data", "public_key")
+    taken = {*names, *bound, "max_age"}
+    expected = Expected(
+        max_age=_age(given["max_age"]),
+        pcrs=_expected_pcrs(**{name: given[name] for name in names}),
+        **{name: _bytes(given[name], f"--{name.replace('_', '-')}") for name in bound},
+    )
+    rest = {name: value for name, value in given.items() if name not in taken}
+    return Ask(expected=expected, **rest)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nitro_workflow import policy
-from nitro_workflow.attestation import Verifier, exactly, parse_document
+from nitro_workflow.attestation import Expected, Verifier, exactly, parse_document
 from nitro_workflow.errors import ImageError, LabError, UntrustedAnswer
 from nitro_workflow.image import measure_file, open_image
 from nitro_workflow.lab import Lab
@@ -227,8 +227,10 @@ def document(lab: Lab) -> Inspection:
     report = Verifier.local(lab.trust_root_der()).explain(
         data,
         at=datetime.now(UTC),
-        max_age=timedelta(hours=1),
-        pcrs=exactly({i: bytes.fromhex(pcr) for i, pcr in wanted.items()}, "what P7 asks for"),
+        expected=Expected(
+            max_age=timedelta(hours=1),
+            pcrs=exactly({i: bytes.fromhex(pcr) for i, pcr in wanted.items()}, "what P7 asks for"),
+        ),
     )
     name, fingerprint = lab.trust_root()
     trust = f"Trust root: this lab's, {name}, SHA-256 {fingerprint}; not AWS's"

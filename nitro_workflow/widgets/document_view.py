@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from cryptography import x509
 
-from nitro_workflow.attestation import Report, StepOutcome
-from nitro_workflow.attestation.parse import Reading
+from nitro_workflow.attestation import Reading, Report, StepOutcome
 from nitro_workflow.widgets.formats import moment, size
 from nitro_workflow.widgets.view_model import Cell as Value
 from nitro_workflow.widgets.view_model import (

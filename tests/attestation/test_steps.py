@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from nitro_workflow.attestation import STEPS, Verifier, exactly, parse_document
+from nitro_workflow.attestation import STEPS, Expected, Verifier, exactly, parse_document
 from nitro_workflow.attestation.roots import AWS_ROOT_FINGERPRINT, aws_root, fingerprint, parse_root
 from nitro_workflow.errors import CertificateError, UsageError, VerificationError
 
@@ -64,11 +64,11 @@ FAILS: dict[str, Callable[[], tuple[bytes, bytes]]] = {
 
 
 def test_a_good_document_passes_every_step() -> None:
-    report = VERIFIER.explain(good(), at=NOW, **WANTED)
+    report = VERIFIER.explain(good(), at=NOW, expected=Expected(**WANTED))
     assert [(step.id, step.status) for step in report.steps] == [
         (step.id, "passed") for step in STEPS
     ]
-    verified = VERIFIER.verify(good(), at=NOW, **WANTED)
+    verified = VERIFIER.verify(good(), at=NOW, expected=Expected(**WANTED))
     assert verified.matched == "release 1"
     assert verified.root_fingerprint == report.root_fingerprint
     assert verified.time_source == "given"
@@ -88,12 +88,12 @@ def test_each_step_has_a_document_that_fails_exactly_there(step: str) -> None:
     data, root = FAILS[step]()
     verifier = Verifier.with_root(root)
     wanted = WANTED if step != "debug" else WANTED | {"pcrs": exactly({0: bytes(48)}, "zeros")}
-    report = verifier.explain(data, at=NOW, **wanted)
+    report = verifier.explain(data, at=NOW, expected=Expected(**wanted))
     assert report.failed == (step,)
     authentic = step in ("shape", "fields", "chain", "validity", "root", "signature")
     assert report.verdict == ("refused" if authentic else "valid")
     with pytest.raises(VerificationError) as caught:
-        verifier.verify(data, at=NOW, **wanted)
+        verifier.verify(data, at=NOW, expected=Expected(**wanted))
     error = caught.value
     assert (error.step, error.exit_code) == (step, 1)
     assert error.found
@@ -115,10 +115,14 @@ def test_a_document_without_pcr0_is_not_production() -> None:
 
 def test_nitrotpm_has_no_debug_step_and_its_own_pcrs() -> None:
     data = forge.document(CHAIN, pcrs=..., nitrotpm_pcrs={4: bytes(48)})
-    report = VERIFIER.explain(data, at=NOW, pcrs=exactly({4: bytes(48)}, "tpm", kind="nitrotpm"))
+    report = VERIFIER.explain(
+        data, at=NOW, expected=Expected(pcrs=exactly({4: bytes(48)}, "tpm", kind="nitrotpm"))
+    )
     assert (report.failed, report.reading.kind) == ((), "nitrotpm")
     assert report.step("debug").status == "skipped"
-    enclave = VERIFIER.explain(data, at=NOW, pcrs=exactly({4: bytes(48)}, "enclave"))
+    enclave = VERIFIER.explain(
+        data, at=NOW, expected=Expected(pcrs=exactly({4: bytes(48)}, "enclave"))
+    )
     assert enclave.failed == ("pcrs",)
 
 
@@ -142,7 +146,7 @@ def test_time_is_a_parameter_and_the_report_says_which() -> None:
 )
 def test_times_that_say_nothing_are_refused(at: Any, wanted: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        VERIFIER.explain(good(), at=at, **wanted)
+        VERIFIER.explain(good(), at=at, expected=Expected(**wanted))
 
 
 @pytest.mark.parametrize(
@@ -151,15 +155,19 @@ def test_times_that_say_nothing_are_refused(at: Any, wanted: dict[str, Any]) -> 
 )
 def test_freshness_has_a_limit_on_both_sides(delta: int, accepted: bool) -> None:
     at = NOW + timedelta(seconds=delta)
-    report = VERIFIER.explain(good(), at=at, max_age=timedelta(minutes=5))
+    report = VERIFIER.explain(good(), at=at, expected=Expected(max_age=timedelta(minutes=5)))
     assert report.accepted is accepted
     assert report.verdict == "valid"
 
 
 def test_an_empty_field_is_not_an_absent_one() -> None:
-    assert VERIFIER.explain(good(nonce=b""), at=NOW, nonce=b"").accepted
-    assert VERIFIER.explain(good(nonce=None), at=NOW, nonce=b"").failed == ("nonce",)
-    assert VERIFIER.explain(good(nonce=...), at=NOW, nonce=b"").failed == ("nonce",)
+    assert VERIFIER.explain(good(nonce=b""), at=NOW, expected=Expected(nonce=b"")).accepted
+    assert VERIFIER.explain(good(nonce=None), at=NOW, expected=Expected(nonce=b"")).failed == (
+        "nonce",
+    )
+    assert VERIFIER.explain(good(nonce=...), at=NOW, expected=Expected(nonce=b"")).failed == (
+        "nonce",
+    )
 
 
 def test_unknown_signed_fields_are_named_and_not_judged() -> None:
@@ -184,7 +192,7 @@ def test_a_payload_has_a_limit() -> None:
 
 
 def test_garbage_is_reported_as_far_as_it_goes() -> None:
-    report = VERIFIER.explain(b"\x00", at="document", **HELD)
+    report = VERIFIER.explain(b"\x00", at="document", expected=Expected(**HELD))
     assert report.failed == ("shape",)
     assert report.verdict == "refused"
     assert {step.status for step in report.steps[1:]} == {"skipped"}

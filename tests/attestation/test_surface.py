@@ -29,10 +29,15 @@ def test_examples_of_encoding_run() -> None:
 def test_names_are_sorted_and_are_these() -> None:
     names = [
         "AWS_ROOT_FINGERPRINT",
+        "MAX_INPUT_BYTES",
         "STEPS",
+        "At",
         "AttestationDocument",
         "ChannelVerifier",
+        "Expected",
         "FieldSpan",
+        "HypervisorPki",
+        "InstanceIssuer",
         "PcrExpectation",
         "Reading",
         "Report",
@@ -47,11 +52,20 @@ def test_names_are_sorted_and_are_these() -> None:
         "channel_digest",
         "decode_input",
         "exactly",
+        "fields_json",
+        "from_key_policy",
+        "from_measurements",
         "one_of_values",
         "parse_document",
+        "parse_pcr",
+        "parse_root",
         "pcr3",
         "pcr4",
         "pcr8",
+        "plain",
+        "render_document",
+        "render_report",
+        "render_row",
     ]
     assert attestation.__all__ == names
     assert encoding.__all__ == ["cbor", "cose"]
@@ -62,5 +76,14 @@ def test_parsing_does_not_import_pycose() -> None:
     code = (
         "import sys; from nitro_workflow.attestation import parse_document;"
         "import nitro_workflow.attestation.issue; sys.exit('pycose' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_importing_the_room_imports_nothing_of_weight() -> None:
+    code = (
+        "import sys; import nitro_workflow.attestation;"
+        "inside = [m for m in sys.modules if m.startswith('nitro_workflow.attestation.')];"
+        "sys.exit(len(inside) + len({'cbor2', 'cryptography'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

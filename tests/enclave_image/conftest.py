@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from enclave_image.inside.job_server import JobServer
 from enclave_image.packing.rehearsal import PracticeKms
-from nitro_workflow.attestation import Verifier
-from nitro_workflow.attestation.issue import HypervisorPki
+from nitro_workflow.attestation import HypervisorPki, Verifier
 from nitro_workflow.enclave.nsm_device import NsmClient
 
 

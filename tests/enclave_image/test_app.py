@@ -22,7 +22,7 @@ from application_world import (
 
 from enclave_image.owner.dataset import expected_aggregates
 from enclave_image.owner.receipt import ExpectedReceipt, open_result
-from nitro_workflow.attestation.pcrs import exactly
+from nitro_workflow.attestation import exactly
 
 FORMS = ["encryption-sdk", "envelope"]
 CANARY = b"Zanzibar Canary"

@@ -17,9 +17,7 @@ from enclave_image.inside.sealed_result import seal_result
 from enclave_image.owner import receipt as receipts
 from enclave_image.owner.dataset import QUERY
 from enclave_image.packing.rehearsal import KEY_ARN
-from nitro_workflow.attestation import Verifier
-from nitro_workflow.attestation.issue import HypervisorPki
-from nitro_workflow.attestation.pcrs import exactly
+from nitro_workflow.attestation import HypervisorPki, Verifier, exactly
 from nitro_workflow.errors import ReceiptRefused
 
 NOW = datetime.now(UTC)

@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from nitro_workflow.attestation.issue import HypervisorPki
+from nitro_workflow.attestation import HypervisorPki
 from nitro_workflow.cli.cloud import cloud as cloud_command
 from nitro_workflow.cloud.local.http.tls_identity import ensure_tls
 from nitro_workflow.cms import open_envelope

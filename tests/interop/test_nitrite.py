@@ -20,8 +20,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from nitro_workflow.attestation import Report, Verifier
-from nitro_workflow.attestation.issue import HypervisorPki
+from nitro_workflow.attestation import HypervisorPki, Report, Verifier
 from tests.attestation import forge
 from tests.attestation.conftest import FOLDER, INSTANCE, MODULE, NOW, PCRS, ROWS
 from tests.attestation.test_chain import ATTACKS

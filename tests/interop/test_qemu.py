@@ -17,8 +17,7 @@ from pathlib import Path
 import cbor2
 import pytest
 
-from nitro_workflow.attestation import Verifier, parse_document
-from nitro_workflow.attestation.pcrs import pcr3, pcr4
+from nitro_workflow.attestation import Verifier, parse_document, pcr3, pcr4
 from nitro_workflow.errors import DocumentError
 from nitro_workflow.image import (
     BootParts,

@@ -150,8 +150,7 @@ def test_keys_of_a_genuine_document(vectors: Path):
 
 
 def test_from_verified_takes_a_verified_document_only():
-    from nitro_workflow.attestation import Verifier
-    from nitro_workflow.attestation.issue import HypervisorPki
+    from nitro_workflow.attestation import HypervisorPki, Verifier
 
     now = datetime(2026, 11, 25, tzinfo=UTC)
     pki = HypervisorPki.create(now)

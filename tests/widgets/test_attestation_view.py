@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from nitro_workflow.attestation import STEPS, Verifier
-from nitro_workflow.attestation.parse import parse_document
+from nitro_workflow.attestation import STEPS, Verifier, parse_document
 from nitro_workflow.widgets import View
 from nitro_workflow.widgets.document_view import chain_table, document_inspection
 

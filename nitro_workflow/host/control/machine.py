@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.attestation.issue import HypervisorPki
+from nitro_workflow.attestation import HypervisorPki
 from nitro_workflow.errors import HostError
 from nitro_workflow.host.control.enclave_json import described, started
 from nitro_workflow.host.instance.instance_paths import instance_path
@@ -32,7 +32,7 @@ from nitro_workflow.host.sandbox.sealed_copy import sealed_copy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nitro_workflow.attestation.issue import InstanceIssuer
+    from nitro_workflow.attestation import InstanceIssuer
     from nitro_workflow.host.instance.cloud_records import CloudRecords, InstanceRecord
     from nitro_workflow.host.instance.instance_spec import ParentPrograms
 

@@ -149,8 +149,7 @@ def swapped_key(lab: Lab) -> Stopped:
 
 def other_root(lab: Lab) -> Stopped:
     """Forge a document with the right PCRs under a root of the attacker's own."""
-    from nitro_workflow.attestation import parse_document
-    from nitro_workflow.attestation.issue import HypervisorPki
+    from nitro_workflow.attestation import HypervisorPki, parse_document
 
     genuine = parse_document(lab.document())
     instance, now = lab.produced("P8", "instance_id"), datetime.now(UTC)

@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from nitro_workflow.attestation.issue import HypervisorPki
+from nitro_workflow.attestation import HypervisorPki
 from nitro_workflow.cloud.local import kms as kms_service
 from nitro_workflow.cloud.local.auth.identities import SCHEMA as IAM_SCHEMA
 from nitro_workflow.cloud.local.auth.session_tokens import make_session

@@ -191,7 +191,7 @@ def test_a_document_that_is_not_to_be_believed_is_a_validation_error(
 ):
     from datetime import UTC, datetime, timedelta
 
-    from nitro_workflow.attestation.issue import HypervisorPki
+    from nitro_workflow.attestation import HypervisorPki
 
     stranger = HypervisorPki.create(datetime.now(UTC) - timedelta(hours=1))
     blob = owner.encrypt(KeyId=key, Plaintext=b"secret")["CiphertextBlob"]

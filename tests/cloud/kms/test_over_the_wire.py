@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from nitro_workflow.attestation.issue import HypervisorPki
+from nitro_workflow.attestation import HypervisorPki
 from nitro_workflow.enclave import NsmAttester, attested, over_vsock
 from nitro_workflow.errors import UntrustedAnswer
 from tests.cloud.conftest import DATA, LOADER, RunningCloud, allow

@@ -16,7 +16,12 @@ from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.errors import InputError, NitroWorkflowError, Refused
 
 if TYPE_CHECKING:
-    from nitro_workflow.attestation import AttestationDocument, VerifiedAttestation, Verifier
+    from nitro_workflow.attestation import (
+        AttestationDocument,
+        Expected,
+        VerifiedAttestation,
+        Verifier,
+    )
 
 __all__ = ["Recipient", "answer", "read"]
 
@@ -65,7 +70,7 @@ def read(services: Services, call: Call) -> Recipient | None:
         verified = _verifier(services).verify_including_debug(
             document,
             at=call.now,
-            max_age=timedelta(seconds=services.settings.attestation_max_age_s),
+            expected=Expected(max_age=timedelta(seconds=services.settings.attestation_max_age_s)),
         )
         public_key = verified.document.public_key or b""
         cms.load_recipient_key(public_key)
