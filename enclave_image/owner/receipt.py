@@ -26,7 +26,7 @@ from nitro_workflow.errors import DocumentError, EncodingError, ReceiptRefused, 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    from nitro_workflow.attestation import Expected, VerifiedAttestation, Verifier
+    from nitro_workflow.attestation import VerifiedAttestation, Verifier
 
 __all__ = [
     "MAX_AGE",
@@ -93,6 +93,8 @@ def verify_receipt(
     ``result``: the encrypted one, as it came. ``verifier``: of the hypervisor's root that the owner
     trusts. A debug enclave's receipt is always refused.
     """
+    from nitro_workflow.attestation import Expected
+
     statement = receipt_statement(
         result, expected.input_sha256, expected.encryption_context, expected.nonce
     )

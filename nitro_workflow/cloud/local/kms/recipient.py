@@ -18,7 +18,6 @@ from nitro_workflow.errors import InputError, NitroWorkflowError, Refused
 if TYPE_CHECKING:
     from nitro_workflow.attestation import (
         AttestationDocument,
-        Expected,
         VerifiedAttestation,
         Verifier,
     )
@@ -66,6 +65,8 @@ def read(services: Services, call: Call) -> Recipient | None:
             "ValidationException",
             "Recipient requires both KeyEncryptionAlgorithm and AttestationDocument.",
         )
+    from nitro_workflow.attestation import Expected
+
     try:
         verified = _verifier(services).verify_including_debug(
             document,
