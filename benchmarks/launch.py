@@ -29,7 +29,7 @@ from nitro_workflow.host import (
     RoleCredentials,
 )
 from nitro_workflow.image import BootParts, build_image, measure_file
-from nitro_workflow.lab.lab_folder import default_folder
+from nitro_workflow.lab import default_folder
 from nitro_workflow.vsock import HostTransport
 
 LIMIT = 1.5  # seconds, with 80 MB

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from nitro_workflow.cli.workflow import SIZE
 from nitro_workflow.host import LaunchRequest
-from nitro_workflow.lab import Lab
+from nitro_workflow.lab import Lab, image_of, start_job
 
 MIB = 1024 * 1024
 CLOSE = 0.02  # seconds between looks at the enclave's memory
@@ -75,14 +75,13 @@ def walk(folder: Path, size: int) -> list[Figure]:
 
 def launch_to_document(lab: Lab) -> float:
     """Return the seconds from run-enclave to the first document that a job of it shows."""
-    from nitro_workflow.lab.steps.d1_d2_delivery import start_job
-
-    host = lab.host()
-    instance = lab.produced("P8", "instance_id")
+    host = lab.bench.host
+    instance = lab.bench.produced("P8", "instance_id")
+    request = LaunchRequest(str(image_of(lab.bench)), 512, 1, instance_id=instance)
     begun = time.monotonic()
-    enclave = host.run_enclave(LaunchRequest(str(lab.image_path()), 512, 1, instance_id=instance))
+    enclave = host.run_enclave(request)
     try:
-        start_job(lab, "envelope", cid=enclave["EnclaveCID"]).evidence("D3")
+        start_job(lab.bench, "envelope", cid=enclave["EnclaveCID"]).evidence("D3")
         return time.monotonic() - begun
     finally:
         host.terminate_enclave(enclave["EnclaveID"])
@@ -90,13 +89,11 @@ def launch_to_document(lab: Lab) -> float:
 
 def enclave_memory(folder: Path, size: int) -> Figure:
     """Return the most that the enclave's processes had resident during a job of ``size`` bytes."""
-    from nitro_workflow.lab.steps.d1_d2_delivery import start_job
-
     lab = Lab.open(folder, size=size)
     try:
         lab.ensure("D1")
-        job = start_job(lab, "encryption-sdk")
-        [enclave] = lab.host().describe_enclaves()
+        job = start_job(lab.bench, "encryption-sdk")
+        [enclave] = lab.bench.host.describe_enclaves()
         most = 0
         while job.state().get("status") not in ("done", "refused", "failed"):
             most = max(most, _resident(int(enclave["ProcessID"])))

@@ -12,7 +12,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from nitro_workflow.cli import cli
-from nitro_workflow.lab.steps import STEPS
+from nitro_workflow.lab import STEPS
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nitro_workflow.cli.cloud_env import LANGUAGES, recipe
-from nitro_workflow.cloud import Connection
+from nitro_workflow.cloud import DATA_ACCOUNT, Connection
 
 _LAB = click.option(
     "--lab",
@@ -20,7 +20,7 @@ _LAB = click.option(
 
 
 def _folder(lab: Path | None) -> Path:
-    from nitro_workflow.lab.lab_folder import default_folder
+    from nitro_workflow.lab import default_folder
 
     return (lab or default_folder()).resolve()
 
@@ -89,7 +89,7 @@ def serve(
 @cloud.command()
 @_LAB
 @click.option("--for", "language", type=click.Choice(LANGUAGES), default="boto3", show_default=True)
-@click.option("--account", default="111122223333", show_default=True, help="Whose operator.")
+@click.option("--account", default=DATA_ACCOUNT, show_default=True, help="Whose operator.")
 @click.option("--show-secrets", is_flag=True, help="Print the secret access key as well.")
 def env(lab: Path | None, language: str, account: str, show_secrets: bool) -> None:
     """Print what an SDK needs to reach this cloud: endpoint, CA in its own way, credentials.
@@ -105,7 +105,7 @@ def env(lab: Path | None, language: str, account: str, show_secrets: bool) -> No
 
 @cloud.command()
 @_LAB
-@click.option("--account", default="111122223333", show_default=True, help="Whose operator.")
+@click.option("--account", default=DATA_ACCOUNT, show_default=True, help="Whose operator.")
 @click.option("--print-secrets", is_flag=True, required=True, help="Say that you want them.")
 def credentials(lab: Path | None, account: str, print_secrets: bool) -> None:
     """Print an operator's keys as an SDK's credential_process expects them."""

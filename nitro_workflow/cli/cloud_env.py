@@ -93,16 +93,16 @@ def recipe(
             that a line of a file, or the JVM's options, cannot hold.
     """
     key = connection.key(account)
-    for text in (str(lab), str(connection.ca), connection.endpoint, account):
+    for text in (str(lab), connection.endpoint.ca, connection.endpoint.url, account):
         _check(text, without='"' if language == "java" else "")
     lines = [
         f"# {_NOTES[language]}",
         f"unset {' '.join(_UNSET)}",
-        f"export AWS_ENDPOINT_URL={quote(connection.endpoint)}",
+        f"export AWS_ENDPOINT_URL={quote(connection.endpoint.url)}",
         f"export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}",
         _STATED,
-        *_no_proxy(connection.endpoint),
-        *_CA[language](connection.ca),
+        *_no_proxy(connection.endpoint.url),
+        *_CA[language](Path(connection.endpoint.ca)),
     ]
     if show_secrets:
         lines.append(f"export AWS_ACCESS_KEY_ID={quote(key['access_key_id'])}")

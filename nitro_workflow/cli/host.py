@@ -67,7 +67,7 @@ def nitro_cli(ctx: click.Context, lab: Path | None) -> None:
 
 def _host(ctx: click.Context) -> SandboxHost:
     from nitro_workflow.host import SandboxHost
-    from nitro_workflow.lab.lab_folder import LabFolder, runtime_folder
+    from nitro_workflow.lab import LabFolder, runtime_folder
 
     return SandboxHost(runtime_folder(LabFolder.open(ctx.obj).path))
 

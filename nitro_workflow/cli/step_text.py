@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from nitro_workflow.lab.steps.step import StepResult
+    from nitro_workflow.lab import StepResult
 
 __all__ = ["show_part", "show_step"]
 
@@ -21,7 +21,7 @@ ONLY_JSON: Final = frozenset({"decision_record"})  # deep, and said in words bes
 
 def show_part(number: str, part: str) -> str:
     """Print the heading of the step's part where it is not ``part``; return the step's own."""
-    from nitro_workflow.lab.engine.lab import find_step
+    from nitro_workflow.lab import find_step
 
     new = find_step(number).part
     if new != part:
@@ -31,7 +31,7 @@ def show_part(number: str, part: str) -> str:
 
 def show_step(result: StepResult, *, everything: bool = False) -> None:
     """Print a step's line, its key facts (or everything that is for people), notes and error."""
-    from nitro_workflow.lab.evidence.key_facts import key_facts
+    from nitro_workflow.lab import key_facts
 
     good = result.status == "done"
     mark = click.style("✓", fg="green") if good else click.style("✗", fg="red", bold=True)
@@ -69,7 +69,9 @@ def _show_groups(groups: list[Mapping[str, Any]]) -> None:
 def _show_value(key: str, value: Any, *, everything: bool, indent: int = 8) -> None:
     label = click.style(f"{' ' * indent}{key.replace('_', ' '):<22}", fg="cyan")
     nested = isinstance(value, dict) and any(isinstance(one, dict | list) for one in value.values())
-    if key in ONLY_JSON:
+    if key == "same_as_inspected":
+        click.echo(f"{label} {value} files of the ramdisk")
+    elif key in ONLY_JSON:
         click.echo(f"{label} --json has it in full")
     elif isinstance(value, str) and "\n" in value:
         click.echo(label)

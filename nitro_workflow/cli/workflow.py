@@ -20,8 +20,7 @@ from nitro_workflow.errors import LabError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nitro_workflow.lab.engine.lab import Lab
-    from nitro_workflow.lab.steps.step import StepResult
+    from nitro_workflow.lab import Lab, StepResult
 
 __all__ = ["down", "lab", "status", "step", "trace", "walk"]
 
@@ -57,7 +56,7 @@ def _json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _open(folder: Path | None, *, size: int = 0) -> Lab:
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab import Lab
 
     return Lab.open(folder, say=lambda text: click.secho(text, dim=True, err=True), size=size)
 
@@ -86,7 +85,7 @@ def walk(
     service).
     """
     opened = _open(folder, size=size)
-    opened.folder.change_settings(csv=str(csv.absolute()) if csv else None)
+    opened.bench.folder.change_settings(csv=str(csv.absolute()) if csv else None)
     begun = time.monotonic()
     opened.up()
     if not as_json:
@@ -121,16 +120,17 @@ def step(number: str, folder: Path | None, as_json: bool) -> None:
 
 
 def _heading(opened: Lab) -> None:
-    name, digest = opened.trust_root()
+    trust = opened.bench.cloud.trust()
     click.echo(f"Lab         {_short_path(opened.path)}")
     click.echo(
-        f"Trust root  {name}, SHA-256 {digest[:16]}… (this lab's own: AWS trusts no document of it)"
+        f"Trust root  {trust.root_name}, SHA-256 {trust.root_sha256[:16]}… "
+        "(this lab's own: AWS trusts no document of it)"
     )
     _warn_without_sandbox(opened)
 
 
 def _warn_without_sandbox(opened: Lab) -> None:
-    launched = opened.result("P8")
+    launched = opened.bench.result("P8")
     if launched is not None and launched.evidence.get("sandboxed") is False:
         click.secho("NOT SANDBOXED: parent and enclave are plain processes", fg="red", bold=True)
 
@@ -160,10 +160,10 @@ def status(folder: Path | None, as_json: bool) -> None:
 
     A step is "ended" when the enclave that it was done with no longer runs.
     """
-    from nitro_workflow.lab.steps import STEPS
+    from nitro_workflow.lab import STEPS
 
     opened = _open(folder)
-    processes = opened.processes.status()
+    processes = opened.pair.status()
     running = _enclaves(opened) if processes["hypervisor"] != "stopped" else []
     states = _states(opened, {str(one["EnclaveID"]) for one in running})
     if as_json:
@@ -177,8 +177,9 @@ def status(folder: Path | None, as_json: bool) -> None:
         found = [f"{one['EnclaveID']}, {one['State'].lower()}" for one in running]
         click.echo(f"{'enclave':<11} {'; '.join(found) or 'none'}")
     if (opened.path / "hypervisor" / "root.pem").exists():
-        name, digest = opened.trust_root()
-        click.echo(f"Trust root  {name}, SHA-256 {digest[:16]}… (made by this lab)")
+        trust = opened.bench.cloud.trust()
+        shown = f"{trust.root_name}, SHA-256 {trust.root_sha256[:16]}…"
+        click.echo(f"Trust root  {shown} (made by this lab)")
     _warn_without_sandbox(opened)
     for one in STEPS:
         state, when = states[one.number]
@@ -187,13 +188,13 @@ def status(folder: Path | None, as_json: bool) -> None:
 
 def _states(opened: Lab, running: set[str]) -> dict[str, tuple[str, str]]:
     """Return each step's state and time; from P8 on a record speaks of an enclave, maybe gone."""
-    from nitro_workflow.lab.steps import STEPS
+    from nitro_workflow.lab import STEPS
 
-    launched = opened.result("P8")
+    launched = opened.bench.result("P8")
     alive = launched is not None and launched.produced.get("enclave_id") in running
     states: dict[str, tuple[str, str]] = {}
     for one in STEPS:
-        result = opened.result(one.number)
+        result = opened.bench.result(one.number)
         needs_enclave = one.number == "P8" or one.number.startswith("D")
         state = _state(result, opened.rests(one))
         gone = state == "done" and needs_enclave and not alive
@@ -204,10 +205,9 @@ def _states(opened: Lab, running: set[str]) -> dict[str, tuple[str, str]]:
 def _enclaves(opened: Lab) -> list[dict[str, Any]]:
     """Ask the hypervisor: a step's record outlives its enclave."""
     from nitro_workflow.errors import HostError
-    from nitro_workflow.host import SandboxHost
 
     try:
-        return SandboxHost(opened.runtime).describe_enclaves()
+        return opened.bench.host.describe_enclaves()
     except HostError:
         return []
 
@@ -224,9 +224,9 @@ def _state(result: StepResult | None, rests: bool) -> str:
 @click.option("--job", default="", help="Only this job's events, and those of no job.")
 def trace(folder: Path | None, as_json: bool, job: str) -> None:
     """Show who sent what to whom, and who could read it."""
-    from nitro_workflow.lab.evidence.trace import collect
+    from nitro_workflow.lab import collect
 
-    events = collect(_open(folder), job=job)
+    events = collect(_open(folder).bench, job=job)
     if not events:
         raise LabError(
             "nothing was sent yet",
@@ -253,7 +253,7 @@ def trace(folder: Path | None, as_json: bool, job: str) -> None:
 @click.option("--new-port", is_flag=True, help="Let the cloud take another port at its next start.")
 def down(folder: Path | None, new_port: bool) -> None:
     """Stop the lab's background processes; what the lab knows stays in its folder."""
-    stopped = _open(folder).processes.down(new_port=new_port)
+    stopped = _open(folder).pair.down(new_port=new_port)
     click.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
 
 
@@ -284,7 +284,7 @@ def lab(
     try:
         ctx.exit(_run_until_end(command, environment, first.parent))
     finally:
-        opened.processes.down()
+        opened.down()
 
 
 def _first_notebook(folder: Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""The cloud that the workflow talks to: `local`, which this package serves, or AWS.
+"""The cloud that the workflow talks to: `Cloud` is the protocol, `LocalCloud` its first member.
 
     from pathlib import Path
     from nitro_workflow.cloud import Connection
@@ -8,14 +8,11 @@
         kms.list_keys()
 
 A `Connection` holds what an SDK needs to reach a local cloud: endpoint, CA, credentials. `serve`
-runs one until it is told to stop. `isolated_session` makes boto3 sessions that can reach one cloud
-and nothing else; `cloud_errors` turns what a cloud refuses into the package's own errors.
+runs one until it is told to stop.
 
->>> from pathlib import Path
->>> from nitro_workflow.cloud import Connection
->>> Connection("https://localhost:8443", Path("ca.pem"), {}).key("111122223333")
-Traceback (most recent call last):
-nitro_workflow.errors.UsageError: no credentials of 111122223333 ...
+>>> from nitro_workflow.cloud import DATA_ACCOUNT, Endpoint
+>>> Endpoint("https://127.0.0.1:4443", "ca.pem").port, DATA_ACCOUNT
+(4443, '111122223333')
 """
 
 from __future__ import annotations
@@ -25,24 +22,50 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nitro_workflow.cloud.client_errors import DENIED, cloud_errors, recorded_error, refusal
+    from nitro_workflow.cloud.accounts import COMPUTE_ACCOUNT, DATA_ACCOUNT, REGION
+    from nitro_workflow.cloud.client_errors import (
+        DENIED,
+        cloud_errors,
+        error_code,
+        recorded_error,
+        refusal,
+    )
+    from nitro_workflow.cloud.cloud_protocol import (
+        Accounts,
+        Cloud,
+        Names,
+        Observe,
+        Patience,
+        Trust,
+    )
     from nitro_workflow.cloud.connection import Connection
-    from nitro_workflow.cloud.endpoint import REGION, Endpoint
-    from nitro_workflow.cloud.isolated_sessions import Observe, isolated_session
+    from nitro_workflow.cloud.endpoint import Endpoint
+    from nitro_workflow.cloud.isolated_sessions import isolated_environment, isolated_session
     from nitro_workflow.cloud.local.call import Settings
     from nitro_workflow.cloud.local.seed import draw_keys, write_private
     from nitro_workflow.cloud.local.serve import ServeOptions, serve, tls_files
+    from nitro_workflow.cloud.local_cloud import LocalCloud
 
 __all__ = [
+    "COMPUTE_ACCOUNT",
+    "DATA_ACCOUNT",
     "DENIED",
     "REGION",
+    "Accounts",
+    "Cloud",
     "Connection",
     "Endpoint",
+    "LocalCloud",
+    "Names",
     "Observe",
+    "Patience",
     "ServeOptions",
     "Settings",
+    "Trust",
     "cloud_errors",
     "draw_keys",
+    "error_code",
+    "isolated_environment",
     "isolated_session",
     "recorded_error",
     "refusal",
@@ -52,15 +75,25 @@ __all__ = [
 ]
 
 _HOMES = {
+    "COMPUTE_ACCOUNT": "accounts",
+    "DATA_ACCOUNT": "accounts",
     "DENIED": "client_errors",
-    "REGION": "endpoint",
+    "REGION": "accounts",
+    "Accounts": "cloud_protocol",
+    "Cloud": "cloud_protocol",
     "Connection": "connection",
     "Endpoint": "endpoint",
-    "Observe": "isolated_sessions",
+    "LocalCloud": "local_cloud",
+    "Names": "cloud_protocol",
+    "Observe": "cloud_protocol",
+    "Patience": "cloud_protocol",
     "ServeOptions": "local.serve",
     "Settings": "local.call",
+    "Trust": "cloud_protocol",
     "cloud_errors": "client_errors",
     "draw_keys": "local.seed",
+    "error_code": "client_errors",
+    "isolated_environment": "isolated_sessions",
     "isolated_session": "isolated_sessions",
     "recorded_error": "client_errors",
     "refusal": "client_errors",

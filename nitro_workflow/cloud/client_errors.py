@@ -15,7 +15,7 @@ from nitro_workflow.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["cloud_errors", "recorded_error", "refusal"]
+__all__ = ["DENIED", "cloud_errors", "error_code", "recorded_error", "refusal"]
 
 DENIED: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"}
@@ -52,10 +52,15 @@ def cloud_errors(where: str) -> Iterator[None]:
         ) from error
 
 
+def error_code(error: Any) -> str:
+    """Return the code that the service gave in a botocore ``ClientError``."""
+    return str(error.response.get("Error", {}).get("Code", "Unknown"))
+
+
 def refusal(error: Any, where: str, explanation: str = "") -> NitroWorkflowError:
     """Return the package's error for a botocore ``ClientError``."""
     answer = error.response.get("Error", {})
-    code = str(answer.get("Code", "Unknown"))
+    code = error_code(error)
     text = str(answer.get("Message") or code)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     step = NEXT.get(code) or NEXT.get(

@@ -1,18 +1,58 @@
-"""Where a local cloud answers."""
+"""Where a local cloud answers: the one record of it, and the one reader of ``endpoint.json``."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-__all__ = ["REGION", "Endpoint"]
+from nitro_workflow.errors import CloudUnavailable
 
-REGION: Final = "us-east-1"
+__all__ = ["Endpoint", "read_cloud_file"]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the local cloud answers: ``url``, the CA file that its certificate chains to."""
+    """Where the local cloud answers: ``url``, and the path ``ca`` of the CA file it chains to."""
 
     url: str
     ca: str
+
+    @classmethod
+    def of(cls, lab: Path) -> Endpoint:
+        """Read the lab folder's ``cloud/endpoint.json``; raises `CloudUnavailable`."""
+        record = read_cloud_file(lab / "cloud" / "endpoint.json", ("endpoint", "ca"))
+        return cls(str(record["endpoint"]), str(record["ca"]))
+
+    @property
+    def host(self) -> str:
+        """Return the host of the URL; "" for a damaged one."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Return the port of the URL; raises `ValueError` for a damaged one."""
+        return urlsplit(self.url).port or 443
+
+
+def read_cloud_file(path: Path, needed: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the JSON object that a cloud wrote; raises `CloudUnavailable` for half of one."""
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        found = f"no {path.name}"
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None)
+        found = f"{path.name}: {reason}" if reason else f"a {path.name} that is not JSON"
+    else:
+        if isinstance(document, dict) and set(needed) <= document.keys():
+            return document
+        found = f"a {path.name} without {' and '.join(needed)}"
+    raise CloudUnavailable(
+        found,
+        expected="the file that a running cloud writes",
+        where=str(path.parent.name),
+        next="start the cloud: `nitro-workflow cloud serve`, or run any step of the workflow",
+    )

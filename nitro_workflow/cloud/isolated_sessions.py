@@ -6,21 +6,32 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud.endpoint import REGION
+from nitro_workflow.cloud.accounts import REGION
+from nitro_workflow.cloud.cloud_protocol import Observe
 
 if TYPE_CHECKING:
     import boto3
 
     from nitro_workflow.cloud.endpoint import Endpoint
 
-__all__ = ["Observe", "isolated_core", "isolated_session"]
+__all__ = ["isolated_environment", "isolated_session"]
 
 TIMEOUT_SECONDS: Final = 60
 
 Keys = Mapping[str, str]
 Refresh = Callable[[], dict[str, str]]
-Observe = Callable[[str, str, Any], None]
-"""``observe(party, event_name, request)`` sees each request before it is sent."""
+
+
+def isolated_environment() -> dict[str, str]:
+    """Return an environment for a child in which nothing can find real AWS, a profile, a proxy."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AWS_")
+        and not name.lower().endswith("_proxy")
+        and name != "PYTHONPATH"
+    }
+    return {**kept, "AWS_EC2_METADATA_DISABLED": "true", "PYTHONUNBUFFERED": "1"}
 
 
 def isolated_session(

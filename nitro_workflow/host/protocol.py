@@ -111,3 +111,6 @@ class Host(Protocol):
 
     def attestation_root(self) -> bytes:
         """Return the root certificate under which its enclaves' documents verify, DER."""
+
+    def control_paths(self) -> list[str]:
+        """Return the paths of this machine that command the host: no instance may reach them."""

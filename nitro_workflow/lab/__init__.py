@@ -8,6 +8,8 @@
     lab.run("D4").evidence               # runs what D4 needs, then shows what the cloud decided
     lab.down()                           # stops the background processes; the folder stays
 
+What else there is to see of a lab is asked of its workbench: ``document_of(lab.bench)``.
+
 >>> from nitro_workflow.lab import STEPS
 >>> len(STEPS), STEPS[0].title
 (17, 'Create the KMS key and its policy')
@@ -15,9 +17,84 @@
 
 from __future__ import annotations
 
-from nitro_workflow.lab.engine.lab import Lab
-from nitro_workflow.lab.evidence.trace import TraceEvent
-from nitro_workflow.lab.parties import Party
-from nitro_workflow.lab.steps import STEPS, Step, StepResult
+from typing import TYPE_CHECKING
 
-__all__ = ["STEPS", "Lab", "Party", "Step", "StepResult", "TraceEvent"]
+from nitro_workflow.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from nitro_workflow.lab.attacks import ATTACKS, AttackOutcome, try_attack
+    from nitro_workflow.lab.engine import Lab
+    from nitro_workflow.lab.evidence import Job, TraceEvent, collect
+    from nitro_workflow.lab.lab_folder import LabFolder, default_folder, runtime_folder
+    from nitro_workflow.lab.parties import Party
+    from nitro_workflow.lab.party_policies import ROLES
+    from nitro_workflow.lab.step_result import StepResult
+    from nitro_workflow.lab.steps import (
+        STEPS,
+        Step,
+        ciphertext_path,
+        document_of,
+        find_step,
+        image_of,
+        jobs_of,
+        key_facts,
+        policy_of,
+        start_job,
+    )
+    from nitro_workflow.lab.workbench import Workbench
+
+__all__ = [
+    "ATTACKS",
+    "ROLES",
+    "STEPS",
+    "AttackOutcome",
+    "Job",
+    "Lab",
+    "LabFolder",
+    "Party",
+    "Step",
+    "StepResult",
+    "TraceEvent",
+    "Workbench",
+    "ciphertext_path",
+    "collect",
+    "default_folder",
+    "document_of",
+    "find_step",
+    "image_of",
+    "jobs_of",
+    "key_facts",
+    "policy_of",
+    "runtime_folder",
+    "start_job",
+    "try_attack",
+]
+
+_HOMES = {
+    "ATTACKS": "attacks",
+    "ROLES": "party_policies",
+    "STEPS": "steps",
+    "AttackOutcome": "attacks",
+    "Job": "evidence",
+    "Lab": "engine",
+    "LabFolder": "lab_folder",
+    "Party": "parties",
+    "Step": "steps",
+    "StepResult": "step_result",
+    "TraceEvent": "evidence",
+    "Workbench": "workbench",
+    "ciphertext_path": "steps",
+    "collect": "evidence",
+    "default_folder": "lab_folder",
+    "document_of": "steps",
+    "find_step": "steps",
+    "image_of": "steps",
+    "jobs_of": "steps",
+    "key_facts": "steps",
+    "policy_of": "steps",
+    "runtime_folder": "lab_folder",
+    "start_job": "steps",
+    "try_attack": "attacks",
+}
+
+__getattr__ = lazy_names(__name__, _HOMES)  # a client that only asks for a folder loads no step

@@ -25,7 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nitro_workflow.atomic import write_atomic
 from nitro_workflow.errors import LabError
+from nitro_workflow.host import LONGEST_SOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +38,7 @@ __all__ = [
     "default_folder",
     "read_json",
     "runtime_folder",
-    "write_atomically",
+    "save",
 ]
 
 FORMAT: Final = 1
@@ -47,8 +49,6 @@ LOCK_SECONDS: Final = 120.0
 
 AF_UNIX_LIMIT: Final = 107
 """Bytes of a Unix socket's path, ``sun_path`` less its NUL (unix(7))."""
-
-LONGEST_SOCKET: Final = len("/instance/i-0123456789abcdef0/control.sock.tmp")
 
 _PARTS = ("steps", "owner", "developer", "jobs", "cloud", "hypervisor", "logs")
 
@@ -102,19 +102,12 @@ def runtime_folder(lab: Path) -> Path:
     )
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write all of ``data`` or nothing: no reader sees a half, nor after a power cut."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+def save(path: Path, data: bytes) -> None:
+    """Write a file of the lab: private, whole or not at all, there after a power cut.
+
+    Raises `LabError` where it cannot be written.
+    """
+    write_atomic(path, data, mode=0o600, durable=True, failure=LabError)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -184,7 +177,7 @@ class LabFolder:
             )
         record = {"format": FORMAT, "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         self._parts()
-        write_atomically(self.path / "lab.json", _dump(record))
+        save(self.path / "lab.json", _dump(record))
 
     def _check(self) -> None:
         record = read_json_or_advise(self.path)
@@ -210,7 +203,7 @@ class LabFolder:
         record = read_json_or_advise(self.path)
         settings = {**record.get("settings", {}), **changes}
         if settings != record.get("settings"):
-            write_atomically(self.path / "lab.json", _dump({**record, "settings": settings}))
+            save(self.path / "lab.json", _dump({**record, "settings": settings}))
 
     def record(self, step: str) -> dict[str, Any] | None:
         """Return the record of a step's last good run, or None. A damaged record counts as none."""
@@ -222,9 +215,13 @@ class LabFolder:
         except LabError:
             return None
 
+    def recorded(self) -> list[str]:
+        """Return the numbers of the steps that have a record, damaged or not."""
+        return sorted(path.stem for path in (self.path / "steps").glob("[!.]*.json"))
+
     def keep(self, step: str, record: Mapping[str, Any]) -> None:
         """Write the record of a step, whole or not at all."""
-        write_atomically(self.path / "steps" / f"{step}.json", _dump(record))
+        save(self.path / "steps" / f"{step}.json", _dump(record))
 
     def forget(self, step: str) -> None:
         """Drop the record of a step."""

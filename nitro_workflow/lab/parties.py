@@ -12,21 +12,20 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud import isolated_session
-from nitro_workflow.errors import LabError, UsageError
-from nitro_workflow.lab import party_policies
-from nitro_workflow.lab.lab_folder import read_json, write_atomically
+from nitro_workflow.cloud import error_code
+from nitro_workflow.errors import UsageError
+from nitro_workflow.lab.lab_folder import save
+from nitro_workflow.lab.party_policies import ROLES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import boto3
 
-    from nitro_workflow.cloud import Endpoint, Observe
-from nitro_workflow.lab.processes.background import Processes
+    from nitro_workflow.cloud import Cloud, Observe
+    from nitro_workflow.lab.party_policies import PartyPolicies
 
-__all__ = ["INSTANCE_PROFILE", "Parties", "Party", "bucket_name"]
-
-OPERATOR: Final = "operator"
-INSTANCE_PROFILE: Final = "ParentInstance"
+__all__ = ["Parties", "Party"]
 
 _TITLES: Final = {
     "owner": "data owner",
@@ -64,37 +63,34 @@ _MAY: Final = {
     ),
 }
 
-PARTIES: Final = tuple(
-    Party(name, title, party_policies.ROLES[name][0], party_policies.role_arn(name), *_MAY[name])
-    for name, title in _TITLES.items()
-)
-
-
-def bucket_name() -> str:
-    """Return the name of the data owner's bucket."""
-    return f"nitro-workflow-data-{party_policies.DATA_ACCOUNT}"
-
 
 class Parties:
-    """Sessions for the parties of one lab.
+    """Sessions for the parties of one lab. ``mark``: a file that says which roles were made.
 
-    >>> lab.parties.session("owner").client("sts").get_caller_identity()["Arn"]  # doctest: +SKIP
+    >>> lab.bench.parties.session("owner").client("sts").get_caller_identity()["Arn"]
+    ... # doctest: +SKIP
     'arn:aws:sts::111122223333:assumed-role/DataOwner/nitro-workflow'
     """
 
-    def __init__(self, processes: Processes, observe: Observe | None = None) -> None:
-        self._processes = processes
-        self._observe = observe
+    def __init__(self, cloud: Cloud, policies: PartyPolicies, mark: Path) -> None:
+        self._cloud = cloud
+        self._policies = policies
+        self._mark = mark
+        self.observe: Observe | None = None
+        """Sees each request of a party, as it is about to be sent."""
         self._sessions: dict[str, boto3.Session] = {}
 
-    @staticmethod
-    def all() -> tuple[Party, ...]:
+    def all(self) -> tuple[Party, ...]:
         """Return the four parties with what each may and may not do."""
-        return PARTIES
+        texts = self._policies
+        return tuple(
+            Party(name, title, texts.account(name), texts.role_arn(name), *_MAY[name])
+            for name, title in _TITLES.items()
+        )
 
     def session(self, party: str) -> boto3.Session:
         """Return the party's session; raises `UsageError` for an unknown party."""
-        if party not in party_policies.ROLES:
+        if party not in ROLES:
             raise UsageError(
                 f"no party {party!r}",
                 expected=", ".join(_TITLES),
@@ -106,88 +102,64 @@ class Parties:
                 "the instance's credentials are in the instance",
                 expected="owner, developer or administrator",
                 where="party",
-                next="`refusals.instance_session` shows how an administrator takes them",
+                next="`attacks.instance_session` shows how an administrator takes them",
             )
         if party not in self._sessions:
             self.ensure()
-            self._sessions[party] = self._assume(party)
+            account, role = self._policies.account(party), self._policies.role_arn(party)
+            self._sessions[party] = self._cloud.session(
+                account, role, party=party, observe=self._tell
+            )
         return self._sessions[party]
 
     def operator(self, account: str) -> boto3.Session:
         """Return the session of the person at the keyboard, who sets the roles up."""
-        keys = self._credentials().get(account)
-        if not keys:
-            raise LabError(
-                f"no credentials for account {account}",
-                expected="the keys that the cloud made at its first start",
-                where="cloud/credentials.json",
-                next="`nitro-workflow down`, then name a new folder with --lab",
-            )
-        return isolated_session(self._endpoint, keys, party="operator", observe=None)
+        return self._cloud.operator(account)
 
     def ensure(self) -> None:
         """Make the roles, their policies and the instance profile where this cloud lacks them.
 
         What was made is marked beside the cloud's state: a later process need not ask again.
         """
-        mark = self._processes.folder.path / "cloud" / "roles-made"
-        digest = hashlib.sha256(json.dumps(_texts()).encode()).hexdigest()
-        if mark.exists() and mark.read_text() == digest:
+        texts = self._texts()
+        digest = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+        if self._mark.exists() and self._mark.read_text() == digest:
             return
-        for party, (trust, permissions) in _texts().items():
-            account, name = party_policies.ROLES[party]
-            iam = self.operator(account).client("iam")
-            _unless(iam, "EntityAlreadyExists", "create_role", RoleName=name,
+        for party, (trust, permissions) in texts.items():
+            iam = self.operator(self._policies.account(party)).client("iam")
+            _unless(iam, "EntityAlreadyExists", "create_role", RoleName=ROLES[party],
                     AssumeRolePolicyDocument=json.dumps(trust),
                     Description=_TITLES[party])  # fmt: skip
             iam.put_role_policy(
-                RoleName=name, PolicyName="nitro-workflow", PolicyDocument=json.dumps(permissions)
+                RoleName=ROLES[party],
+                PolicyName="nitro-workflow",
+                PolicyDocument=json.dumps(permissions),
             )
         self._ensure_profile()
-        write_atomically(mark, digest.encode())
+        save(self._mark, digest.encode())
+
+    def _tell(self, party: str, event_name: str, request: Any) -> None:
+        if self.observe is not None:
+            self.observe(party, event_name, request)
 
     def _ensure_profile(self) -> None:
-        iam = self.operator(party_policies.COMPUTE_ACCOUNT).client("iam")
+        iam = self.operator(self._policies.account("instance")).client("iam")
+        profile = self._cloud.names.instance_profile
         exists = "EntityAlreadyExists"
-        _unless(iam, exists, "create_instance_profile", InstanceProfileName=INSTANCE_PROFILE)
-        role = party_policies.ROLES["instance"][1]
+        _unless(iam, exists, "create_instance_profile", InstanceProfileName=profile)
         _unless(iam, "LimitExceeded", "add_role_to_instance_profile",
-                InstanceProfileName=INSTANCE_PROFILE, RoleName=role)  # fmt: skip
+                InstanceProfileName=profile, RoleName=ROLES["instance"])  # fmt: skip
 
-    def _assume(self, party: str) -> boto3.Session:
-        account, _ = party_policies.ROLES[party]
-        sts = self.operator(account).client("sts")
-
-        def refresh() -> dict[str, str]:
-            answer = sts.assume_role(
-                RoleArn=party_policies.role_arn(party), RoleSessionName="nitro-workflow"
+    def _texts(self) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+        """Return each role's trust policy and identity policy."""
+        policies = self._policies
+        return {
+            party: (
+                policies.trust_policy(party, self._cloud.operator_arn(policies.account(party))),
+                policies.identity_policy(party),
             )
-            keys = answer["Credentials"]
-            return {
-                "access_key": keys["AccessKeyId"],
-                "secret_key": keys["SecretAccessKey"],
-                "token": keys["SessionToken"],
-                "expiry_time": keys["Expiration"].isoformat(),
-            }
-
-        return isolated_session(self._endpoint, refresh, party=party, observe=self._observe)
-
-    def _endpoint(self) -> Endpoint:
-        return self._processes.endpoint()
-
-    def _credentials(self) -> dict[str, Any]:
-        return read_json(self._processes.folder.path / "cloud" / "credentials.json")
-
-
-def _texts() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-    """Return each role's trust policy and identity policy."""
-    return {
-        party: (
-            party_policies.trust_policy(party, f"arn:aws:iam::{account}:user/{OPERATOR}"),
-            party_policies.identity_policy(party, bucket_name()),
-        )
-        for party, (account, _) in party_policies.ROLES.items()
-    }
+            for party in ROLES
+        }
 
 
 def _unless(client: Any, code: str, operation: str, **parameters: Any) -> None:
@@ -197,5 +169,5 @@ def _unless(client: Any, code: str, operation: str, **parameters: Any) -> None:
     try:
         getattr(client, operation)(**parameters)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in (code, f"{code}Exception"):
+        if error_code(error) not in (code, f"{code}Exception"):
             raise

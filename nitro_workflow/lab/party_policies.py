@@ -6,140 +6,146 @@ the cloud evaluates these texts, and its answer is what the steps and the attack
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-
-from nitro_workflow.cloud import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "COMPUTE_ACCOUNT",
-    "DATA_ACCOUNT",
-    "ROLES",
-    "bucket_policy",
-    "identity_policy",
-    "results_key_policy",
-    "role_arn",
-    "trust_policy",
-]
+    from nitro_workflow.cloud import Accounts, Cloud, Names
 
-DATA_ACCOUNT: Final = "111122223333"
-"""The data owner's: the key and the bucket. An account id of AWS's documentation."""
-COMPUTE_ACCOUNT: Final = "444455556666"
-"""The developer's, the administrator's and the instance's."""
+__all__ = ["ROLES", "PartyPolicies"]
 
-IMAGES: Final = f"nitro-workflow-images-{COMPUTE_ACCOUNT}"
-"""The developer's bucket. In the lab the image is handed over as a file; on AWS it lies there."""
-
-ROLES: Final[Mapping[str, tuple[str, str]]] = {
-    "owner": (DATA_ACCOUNT, "DataOwner"),
-    "developer": (COMPUTE_ACCOUNT, "ApplicationDeveloper"),
-    "administrator": (COMPUTE_ACCOUNT, "ParentAdministrator"),
-    "instance": (COMPUTE_ACCOUNT, "ParentInstance"),
+ROLES: Final[Mapping[str, str]] = {
+    "owner": "DataOwner",
+    "developer": "ApplicationDeveloper",
+    "administrator": "ParentAdministrator",
+    "instance": "ParentInstance",
 }
+"""Party → name of its role."""
 
 
-def role_arn(party: str) -> str:
-    """Return the role's ARN of ``owner``, ``developer``, ``administrator`` or ``instance``."""
-    account, name = ROLES[party]
-    return f"arn:aws:iam::{account}:role/{name}"
+@dataclass(frozen=True, slots=True)
+class PartyPolicies:
+    """The policies for the accounts and names of one cloud."""
 
+    accounts: Accounts
+    names: Names
+    region: str
 
-def trust_policy(party: str, operator_arn: str) -> dict[str, Any]:
-    """Return who may take the role: that account's operator, or EC2 for the instance's.
+    @classmethod
+    def of(cls, cloud: Cloud) -> PartyPolicies:
+        """Return the policies for a cloud."""
+        return cls(cloud.accounts, cloud.names, cloud.region)
 
-    The administrator is not among those who may become the owner: AssumeRole is refused by this
-    text.
-    """
-    principal = {"Service": "ec2.amazonaws.com"} if party == "instance" else {"AWS": operator_arn}
-    return _policy(_allow("WhoMayBecomeThisRole", ["sts:AssumeRole"], None, Principal=principal))
+    def account(self, party: str) -> str:
+        """Return the id of the party's account."""
+        return self.accounts.data if party == "owner" else self.accounts.compute
 
+    def role_arn(self, party: str) -> str:
+        """Return the role's ARN of ``owner``, ``developer``, ``administrator`` or ``instance``."""
+        return f"arn:aws:iam::{self.account(party)}:role/{ROLES[party]}"
 
-def identity_policy(party: str, bucket: str) -> dict[str, Any]:
-    """Return the role's own permissions. To a Decrypt, the key policy must agree too."""
-    objects = f"arn:aws:s3:::{bucket}/*"
-    statements = {
-        "owner": [
-            _allow(
-                "MakeKeys",
-                ["kms:CreateKey", "kms:CreateAlias", "kms:ListAliases", "kms:ListKeys"],
-                "*",
-            ),
-            _allow(
-                "KeepTheBucket",
-                [
-                    "s3:CreateBucket",
-                    "s3:GetBucketLocation",
-                    "s3:GetBucketPolicy",
-                    "s3:ListBucket",
-                    "s3:ListBucketVersions",
-                    "s3:PutBucketPolicy",
-                    "s3:PutBucketVersioning",
-                ],
-                f"arn:aws:s3:::{bucket}",
-            ),
-            _allow(
-                "KeepTheObjects", ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion"], objects
-            ),
-            _allow("ReadTheTrail", ["cloudtrail:LookupEvents"], "*"),
-        ],
-        "developer": [
-            _allow(
-                "PublishImages",
-                ["s3:CreateBucket", "s3:ListBucket", "s3:GetObject", "s3:PutObject"],
-                [f"arn:aws:s3:::{IMAGES}", f"arn:aws:s3:::{IMAGES}/*"],
-            )
-        ],
-        "administrator": [
-            _allow(
-                "RunTheInstance",
-                [
-                    "ec2:RunInstances",
-                    "ec2:StartInstances",
-                    "ec2:StopInstances",
-                    "ec2:TerminateInstances",
-                    "ec2:DescribeInstances",
-                    "ec2:DescribeInstanceTypes",
-                    "ec2:CreateTags",
-                ],
-                "*",
-            ),
-            _allow("GiveTheInstanceItsRole", ["iam:PassRole"], role_arn("instance")),
-            _allow("ReadTheTrail", ["cloudtrail:LookupEvents"], "*"),
-        ],
-        "instance": [
-            _allow("AskForDecrypt", ["kms:Decrypt"], f"arn:aws:kms:{REGION}:{DATA_ACCOUNT}:key/*"),
-            _allow("GetTheCiphertext", ["s3:GetObject", "s3:GetObjectVersion"], objects),
-        ],
-    }
-    return _policy(*statements[party])
+    def trust_policy(self, party: str, operator_arn: str) -> dict[str, Any]:
+        """Return who may take the role: that account's operator, or EC2 for the instance's.
 
-
-def bucket_policy(bucket: str) -> dict[str, Any]:
-    """Return the owner's consent, across accounts, that the instance gets the ciphertext."""
-    return _policy(
-        _allow(
-            "ParentInstanceGetsTheCiphertext",
-            ["s3:GetObject", "s3:GetObjectVersion"],
-            f"arn:aws:s3:::{bucket}/*",
-            Principal=_role("instance"),
+        The administrator is not among those who may become the owner: AssumeRole is refused by this
+        text.
+        """
+        principal = (
+            {"Service": "ec2.amazonaws.com"} if party == "instance" else {"AWS": operator_arn}
         )
-    )
+        return _policy(
+            _allow("WhoMayBecomeThisRole", ["sts:AssumeRole"], None, Principal=principal)
+        )
 
+    def identity_policy(self, party: str) -> dict[str, Any]:
+        """Return the role's own permissions. To a Decrypt, the key policy must agree too."""
+        bucket, images = self.names.data_bucket, self.names.images_bucket
+        objects = f"arn:aws:s3:::{bucket}/*"
+        keys = f"arn:aws:kms:{self.region}:{self.accounts.data}:key/*"
+        statements = {
+            "owner": [
+                _allow(
+                    "MakeKeys",
+                    ["kms:CreateKey", "kms:CreateAlias", "kms:ListAliases", "kms:ListKeys"],
+                    "*",
+                ),
+                _allow(
+                    "KeepTheBucket",
+                    [
+                        "s3:CreateBucket",
+                        "s3:GetBucketLocation",
+                        "s3:GetBucketPolicy",
+                        "s3:ListBucket",
+                        "s3:ListBucketVersions",
+                        "s3:PutBucketPolicy",
+                        "s3:PutBucketVersioning",
+                    ],
+                    f"arn:aws:s3:::{bucket}",
+                ),
+                _allow(
+                    "KeepTheObjects",
+                    ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion"],
+                    objects,
+                ),
+                _allow("ReadTheTrail", ["cloudtrail:LookupEvents"], "*"),
+            ],
+            "developer": [
+                _allow(
+                    "PublishImages",
+                    ["s3:CreateBucket", "s3:ListBucket", "s3:GetObject", "s3:PutObject"],
+                    [f"arn:aws:s3:::{images}", f"arn:aws:s3:::{images}/*"],
+                )
+            ],
+            "administrator": [
+                _allow(
+                    "RunTheInstance",
+                    [
+                        "ec2:RunInstances",
+                        "ec2:StartInstances",
+                        "ec2:StopInstances",
+                        "ec2:TerminateInstances",
+                        "ec2:DescribeInstances",
+                        "ec2:DescribeInstanceTypes",
+                        "ec2:CreateTags",
+                    ],
+                    "*",
+                ),
+                _allow("GiveTheInstanceItsRole", ["iam:PassRole"], self.role_arn("instance")),
+                _allow("ReadTheTrail", ["cloudtrail:LookupEvents"], "*"),
+            ],
+            "instance": [
+                _allow("AskForDecrypt", ["kms:Decrypt"], keys),
+                _allow("GetTheCiphertext", ["s3:GetObject", "s3:GetObjectVersion"], objects),
+            ],
+        }
+        return _policy(*statements[party])
 
-def results_key_policy() -> dict[str, Any]:
-    """Return the policy of the owner's second key: it wraps the private key that opens results."""
-    from nitro_workflow.policy import author
+    def bucket_policy(self) -> dict[str, Any]:
+        """Return the owner's consent, across accounts, that the instance gets the ciphertext."""
+        return _policy(
+            _allow(
+                "ParentInstanceGetsTheCiphertext",
+                ["s3:GetObject", "s3:GetObjectVersion"],
+                f"arn:aws:s3:::{self.names.data_bucket}/*",
+                Principal=self._role("instance"),
+            )
+        )
 
-    policy = author.initial_key_policy(role_arn("owner"))
-    actions = ["kms:GenerateDataKeyPairWithoutPlaintext", "kms:Decrypt"]
-    policy["Statement"].append(_allow("OwnerOpensResults", actions, "*", Principal=_role("owner")))
-    return policy
+    def results_key_policy(self) -> dict[str, Any]:
+        """Return the policy of the owner's second key: it wraps the key that opens results."""
+        from nitro_workflow.policy import author
 
+        policy = author.initial_key_policy(self.role_arn("owner"))
+        actions = ["kms:GenerateDataKeyPairWithoutPlaintext", "kms:Decrypt"]
+        policy["Statement"].append(
+            _allow("OwnerOpensResults", actions, "*", Principal=self._role("owner"))
+        )
+        return policy
 
-def _role(party: str) -> dict[str, str]:
-    return {"AWS": role_arn(party)}
+    def _role(self, party: str) -> dict[str, str]:
+        return {"AWS": self.role_arn(party)}
 
 
 def _policy(*statements: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nitro_workflow.lab.attacks import AttackOutcome
-from nitro_workflow.lab.evidence.key_facts import key_facts
-from nitro_workflow.lab.steps import STEPS, StepResult
+from nitro_workflow.lab import STEPS, AttackOutcome, StepResult, key_facts
 from nitro_workflow.widgets import (
     Cell,
     CheckLine,
@@ -52,6 +50,8 @@ def _fact(key: str, value: Any) -> tuple[str, tuple[Cell]]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if label == "files":
         return label, (Cell(f"{value:,} files"),)
+    if label == "same as inspected":
+        return label, (Cell(f"{value} files of the ramdisk"),)
     if number and label.endswith(" bytes"):
         return label.removesuffix(" bytes"), (Cell(size(int(value))),)
     if number and label.endswith(" seconds"):

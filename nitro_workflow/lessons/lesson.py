@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from nitro_workflow.errors import UsageError
-from nitro_workflow.lab import Lab
-from nitro_workflow.lab.attacks import try_attack
-from nitro_workflow.lab.steps import STEPS
+from nitro_workflow.lab import ROLES, STEPS, Lab, try_attack
 from nitro_workflow.lessons import cards, lesson_views
 from nitro_workflow.lessons.questions import QUESTIONS
 from nitro_workflow.widgets import (
@@ -72,13 +70,13 @@ class Lesson:
 
     def __repr__(self) -> str:
         title, steps = LESSONS[self.number]
-        name, fingerprint = self.lab.trust_root()
+        trust = self.lab.bench.cloud.trust()
         before = f"ran first: {', '.join(self.caught_up)}" if self.caught_up else "all done"
         return "\n".join(
             [
                 f"Lesson {self.number}: {title}",
-                f"Trust root: this lab's, {name}; not AWS's",
-                f"  SHA-256 {fingerprint}",
+                f"Trust root: this lab's, {trust.root_name}; not AWS's",
+                f"  SHA-256 {trust.root_sha256}",
                 f"Steps here: {', '.join(steps)}; those before: {before}"
                 if steps
                 else "Steps here: none yet",
@@ -93,7 +91,7 @@ class Lesson:
 
     def steps(self) -> View:
         """Show the 17 steps, which are done, and which belong to this lesson."""
-        done = [step.number for step in STEPS if self.lab.result(step.number)]
+        done = [step.number for step in STEPS if self.lab.bench.result(step.number)]
         return View(cards.step_table(done, LESSONS[self.number][1]))
 
     def attack(self, name: str) -> View:
@@ -115,36 +113,39 @@ class Lesson:
 
     def parties(self) -> View:
         """Show the four roles: what each may do, and what only the cloud's answer keeps it from."""
-        from nitro_workflow.lab.party_policies import ROLES
-
+        account = self.lab.bench.policies.account
         rows = [
             TableRow(
                 role,
-                tuple(map(Cell, (account, lesson_views.MAY[party], lesson_views.MAY_NOT[party]))),
+                tuple(
+                    map(
+                        Cell, (account(party), lesson_views.MAY[party], lesson_views.MAY_NOT[party])
+                    )
+                ),
             )
-            for party, (account, role) in ROLES.items()
+            for party, role in ROLES.items()
         ]
         return View(Table("Four roles in two accounts", ("account", "may", "may not"), tuple(rows)))
 
     def key_policy(self) -> Listing:
         """Show the key policy as it stands in the cloud."""
-        policy = lesson_views.key_policy(self.lab)
+        policy = lesson_views.key_policy(self.lab.bench)
         return json_listing(policy, title="The key policy, as KMS has it now")
 
     def bucket_policy(self) -> Listing:
         """Show the bucket policy that P4 put."""
-        policy = lesson_views.evidence(self.lab, "P4")["bucket_policy"]
+        policy = lesson_views.evidence(self.lab.bench, "P4")["bucket_policy"]
         return json_listing(policy, title="The bucket policy")
 
     def difference(self, step: str) -> Listing:
         """Show how a step changed the key policy."""
         return difference(
-            lesson_views.evidence(self.lab, step)["difference"], title=f"What {step} changed"
+            lesson_views.evidence(self.lab.bench, step)["difference"], title=f"What {step} changed"
         )
 
     def who_can_decrypt(self) -> View:
         """Show every path to the plaintext that the key policy leaves."""
-        return View(lesson_views.who_can_decrypt(self.lab))
+        return View(lesson_views.who_can_decrypt(self.lab.bench))
 
     def what_if(self, **pcrs: str) -> View:
         """Show the decision for the instance's Decrypt, with values to change.
@@ -152,62 +153,64 @@ class Lesson:
         ``pcrs`` are other values than the policy's, by name: ``PCR0="0" * 96``.
         """
         edits = {f"kms:RecipientAttestation:{name}": value for name, value in pcrs.items()}
-        model, answer = lesson_views.what_if(self.lab, edits)
+        model, answer = lesson_views.what_if(self.lab.bench, edits)
         return View(model, what_if=answer)
 
     def message(self) -> View:
         """Show the header of the Encryption SDK's message."""
-        return View(lesson_views.message(self.lab))
+        return View(lesson_views.message(self.lab.bench))
 
     def measured_configuration(self) -> Listing:
         """Show what the enclave is told to trust; it is part of the image."""
-        return json_listing(lesson_views.measured(self.lab), title="Measured configuration")
+        return json_listing(lesson_views.measured(self.lab.bench), title="Measured configuration")
 
     def image(self) -> View:
         """Show the layout of the enclave image."""
-        return View(lesson_views.image(self.lab))
+        return View(lesson_views.image(self.lab.bench))
 
     def origins(self) -> View:
         """Show where the files inside the image come from."""
-        return View(lesson_views.origins(self.lab))
+        return View(lesson_views.origins(self.lab.bench))
 
     def changed_image(self) -> View:
         """Show what one flipped bit does to the PCRs."""
-        return View(lesson_views.changed_image(self.lab))
+        return View(lesson_views.changed_image(self.lab.bench))
 
     def truncated_image(self) -> View:
         """Show how a truncated image is refused."""
-        return View(lesson_views.truncated_image(self.lab))
+        return View(lesson_views.truncated_image(self.lab.bench))
 
     def measurements(self) -> View:
         """Show the PCRs as the developer's build and the owner's own reading give them."""
-        return View(lesson_views.measurements(self.lab))
+        return View(lesson_views.measurements(self.lab.bench))
 
     def enclaves(self) -> Listing:
         """Show what nitro-cli's describe-enclaves says."""
-        text = json.dumps(lesson_views.enclaves(self.lab), indent=2)
+        text = json.dumps(lesson_views.enclaves(self.lab.bench), indent=2)
         return Listing("nitro-cli describe-enclaves", text, "json")
 
     def document(self) -> View:
         """Show the enclave's attestation document with every check."""
-        return View(lesson_views.document(self.lab))
+        self.lab.ensure("D3")
+        return View(lesson_views.document(self.lab.bench))
 
     def chain(self) -> View:
         """Show the document's certificates, root first, at the document's own time."""
-        return View(lesson_views.chain(self.lab))
+        self.lab.ensure("D3")
+        return View(lesson_views.chain(self.lab.bench))
 
     def decision(self) -> View:
         """Show KMS's decision of D4 with its reason, from the cloud's own record."""
-        return View(lesson_views.decision(self.lab))
+        return View(lesson_views.decision(self.lab.bench))
 
     def pcrs(self) -> View:
         """Show the PCRs of document, image and key policy side by side."""
-        return View(lesson_views.pcrs(self.lab))
+        return View(lesson_views.pcrs(self.lab.bench))
 
     def trace(self) -> View:
         """Show who sent what to whom for the last job, and who could read it."""
-        return View(lesson_views.trace(self.lab))
+        return View(lesson_views.trace(self.lab.bench))
 
     def result(self) -> View:
         """Show the opened result: aggregates, small groups suppressed."""
-        return View(lesson_views.result(self.lab))
+        return View(lesson_views.result(self.lab.bench))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,9 +11,14 @@ from nitro_workflow import policy
 from nitro_workflow.attestation import Expected, Verifier, exactly, parse_document
 from nitro_workflow.errors import ImageError, LabError, UntrustedAnswer
 from nitro_workflow.image import measure_file, open_image
-from nitro_workflow.lab import Lab
-from nitro_workflow.lab.evidence.trace import collect
-from nitro_workflow.lab.party_policies import DATA_ACCOUNT, role_arn
+from nitro_workflow.lab import (
+    Workbench,
+    ciphertext_path,
+    collect,
+    document_of,
+    image_of,
+    policy_of,
+)
 from nitro_workflow.policy import Way
 from nitro_workflow.widgets import (
     HEADER_LIMIT,
@@ -51,9 +54,9 @@ MAY_NOT: Mapping[str, str] = {
 }
 
 
-def evidence(lab: Lab, step: str) -> Mapping[str, Any]:
+def evidence(bench: Workbench, step: str) -> Mapping[str, Any]:
     """Return the evidence of a step's last run; raises `LabError` where there is none."""
-    result = lab.result(step)
+    result = bench.result(step)
     if result is None:
         raise LabError(
             f"step {step} has not run",
@@ -64,16 +67,15 @@ def evidence(lab: Lab, step: str) -> Mapping[str, Any]:
     return result.evidence
 
 
-def key_policy(lab: Lab) -> dict[str, Any]:
+def key_policy(bench: Workbench) -> dict[str, Any]:
     """Return the key policy as the owner reads it from KMS."""
-    kms = lab.parties.session("owner").client("kms")
-    answer = kms.get_key_policy(KeyId=lab.produced("P1", "key_arn"), PolicyName="default")
-    return dict(json.loads(answer["Policy"]))
+    kms = bench.parties.session("owner").client("kms")
+    return policy_of(kms, bench.produced("P1", "key_arn"))
 
 
-def who_can_decrypt(lab: Lab) -> Table:
+def who_can_decrypt(bench: Workbench) -> Table:
     """Return what `policy.analyse` finds: every way to a plaintext, and who can change that."""
-    parsed = policy.parse_policy(key_policy(lab), kind="resource")
+    parsed = policy.parse_policy(key_policy(bench), kind="resource")
     report = policy.analyse(parsed, grants=())
     rows = [_way(way, "can decrypt") for way in report.ways]
     rows += [_way(way, "can change that") for way in report.changers if way.witness]
@@ -102,13 +104,13 @@ def _way(way: Way, label: str) -> TableRow:
 
 
 def what_if(
-    lab: Lab, edits: Mapping[str, str]
+    bench: Workbench, edits: Mapping[str, str]
 ) -> tuple[DecisionModel, Callable[[Mapping[str, str]], DecisionModel]]:
     """Return the decision for the instance's Decrypt from its enclave, and how to ask it again."""
-    parsed = policy.parse_policy(key_policy(lab), kind="resource")
-    texts = lab.identity_policies("instance")
-    identity = tuple(policy.parse_policy(text, kind="identity") for text in texts)
-    asked_for = _indexed(evidence(lab, "P7")["pcrs"])
+    parsed = policy.parse_policy(key_policy(bench), kind="resource")
+    own = bench.policies.identity_policy("instance")
+    identity = (policy.parse_policy(own, kind="identity"),)
+    asked_for = _indexed(evidence(bench, "P7")["pcrs"])
     values = {
         "kms:RecipientAttestation:ImageSha384": asked_for[0],
         **{f"kms:RecipientAttestation:PCR{index}": pcr for index, pcr in asked_for.items()},
@@ -118,11 +120,11 @@ def what_if(
         asked = {**values, **{key: value.strip() for key, value in edits.items()}}
         present = {key: value for key, value in asked.items() if value}  # an empty field: absent
         request = policy.Request(
-            policy.Principal.parse(role_arn("instance")),
+            policy.Principal.parse(bench.policies.role_arn("instance")),
             "kms:Decrypt",
-            lab.produced("P1", "key_arn"),
-            DATA_ACCOUNT,
-            policy.RequestContext.what_if({**present, **_context(lab)}),
+            bench.produced("P1", "key_arn"),
+            bench.cloud.accounts.data,
+            policy.RequestContext.what_if({**present, **_context(bench)}),
         )
         policies = policy.Policies(resource=parsed, identity=identity)
         record = policy.explain(request, policies).to_json()
@@ -131,43 +133,38 @@ def what_if(
     return decide(edits), decide
 
 
-def _context(lab: Lab) -> dict[str, str]:
-    context = evidence(lab, "P3")["encryption_context"]
+def _context(bench: Workbench) -> dict[str, str]:
+    context = evidence(bench, "P3")["encryption_context"]
     return {f"kms:EncryptionContext:{key}": str(value) for key, value in context.items()}
 
 
-def message(lab: Lab) -> Inspection:
+def message(bench: Workbench) -> Inspection:
     """Return the header of the Encryption SDK's message of P3."""
-    path = lab.ciphertext_path()
+    path = ciphertext_path(bench)
     with path.open("rb") as file:
         return message_inspection(file.read(HEADER_LIMIT), total=path.stat().st_size)
 
 
-def measured(lab: Lab) -> dict[str, Any]:
+def measured(bench: Workbench) -> dict[str, Any]:
     """Return the configuration that is measured with the image."""
-    return dict(evidence(lab, "P5")["measured_configuration"])
+    return dict(evidence(bench, "P5")["measured_configuration"])
 
 
-def image(lab: Lab) -> Inspection:
+def image(bench: Workbench) -> Inspection:
     """Return the layout of the developer's image."""
-    with open_image(lab.image_path()) as opened:
+    with open_image(image_of(bench)) as opened:
         return image_inspection(opened, label="Stand-in boot parts: measured, never booted")
 
 
-_ORIGIN = re.compile(r"(\d+) files, (\d+) bytes")
-
-
-def origins(lab: Lab) -> Table:
+def origins(bench: Workbench) -> Table:
     """Return where the files of the root filesystem come from, the wheels taken together."""
     sums: dict[str, list[int]] = {}
-    for name, text in evidence(lab, "P5")["origins"].items():
+    for name, found in evidence(bench, "P5")["origins"].items():
         kind = "locked wheels" if name.startswith("wheel ") else name
         kind = "this machine's Python" if name.startswith("python ") else kind
-        numbers = _ORIGIN.fullmatch(text)
-        if numbers:
-            total = sums.setdefault(kind, [0, 0])
-            total[0] += int(numbers[1])
-            total[1] += int(numbers[2])
+        total = sums.setdefault(kind, [0, 0])
+        total[0] += found["files"]
+        total[1] += found["bytes"]
     rows = (
         TableRow(kind, (Cell(f"{count:,} file{'' if count == 1 else 's'}"), Cell(size(total))))
         for kind, (count, total) in sums.items()
@@ -175,9 +172,9 @@ def origins(lab: Lab) -> Table:
     return Table("Where the root filesystem comes from", ("files", "size"), tuple(rows))
 
 
-def changed_image(lab: Lab) -> Table:
+def changed_image(bench: Workbench) -> Table:
     """Flip one bit of a copy, in its last ramdisk, and return how the PCRs of the two differ."""
-    path = lab.image_path()
+    path = image_of(bench)
     data = bytearray(path.read_bytes())
     with open_image(path) as opened:
         data[opened.ramdisks[-1].end - 1] ^= 1
@@ -186,9 +183,9 @@ def changed_image(lab: Lab) -> Table:
     return pcr_table(columns, title="PCRs before and after")
 
 
-def truncated_image(lab: Lab) -> Inspection:
+def truncated_image(bench: Workbench) -> Inspection:
     """Read a copy that lacks its last byte, and return the reader's refusal."""
-    data = lab.image_path().read_bytes()[:-1]
+    data = image_of(bench).read_bytes()[:-1]
     try:
         open_image(io.BytesIO(data)).close()
     except ImageError as error:
@@ -204,9 +201,9 @@ def truncated_image(lab: Lab) -> Inspection:
     )
 
 
-def measurements(lab: Lab) -> Table:
+def measurements(bench: Workbench) -> Table:
     """Return the PCRs of the build beside those that the owner computed from the file."""
-    found = evidence(lab, "P6")
+    found = evidence(bench, "P6")
     built, read = found["measurements"], found["owner_measurements"]
     return pcr_table({"developer's build": _indexed(built), "owner's own reading": _indexed(read)})
 
@@ -215,16 +212,17 @@ def _indexed(pcrs: Mapping[str, str]) -> dict[int, str]:
     return {int(name.removeprefix("PCR")): value for name, value in pcrs.items()}
 
 
-def enclaves(lab: Lab) -> list[dict[str, Any]]:
+def enclaves(bench: Workbench) -> list[dict[str, Any]]:
     """Return what the host's describe-enclaves answers."""
-    return [dict(one) for one in lab.host().describe_enclaves()]
+    return [dict(one) for one in bench.host.describe_enclaves()]
 
 
-def document(lab: Lab) -> Inspection:
+def document(bench: Workbench) -> Inspection:
     """Return the attestation document of the last job, checked as the owner would check it."""
-    data = lab.document()
-    wanted = _indexed(evidence(lab, "P7")["pcrs"])
-    report = Verifier.local(lab.trust_root_der()).explain(
+    data = document_of(bench)
+    wanted = _indexed(evidence(bench, "P7")["pcrs"])
+    root = bench.cloud.trust()
+    report = Verifier.local(root.root_der).explain(
         data,
         at=datetime.now(UTC),
         expected=Expected(
@@ -232,42 +230,41 @@ def document(lab: Lab) -> Inspection:
             pcrs=exactly({i: bytes.fromhex(pcr) for i, pcr in wanted.items()}, "what P7 asks for"),
         ),
     )
-    name, fingerprint = lab.trust_root()
-    trust = f"Trust root: this lab's, {name}, SHA-256 {fingerprint}; not AWS's"
+    trust = f"Trust root: this lab's, {root.root_name}, SHA-256 {root.root_sha256}; not AWS's"
     return document_inspection(report, trust=trust)
 
 
-def chain(lab: Lab) -> Table:
+def chain(bench: Workbench) -> Table:
     """Return the certificates of the last job's document."""
-    found = parse_document(lab.document())
+    found = parse_document(document_of(bench))
     ders = (*found.cabundle, found.certificate)
     return chain_table(ders, at=found.timestamp.timestamp())
 
 
-def decision(lab: Lab) -> DecisionModel:
+def decision(bench: Workbench) -> DecisionModel:
     """Return the cloud's own record of the decision of D4."""
-    return decision_model(evidence(lab, "D4")["encryption-sdk"]["decision_record"])
+    return decision_model(evidence(bench, "D4")["encryption-sdk"]["decision_record"])
 
 
-def pcrs(lab: Lab) -> Table:
+def pcrs(bench: Workbench) -> Table:
     """Return the PCRs of the document that KMS saw, of the image, and of the key policy."""
-    seen = _indexed(evidence(lab, "D4")["encryption-sdk"]["pcrs"])
-    image = _indexed(evidence(lab, "P6")["measurements"])
-    asked = _indexed(evidence(lab, "P7")["pcrs"])
+    seen = _indexed(evidence(bench, "D4")["encryption-sdk"]["pcrs"])
+    image = _indexed(evidence(bench, "P6")["measurements"])
+    asked = _indexed(evidence(bench, "P7")["pcrs"])
     return pcr_table({"document": seen, "image": image, "key policy": asked})
 
 
-def trace(lab: Lab) -> Lanes:
+def trace(bench: Workbench) -> Lanes:
     """Return the lanes of the last job, from the download of its ciphertext on."""
-    job = lab.produced("D2", "encryption-sdk")["job"]
-    events = collect(lab, job=job)
+    job = bench.produced("D2", "encryption-sdk")["job"]
+    events = collect(bench, job=job)
     first = next((at for at, event in enumerate(events) if event.job == job), len(events))
     return trace_lanes([event for event in events[first:] if event.step.startswith("D")])
 
 
-def result(lab: Lab) -> Table:
+def result(bench: Workbench) -> Table:
     """Return the rows that the owner opened: one group a row."""
-    found = evidence(lab, "D9")
+    found = evidence(bench, "D9")
     groups = found["groups"]
     return Table(
         title="The result, opened by the data owner",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nitro_workflow.lab.evidence.trace import TraceEvent
+from nitro_workflow.lab import TraceEvent
 from nitro_workflow.widgets.formats import size
 from nitro_workflow.widgets.view_model import Lanes, Message
 

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from nitro_workflow.cli.cloud import cloud as cloud_command
 from nitro_workflow.cli.cloud import events as events_command
 from nitro_workflow.cli.cloud_env import LANGUAGES, recipe
-from nitro_workflow.cloud import Connection, ServeOptions, Settings
+from nitro_workflow.cloud import Connection, Endpoint, ServeOptions, Settings
 from nitro_workflow.cloud.local.serve import serve
 from nitro_workflow.errors import CertificateError, CloudUnavailable, InputError, UsageError
 from tests.cloud.conftest import COMPUTE, DATA, SERVE, SERVICE, RunningCloud, allow
@@ -120,7 +120,8 @@ def test_a_teams_cloud(tmp_path: Path, own_cloud: RunningCloud, cloud: RunningCl
     own_cloud.wait()
     assert own_cloud.endpoint.startswith("https://localhost:")
     assert not (own_cloud.lab / "cloud" / "credentials.json").exists()
-    connection = Connection(own_cloud.endpoint, tls / "ca.pem", json.loads(path.read_text()))
+    endpoint = Endpoint(own_cloud.endpoint, str(tls / "ca.pem"))
+    connection = Connection(endpoint, json.loads(path.read_text()))
     with connection.client("sts", DATA) as sts:
         assert sts.get_caller_identity()["Account"] == DATA
     assert own_cloud.stop() == 0
@@ -194,7 +195,7 @@ def test_a_lab_of_somebody_else_runs_nothing_in_the_shell(
     lab = tmp_path / name
     (lab / "cloud").mkdir(parents=True)
     keys = {DATA: {"access_key_id": "AKIA", "secret_access_key": "s"}}
-    connection = Connection(endpoint, lab / "cloud" / "ca.pem", keys)
+    connection = Connection(Endpoint(endpoint, str(lab / "cloud" / "ca.pem")), keys)
     for show in (False, True):
         try:
             text = recipe(connection, language, DATA, lab, show_secrets=show)

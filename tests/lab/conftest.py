@@ -46,7 +46,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     opened = Lab.open(tmp_path_factory.mktemp("lab"), size=SIZE)
     yield opened
     opened.down()
-    shutil.rmtree(opened.runtime)
+    shutil.rmtree(opened.pair.processes.runtime)
 
 
 @pytest.fixture(scope="session")
@@ -69,4 +69,4 @@ def fresh(tmp_path: Path) -> Iterator[Lab]:
     yield opened
     if (opened.path / "lab.json").exists():
         opened.down()
-    shutil.rmtree(opened.runtime, ignore_errors=True)
+    shutil.rmtree(opened.pair.processes.runtime, ignore_errors=True)

@@ -13,8 +13,7 @@ from nitro_workflow.cli import workflow as commands
 from nitro_workflow.cli.step_text import show_step
 from nitro_workflow.errors import LabError, UsageError
 from nitro_workflow.host import SandboxHost
-from nitro_workflow.lab import Lab
-from nitro_workflow.lab.steps import StepResult
+from nitro_workflow.lab import Lab, StepResult
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,7 @@ def test_lab_opens_the_first_notebook_and_stops_the_processes_at_the_end(
 
     def run(command: list[str], environment: dict[str, str], folder: Path) -> int:
         opened = Lab.open(environment["NITRO_WORKFLOW_LAB"])
-        opened.processes.up()
+        opened.pair.processes.up()
         seen.update(command=command, folder=folder)
         return 0
 
@@ -77,7 +76,7 @@ def test_lab_opens_the_first_notebook_and_stops_the_processes_at_the_end(
     assert command[1:4] == ["-m", "jupyterlab", str(tmp_path / "00_first.ipynb")]
     assert command[4:] == ["--LabApp.default_url=/lab/tree/00_first.ipynb", "--no-browser"]
     assert not any("token" in part for part in command), "JupyterLab's own token stays"
-    states = Lab.open(tmp_path / "lab").processes.status()
+    states = Lab.open(tmp_path / "lab").pair.processes.status()
     assert set(states.values()) == {"stopped"}
 
 
@@ -138,7 +137,7 @@ def test_status_says_which_enclave_runs(
     enclaves: list[dict[str, str]], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     up = dict.fromkeys(("cloud", "hypervisor", "idle"), "running")
-    monkeypatch.setattr(type(Lab.open(tmp_path / "lab").processes), "status", lambda _: up)
+    monkeypatch.setattr(type(Lab.open(tmp_path / "lab").pair.processes), "status", lambda _: up)
     monkeypatch.setattr(SandboxHost, "describe_enclaves", lambda _: enclaves)
     result = CliRunner().invoke(commands.status, ["--lab", str(tmp_path / "lab")])
     assert says in result.output

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from nitro_workflow.cloud import LocalCloud
 from nitro_workflow.errors import UsageError
-from nitro_workflow.lab import Lab, party_policies
-from nitro_workflow.lab.parties import Parties
+from nitro_workflow.lab import ROLES, Lab
+from nitro_workflow.lab.party_policies import PartyPolicies
 from nitro_workflow.policy import parse_policy
+
+POLICIES = PartyPolicies.of(LocalCloud(Path("lab")))
 
 POISON = {
     "AWS_ENDPOINT_URL": "https://127.0.0.1:9",
@@ -55,46 +58,46 @@ def test_a_poisoned_environment_reaches_nothing_but_the_lab(
     lab: Lab, poisoned: None, party: str
 ) -> None:
     lab.up()
-    session = Lab.open(lab.path).parties.session(party)
+    session = Lab.open(lab.path).bench.parties.session(party)
     client = session.client("sts")
-    assert client.meta.endpoint_url == lab.processes.endpoint().url
-    account, role = party_policies.ROLES[party]
+    assert client.meta.endpoint_url == lab.pair.processes.endpoint().url
+    account, role = POLICIES.account(party), ROLES[party]
     arn = client.get_caller_identity()["Arn"]
     assert arn == f"arn:aws:sts::{account}:assumed-role/{role}/nitro-workflow"
     for service in ("kms", "s3", "ec2", "iam", "cloudtrail"):
-        assert session.client(service).meta.endpoint_url == lab.processes.endpoint().url
+        assert session.client(service).meta.endpoint_url == lab.pair.processes.endpoint().url
         assert session.client(service).meta.region_name == "us-east-1"
 
 
 def test_a_caller_cannot_send_a_session_elsewhere_by_accident(lab: Lab) -> None:
     lab.up()
-    session = lab.parties.session("owner")
+    session = lab.bench.parties.session("owner")
     client = session.client("kms", endpoint_url="https://kms.us-east-1.amazonaws.com")
-    assert client.meta.endpoint_url == lab.processes.endpoint().url
+    assert client.meta.endpoint_url == lab.pair.processes.endpoint().url
 
 
 @pytest.mark.parametrize("party", ["mallory", "instance"])
 def test_other_parties_have_no_session_here(lab: Lab, party: str) -> None:
     with pytest.raises(UsageError):
-        lab.parties.session(party)
+        lab.bench.parties.session(party)
 
 
-@pytest.mark.parametrize("party", list(party_policies.ROLES))
+@pytest.mark.parametrize("party", list(ROLES))
 def test_every_policy_text_is_iam(party: str) -> None:
-    account, _ = party_policies.ROLES[party]
-    trust = party_policies.trust_policy(party, f"arn:aws:iam::{account}:user/operator")
+    account = POLICIES.account(party)
+    trust = POLICIES.trust_policy(party, f"arn:aws:iam::{account}:user/operator")
     parse_policy(json.dumps(trust), kind="trust")
-    parse_policy(json.dumps(party_policies.identity_policy(party, "bucket")), kind="identity")
-    parse_policy(json.dumps(party_policies.bucket_policy("bucket")), kind="resource")
-    parse_policy(json.dumps(party_policies.results_key_policy()), kind="resource")
+    parse_policy(json.dumps(POLICIES.identity_policy(party)), kind="identity")
+    parse_policy(json.dumps(POLICIES.bucket_policy()), kind="resource")
+    parse_policy(json.dumps(POLICIES.results_key_policy()), kind="resource")
 
 
 def test_no_key_policy_gives_a_root_or_the_administrator_anything() -> None:
     from nitro_workflow.policy.author import initial_key_policy
 
     for policy in (
-        party_policies.results_key_policy(),
-        initial_key_policy(party_policies.role_arn("owner")),
+        POLICIES.results_key_policy(),
+        initial_key_policy(POLICIES.role_arn("owner")),
     ):
         text = json.dumps([one for one in policy["Statement"] if one["Effect"] == "Allow"])
         assert ":root" not in text
@@ -102,11 +105,11 @@ def test_no_key_policy_gives_a_root_or_the_administrator_anything() -> None:
         assert "kms:*" not in text
 
 
-def test_the_four_say_what_they_may_and_may_not() -> None:
-    assert [party.name for party in Parties.all()] == [
+def test_the_four_say_what_they_may_and_may_not(lab: Lab) -> None:
+    assert [party.name for party in lab.bench.parties.all()] == [
         "owner",
         "developer",
         "administrator",
         "instance",
     ]
-    assert all(party.may and party.may_not for party in Parties.all())
+    assert all(party.may and party.may_not for party in lab.bench.parties.all())

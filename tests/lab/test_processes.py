@@ -13,35 +13,35 @@ from pathlib import Path
 
 import pytest
 
+from nitro_workflow.cloud import isolated_environment
 from nitro_workflow.errors import CloudUnavailable
 from nitro_workflow.lab import Lab
-from nitro_workflow.lab.processes.background import child_environment
 
 
 def pid_of(lab: Lab, name: str) -> int:
-    return int(json.loads((lab.runtime / f"{name}.pid").read_text())["pid"])
+    return int(json.loads((lab.pair.processes.runtime / f"{name}.pid").read_text())["pid"])
 
 
 def kill(lab: Lab, name: str) -> int:
     pid = pid_of(lab, name)
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
-    while lab.processes.status()[name] != "stopped" and time.monotonic() < deadline:
+    while lab.pair.processes.status()[name] != "stopped" and time.monotonic() < deadline:
         time.sleep(0.01)
     return pid
 
 
 def test_nothing_runs_until_it_is_needed(fresh: Lab) -> None:
-    assert set(fresh.processes.status().values()) == {"stopped"}
+    assert set(fresh.pair.processes.status().values()) == {"stopped"}
     with pytest.raises(CloudUnavailable, match="not running"):
-        fresh.processes.endpoint()
+        fresh.pair.processes.endpoint()
 
 
 def test_one_life_of_the_processes(fresh: Lab) -> None:
     """Started, adopted, killed, restarted on the same port with what it had acknowledged, stopped."""
     fresh.run("P1")
-    key = fresh.produced("P1", "key_arn")
-    endpoint = fresh.processes.endpoint()
+    key = fresh.bench.produced("P1", "key_arn")
+    endpoint = fresh.pair.processes.endpoint()
     pids = {name: pid_of(fresh, name) for name in ("cloud", "hypervisor", "idle")}
 
     second = Lab.open(fresh.path)
@@ -51,8 +51,8 @@ def test_one_life_of_the_processes(fresh: Lab) -> None:
     kill(fresh, "cloud")
     fresh.up()
     assert pid_of(fresh, "cloud") != pids["cloud"]
-    assert fresh.processes.endpoint() == endpoint
-    kms = fresh.parties.session("owner").client("kms")
+    assert fresh.pair.processes.endpoint() == endpoint
+    kms = fresh.bench.parties.session("owner").client("kms")
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"] == key
 
     kill(fresh, "hypervisor")
@@ -62,7 +62,7 @@ def test_one_life_of_the_processes(fresh: Lab) -> None:
 
     assert sorted(second.down()) == ["cloud", "hypervisor", "idle"]
     assert second.down() == []
-    assert set(fresh.processes.status().values()) == {"stopped"}
+    assert set(fresh.pair.processes.status().values()) == {"stopped"}
 
 
 def test_a_taken_port_is_named_with_the_way_out(fresh: Lab) -> None:
@@ -73,25 +73,25 @@ def test_a_taken_port_is_named_with_the_way_out(fresh: Lab) -> None:
         with pytest.raises(CloudUnavailable) as caught:
             fresh.up()
         assert "--new-port" in caught.value.next
-    fresh.processes.down(new_port=True)
+    fresh.pair.processes.down(new_port=True)
     assert not (fresh.path / "cloud" / "port").exists()
 
 
 def test_stale_and_half_written_files_are_no_process(fresh: Lab) -> None:
-    runtime = fresh.runtime
+    runtime = fresh.pair.processes.runtime
     (runtime / "cloud.pid").write_text('{"pid": 1, "st')
     (runtime / "hypervisor.pid").write_text(json.dumps({"pid": os.getpid(), "started": "1"}))
     (fresh.path / "cloud" / "endpoint.json").write_text('{"endpoint": "https://127')
-    assert set(fresh.processes.status().values()) == {"stopped"}
+    assert set(fresh.pair.processes.status().values()) == {"stopped"}
     assert fresh.down() == [], "a recycled pid is not killed: it is this very test's"
     fresh.up()
-    assert fresh.processes.endpoint().url.startswith("https://127.0.0.1:")
+    assert fresh.pair.processes.endpoint().url.startswith("https://127.0.0.1:")
 
 
 def test_the_idle_watch_stops_what_nobody_uses(fresh: Lab) -> None:
-    fresh.processes.idle_seconds = 2
-    fresh.processes.up()
-    watch = fresh.processes
+    fresh.pair.processes.idle_seconds = 2
+    fresh.pair.processes.up()
+    watch = fresh.pair.processes
     deadline = time.monotonic() + 20
     while "running" in "".join(watch.status().values()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -103,13 +103,13 @@ def test_the_processes_outlive_the_process_that_started_them(fresh: Lab) -> None
     subprocess.run(
         [sys.executable, "-c", start, str(fresh.path)], check=True, start_new_session=True
     )
-    assert fresh.processes.status()["cloud"].startswith("running")
+    assert fresh.pair.processes.status()["cloud"].startswith("running")
 
 
 def test_children_cannot_find_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "HTTPS_PROXY", "https_proxy", "PYTHONPATH"):
         monkeypatch.setenv(name, "poison")
-    environment = child_environment()
+    environment = isolated_environment()
     assert "poison" not in environment.values()
     assert environment["AWS_EC2_METADATA_DISABLED"] == "true"
 

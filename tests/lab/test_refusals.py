@@ -76,10 +76,10 @@ def test_the_list_is_whole() -> None:
 
 def test_the_lab_is_as_it_was(lab: Lab, walked: dict[str, StepResult]) -> None:
     """After all attacks one enclave runs, the key is enabled, and a job gives the same answer."""
-    kms = lab.parties.session("owner").client("kms")
-    key = kms.describe_key(KeyId=lab.produced("P1", "key_arn"))["KeyMetadata"]
+    kms = lab.bench.parties.session("owner").client("kms")
+    key = kms.describe_key(KeyId=lab.bench.produced("P1", "key_arn"))["KeyMetadata"]
     assert key["KeyState"] == "Enabled"
-    assert [one["State"] for one in lab.host().describe_enclaves()] == ["RUNNING"]
+    assert [one["State"] for one in lab.bench.host.describe_enclaves()] == ["RUNNING"]
     lab.run("D2")
     assert lab.run("D9").evidence["groups"] == walked["D9"].evidence["groups"]
 
@@ -90,7 +90,7 @@ def test_an_attack_that_succeeds_is_an_error_of_the_lab(
     from nitro_workflow.lab.attacks.attack import refused_by_cloud
 
     with pytest.raises(UntrustedAnswer, match="let the attack through"):
-        refused_by_cloud(lab, lambda: None, by="nobody", operation="Decrypt")
+        refused_by_cloud(lab.bench, lambda: None, by="nobody", operation="Decrypt")
 
 
 def test_an_unknown_attack_lists_those_there_are(lab: Lab) -> None:

@@ -23,9 +23,7 @@ from click.testing import CliRunner
 from enclave_image.owner.dataset import COLUMNS
 from nitro_workflow.cli import workflow as commands
 from nitro_workflow.errors import AccessRefused, DatasetError, LabError
-from nitro_workflow.lab import STEPS, Lab
-from nitro_workflow.lab.engine.lab import find_step
-from nitro_workflow.lab.steps.p1_p2_keys import policy_of
+from nitro_workflow.lab import STEPS, Lab, ciphertext_path, find_step, image_of, policy_of
 from nitro_workflow.lab.steps.p_table import LOOK_SECONDS
 
 Lines = list[dict[str, Any]]
@@ -47,7 +45,7 @@ def walk(
         yield lab, lines
     finally:
         lab.down()
-        shutil.rmtree(lab.runtime)
+        shutil.rmtree(lab.pair.processes.runtime)
 
 
 @pytest.fixture
@@ -56,9 +54,11 @@ def rough(walk: tuple[Lab, Lines]) -> Lab:
 
 
 def killed(lab: Lab, name: str) -> None:
-    os.kill(json.loads((lab.runtime / f"{name}.pid").read_text())["pid"], signal.SIGKILL)
+    os.kill(
+        json.loads((lab.pair.processes.runtime / f"{name}.pid").read_text())["pid"], signal.SIGKILL
+    )
     end = time.monotonic() + 5
-    while lab.processes.status()[name] != "stopped" and time.monotonic() < end:
+    while lab.pair.processes.status()[name] != "stopped" and time.monotonic() < end:
         time.sleep(0.01)
 
 
@@ -98,7 +98,7 @@ def test_rows_that_are_none_end_in_d9_and_nothing_is_told_before(
 ) -> None:
     letter = tmp_path / "letter.csv"
     letter.write_text(f"{','.join(COLUMNS)}\nDear customer,\n" + "we write to you today. " * 60)
-    rough.folder.change_settings(csv=str(letter))
+    rough.bench.folder.change_settings(csv=str(letter))
     try:
         with pytest.raises(DatasetError, match="not the CSV") as caught:
             rough.run("D9")
@@ -112,7 +112,7 @@ def test_rows_that_are_none_end_in_d9_and_nothing_is_told_before(
         assert exit_code.returncode == 3
         assert b"data owner" in exit_code.stderr
     finally:
-        rough.folder.change_settings(csv=None)
+        rough.bench.folder.change_settings(csv=None)
     again = rough.run("D9")
     assert "P3" in again.caught_up
     assert again.evidence["rows"] > 0
@@ -121,42 +121,42 @@ def test_rows_that_are_none_end_in_d9_and_nothing_is_told_before(
 def test_another_table_is_refused_before_it_is_encrypted(rough: Lab, tmp_path: Path) -> None:
     table = tmp_path / "orders.csv"
     table.write_text("order,customer,sum\n1,Dear customer,7\n")
-    rough.folder.change_settings(csv=str(table))
+    rough.bench.folder.change_settings(csv=str(table))
     try:
         with pytest.raises(DatasetError, match=r"not the header: orders\.csv") as caught:
             rough.run("P3")
         assert caught.value.where == "P3, line 1"
         assert "Dear" not in str(caught.value.to_json())
     finally:
-        rough.folder.change_settings(csv=None)
-    assert rough.result("P3") is not None, "the last good run is kept"
+        rough.bench.folder.change_settings(csv=None)
+    assert rough.bench.result("P3") is not None, "the last good run is kept"
 
 
 def test_a_csv_that_is_not_there_is_a_lab_error(rough: Lab) -> None:
-    rough.folder.change_settings(csv="/nonexistent/customers.csv")
+    rough.bench.folder.change_settings(csv="/nonexistent/customers.csv")
     try:
         with pytest.raises(LabError, match="No such file"):
             rough.run("P3")
     finally:
-        rough.folder.change_settings(csv=None)
-    assert rough.result("P3") is not None, "the last good run is kept"
+        rough.bench.folder.change_settings(csv=None)
+    assert rough.bench.result("P3") is not None, "the last good run is kept"
 
 
 def test_a_truncated_image_is_built_again_to_the_same_bytes(rough: Lab) -> None:
-    before = rough.produced("P6", "image_sha256")
-    os.truncate(rough.image_path(), 1000)
+    before = rough.bench.produced("P6", "image_sha256")
+    os.truncate(image_of(rough.bench), 1000)
     time.sleep(LOOK_SECONDS)  # a step that held a moment ago is not looked at again
     result = rough.run("P7")
     assert result.caught_up == ("P6",)
-    assert rough.produced("P6", "image_sha256") == before
-    found = rough.result("P6")
+    assert rough.bench.produced("P6", "image_sha256") == before
+    found = rough.bench.result("P6")
     assert found is not None
     assert found.notes == ("the same inputs gave the same bytes as before",)
 
 
 def test_a_tampered_file_of_the_owner_is_not_uploaded(rough: Lab) -> None:
     rough.ensure("P4")
-    path = rough.ciphertext_path()
+    path = ciphertext_path(rough.bench)
     data = bytearray(path.read_bytes())
     data[-30] ^= 1
     path.write_bytes(data)
@@ -169,7 +169,7 @@ def test_a_tampered_file_of_the_owner_is_not_uploaded(rough: Lab) -> None:
 
 def test_a_missing_file_of_the_owner_is_made_again(rough: Lab) -> None:
     rough.ensure("P4")
-    rough.ciphertext_path().unlink()
+    ciphertext_path(rough.bench).unlink()
     result = rough.run("D2")
     assert result.caught_up[:3] == ("P2", "P3", "P4")
 
@@ -177,10 +177,10 @@ def test_a_missing_file_of_the_owner_is_made_again(rough: Lab) -> None:
 def test_a_denial_in_d4_carries_the_reason_that_only_the_cloud_knows(rough: Lab) -> None:
     """Somebody (the owner himself, here) has put another PCR0 into the policy."""
     rough.ensure("D1")
-    kms = rough.parties.session("owner").client("kms")
-    key = rough.produced("P1", "key_arn")
+    kms = rough.bench.parties.session("owner").client("kms")
+    key = rough.bench.produced("P1", "key_arn")
     good = json.dumps(policy_of(kms, key))
-    other = good.replace(rough.produced("P6", "pcrs")["0"], "a" * 96)
+    other = good.replace(rough.bench.produced("P6", "pcrs")["0"], "a" * 96)
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=other)
     rough._run_one(find_step("D2"))
     for step in ("D4", "D5", "D8", "D9"):
@@ -196,8 +196,8 @@ def test_a_denial_in_d4_carries_the_reason_that_only_the_cloud_knows(rough: Lab)
 
 
 def test_a_key_that_its_owner_disabled_or_meant_to_delete_is_brought_back(rough: Lab) -> None:
-    kms = rough.parties.session("owner").client("kms")
-    key = rough.produced("P1", "key_arn")
+    kms = rough.bench.parties.session("owner").client("kms")
+    key = rough.bench.produced("P1", "key_arn")
     for change in (
         lambda: kms.disable_key(KeyId=key),
         lambda: kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7),
@@ -205,18 +205,18 @@ def test_a_key_that_its_owner_disabled_or_meant_to_delete_is_brought_back(rough:
         change()
         time.sleep(LOOK_SECONDS)
         assert rough.run("P2").caught_up == ("P1",)
-        assert rough.produced("P1", "key_arn") == key
+        assert rough.bench.produced("P1", "key_arn") == key
 
 
 def test_what_the_cloud_acknowledged_survives_its_kill(rough: Lab) -> None:
     rough.run("D9")
-    objects = rough.produced("P4", "objects")
+    objects = rough.bench.produced("P4", "objects")
     killed(rough, "cloud")
     assert rough.run("D1").caught_up == (), "same port, same certificate: the instance goes on"
-    s3 = rough.parties.session("owner").client("s3")
+    s3 = rough.bench.parties.session("owner").client("s3")
     for name, put in objects.items():
         found = s3.get_object(
-            Bucket=rough.produced("P4", "bucket"), Key=put["key"], VersionId=put["version_id"]
+            Bucket=rough.bench.produced("P4", "bucket"), Key=put["key"], VersionId=put["version_id"]
         )
         with found["Body"] as body:
             assert len(body.read()) == put["bytes"], name
@@ -224,21 +224,24 @@ def test_what_the_cloud_acknowledged_survives_its_kill(rough: Lab) -> None:
 
 
 def test_a_killed_enclave_is_launched_again(rough: Lab) -> None:
-    [enclave] = rough.host().describe_enclaves()
+    [enclave] = rough.bench.host.describe_enclaves()
     os.kill(enclave["ProcessID"], signal.SIGKILL)
     end = time.monotonic() + 10
-    while rough.host().describe_enclaves() and time.monotonic() < end:
+    while rough.bench.host.describe_enclaves() and time.monotonic() < end:
         time.sleep(0.05)
     assert "P8" in rough.run("D3").caught_up
 
 
 def test_a_killed_hypervisor_takes_its_root_along_and_all_is_launched_anew(rough: Lab) -> None:
-    root = rough.trust_root()
+    root = rough.bench.cloud.trust()
     killed(rough, "hypervisor")
     result = rough.run("D9")
     assert "P8" in result.caught_up
-    assert rough.trust_root() != root
-    assert result.evidence["receipt"]["envelope"]["root_sha256"] == rough.trust_root()[1]
+    assert rough.bench.cloud.trust() != root
+    assert (
+        result.evidence["receipt"]["envelope"]["root_sha256"]
+        == rough.bench.cloud.trust().root_sha256
+    )
 
 
 def test_down_says_what_it_stopped_and_a_second_time_that_there_was_nothing(rough: Lab) -> None:

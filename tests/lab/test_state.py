@@ -18,7 +18,7 @@ from nitro_workflow.lab.lab_folder import (
     LabFolder,
     default_folder,
     runtime_folder,
-    write_atomically,
+    save,
 )
 
 
@@ -93,9 +93,9 @@ def test_settings_are_kept_beside_the_rest(tmp_path: Path) -> None:
 
 def test_a_failed_write_leaves_the_old_bytes_and_no_litter(tmp_path: Path) -> None:
     target = tmp_path / "record"
-    write_atomically(target, b"old")
+    save(target, b"old")
     with pytest.raises(TypeError):
-        write_atomically(target, object())  # type: ignore[arg-type]
+        save(target, object())  # type: ignore[arg-type]
     assert target.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["record"]
 

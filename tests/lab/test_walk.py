@@ -16,11 +16,9 @@ from nitro_workflow.cli import workflow as commands
 from nitro_workflow.errors import LabError, UsageError
 from nitro_workflow.host import SandboxHost
 from nitro_workflow.image import measure_file
-from nitro_workflow.lab import STEPS, Lab, StepResult, party_policies
-from nitro_workflow.lab.evidence.enclave_job import parent_of
-from nitro_workflow.lab.evidence.trace import collect
-from nitro_workflow.lab.steps.d1_d2_delivery import FORMS, jobs_of
-from nitro_workflow.lab.steps.p1_p2_keys import policy_of
+from nitro_workflow.lab import STEPS, Lab, StepResult, collect, document_of, image_of, policy_of
+from nitro_workflow.lab.evidence import parent_of
+from nitro_workflow.lab.steps import FORMS, jobs_of
 
 Walked = dict[str, StepResult]
 
@@ -34,8 +32,7 @@ def test_all_seventeen_are_done_in_order(walked: Walked) -> None:
 def test_each_step_shows_the_evidence_and_products_that_the_table_names(
     walked: Walked, step: object
 ) -> None:
-    from nitro_workflow.lab import Step
-    from nitro_workflow.lab.evidence.key_facts import key_facts
+    from nitro_workflow.lab import Step, key_facts
 
     assert isinstance(step, Step)
     result = walked[step.number]
@@ -52,12 +49,12 @@ def test_needs_point_backwards_and_exist() -> None:
 
 
 def test_p1_the_key_policy_has_no_root_and_no_star(lab: Lab, walked: Walked) -> None:
-    kms = lab.parties.session("owner").client("kms")
+    kms = lab.bench.parties.session("owner").client("kms")
     policy = policy_of(kms, walked["P1"].produced["key_arn"])
     allows = [one for one in policy["Statement"] if one["Effect"] == "Allow"]
     assert {one["Principal"]["AWS"] for one in allows} == {
-        party_policies.role_arn("owner"),
-        party_policies.role_arn("instance"),
+        lab.bench.policies.role_arn("owner"),
+        lab.bench.policies.role_arn("instance"),
     }
     assert "kms:*" not in json.dumps(allows)
 
@@ -69,7 +66,7 @@ def test_p2_is_refused_first_and_no_plaintext_key_is_on_disk(lab: Lab, walked: W
         line.startswith("+") and "GenerateDataKey" in line for line in evidence["difference"]
     )
     assert evidence["plaintext_bytes"] == 32
-    assert "data_key" not in lab.memory, "used once, then gone"
+    assert "data_key" not in lab.bench.memory, "used once, then gone"
 
 
 def test_p4_and_d1_speak_of_the_same_bytes(walked: Walked) -> None:
@@ -79,12 +76,10 @@ def test_p4_and_d1_speak_of_the_same_bytes(walked: Walked) -> None:
 
 
 def test_p6_the_owner_measures_the_very_file(lab: Lab, walked: Walked) -> None:
-    measured = measure_file(lab.image_path()).hex()
+    measured = measure_file(image_of(lab.bench)).hex()
     assert walked["P6"].evidence["owner_measurements"] == measured
     assert walked["P6"].evidence["measurements"] == measured
-    assert (
-        walked["P6"].evidence["same_as_inspected"].startswith(str(walked["P5"].evidence["files"]))
-    )
+    assert walked["P6"].evidence["same_as_inspected"] == walked["P5"].evidence["files"]
 
 
 def test_p7_the_policy_names_these_pcrs_and_denies_all_others(lab: Lab, walked: Walked) -> None:
@@ -93,14 +88,15 @@ def test_p7_the_policy_names_these_pcrs_and_denies_all_others(lab: Lab, walked: 
     for index, value in walked["P6"].produced["pcrs"].items():
         assert allowed[f"kms:RecipientAttestation:PCR{index}"] == value
     assert (
-        allowed["kms:RecipientAttestation:PCR3"] == pcr3(party_policies.role_arn("instance")).hex()
+        allowed["kms:RecipientAttestation:PCR3"]
+        == pcr3(lab.bench.policies.role_arn("instance")).hex()
     )
     assert statements["NoDecryptOutside"]["Effect"] == "Deny"
 
 
 def test_p8_pcr3_and_pcr4_come_from_the_instance_record(lab: Lab, walked: Walked) -> None:
-    document = parse_document(lab.document())
-    assert document.pcrs[3] == pcr3(party_policies.role_arn("instance"))
+    document = parse_document(document_of(lab.bench))
+    assert document.pcrs[3] == pcr3(lab.bench.policies.role_arn("instance"))
     assert document.pcrs[4] == pcr4(walked["P8"].produced["instance_id"])
     assert not document.is_debug
 
@@ -109,12 +105,14 @@ def test_p8_shows_no_path_of_this_machine(lab: Lab, walked: Walked) -> None:
     for result in walked.values():
         text = json.dumps(result.evidence)
         assert str(lab.path) not in text, result.step
-        assert str(lab.runtime) not in text, result.step
+        assert str(lab.pair.processes.runtime) not in text, result.step
 
 
 def test_d3_the_document_holds_and_is_the_one_that_the_cloud_saw(lab: Lab, walked: Walked) -> None:
-    document, decided = lab.document(), lab.run("D4").evidence["encryption-sdk"]
-    verified = Verifier.local(lab.trust_root_der()).verify(document, at=datetime.now(UTC))
+    document, decided = document_of(lab.bench), lab.run("D4").evidence["encryption-sdk"]
+    verified = Verifier.local(lab.bench.cloud.trust().root_der).verify(
+        document, at=datetime.now(UTC)
+    )
     assert hashlib.sha256(document).hexdigest() == decided["document_sha256"]
     assert verified.document.module_id == walked["P8"].produced["enclave_id"]
     assert "document" not in walked["D3"].evidence["encryption-sdk"], "kept, not printed"
@@ -149,7 +147,7 @@ def test_d6_the_proxy_saw_tls_records_and_nothing_else(walked: Walked) -> None:
 
 
 def test_d9_the_answer_is_right_and_small_groups_are_suppressed(lab: Lab, walked: Walked) -> None:
-    right = expected_aggregates(seed=lab.seed, size=lab.size)
+    right = expected_aggregates(seed=lab.bench.seed, size=lab.bench.size)
     evidence = walked["D9"].evidence
     assert {name: evidence[name] for name in right} == right
     assert evidence["suppressed"] >= 1
@@ -159,10 +157,10 @@ def test_d9_the_answer_is_right_and_small_groups_are_suppressed(lab: Lab, walked
 def test_no_content_and_no_key_lies_in_records_logs_or_traces(lab: Lab, walked: Walked) -> None:
     from enclave_image.owner.dataset import CustomerRecords
 
-    canary = CustomerRecords(seed=lab.seed, size=lab.size).readlines()[2].strip()
+    canary = CustomerRecords(seed=lab.bench.seed, size=lab.bench.size).readlines()[2].strip()
     digests = walked["P2"].evidence["plaintext_sha256"]
     files = [path for path in lab.path.rglob("*") if path.is_file() and "rootfs" not in path.parts]
-    files += [path for path in lab.runtime.rglob("*") if path.is_file()]
+    files += [path for path in lab.pair.processes.runtime.rglob("*") if path.is_file()]
     assert len(files) > 30
     for path in files:
         data = path.read_bytes()
@@ -172,7 +170,7 @@ def test_no_content_and_no_key_lies_in_records_logs_or_traces(lab: Lab, walked: 
 
 
 def test_the_trace_is_in_order_and_says_who_could_read(lab: Lab, walked: Walked) -> None:
-    events = collect(lab)
+    events = collect(lab.bench)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.at for event in events] == sorted(event.at for event in events)
     steps = {event.step for event in events}
@@ -185,13 +183,13 @@ def test_the_trace_is_in_order_and_says_who_could_read(lab: Lab, walked: Walked)
 
 
 def test_one_job_of_the_trace(lab: Lab, walked: Walked) -> None:
-    job = jobs_of(lab)["envelope"].id
-    assert {event.job for event in collect(lab, job=job)} == {"", job}
+    job = jobs_of(lab.bench)["envelope"].id
+    assert {event.job for event in collect(lab.bench, job=job)} == {"", job}
 
 
 def test_a_second_kernel_reads_what_the_first_did(lab: Lab, walked: Walked) -> None:
     second = Lab.open(lab.path)
-    assert second.result("D9") is not None
+    assert second.bench.result("D9") is not None
     result = second.run("D9")
     assert result.caught_up == ()
     assert result.evidence["groups"] == walked["D9"].evidence["groups"]
@@ -201,8 +199,8 @@ def test_a_second_kernel_reads_what_the_first_did(lab: Lab, walked: Walked) -> N
 def test_p2_again_in_another_kernel_says_that_the_key_is_new(lab: Lab, walked: Walked) -> None:
     copy = Lab.open(lab.path)
     said: list[str] = []
-    copy.say = said.append
-    before = copy.result("P3")
+    copy.bench.say = said.append
+    before = copy.bench.result("P3")
     result = copy.run("P3")
     try:
         assert result.caught_up == ("P2",)
@@ -217,13 +215,15 @@ def test_p2_again_in_another_kernel_says_that_the_key_is_new(lab: Lab, walked: W
 
 
 def test_jobs_are_kept_when_the_parent_cannot_be_asked(lab: Lab, walked: Walked) -> None:
-    jobs = jobs_of(lab)
+    jobs = jobs_of(lab.bench)
     for job in jobs.values():
         assert job.state()["status"] == "done"
         assert base64.b64decode(job.state()["receipt"])
-    assert parent_of(lab).alive()
+    assert parent_of(lab.bench).alive()
     with pytest.raises(LabError, match="does not answer"):
-        type(jobs["envelope"])(lab, "no-such-job", "envelope", "", 1, "i-00000000000000000").state()
+        type(jobs["envelope"])(
+            lab.bench, "no-such-job", "envelope", "", 1, "i-00000000000000000"
+        ).state()
 
 
 def test_an_unknown_step_is_a_usage_error(lab: Lab) -> None:
@@ -233,7 +233,7 @@ def test_an_unknown_step_is_a_usage_error(lab: Lab) -> None:
 
 def test_what_a_step_has_not_produced_is_a_lab_error(lab: Lab, walked: Walked) -> None:
     with pytest.raises(LabError, match="P1 has left no moon"):
-        lab.produced("P1", "moon")
+        lab.bench.produced("P1", "moon")
 
 
 def test_a_step_is_ended_when_its_enclave_is_gone(

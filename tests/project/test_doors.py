@@ -27,7 +27,7 @@ PENDING = {
     "nitro_workflow.attestation": 10,
     "nitro_workflow.cloud": 21,
     "nitro_workflow.image": 17,
-    "nitro_workflow.lab": 18,
+    "nitro_workflow.lab": 0,
     "nitro_workflow.policy": 7,
     "nitro_workflow.widgets": 11,
 }

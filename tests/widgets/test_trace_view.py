@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nitro_workflow.lab.evidence.trace import TraceEvent
+from nitro_workflow.lab import TraceEvent
 from nitro_workflow.widgets import View
 from nitro_workflow.widgets.trace_view import trace_lanes
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from nitro_workflow.lab.party_policies import role_arn
+from nitro_workflow.cloud import LocalCloud
+from nitro_workflow.lab.party_policies import PartyPolicies
 from nitro_workflow.lessons import lesson_views
 from nitro_workflow.policy import author
 
+POLICIES = PartyPolicies.of(LocalCloud(Path("lab")))
 PCRS = {f"PCR{index}": f"{index + 1}" * 96 for index in range(4)}
 KEY = "arn:aws:kms:us-east-1:111122223333:key/84a4b022-76c9-41f7-96f3-b7a9a8c3d07c"
 PREFIX = "kms:RecipientAttestation:"
@@ -17,14 +20,14 @@ PREFIX = "kms:RecipientAttestation:"
 
 @pytest.fixture
 def lab(monkeypatch):
-    start = author.initial_key_policy(role_arn("owner"))
-    written = author.attestation_policy(start, role_arn("instance"), [PCRS])
+    start = author.initial_key_policy(POLICIES.role_arn("owner"))
+    written = author.attestation_policy(start, POLICIES.role_arn("instance"), [PCRS])
     known = {"P7": {"pcrs": PCRS}, "P3": {"encryption_context": {"dataset": "customers"}}}
-    allow = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
     monkeypatch.setattr(lesson_views, "key_policy", lambda _: written)
     monkeypatch.setattr(lesson_views, "evidence", lambda _, step: known[step])
     return SimpleNamespace(
-        identity_policies=lambda _: [{"Version": "2012-10-17", "Statement": [allow]}],
+        policies=POLICIES,
+        cloud=LocalCloud(Path("lab")),
         produced=lambda *_: KEY,
     )
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nitro_workflow.cloud.accounts import REGION
+
 __all__ = [
     "ANONYMOUS",
     "MAX_AGE_S",
@@ -31,7 +33,7 @@ class Settings:
     """
 
     lab: Path
-    region: str = "us-east-1"
+    region: str = REGION
     attestation_max_age_s: int = MAX_AGE_S
 
     @property

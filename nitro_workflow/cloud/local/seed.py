@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from nitro_workflow.cloud.accounts import COMPUTE_ACCOUNT, DATA_ACCOUNT
 from nitro_workflow.cloud.local.auth import new_id, new_secret
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.errors import InputError, UsageError
@@ -21,8 +22,7 @@ from nitro_workflow.errors import InputError, UsageError
 __all__ = ["ACCOUNTS", "SERVICE", "draw_keys", "read_keys", "seed", "write_private"]
 
 Keys: TypeAlias = Mapping[str, Mapping[str, str]]
-# AWS's documentation ids: the data account and the compute account.
-ACCOUNTS = ("111122223333", "444455556666")
+ACCOUNTS = (DATA_ACCOUNT, COMPUTE_ACCOUNT)
 SERVICE = "ec2.amazonaws.com"
 OPERATOR = "operator"
 _MIN_SECRET = 40  # characters, as AWS's

@@ -166,6 +166,10 @@ class SandboxHost:
         text: str = ask(self._path, "attestation-root", timeout=QUICK)
         return base64.b64decode(text)
 
+    def control_paths(self) -> list[str]:
+        """Return the hypervisor's socket."""
+        return [str(self._path)]
+
     def ping(self) -> dict[str, Any]:
         """Return ``{"pid", "instances"}`` of the hypervisor."""
         answer: dict[str, Any] = ask(self._path, "ping", timeout=QUICK)

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from nitro_workflow.cloud import REGION, Endpoint, isolated_session
 from nitro_workflow.errors import CloudUnavailable, HostError, LabError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class InstanceRecord:
     enclaves_enabled: bool
     state: str
     hop_limit: int = 1
-    region: str = "us-east-1"
+    region: str = REGION
     account: str = ""
     instance_type: str = ""
 
@@ -142,16 +143,15 @@ class LabCloud:
         return str(roles[0]["Arn"]) if roles else None
 
     def _call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        import boto3
         import botocore.config
         import botocore.exceptions
 
         address, keys = self.address(), self._keys()
         config = botocore.config.Config(
-            retries={"max_attempts": 2}, connect_timeout=3, read_timeout=15, proxies={}
+            retries={"max_attempts": 2}, connect_timeout=3, read_timeout=15
         )
-        session = boto3.Session(*keys, region_name="us-east-1")
-        client = session.client(service, endpoint_url=address.url, verify=address.ca, config=config)
+        at = Endpoint(address.url, address.ca)
+        client = isolated_session(lambda: at, keys, party=SERVICE).client(service, config=config)
         try:
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
         except botocore.exceptions.ClientError as error:
@@ -167,10 +167,11 @@ class LabCloud:
             client.close()
         return answer
 
-    def _keys(self) -> tuple[str, str]:
+    def _keys(self) -> dict[str, str]:
         body = self._read("credentials.json")
         try:
-            return body[SERVICE]["access_key_id"], body[SERVICE]["secret_access_key"]
+            own = body[SERVICE]
+            return {name: str(own[name]) for name in ("access_key_id", "secret_access_key")}
         except (KeyError, TypeError) as error:
             raise _half_written("cloud/credentials.json") from error
 

@@ -17,15 +17,15 @@ from nitro_workflow.errors import UsageError
 from nitro_workflow.lab.attacks.attack import Attack, AttackOutcome
 from nitro_workflow.lab.attacks.by_administrator import ADMINISTRATOR
 from nitro_workflow.lab.attacks.by_parent import PARENT
-from nitro_workflow.lab.attacks.by_role_thief import INSTANCE
+from nitro_workflow.lab.attacks.by_role_thief import INSTANCE, instance_session
 from nitro_workflow.lab.attacks.with_enclaves import ENCLAVES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.engine import Lab
 
-__all__ = ["ATTACKS", "Attack", "AttackOutcome", "try_attack"]
+__all__ = ["ATTACKS", "Attack", "AttackOutcome", "instance_session", "try_attack"]
 
 ATTACKS: Final[Mapping[str, Attack]] = {
     attack.name: attack for attack in (*ADMINISTRATOR, *INSTANCE, *ENCLAVES, *PARENT)
@@ -48,8 +48,8 @@ def try_attack(lab: Lab, name: str) -> AttackOutcome:
     lab.up()
     if attack.needs:
         lab.ensure(attack.needs)
-    with lab.folder.lock(f"attack {name}"), cloud_errors(f"attack {name}"):
-        stopped = attack.attempt(lab)
+    with lab.bench.folder.lock(f"attack {name}"), cloud_errors(f"attack {name}"):
+        stopped = attack.attempt(lab.bench)
     return AttackOutcome(
         name=name,
         title=attack.title,

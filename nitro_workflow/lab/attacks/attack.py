@@ -11,7 +11,7 @@ from nitro_workflow.errors import AccessRefused, NitroWorkflowError, UntrustedAn
 from nitro_workflow.lab.evidence import decision_lookup
 
 if TYPE_CHECKING:
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = [
     "Attack",
@@ -63,7 +63,7 @@ class Attack:
     party: str
     what: str
     needs: str
-    attempt: Callable[[Lab], Stopped]
+    attempt: Callable[[Workbench], Stopped]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class AttackOutcome:
 
 
 def refused_by_cloud(
-    lab: Lab,
+    bench: Workbench,
     call: Callable[[], object],
     *,
     by: str,
@@ -114,7 +114,7 @@ def refused_by_cloud(
             return stopped
         request = error.response.get("ResponseMetadata", {}).get("RequestId", "")
         look = find or (
-            lambda name, wanted: decision_lookup.find_event(lab, name, wanted, party=party)
+            lambda name, wanted: decision_lookup.find_event(bench, name, wanted, party=party)
         )
         return explained(stopped, look(operation, lambda it: it.get("requestID") == request))
     raise succeeded(by)

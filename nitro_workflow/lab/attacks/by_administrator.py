@@ -8,28 +8,29 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.lab import party_policies
 from nitro_workflow.lab.attacks.attack import Attack, Stopped, refused_by_cloud
-from nitro_workflow.lab.parties import bucket_name
-from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT
+from nitro_workflow.lab.party_policies import ROLES
+from nitro_workflow.lab.steps import CONTEXT, document_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["ADMINISTRATOR"]
 
 WHO: Final = "parent administrator"
 
 
-def _kms(lab: Lab, operation: str, party: str = "administrator", **parameters: Any) -> Stopped:
+def _kms(
+    bench: Workbench, operation: str, party: str = "administrator", **parameters: Any
+) -> Stopped:
     """Ask KMS for one operation on the data key, as the party."""
-    client = lab.parties.session(party).client("kms")
+    client = bench.parties.session(party).client("kms")
     method = getattr(client, _snake(operation))
-    key = {} if operation == "ReEncrypt" else {"KeyId": lab.produced("P1", "key_arn")}
+    key = {} if operation == "ReEncrypt" else {"KeyId": bench.produced("P1", "key_arn")}
     return refused_by_cloud(
-        lab,
+        bench,
         lambda: method(**key, **parameters),
         by=f"KMS {operation}",
         operation=operation,
@@ -41,45 +42,45 @@ def _snake(operation: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in operation).lstrip("_")
 
 
-def put_key_policy(lab: Lab) -> Stopped:
+def put_key_policy(bench: Workbench) -> Stopped:
     """Give himself the key."""
     mine = {
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Effect": "Allow",
-                "Principal": {"AWS": party_policies.role_arn("administrator")},
+                "Principal": {"AWS": bench.policies.role_arn("administrator")},
                 "Action": "kms:*",
                 "Resource": "*",
             }
         ],
     }
-    return _kms(lab, "PutKeyPolicy", PolicyName="default", Policy=json.dumps(mine))
+    return _kms(bench, "PutKeyPolicy", PolicyName="default", Policy=json.dumps(mine))
 
 
-def encrypted_key(lab: Lab) -> bytes:
+def encrypted_key(bench: Workbench) -> bytes:
     """Return the encrypted data key: the administrator's instance can get it, so he has it."""
-    return (lab.path / "owner" / "data-key.encrypted").read_bytes()
+    return (bench.path / "owner" / "data-key.encrypted").read_bytes()
 
 
-def re_encrypt(lab: Lab) -> Stopped:
+def re_encrypt(bench: Workbench) -> Stopped:
     """Have KMS move the data key under a key that the administrator controls."""
-    mine = _own_key(lab)
+    mine = _own_key(bench)
     return _kms(
-        lab,
+        bench,
         "ReEncrypt",
-        CiphertextBlob=encrypted_key(lab),
-        SourceKeyId=lab.produced("P1", "key_arn"),
+        CiphertextBlob=encrypted_key(bench),
+        SourceKeyId=bench.produced("P1", "key_arn"),
         SourceEncryptionContext=dict(CONTEXT),
         DestinationKeyId=mine,
     )
 
 
-def _own_key(lab: Lab) -> str:
+def _own_key(bench: Workbench) -> str:
     """Return a key in the compute account that its operator made for the administrator."""
-    kms = lab.parties.operator(party_policies.COMPUTE_ACCOUNT).client("kms")
-    account = f"arn:aws:iam::{party_policies.COMPUTE_ACCOUNT}"
-    principals = [f"{account}:root", party_policies.role_arn("administrator")]
+    account = bench.cloud.accounts.compute
+    kms = bench.parties.operator(account).client("kms")
+    principals = [f"arn:aws:iam::{account}:root", bench.policies.role_arn("administrator")]
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": principals},
@@ -91,40 +92,40 @@ def _own_key(lab: Lab) -> str:
     return str(made["KeyMetadata"]["Arn"])
 
 
-def decrypt_with_document(lab: Lab) -> Stopped:
+def decrypt_with_document(bench: Workbench) -> Stopped:
     """Decrypt as himself with a genuine document of the right enclave."""
     recipient = {
         "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
-        "AttestationDocument": lab.document(),
+        "AttestationDocument": document_of(bench),
     }
     return _kms(
-        lab,
+        bench,
         "Decrypt",
-        CiphertextBlob=encrypted_key(lab),
+        CiphertextBlob=encrypted_key(bench),
         EncryptionContext=dict(CONTEXT),
         Recipient=recipient,
     )
 
 
-def assume_owner(lab: Lab) -> Stopped:
+def assume_owner(bench: Workbench) -> Stopped:
     """Become the data owner."""
-    sts = lab.parties.session("administrator").client("sts")
+    sts = bench.parties.session("administrator").client("sts")
     return refused_by_cloud(
-        lab,
-        lambda: sts.assume_role(RoleArn=party_policies.role_arn("owner"), RoleSessionName="guess"),
+        bench,
+        lambda: sts.assume_role(RoleArn=bench.policies.role_arn("owner"), RoleSessionName="guess"),
         by="STS AssumeRole",
         operation="AssumeRole",
     )
 
 
-def put_role_policy(lab: Lab) -> Stopped:
+def put_role_policy(bench: Workbench) -> Stopped:
     """Give the instance's role, or his own, all there is."""
-    iam = lab.parties.session("administrator").client("iam")
+    iam = bench.parties.session("administrator").client("iam")
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     return refused_by_cloud(
-        lab,
+        bench,
         lambda: iam.put_role_policy(
-            RoleName=party_policies.ROLES["administrator"][1],
+            RoleName=ROLES["administrator"],
             PolicyName="more",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
         ),
@@ -133,10 +134,10 @@ def put_role_policy(lab: Lab) -> Stopped:
     )
 
 
-def put_bucket_policy(lab: Lab) -> Stopped:
+def put_bucket_policy(bench: Workbench) -> Stopped:
     """Open the owner's bucket to everybody."""
-    s3 = lab.parties.session("administrator").client("s3")
-    bucket = bucket_name()
+    s3 = bench.parties.session("administrator").client("s3")
+    bucket = bench.cloud.names.data_bucket
     everybody = {
         "Effect": "Allow",
         "Principal": "*",
@@ -144,7 +145,7 @@ def put_bucket_policy(lab: Lab) -> Stopped:
         "Resource": f"arn:aws:s3:::{bucket}/*",
     }
     return refused_by_cloud(
-        lab,
+        bench,
         lambda: s3.put_bucket_policy(
             Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everybody]})
         ),
@@ -153,29 +154,35 @@ def put_bucket_policy(lab: Lab) -> Stopped:
     )
 
 
-def owner_decrypt(lab: Lab) -> Stopped:
+def create_grant(bench: Workbench) -> Stopped:
+    """Grant himself Decrypt."""
+    grantee = bench.policies.role_arn("administrator")
+    return _kms(bench, "CreateGrant", GranteePrincipal=grantee, Operations=["Decrypt"])
+
+
+def owner_decrypt(bench: Workbench) -> Stopped:
     """Have the owner decrypt his own data key, outside any enclave."""
     return _kms(
-        lab,
+        bench,
         "Decrypt",
         "owner",
-        CiphertextBlob=encrypted_key(lab),
+        CiphertextBlob=encrypted_key(bench),
         EncryptionContext=dict(CONTEXT),
     )
 
 
-def _kms_attack(operation: str, **parameters: Any) -> Callable[[Lab], Stopped]:
-    return lambda lab: _kms(lab, operation, **parameters)
+def _kms_attack(operation: str, **parameters: Any) -> Callable[[Workbench], Stopped]:
+    return lambda bench: _kms(bench, operation, **parameters)
 
 
-def administrator_decrypt(lab: Lab) -> Stopped:
+def administrator_decrypt(bench: Workbench) -> Stopped:
     """Decrypt as himself, without a document."""
-    blob = encrypted_key(lab)
-    return _kms(lab, "Decrypt", CiphertextBlob=blob, EncryptionContext=dict(CONTEXT))
+    blob = encrypted_key(bench)
+    return _kms(bench, "Decrypt", CiphertextBlob=blob, EncryptionContext=dict(CONTEXT))
 
 
 def _row(
-    name: str, title: str, what: str, attempt: Callable[[Lab], Stopped], needs: str = "P1"
+    name: str, title: str, what: str, attempt: Callable[[Workbench], Stopped], needs: str = "P1"
 ) -> Attack:
     return Attack(name, title, WHO, what, needs, attempt)
 
@@ -204,11 +211,7 @@ ADMINISTRATOR: Final = (
         "create-grant",
         "Grant himself Decrypt",
         "kms:CreateGrant",
-        _kms_attack(
-            "CreateGrant",
-            GranteePrincipal=party_policies.role_arn("administrator"),
-            Operations=["Decrypt"],
-        ),
+        create_grant,
     ),
     _row(
         "re-encrypt",

@@ -18,18 +18,21 @@ from nitro_workflow.errors import EnclaveError, HostError, NitroWorkflowError, R
 from nitro_workflow.lab.attacks import instance_scripts
 from nitro_workflow.lab.attacks.attack import Attack, Stopped, succeeded
 from nitro_workflow.lab.attacks.with_enclaves import extra_enclave
-from nitro_workflow.lab.parties import bucket_name
-from nitro_workflow.lab.steps.d1_d2_delivery import jobs_of, start_job
-from nitro_workflow.lab.steps.d9_results import expected_of, open_job
-from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT
-from nitro_workflow.lab.steps.p3_p4_data import PREFIX, SDK_FILE
-from nitro_workflow.lab.steps.p5_p7_image import KMS_HOST, image_of
-from nitro_workflow.lab.steps.p8_launch import host_of
+from nitro_workflow.lab.steps import (
+    CONTEXT,
+    PREFIX,
+    SDK_FILE,
+    expected_of,
+    image_of,
+    jobs_of,
+    open_job,
+    start_job,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["PARENT"]
 
@@ -37,10 +40,10 @@ WHO: Final = "hostile parent"
 SMALL: Final = 4096  # bytes of the data sets that the attacks make
 
 
-def in_instance(lab: Lab, script: str, **values: Any) -> dict[str, Any]:
+def in_instance(bench: Workbench, script: str, **values: Any) -> dict[str, Any]:
     """Run a Python script inside the instance; it gets ``values`` as JSON and prints JSON."""
     argv = [sys.executable, "-c", script, json.dumps(values)]
-    done = host_of(lab).run_command(lab.produced("P8", "instance_id"), argv, timeout=60.0)
+    done = bench.host.run_command(bench.produced("P8", "instance_id"), argv, timeout=60.0)
     lines = str(done["stdout"]).strip().splitlines()
     try:
         return dict(json.loads(lines[-1]))
@@ -53,12 +56,12 @@ def in_instance(lab: Lab, script: str, **values: Any) -> dict[str, Any]:
         ) from error
 
 
-def through_proc(lab: Lab) -> Stopped:
+def through_proc(bench: Workbench) -> Stopped:
     """Read the enclave's memory and files through /proc, and with process_vm_readv."""
-    instance = lab.produced("P8", "instance_id")
-    enclaves = host_of(lab).describe_enclaves()
+    instance = bench.produced("P8", "instance_id")
+    enclaves = bench.host.describe_enclaves()
     pids = [int(one["ProcessID"]) for one in enclaves if one["EnclaveID"].startswith(instance)]
-    tried = in_instance(lab, instance_scripts.THROUGH_PROC, pids=pids)
+    tried = in_instance(bench, instance_scripts.THROUGH_PROC, pids=pids)
     return _closed(
         tried,
         "the instance's own process and mount namespaces",
@@ -66,12 +69,12 @@ def through_proc(lab: Lab) -> Stopped:
     )
 
 
-def reach_nsm(lab: Lab) -> Stopped:
+def reach_nsm(bench: Workbench) -> Stopped:
     """Have the security module attest the parent's own public key."""
     tried = in_instance(
-        lab,
+        bench,
         instance_scripts.REACH_NSM,
-        runtime=str(lab.runtime),
+        paths=bench.host.control_paths(),
         instance="/run/instance",
     )
     return _closed(
@@ -89,27 +92,29 @@ def _closed(tried: dict[str, Any], by: str, then: str) -> Stopped:
     return Stopped("refused", by, reason, then)
 
 
-def own_kms(lab: Lab) -> Stopped:
+def own_kms(bench: Workbench) -> Stopped:
     """Put a TLS server of his own, with a CA of his own, where the proxy to KMS listens."""
     seen: dict[str, Any] = {}
 
     def serve() -> None:
         try:
-            seen.update(in_instance(lab, instance_scripts.OWN_KMS, host=KMS_HOST, seconds=15))
+            seen.update(
+                in_instance(bench, instance_scripts.OWN_KMS, host=bench.cloud.kms_host, seconds=15)
+            )
         except NitroWorkflowError as error:
             seen["error"] = error
 
     server = threading.Thread(target=serve)
     server.start()
     try:
-        if not in_instance(lab, instance_scripts.WAIT_FOR_OWN_KMS)["listens"]:
+        if not in_instance(bench, instance_scripts.WAIT_FOR_OWN_KMS)["listens"]:
             raise _no_server()
         # A new run of the right image: one that has talked to KMS keeps its connection.
-        with extra_enclave(lab, image_of(lab)) as running:
-            job = start_job(lab, "envelope", cid=running["EnclaveCID"])
+        with extra_enclave(bench, image_of(bench)) as running:
+            job = start_job(bench, "envelope", cid=running["EnclaveCID"])
             state = job.ended()
     finally:
-        in_instance(lab, instance_scripts.STOP_OWN_KMS)
+        in_instance(bench, instance_scripts.STOP_OWN_KMS)
         server.join()
         if "error" in seen:
             raise seen["error"]
@@ -127,14 +132,14 @@ def _no_server() -> EnclaveError:
     )
 
 
-def tampered_ciphertext(lab: Lab) -> Stopped:
+def tampered_ciphertext(bench: Workbench) -> Stopped:
     """Flip one bit of the ciphertext on its way into the enclave."""
-    objects = lab.produced("P4", "objects")[SDK_FILE]
+    objects = bench.produced("P4", "objects")[SDK_FILE]
     answer = in_instance(
-        lab,
+        bench,
         instance_scripts.TAMPERED,
-        cid=lab.produced("P8", "enclave_cid"),
-        bucket=lab.produced("P4", "bucket"),
+        cid=bench.produced("P8", "enclave_cid"),
+        bucket=bench.produced("P4", "bucket"),
         key=objects["key"],
         version=objects["version_id"],
     )
@@ -145,10 +150,10 @@ def tampered_ciphertext(lab: Lab) -> Stopped:
     return Stopped("refused", by, error["found"], error["next"], error["code"])
 
 
-def other_dataset(lab: Lab) -> Stopped:
+def other_dataset(bench: Workbench) -> Stopped:
     """Hand the enclave another data set of the same owner, under the same key."""
-    put = _put(lab, {**CONTEXT, "dataset": "suppliers"}, "suppliers/1/suppliers.csv.esdk", seed=3)
-    job = start_job(lab, "encryption-sdk", key=put["key"], version_id=put["version_id"])
+    put = _put(bench, {**CONTEXT, "dataset": "suppliers"}, "suppliers/1/suppliers.csv.esdk", seed=3)
+    job = start_job(bench, "encryption-sdk", key=put["key"], version_id=put["version_id"])
     state = job.ended()
     if state.get("status") == "done":
         raise succeeded("the measured encryption context")
@@ -156,26 +161,26 @@ def other_dataset(lab: Lab) -> Stopped:
     return Stopped.from_error(by, job.failure(state, "D3"))
 
 
-def old_version(lab: Lab) -> Stopped:
+def old_version(bench: Workbench) -> Stopped:
     """Hand the enclave an older version of the right object; the owner looks at the receipt."""
-    put = _put(lab, dict(CONTEXT), f"{PREFIX}/{SDK_FILE}", seed=1)
-    job = start_job(lab, "encryption-sdk", key=put["key"], version_id=put["version_id"])
+    put = _put(bench, dict(CONTEXT), f"{PREFIX}/{SDK_FILE}", seed=1)
+    job = start_job(bench, "encryption-sdk", key=put["key"], version_id=put["version_id"])
     try:
-        open_job(lab, job, job.ended())
+        open_job(bench, job, job.ended())
     except ReceiptRefused as error:
         return Stopped.from_error("the owner: the receipt's input digest", error, "detected")
     raise succeeded("the receipt")
 
 
-def replayed_receipt(lab: Lab) -> Stopped:
+def replayed_receipt(bench: Workbench) -> Stopped:
     """Answer a new job with the result and the receipt of an earlier one."""
     from enclave_image.owner import new_nonce, verify_receipt
     from nitro_workflow.attestation import Verifier
 
-    job = jobs_of(lab)["encryption-sdk"]
+    job = jobs_of(bench)["encryption-sdk"]
     state = job.ended()
-    expected = replace(expected_of(lab, job), nonce=new_nonce())
-    verifier = Verifier.local(lab.trust_root_der())
+    expected = replace(expected_of(bench, job), nonce=new_nonce())
+    verifier = Verifier.local(bench.cloud.trust().root_der)
     try:
         verify_receipt(
             b64decode(state["result"]),
@@ -189,25 +194,27 @@ def replayed_receipt(lab: Lab) -> Stopped:
     raise succeeded("the receipt")
 
 
-def _put(lab: Lab, context: dict[str, str], key: str, *, seed: int) -> dict[str, str]:
+def _put(bench: Workbench, context: dict[str, str], key: str, *, seed: int) -> dict[str, str]:
     """Have the owner encrypt and put another small object; returns its key and version id."""
     from enclave_image.owner import CustomerRecords, encrypt_message
 
-    session = lab.parties.session("owner")
+    session = bench.parties.session("owner")
     sealed = io.BytesIO()
     encrypt_message(
         CustomerRecords(seed=seed, size=SMALL),
         sealed,
         kms=session.client("kms"),
-        key_arn=lab.produced("P1", "key_arn"),
+        key_arn=bench.produced("P1", "key_arn"),
         encryption_context=context,
     )
-    answer = session.client("s3").put_object(Bucket=bucket_name(), Key=key, Body=sealed.getvalue())
+    answer = session.client("s3").put_object(
+        Bucket=bench.cloud.names.data_bucket, Key=key, Body=sealed.getvalue()
+    )
     return {"key": key, "version_id": str(answer["VersionId"])}
 
 
 def _row(
-    name: str, title: str, what: str, attempt: Callable[[Lab], Stopped], needs: str = "P8"
+    name: str, title: str, what: str, attempt: Callable[[Workbench], Stopped], needs: str = "P8"
 ) -> Attack:
     return Attack(name, title, WHO, what, needs, attempt)
 

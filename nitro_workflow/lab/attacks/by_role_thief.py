@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud import isolated_session
 from nitro_workflow.errors import EnvelopeError, HostError, UntrustedAnswer
 from nitro_workflow.lab.attacks.attack import (
     Attack,
@@ -21,18 +20,15 @@ from nitro_workflow.lab.attacks.attack import (
     refused_by_cloud,
     succeeded,
 )
-from nitro_workflow.lab.attacks.second_cloud import second_cloud
-from nitro_workflow.lab.steps.d1_d2_delivery import start_job
-from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT
-from nitro_workflow.lab.steps.p8_launch import host_of
+from nitro_workflow.lab.evidence import decision_lookup
+from nitro_workflow.lab.steps import CONTEXT, document_of, start_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    from nitro_workflow.cloud import Endpoint
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["INSTANCE", "instance_session", "taken_credentials"]
 
@@ -47,10 +43,10 @@ print(json.dumps({"access_key_id": keys.access_key, "secret_access_key": keys.se
 """
 
 
-def taken_credentials(lab: Lab) -> dict[str, str]:
+def taken_credentials(bench: Workbench) -> dict[str, str]:
     """Return the instance role's credentials, read from IMDSv2 inside the instance."""
-    instance = lab.produced("P8", "instance_id")
-    done = host_of(lab).run_command(instance, [sys.executable, "-c", _TAKE])
+    instance = bench.produced("P8", "instance_id")
+    done = bench.host.run_command(instance, [sys.executable, "-c", _TAKE])
     if done["exit"] != 0:
         raise HostError(
             f"the instance gave no credentials: {done['stderr'][-200:]}",
@@ -61,33 +57,32 @@ def taken_credentials(lab: Lab) -> dict[str, str]:
     return dict(json.loads(done["stdout"]))
 
 
-def instance_session(lab: Lab, endpoint: Callable[[], Endpoint] | None = None) -> Any:
+def instance_session(bench: Workbench) -> Any:
     """Return a session with the instance role's credentials, as a thief has it."""
-    at = endpoint or lab.processes.endpoint
-    return isolated_session(at, taken_credentials(lab), party="instance")
+    return bench.cloud.session_with(taken_credentials(bench), party="instance")
 
 
-def fresh_document(lab: Lab) -> bytes:
+def fresh_document(bench: Workbench) -> bytes:
     """Return a genuine document of the right enclave that is seconds old: made for a new job."""
     import base64
 
-    said = start_job(lab, "encryption-sdk").evidence("D3")
+    said = start_job(bench, "encryption-sdk").evidence("D3")
     return base64.b64decode(said["document"])
 
 
-def encrypted_key(lab: Lab) -> bytes:
+def encrypted_key(bench: Workbench) -> bytes:
     """Return the encrypted data key, which the instance gets from the bucket."""
-    return (lab.path / "owner" / "data-key.encrypted").read_bytes()
+    return (bench.path / "owner" / "data-key.encrypted").read_bytes()
 
 
-def decrypt(lab: Lab, by: str, document: bytes | None, **changes: Any) -> Stopped:
+def decrypt(bench: Workbench, by: str, document: bytes | None, **changes: Any) -> Stopped:
     """Ask KMS to decrypt the data key, with the instance role; expects a refusal."""
-    kms = instance_session(lab).client("kms")
-    parameters = request_for(lab, document) | changes
-    return refused_by_cloud(lab, lambda: kms.decrypt(**parameters), by=by, operation="Decrypt")
+    kms = instance_session(bench).client("kms")
+    parameters = request_for(bench, document) | changes
+    return refused_by_cloud(bench, lambda: kms.decrypt(**parameters), by=by, operation="Decrypt")
 
 
-def request_for(lab: Lab, document: bytes | None) -> dict[str, Any]:
+def request_for(bench: Workbench, document: bytes | None) -> dict[str, Any]:
     """Return Decrypt's parameters; without a document there is no Recipient."""
     recipient = {
         "Recipient": {
@@ -96,8 +91,8 @@ def request_for(lab: Lab, document: bytes | None) -> dict[str, Any]:
         }
     }
     return {
-        "KeyId": lab.produced("P1", "key_arn"),
-        "CiphertextBlob": encrypted_key(lab),
+        "KeyId": bench.produced("P1", "key_arn"),
+        "CiphertextBlob": encrypted_key(bench),
         "EncryptionContext": dict(CONTEXT),
         **(recipient if document is not None else {}),
     }
@@ -120,39 +115,39 @@ class _OwnKey:
         return cls(private, public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
-def without_document(lab: Lab) -> Stopped:
+def without_document(bench: Workbench) -> Stopped:
     """Decrypt as the parent would, outside the enclave."""
-    return decrypt(lab, "KMS, key policy", None)
+    return decrypt(bench, "KMS, key policy", None)
 
 
-def changed_document(lab: Lab) -> Stopped:
+def changed_document(bench: Workbench) -> Stopped:
     """Flip one bit of a genuine document, in its PCR0."""
     from nitro_workflow.attestation import parse_document
 
-    genuine = fresh_document(lab)
+    genuine = fresh_document(bench)
     place = genuine.index(parse_document(genuine).pcrs[0])
     changed = genuine[:place] + bytes([genuine[place] ^ 1]) + genuine[place + 1 :]
-    return decrypt(lab, "KMS, document", changed)
+    return decrypt(bench, "KMS, document", changed)
 
 
-def swapped_key(lab: Lab) -> Stopped:
+def swapped_key(bench: Workbench) -> Stopped:
     """Put the attacker's public key into a genuine document."""
     from nitro_workflow.attestation import parse_document
 
-    genuine = fresh_document(lab)
+    genuine = fresh_document(bench)
     theirs = parse_document(genuine).public_key or b""
     swapped = genuine.replace(theirs, _OwnKey.make().spki)
     if swapped == genuine or len(swapped) != len(genuine):
         raise UntrustedAnswer("no RSA-2048 public key", expected="one", where="the document")
-    return decrypt(lab, "KMS, document", swapped)
+    return decrypt(bench, "KMS, document", swapped)
 
 
-def other_root(lab: Lab) -> Stopped:
+def other_root(bench: Workbench) -> Stopped:
     """Forge a document with the right PCRs under a root of the attacker's own."""
     from nitro_workflow.attestation import HypervisorPki, parse_document
 
-    genuine = parse_document(lab.document())
-    instance, now = lab.produced("P8", "instance_id"), datetime.now(UTC)
+    genuine = parse_document(document_of(bench))
+    instance, now = bench.produced("P8", "instance_id"), datetime.now(UTC)
     issuer = HypervisorPki.create(now).instance(instance, now)
     forged = issuer.issue(
         module_id=genuine.module_id,
@@ -160,40 +155,41 @@ def other_root(lab: Lab) -> Stopped:
         public_key=_OwnKey.make().spki,
         now=now,
     )
-    return decrypt(lab, "KMS, document", forged)
+    return decrypt(bench, "KMS, document", forged)
 
 
-def old_document(lab: Lab) -> Stopped:
+def old_document(bench: Workbench) -> Stopped:
     """Use a genuine document after its time: a cloud on a copy of the state allows one second."""
     import time
 
-    document = fresh_document(lab)
-    with second_cloud(lab, "--attestation-max-age", "1") as copy:
+    document = fresh_document(bench)
+    with bench.cloud.with_document_age(1) as copy:
         time.sleep(2.1)
-        kms = isolated_session(copy.endpoint, taken_credentials(lab), party="instance").client(
-            "kms"
-        )
+        kms = copy.session_with(taken_credentials(bench), party="instance").client("kms")
+        trail = copy.operator(copy.accounts.compute).client("cloudtrail")
         return refused_by_cloud(
-            lab,
-            lambda: kms.decrypt(**request_for(lab, document)),
+            bench,
+            lambda: kms.decrypt(**request_for(bench, document)),
             by="KMS, document",
             operation="Decrypt",
-            find=copy.find_event,
+            find=lambda operation, wanted: decision_lookup.find_in(
+                trail, operation, wanted, copy.trail
+            ),
         )
 
 
-def wrong_context(lab: Lab) -> Stopped:
+def wrong_context(bench: Workbench) -> Stopped:
     """Name another version of the data set, with a genuine document."""
     context = {**CONTEXT, "version": "2"}
-    return decrypt(lab, "KMS, key policy", fresh_document(lab), EncryptionContext=context)
+    return decrypt(bench, "KMS, key policy", fresh_document(bench), EncryptionContext=context)
 
 
-def replayed_request(lab: Lab) -> Stopped:
+def replayed_request(bench: Workbench) -> Stopped:
     """Send the enclave's request again: KMS answers, for the enclave's key and nobody else's."""
     from nitro_workflow.cms import open_envelope
 
-    kms = instance_session(lab).client("kms")
-    answer = kms.decrypt(**request_for(lab, fresh_document(lab)))
+    kms = instance_session(bench).client("kms")
+    answer = kms.decrypt(**request_for(bench, fresh_document(bench)))
     if answer.get("Plaintext"):
         raise succeeded("KMS Decrypt")
     try:
@@ -209,18 +205,17 @@ def replayed_request(lab: Lab) -> Stopped:
     raise succeeded("the envelope")
 
 
-def bad_signature(lab: Lab) -> Stopped:
+def bad_signature(bench: Workbench) -> Stopped:
     """Sign a request with a guessed secret key."""
-    keys = taken_credentials(lab) | {"secret_access_key": os.urandom(20).hex()}
-    session = isolated_session(lab.processes.endpoint, keys, party="instance")
-    kms = session.client("kms")
+    keys = taken_credentials(bench) | {"secret_access_key": os.urandom(20).hex()}
+    kms = bench.cloud.session_with(keys, party="instance").client("kms")
     return refused_by_cloud(
-        lab, lambda: kms.decrypt(**request_for(lab, None)), by="SigV4", operation="", find=None
+        bench, lambda: kms.decrypt(**request_for(bench, None)), by="SigV4", operation="", find=None
     )
 
 
 def _row(
-    name: str, title: str, what: str, attempt: Callable[[Lab], Stopped], needs: str = "P8"
+    name: str, title: str, what: str, attempt: Callable[[Workbench], Stopped], needs: str = "P8"
 ) -> Attack:
     return Attack(name, title, WHO, what, needs, attempt)
 

@@ -66,10 +66,14 @@ def descriptor():
     with socket.socket(fileno=os.dup(3)) as sock:
         sock.send(b"\\xa1kAttestation\\xa3iuser_data\\xf6enonce\\xf6jpublic_keyC123")
 attempt("descriptor 3", descriptor)
-attempt("the hypervisor's folder", lambda: os.listdir(given["runtime"]))
+def folders():
+    for path in given["paths"]:
+        os.listdir(os.path.dirname(path))
+attempt("the hypervisor's folder", folders)
 def hypervisor():
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.connect(given["runtime"] + "/hypervisor.sock")
+    for path in given["paths"]:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(path)
 attempt("the hypervisor's socket", hypervisor)
 def packets():
     with open("/proc/net/unix") as file:

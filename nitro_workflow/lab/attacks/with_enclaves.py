@@ -15,8 +15,10 @@ import time
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from nitro_workflow.errors import EnclaveError, HostError, NitroWorkflowError
+from nitro_workflow.host import LaunchRequest
 from nitro_workflow.lab.attacks.attack import (
     Attack,
     Stopped,
@@ -24,14 +26,12 @@ from nitro_workflow.lab.attacks.attack import (
     succeeded,
 )
 from nitro_workflow.lab.evidence import decision_lookup
-from nitro_workflow.lab.steps.d1_d2_delivery import start_job
-from nitro_workflow.lab.steps.p5_p7_image import image_of, measured_config, pack
-from nitro_workflow.lab.steps.p8_launch import MEMORY_MIB, host_of
+from nitro_workflow.lab.steps import MEMORY_MIB, image_of, measured_config, pack, start_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["ENCLAVES", "extra_enclave"]
 
@@ -66,12 +66,12 @@ print("TRIED " + json.dumps(tried), flush=True)
 
 
 @contextlib.contextmanager
-def extra_enclave(lab: Lab, image: Path, *, debug: bool = False) -> Iterator[dict[str, Any]]:
+def extra_enclave(
+    bench: Workbench, image: Path, *, debug: bool = False
+) -> Iterator[dict[str, Any]]:
     """Run one more enclave beside the lab's, and end it after the block."""
-    from nitro_workflow.host import LaunchRequest
-
-    host = host_of(lab)
-    instance = lab.produced("P8", "instance_id")
+    host = bench.host
+    instance = bench.produced("P8", "instance_id")
     running = host.run_enclave(
         LaunchRequest(str(image), MEMORY_MIB, 1, debug_mode=debug, instance_id=instance)
     )
@@ -83,52 +83,52 @@ def extra_enclave(lab: Lab, image: Path, *, debug: bool = False) -> Iterator[dic
 
 
 @contextlib.contextmanager
-def _work_folder(lab: Lab) -> Iterator[Path]:
+def _work_folder(bench: Workbench) -> Iterator[Path]:
     """Return a folder on the lab's disk, so that a root filesystem can be linked into it."""
-    with tempfile.TemporaryDirectory(dir=lab.path / "developer", prefix=".attack-") as name:
+    with tempfile.TemporaryDirectory(dir=bench.path / "developer", prefix=".attack-") as name:
         yield Path(name)
 
 
-def denied_job(lab: Lab, cid: int) -> Stopped:
+def denied_job(bench: Workbench, cid: int) -> Stopped:
     """Hand the data to the enclave at ``cid`` and return KMS's refusal, with its reason."""
-    job = start_job(lab, "envelope", cid=cid)
+    job = start_job(bench, "envelope", cid=cid)
     state = job.ended()
     if state.get("status") == "done":
         raise succeeded("KMS Decrypt")
     document = job.evidence("D3")["document_sha256"]
     event = decision_lookup.find_event(
-        lab, "Decrypt", lambda it: decision_lookup.document_digest(it) == document
+        bench, "Decrypt", lambda it: decision_lookup.document_digest(it) == document
     )
     return explained(Stopped.from_error("KMS, key policy", job.failure(state, "D4")), event)
 
 
-def other_image(lab: Lab) -> Stopped:
+def other_image(bench: Workbench) -> Stopped:
     """Build the application with a threshold of two customers, and give it the data."""
-    with _work_folder(lab) as folder:
+    with _work_folder(bench) as folder:
         rootfs = folder / "rootfs"
-        shutil.copytree(lab.path / "developer" / "rootfs", rootfs, copy_function=os.link)
+        shutil.copytree(bench.path / "developer" / "rootfs", rootfs, copy_function=os.link)
         config = rootfs / "etc" / "nitro-workflow" / "config.json"
         config.unlink()  # a link to the developer's file, which must stay as it is
-        config.write_bytes(measured_config(lab, threshold=2))
+        config.write_bytes(measured_config(bench, threshold=2))
         pack(rootfs, folder / "other.eif")
-        with extra_enclave(lab, folder / "other.eif") as running:
-            return denied_job(lab, running["EnclaveCID"])
+        with extra_enclave(bench, folder / "other.eif") as running:
+            return denied_job(bench, running["EnclaveCID"])
 
 
-def debug_enclave(lab: Lab) -> Stopped:
+def debug_enclave(bench: Workbench) -> Stopped:
     """Run the owner's very image in debug mode: its console and memory would be readable."""
-    with extra_enclave(lab, image_of(lab), debug=True) as running:
-        return denied_job(lab, running["EnclaveCID"])
+    with extra_enclave(bench, image_of(bench), debug=True) as running:
+        return denied_job(bench, running["EnclaveCID"])
 
 
-def image_changed(lab: Lab) -> Stopped:
+def image_changed(bench: Workbench) -> Stopped:
     """Change the threshold in the built image itself, and mend its checksum."""
-    with _work_folder(lab) as folder:
+    with _work_folder(bench) as folder:
         changed = folder / "changed.eif"
-        shutil.copyfile(image_of(lab), changed)
+        shutil.copyfile(image_of(bench), changed)
         _change(changed, b'"threshold": 10', b'"threshold": 11')
-        with extra_enclave(lab, changed) as running:
-            return denied_job(lab, running["EnclaveCID"])
+        with extra_enclave(bench, changed) as running:
+            return denied_job(bench, running["EnclaveCID"])
 
 
 def _change(image: Path, old: bytes, new: bytes) -> None:
@@ -140,24 +140,22 @@ def _change(image: Path, old: bytes, new: bytes) -> None:
     image.write_bytes(data)
 
 
-def image_truncated(lab: Lab) -> Stopped:
+def image_truncated(bench: Workbench) -> Stopped:
     """Launch an image of which the last bytes are missing."""
-    with _work_folder(lab) as folder:
+    with _work_folder(bench) as folder:
         cut = folder / "truncated.eif"
-        shutil.copyfile(image_of(lab), cut)
+        shutil.copyfile(image_of(bench), cut)
         os.truncate(cut, cut.stat().st_size - 4096)
-        return _launch_refused(lab, cut, MEMORY_MIB)
+        return _launch_refused(bench, cut, MEMORY_MIB)
 
 
-def too_little_memory(lab: Lab) -> Stopped:
+def too_little_memory(bench: Workbench) -> Stopped:
     """Launch with less than four times the image's size."""
-    return _launch_refused(lab, image_of(lab), 64)
+    return _launch_refused(bench, image_of(bench), 64)
 
 
-def _launch_refused(lab: Lab, image: Path, memory: int) -> Stopped:
-    from nitro_workflow.host import LaunchRequest
-
-    host, instance = host_of(lab), lab.produced("P8", "instance_id")
+def _launch_refused(bench: Workbench, image: Path, memory: int) -> Stopped:
+    host, instance = bench.host, bench.produced("P8", "instance_id")
     try:
         running = host.run_enclave(LaunchRequest(str(image), memory, 1, instance_id=instance))
     except NitroWorkflowError as error:
@@ -166,18 +164,18 @@ def _launch_refused(lab: Lab, image: Path, memory: int) -> Stopped:
     raise succeeded("the hypervisor")
 
 
-def network_from_enclave(lab: Lab) -> Stopped:
+def network_from_enclave(bench: Workbench) -> Stopped:
     """Run a program in an enclave that tries every way out: AF_VSOCK, networks, files."""
-    port = int(lab.processes.endpoint().url.rpartition(":")[2])
-    script = _WAYS_OUT % {"port": port, "file": str(lab.path / "lab.json")}
-    with _work_folder(lab) as folder:
+    port = urlsplit(bench.cloud.url).port or 443
+    script = _WAYS_OUT % {"port": port, "file": str(bench.path / "lab.json")}
+    with _work_folder(bench) as folder:
         image = folder / "ways-out.eif"
         packed = base64.b64encode(script.encode()).decode()  # a command is one line
         program = f"import base64; exec(base64.b64decode('{packed}'))"
         command = ("/usr/bin/python3", "-I", "-S", "-B", "-c", program)
-        pack(lab.path / "developer" / "rootfs", image, command=command)
-        with extra_enclave(lab, image, debug=True) as running:
-            tried = _console(lab, running["EnclaveID"])
+        pack(bench.path / "developer" / "rootfs", image, command=command)
+        with extra_enclave(bench, image, debug=True) as running:
+            tried = _console(bench, running["EnclaveID"])
     open_ways = [name for name, answer in tried.items() if answer == "open"]
     if open_ways:
         raise succeeded(f"the sandbox ({', '.join(open_ways)})")
@@ -189,9 +187,9 @@ def network_from_enclave(lab: Lab) -> Stopped:
     )
 
 
-def _console(lab: Lab, enclave: str) -> dict[str, str]:
+def _console(bench: Workbench, enclave: str) -> dict[str, str]:
     """Return what the program printed after ``TRIED`` on its debug console."""
-    host = host_of(lab)
+    host = bench.host
     deadline = time.monotonic() + CONSOLE_SECONDS
     while time.monotonic() < deadline:
         for line in str(host.console(enclave)["text"]).splitlines():
@@ -206,7 +204,7 @@ def _console(lab: Lab, enclave: str) -> dict[str, str]:
     )
 
 
-def _row(name: str, title: str, what: str, attempt: Callable[[Lab], Stopped]) -> Attack:
+def _row(name: str, title: str, what: str, attempt: Callable[[Workbench], Stopped]) -> Attack:
     return Attack(name, title, WHO, what, "P8", attempt)
 
 

@@ -17,12 +17,11 @@ from nitro_workflow.errors import UntrustedAnswer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.cloud import Patience
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["decision", "document_digest", "explanation", "find_event", "find_in", "recipient_pcrs"]
 
-LOOK_SECONDS: Final = 5.0
-"""The local cloud writes its records within 50 ms; AWS's CloudTrail takes up to 15 minutes."""
 PAGE: Final = 50
 WINDOW: Final = timedelta(hours=1)
 
@@ -33,20 +32,28 @@ _RECIPIENT: Final = {
 
 
 def find_event(
-    lab: Lab, operation: str, wanted: Callable[[Mapping[str, Any]], bool], *, party: str = "owner"
+    bench: Workbench,
+    operation: str,
+    wanted: Callable[[Mapping[str, Any]], bool],
+    *,
+    party: str = "owner",
 ) -> dict[str, Any]:
     """Return the newest record that is ``wanted``; raises `UntrustedAnswer` when none comes.
 
     IAM: cloudtrail:LookupEvents of the party.
     """
-    return find_in(lab.parties.session(party).client("cloudtrail"), operation, wanted)
+    trail = bench.parties.session(party).client("cloudtrail")
+    return find_in(trail, operation, wanted, bench.cloud.trail)
 
 
 def find_in(
-    trail: Any, operation: str, wanted: Callable[[Mapping[str, Any]], bool]
+    trail: Any,
+    operation: str,
+    wanted: Callable[[Mapping[str, Any]], bool],
+    patience: Patience,
 ) -> dict[str, Any]:
     """Return the newest record that is ``wanted`` in what a CloudTrail client may see."""
-    deadline = time.monotonic() + LOOK_SECONDS
+    deadline = time.monotonic() + patience.seconds
     while True:
         for event in _recent(trail, operation):
             if wanted(event):
@@ -58,7 +65,7 @@ def find_in(
                 where="cloudtrail:LookupEvents",
                 next="run step D2 again; `nitro-workflow events` lists what the cloud recorded",
             )
-        time.sleep(0.05)
+        time.sleep(patience.pause)
 
 
 def _recent(trail: Any, operation: str) -> list[dict[str, Any]]:

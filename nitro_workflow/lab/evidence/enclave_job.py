@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud import recorded_error
 from nitro_workflow.errors import EnclaveError, HostError, LabError
-from nitro_workflow.lab.evidence.parent_client import Parent, wait_for
-from nitro_workflow.lab.lab_folder import read_json, write_atomically
+from nitro_workflow.lab.evidence.parent_client import ParentClient, wait_for
+from nitro_workflow.lab.lab_folder import read_json, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nitro_workflow.errors import NitroWorkflowError
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["DEADLINE_SECONDS", "Job", "parent_of"]
 
@@ -30,18 +30,16 @@ SLOWEST: Final = 4 * 1024 * 1024  # bytes a second, decrypting and counting on a
 ENDED: Final = ("done", "refused", "failed")
 
 
-def parent_of(lab: Lab, instance: str = "") -> Parent:
+def parent_of(bench: Workbench, instance: str = "") -> ParentClient:
     """Return the parent application of the launched instance."""
-    return Parent(
-        lab.runtime / "instance" / (instance or lab.produced("P8", "instance_id")) / "control.sock"
-    )
+    return ParentClient(bench.host.channel(instance or bench.produced("P8", "instance_id")))
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One ciphertext handed to the enclave. ``nonce``: hex, the owner's, for the receipt."""
 
-    lab: Lab
+    bench: Workbench
     id: str
     form: str
     nonce: str
@@ -55,17 +53,17 @@ class Job:
 
     def state(self) -> Mapping[str, Any]:
         """Return what is known now: ``status``, ``evidence``, then ``result`` or ``error``."""
-        kept = self.lab.path / "jobs" / f"{self.id}.json"
+        kept = self.bench.path / "jobs" / f"{self.id}.json"
         if kept.exists():
             return read_json(kept)
         state = self._ask()
         if state.get("status") in ENDED:
-            write_atomically(kept, json.dumps(state).encode())
+            save(kept, json.dumps(state).encode())
         return state
 
     def _ask(self) -> Mapping[str, Any]:
         try:
-            return parent_of(self.lab, self.instance).ask(op="job", job=self.id)
+            return parent_of(self.bench, self.instance).ask(op="job", job=self.id)
         except HostError as error:
             raise LabError(
                 f"the instance that had job {self.id} does not answer",

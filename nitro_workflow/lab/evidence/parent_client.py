@@ -1,12 +1,10 @@
-"""What the lab asks the parent application, over the control socket of its instance.
+"""What the lab asks the parent application, over the host's channel to its instance.
 
 The administrator may do all this: nothing here needs, or gets, what is inside the enclave.
 """
 
 from __future__ import annotations
 
-import json
-import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,41 +14,28 @@ from nitro_workflow.errors import EnclaveError, HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-__all__ = ["Parent", "wait_for"]
+    from nitro_workflow.host import ParentChannel
+
+__all__ = ["ParentClient", "wait_for"]
 
 ANSWER_SECONDS: Final = 120.0
 """GetObject of the largest data set that the notebooks offer takes a tenth of this."""
-LINE_LIMIT: Final = 8 * 1024 * 1024  # bytes of one JSON answer: evidence, result and receipt
 POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
-    """The parent application of one instance; ``socket_path`` is its control socket."""
+class ParentClient:
+    """The parent application of one instance, at the other end of ``channel``."""
 
-    socket_path: Path
+    channel: ParentChannel
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Send one request, return its answer.
 
         Raises `HostError` where nobody answers, and the recorded error where the parent refuses.
         """
-        try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(ANSWER_SECONDS)
-                connection.connect(str(self.socket_path))
-                connection.sendall(json.dumps(request).encode() + b"\n")
-                answer = _read_line(connection)
-        except OSError as error:
-            raise HostError(
-                f"the parent application does not answer: {error}",
-                expected="its control socket",
-                where="parent instance",
-                next="run step P8: it launches the instance again",
-                code="ParentUnavailable",
-            ) from error
+        answer = self.channel.ask(request, timeout=ANSWER_SECONDS)
         if "error" in answer and answer.get("status") not in ("refused", "failed"):
             raise recorded_error(answer["error"], "parent instance")
         return answer
@@ -62,34 +47,6 @@ class Parent:
         except HostError:
             return False
         return True
-
-
-def _read_line(connection: socket.socket) -> dict[str, Any]:
-    data = bytearray()
-    while not data.endswith(b"\n"):
-        chunk = connection.recv(65536)
-        if not chunk or len(data) > LINE_LIMIT:
-            break
-        data += chunk
-    try:
-        answer = json.loads(bytes(data))
-    except (ValueError, RecursionError) as error:
-        raise HostError(
-            f"{len(data)} bytes that are not a JSON object",
-            expected="one JSON object on a line",
-            where="parent instance",
-            next="run step P8: it launches the instance again",
-            code="ParentUnavailable",
-        ) from error
-    if not isinstance(answer, dict):
-        raise HostError(
-            f"a JSON {type(answer).__name__}",
-            expected="one JSON object on a line",
-            where="parent instance",
-            next="run step P8: it launches the instance again",
-            code="ParentUnavailable",
-        )
-    return answer
 
 
 def wait_for(

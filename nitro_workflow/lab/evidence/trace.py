@@ -1,7 +1,7 @@
 """Who sent what to whom, and who could have read it: gathered from the processes that did it.
 
 Sources, each with its own view: the parties' requests as they left (this module), the parent and
-the vsock proxy (their file in the runtime folder), the enclave (in its job's evidence), the cloud
+the vsock proxy (through the host), the enclave (in its job's evidence), the cloud
 (its events). An event holds digests, lengths and times, never content.
 """
 
@@ -10,22 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.vsock import read_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["TraceEvent", "collect", "note_event", "note_request"]
-
-FILE_LIMIT: Final = 16 << 20  # bytes read of one party's file; a walk's has 10 KiB
 
 TITLES: Final = {
     "owner": "data owner",
@@ -104,54 +102,27 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def collect(lab: Lab, *, job: str = "") -> tuple[TraceEvent, ...]:
+def collect(bench: Workbench, *, job: str = "") -> tuple[TraceEvent, ...]:
     """Return the events of the steps that are done, in order of time.
 
     ``job`` keeps that job's events and those of no job. What happened before the earliest of the
     lab's present records (an earlier walk) is left out, and so is a line that is half-written (a
     process was killed over it): the rest stands.
     """
-    lines: list[Mapping[str, Any]] = [*_lines(lab.path / "logs" / "trace.jsonl")]
-    for file in sorted((lab.runtime / "instance").glob("*/trace.jsonl")):
-        # Whatever such a line says of itself: the parent can write into this file.
-        lines += [{**line, "told_by": "parent"} for line in _lines(file)]
+    lines: list[Mapping[str, Any]] = [*read_trace(bench.path / "logs" / "trace.jsonl")]
+    # Whatever such a line says of itself: it is the parent's word.
+    lines += [{**line, "told_by": "parent"} for line in bench.host.trace()]
     events = [event for event in map(_event, lines) if event is not None]
-    begin = _begin(lab)
+    begin = _begin(bench)
     kept = [event for event in events if event.at >= begin and (not job or event.job in ("", job))]
     ordered = sorted(dict.fromkeys(kept), key=lambda event: (event.at, event.seq))
     return tuple(replace(event, seq=number) for number, event in enumerate(ordered, 1))
 
 
-def _begin(lab: Lab) -> str:
+def _begin(bench: Workbench) -> str:
     """Return when the earliest step of the lab's present records began."""
-    from nitro_workflow.lab.steps import STEPS
-
-    results = [lab.result(step.number) for step in STEPS]
+    results = [bench.result(number) for number in bench.folder.recorded()]
     return min((result.at for result in results if result), default="")
-
-
-def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    for line in _regular(path).decode("utf-8", "replace").splitlines():
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            yield value
-
-
-def _regular(path: Path) -> bytes:
-    """Return a regular file's content, cut at `FILE_LIMIT`; nothing for a link, a pipe, no file.
-
-    An instance's file is in its administrator's hands: behind a link there could be /dev/zero.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            return file.read(FILE_LIMIT) if is_regular else b""
-    except OSError:
-        return b""
 
 
 def _event(line: Mapping[str, Any]) -> TraceEvent | None:
@@ -190,7 +161,6 @@ def _iso(at: Any) -> str:
     )
 
 
-def proxy_lines(lab: Lab, instance: str) -> list[Mapping[str, Any]]:
+def proxy_lines(bench: Workbench, instance: str) -> list[Mapping[str, Any]]:
     """Return the lines that the instance's vsock proxy wrote: all that it could see of KMS."""
-    lines = _lines(lab.runtime / "instance" / instance / "trace.jsonl")
-    return [line for line in lines if "records" in line]
+    return [line for line in bench.host.trace(instance) if "records" in line]

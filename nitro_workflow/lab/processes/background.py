@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nitro_workflow.cloud import Endpoint
+from nitro_workflow.cloud import Endpoint, isolated_environment
 from nitro_workflow.errors import CloudUnavailable, HostError, LabError, SandboxUnavailable
 from nitro_workflow.lab.lab_folder import (
     LabFolder,
     read_json,
     runtime_folder,
-    write_atomically,
+    save,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from nitro_workflow.errors import ServiceError
 
-__all__ = ["Endpoint", "Processes", "child_environment"]
+__all__ = ["Processes"]
 
 READY_SECONDS: Final = 30.0
 """Each process is up within 2 s on an idle laptop; this is for a loaded CI machine."""
@@ -74,18 +74,6 @@ class _Process:
                 return
 
 
-def child_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
-    """Return an environment in which nothing can find real AWS, a profile or a proxy."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("AWS_")
-        and not name.lower().endswith("_proxy")
-        and name != "PYTHONPATH"
-    }
-    return {**kept, "AWS_EC2_METADATA_DISABLED": "true", "PYTHONUNBUFFERED": "1", **(extra or {})}
-
-
 class Processes:
     """The cloud and the hypervisor of one lab.
 
@@ -117,16 +105,7 @@ class Processes:
                 where="cloud",
                 next="run any step: it starts the cloud; or `nitro-workflow step P1`",
             )
-        record = read_json(path)
-        try:
-            return Endpoint(str(record["endpoint"]), str(record["ca"]))
-        except KeyError as error:
-            raise LabError(
-                f"no {error} in it",
-                expected="endpoint and ca",
-                where=str(path),
-                next="`nitro-workflow down`, then run the step again",
-            ) from error
+        return Endpoint.of(self.folder.path)
 
     # -- up ----------------------------------------------------------------------------------------
 
@@ -172,7 +151,7 @@ class Processes:
         pid = os.posix_spawn(
             sys.executable,
             [*command, *arguments],
-            child_environment(),
+            isolated_environment(),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, log, append, 0o600),
@@ -182,7 +161,7 @@ class Processes:
         )
         self._children.append(pid)
         record = {"pid": pid, "started": _start_tick(pid)}
-        write_atomically(self.runtime / f"{name}.pid", json.dumps(record).encode())
+        save(self.runtime / f"{name}.pid", json.dumps(record).encode())
 
     def _until(self, name: str, ready: Callable[[], bool], failure: type[ServiceError]) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -265,13 +244,12 @@ class Processes:
         """Shake hands over TLS with the lab's CA: a stranger on that port is not the cloud."""
         try:
             at = self.endpoint()
-            port = int(at.url.rpartition(":")[2])
             context = ssl.create_default_context(cafile=at.ca)
             with (
-                socket.create_connection(("127.0.0.1", port), CONNECT_SECONDS) as plain,
+                socket.create_connection(("127.0.0.1", at.port), CONNECT_SECONDS) as plain,
                 context.wrap_socket(plain, server_hostname="127.0.0.1"),
             ):
-                write_atomically(self.folder.path / "cloud" / "port", str(port).encode())
+                save(self.folder.path / "cloud" / "port", str(at.port).encode())
                 return True
         except (CloudUnavailable, LabError, OSError, ValueError):
             return False

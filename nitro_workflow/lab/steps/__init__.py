@@ -1,18 +1,42 @@
-"""The one table of the workflow: 8 steps of preparation, 9 of attestation and decryption.
+"""The 17 steps: what each does, and the one table that CLI, notebooks, README and tests read.
 
-CLI, notebooks, README and tests read it::
-
-    >>> from nitro_workflow.lab.steps import STEPS
-    >>> [step.number for step in STEPS][:3]
-    ['P1', 'P2', 'P3']
+>>> from nitro_workflow.lab.steps import STEPS
+>>> [step.number for step in STEPS][:3]
+['P1', 'P2', 'P3']
 """
 
 from __future__ import annotations
 
-from nitro_workflow.lab.steps.d3_d9_decryption import DECRYPTION
-from nitro_workflow.lab.steps.p_table import PREPARATION
-from nitro_workflow.lab.steps.step import Outcome, Step, StepResult
+from nitro_workflow.lab.steps.d1_d2_delivery import FORMS, jobs_of, start_job
+from nitro_workflow.lab.steps.d3_d9_decryption import document_of
+from nitro_workflow.lab.steps.d9_results import expected_of, open_job
+from nitro_workflow.lab.steps.key_facts import key_facts
+from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT, policy_of
+from nitro_workflow.lab.steps.p3_p4_data import PREFIX, SDK_FILE, ciphertext_path
+from nitro_workflow.lab.steps.p5_p7_image import image_of, measured_config, pack
+from nitro_workflow.lab.steps.p8_launch import MEMORY_MIB
+from nitro_workflow.lab.steps.step import Step
+from nitro_workflow.lab.steps.step_table import STEPS, all_needs, find_step
 
-__all__ = ["STEPS", "Outcome", "Step", "StepResult"]
-
-STEPS: tuple[Step, ...] = (*PREPARATION, *DECRYPTION)
+__all__ = [
+    "CONTEXT",
+    "FORMS",
+    "MEMORY_MIB",
+    "PREFIX",
+    "SDK_FILE",
+    "STEPS",
+    "Step",
+    "all_needs",
+    "ciphertext_path",
+    "document_of",
+    "expected_of",
+    "find_step",
+    "image_of",
+    "jobs_of",
+    "key_facts",
+    "measured_config",
+    "open_job",
+    "pack",
+    "policy_of",
+    "start_job",
+]

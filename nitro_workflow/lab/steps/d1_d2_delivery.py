@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import UntrustedAnswer
 from nitro_workflow.lab.evidence.enclave_job import Job, parent_of
-from nitro_workflow.lab.steps.step import Outcome
+from nitro_workflow.lab.step_result import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["FORMS", "download", "jobs_hold", "jobs_of", "require_same", "send", "start_job"]
 
 FORMS: Final = ("encryption-sdk", "envelope")
 
 
-def download(lab: Lab) -> Outcome:
+def download(bench: Workbench) -> Outcome:
     """Have the parent get the three objects, in the versions of P4, with its own role."""
-    parent = parent_of(lab)
-    bucket = lab.produced("P4", "bucket")
+    parent = parent_of(bench)
+    bucket = bench.produced("P4", "bucket")
     got: dict[str, Any] = {}
-    for name, put in lab.produced("P4", "objects").items():
+    for name, put in bench.produced("P4", "objects").items():
         answer = parent.ask(
             op="get_object", bucket=bucket, key=put["key"], version_id=put["version_id"]
         )
@@ -40,18 +40,18 @@ def download(lab: Lab) -> Outcome:
         "objects": got,
         "can_read_it": "no: it has the ciphertext and no key",
     }
-    return Outcome(evidence, {"instance_id": lab.produced("P8", "instance_id"), "objects": got})
+    return Outcome(evidence, {"instance_id": bench.produced("P8", "instance_id"), "objects": got})
 
 
-def send(lab: Lab) -> Outcome:
+def send(bench: Workbench) -> Outcome:
     """Have the parent hand both ciphertexts to the enclave over vsock, with the owner's nonces."""
-    jobs = {form: start_job(lab, form) for form in FORMS}
+    jobs = {form: start_job(bench, form) for form in FORMS}
     for job in jobs.values():
         # One job at a time in the enclave: the second waits for the first in the parent.
         job.state()
     evidence = {
         "basis": "observed by the parent instance",
-        "enclave_cid": lab.produced("P8", "enclave_cid"),
+        "enclave_cid": bench.produced("P8", "enclave_cid"),
         "port": 5005,
         "jobs": {
             form: {"job": job.id, "bytes": job.size, "nonce": job.nonce}
@@ -65,12 +65,12 @@ def send(lab: Lab) -> Outcome:
     return Outcome(evidence, produces)
 
 
-def start_job(lab: Lab, form: str, **changes: Any) -> Job:
+def start_job(bench: Workbench, form: str, **changes: Any) -> Job:
     """Hand one form to the enclave; ``changes`` replace fields of the request (the attacks do)."""
     from enclave_image.owner import new_nonce
     from nitro_workflow.lab.steps.p3_p4_data import ENVELOPE_FILE, KEY_FILE, SDK_FILE
 
-    objects = lab.produced("P4", "objects")
+    objects = bench.produced("P4", "objects")
     data = objects[SDK_FILE if form == "encryption-sdk" else ENVELOPE_FILE]
     key = objects[KEY_FILE] if form == "envelope" else None
     nonce, identity = new_nonce().hex(), str(uuid.uuid4())
@@ -79,33 +79,38 @@ def start_job(lab: Lab, form: str, **changes: Any) -> Job:
         "job": identity,
         "form": form,
         "nonce": nonce,
-        "cid": lab.produced("P8", "enclave_cid"),
-        "bucket": lab.produced("P4", "bucket"),
+        "cid": bench.produced("P8", "enclave_cid"),
+        "bucket": bench.produced("P4", "bucket"),
         "key": data["key"],
         "version_id": data["version_id"],
         "encrypted_key": key and {"key": key["key"], "version_id": key["version_id"]},
         **changes,
     }
-    parent_of(lab).ask(**request)
+    parent_of(bench).ask(**request)
     return Job(
-        lab, identity, form, str(request["nonce"]), data["bytes"], lab.produced("P8", "instance_id")
+        bench,
+        identity,
+        form,
+        str(request["nonce"]),
+        data["bytes"],
+        bench.produced("P8", "instance_id"),
     )
 
 
-def jobs_of(lab: Lab) -> dict[str, Job]:
+def jobs_of(bench: Workbench) -> dict[str, Job]:
     """Return the jobs of the last D2, by form."""
-    result = lab.result("D2")
+    result = bench.result("D2")
     produced: Mapping[str, Any] = result.produced if result else {}
     return {
-        form: Job(lab, one["job"], form, one["nonce"], one["size"], one["instance"])
+        form: Job(bench, one["job"], form, one["nonce"], one["size"], one["instance"])
         for form, one in produced.items()
     }
 
 
-def jobs_hold(lab: Lab, produced: Mapping[str, Any]) -> bool:
+def jobs_hold(bench: Workbench, produced: Mapping[str, Any]) -> bool:
     """Tell whether the jobs are still known, and none of them was refused."""
     del produced
-    states = [job.state() for job in jobs_of(lab).values()]
+    states = [job.state() for job in jobs_of(bench).values()]
     return all(state.get("status") in ("running", "queued", "done") for state in states)
 
 

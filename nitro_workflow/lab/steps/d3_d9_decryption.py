@@ -15,6 +15,7 @@ from nitro_workflow.lab.evidence import decision_lookup
 from nitro_workflow.lab.evidence.enclave_job import Job
 from nitro_workflow.lab.evidence.parent_client import wait_for
 from nitro_workflow.lab.evidence.trace import proxy_lines
+from nitro_workflow.lab.step_result import Outcome
 from nitro_workflow.lab.steps.d1_d2_delivery import (
     FORMS,
     download,
@@ -24,12 +25,12 @@ from nitro_workflow.lab.steps.d1_d2_delivery import (
     send,
 )
 from nitro_workflow.lab.steps.d9_results import open_results
-from nitro_workflow.lab.steps.step import Outcome, Step
+from nitro_workflow.lab.steps.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["DECRYPTION", "document_of", "explained"]
 
@@ -40,18 +41,18 @@ PROXY_SECONDS: Final = 15.0
 # -- D3 to D8: the enclave and the cloud -----------------------------------------------------------
 
 
-def attest(lab: Lab) -> Outcome:
+def attest(bench: Workbench) -> Outcome:
     """Gather: the enclave made its key pair and a document, and sent Decrypt with `Recipient`."""
 
     def attested(job: Job) -> dict[str, Any]:
         return {name: value for name, value in job.evidence("D3").items() if name != "document"}
 
-    return _each(lab, "observed by the enclave", attested)
+    return _each(bench, "observed by the enclave", attested)
 
 
-def document_of(lab: Lab, form: str = "encryption-sdk") -> bytes:
+def document_of(bench: Workbench, form: str = "encryption-sdk") -> bytes:
     """Return the document that the enclave sent to KMS, checked against its digest."""
-    said = jobs_of(lab)[form].evidence("D3")
+    said = jobs_of(bench)[form].evidence("D3")
     document = b64decode(said["document"])
     require_same(
         "D3",
@@ -62,29 +63,29 @@ def document_of(lab: Lab, form: str = "encryption-sdk") -> bytes:
     return document
 
 
-def decide(lab: Lab) -> Outcome:
+def decide(bench: Workbench) -> Outcome:
     """Gather: the cloud verified the document and evaluated the key policy with its PCRs.
 
     The record that the cloud made is found by the document's digest, and compared with what the
     enclave said and with the PCRs that the owner computed from the image.
     """
     return _each(
-        lab,
+        bench,
         "observed by the cloud; compared with the enclave and the image",
-        lambda job: _decision(lab, job),
+        lambda job: _decision(bench, job),
     )
 
 
-def _decision(lab: Lab, job: Job) -> dict[str, Any]:
+def _decision(bench: Workbench, job: Job) -> dict[str, Any]:
     said = job.evidence("D3")
-    event = _event_of(lab, said["document_sha256"])
+    event = _event_of(bench, said["document_sha256"])
     _raise_denial(event, job)
     seen = event["additionalEventData"].get("attestation", {})
     require_same(
         "D4", "public key in the document", seen.get("public_key_sha256"), said["public_key_sha256"]
     )
     pcrs = decision_lookup.recipient_pcrs(event)
-    for index, value in lab.produced("P6", "pcrs").items():
+    for index, value in bench.produced("P6", "pcrs").items():
         require_same("D4", f"PCR{index} that KMS saw", pcrs.get(int(index)), value)
     decided = decision_lookup.decision(event)
     return {
@@ -102,9 +103,9 @@ def _decision(lab: Lab, job: Job) -> dict[str, Any]:
     }
 
 
-def _event_of(lab: Lab, digest: str) -> dict[str, Any]:
+def _event_of(bench: Workbench, digest: str) -> dict[str, Any]:
     return decision_lookup.find_event(
-        lab, "Decrypt", lambda event: decision_lookup.document_digest(event) == digest
+        bench, "Decrypt", lambda event: decision_lookup.document_digest(event) == digest
     )
 
 
@@ -122,11 +123,11 @@ def explained(error: NitroWorkflowError, event: Mapping[str, Any]) -> NitroWorkf
     return error
 
 
-def seal(lab: Lab) -> Outcome:
+def seal(bench: Workbench) -> Outcome:
     """Gather: the cloud sealed the data key to the document's public key."""
 
     def sealed(job: Job) -> dict[str, Any]:
-        event = _event_of(lab, job.evidence("D3")["document_sha256"])
+        event = _event_of(bench, job.evidence("D3")["document_sha256"])
         _raise_denial(event, job)
         envelope = event["additionalEventData"]["envelope"]
         return {
@@ -137,13 +138,13 @@ def seal(lab: Lab) -> Outcome:
             "plaintext_in_answer": False,
         }
 
-    return _each(lab, "observed by the cloud", sealed)
+    return _each(bench, "observed by the cloud", sealed)
 
 
-def carry_back(lab: Lab) -> Outcome:
+def carry_back(bench: Workbench) -> Outcome:
     """Gather: what the proxy carried between the enclave and KMS: TLS records only."""
-    outcome = _each(lab, "", lambda job: job.evidence("D6"))
-    back = _carried_back(lab)
+    outcome = _each(bench, "", lambda job: job.evidence("D6"))
+    back = _carried_back(bench)
     if not all(line.get("only_tls") for line in back):
         raise UntrustedAnswer(
             "bytes that are no TLS records",
@@ -168,13 +169,13 @@ def carry_back(lab: Lab) -> Outcome:
     return Outcome(evidence, outcome.produces)
 
 
-def _carried_back(lab: Lab) -> list[Mapping[str, Any]]:
+def _carried_back(bench: Workbench) -> list[Mapping[str, Any]]:
     """Wait for the proxy's lines about these jobs, from KMS to the enclave."""
-    sent = lab.result("D2")
+    sent = bench.result("D2")
     begin = sent.at if sent else ""
 
     def seen() -> dict[str, Any]:
-        lines = proxy_lines(lab, lab.produced("P8", "instance_id"))
+        lines = proxy_lines(bench, bench.produced("P8", "instance_id"))
         return {
             "lines": [
                 it for it in lines if it.get("step") == "D6" and str(it.get("at")) >= begin[:23]
@@ -185,24 +186,24 @@ def _carried_back(lab: Lab) -> list[Mapping[str, Any]]:
     return list(found["lines"])
 
 
-def unwrap(lab: Lab) -> Outcome:
+def unwrap(bench: Workbench) -> Outcome:
     """Gather: the enclave opened the envelope; it is the one that the cloud sealed."""
 
     def opened(job: Job) -> dict[str, Any]:
         said = job.evidence("D7")
-        event = _event_of(lab, job.evidence("D3")["document_sha256"])
+        event = _event_of(bench, job.evidence("D3")["document_sha256"])
         sealed = event["additionalEventData"].get("envelope", {}).get("sha256")
         require_same("D7", "the envelope that the enclave opened", said["envelope_sha256"], sealed)
         return said
 
-    return _each(lab, "observed by the enclave; the envelope is the cloud's of D5", opened)
+    return _each(bench, "observed by the enclave; the envelope is the cloud's of D5", opened)
 
 
-def decrypt(lab: Lab) -> Outcome:
+def decrypt(bench: Workbench) -> Outcome:
     """Gather: the enclave decrypted to the last frame; its input is what the owner encrypted."""
     digests = {
-        "encryption-sdk": lab.produced("P3", "sdk_sha256"),
-        "envelope": lab.produced("P3", "envelope_sha256"),
+        "encryption-sdk": bench.produced("P3", "sdk_sha256"),
+        "envelope": bench.produced("P3", "envelope_sha256"),
     }
 
     def decrypted(job: Job) -> dict[str, Any]:
@@ -211,19 +212,21 @@ def decrypt(lab: Lab) -> Outcome:
         require_same("D8", "the ciphertext that the enclave read", read, digests[job.form])
         return said
 
-    return _each(lab, "observed by the enclave; the input's digest is the owner's of P3", decrypted)
+    return _each(
+        bench, "observed by the enclave; the input's digest is the owner's of P3", decrypted
+    )
 
 
 # -- D9: the owner ---------------------------------------------------------------------------------
 
 
-def process(lab: Lab) -> Outcome:
+def process(bench: Workbench) -> Outcome:
     """Take result and receipt; the owner verifies the receipt, then opens the result."""
-    return open_results(lab, jobs_of(lab))
+    return open_results(bench, jobs_of(bench))
 
 
-def _each(lab: Lab, basis: str, gather: Callable[[Job], dict[str, Any]]) -> Outcome:
-    found = {form: gather(job) for form, job in jobs_of(lab).items()}
+def _each(bench: Workbench, basis: str, gather: Callable[[Job], dict[str, Any]]) -> Outcome:
+    found = {form: gather(job) for form, job in jobs_of(bench).items()}
     return Outcome({"basis": basis, **found})
 
 

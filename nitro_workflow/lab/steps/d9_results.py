@@ -9,31 +9,31 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.errors import ReceiptRefused
+from nitro_workflow.lab.step_result import Outcome
 from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT, RESULT_CONTEXT
-from nitro_workflow.lab.steps.step import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from enclave_image.owner import ExpectedReceipt, OpenedResult
-    from nitro_workflow.lab.engine.lab import Lab
     from nitro_workflow.lab.evidence.enclave_job import Job
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["expected_of", "open_job", "open_results", "owner_expectation"]
 
 
-def open_results(lab: Lab, jobs: Mapping[str, Job]) -> Outcome:
+def open_results(bench: Workbench, jobs: Mapping[str, Job]) -> Outcome:
     """Verify each job's receipt, open its result; both forms must give the same answer."""
     opened, receipts = {}, {}
     for form, job in jobs.items():
         state = job.ended()
         if state.get("status") != "done":
             raise job.failure(state, "D9")
-        opened[form] = open_job(lab, job, state)
+        opened[form] = open_job(bench, job, state)
         receipts[form] = _receipt_evidence(opened[form], state)
     answers = {form: _answer(one) for form, one in opened.items()}
     first = next(iter(answers.values()))
-    same = lab.produced("P3", "same_records")
+    same = bench.produced("P3", "same_records")
     if same and any(answer != first for answer in answers.values()):
         raise ReceiptRefused(
             "the two forms give different results",
@@ -52,7 +52,7 @@ def open_results(lab: Lab, jobs: Mapping[str, Job]) -> Outcome:
     return Outcome(evidence, {"answer_sha256": digest})
 
 
-def open_job(lab: Lab, job: Job, state: Mapping[str, Any]) -> OpenedResult:
+def open_job(bench: Workbench, job: Job, state: Mapping[str, Any]) -> OpenedResult:
     """Verify the receipt of one ended job and open its result.
 
     Raises `ReceiptRefused` where it does not hold. IAM: kms:Decrypt on the results key only.
@@ -63,48 +63,50 @@ def open_job(lab: Lab, job: Job, state: Mapping[str, Any]) -> OpenedResult:
     return open_result(
         b64decode(state["result"]),
         b64decode(state["receipt"]),
-        expected_of(lab, job),
-        verifier=Verifier.local(lab.trust_root_der()),
+        expected_of(bench, job),
+        verifier=Verifier.local(bench.cloud.trust().root_der),
         at=datetime.now(UTC),
-        private_key=_private_key(lab),
+        private_key=_private_key(bench),
     )
 
 
-def expected_of(lab: Lab, job: Job) -> ExpectedReceipt:
+def expected_of(bench: Workbench, job: Job) -> ExpectedReceipt:
     """Return what the owner recorded of the job: everything that the receipt is compared with."""
     from enclave_image.owner import ExpectedReceipt
 
     form = "sdk" if job.form == "encryption-sdk" else "envelope"
     return ExpectedReceipt(
-        pcrs=owner_expectation(lab),
+        pcrs=owner_expectation(bench),
         nonce=bytes.fromhex(job.nonce),
-        input_sha256=lab.produced("P3", f"{form}_sha256"),
+        input_sha256=bench.produced("P3", f"{form}_sha256"),
         encryption_context=dict(CONTEXT),
         result_context=dict(RESULT_CONTEXT),
     )
 
 
-def owner_expectation(lab: Lab) -> Any:
+def owner_expectation(bench: Workbench) -> Any:
     """Return the PCRs that the owner computed from the image (P6), as an expectation."""
     from nitro_workflow.attestation import exactly
 
-    pcrs = {int(index): bytes.fromhex(value) for index, value in lab.produced("P6", "pcrs").items()}
+    pcrs = {
+        int(index): bytes.fromhex(value) for index, value in bench.produced("P6", "pcrs").items()
+    }
     return exactly(pcrs, "the image that the owner measured")
 
 
-def _private_key(lab: Lab) -> Any:
+def _private_key(bench: Workbench) -> Any:
     """Return the owner's private key for results: unwrapped by KMS, kept in memory only."""
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-    if "results_key" not in lab.memory:
-        kms = lab.parties.session("owner").client("kms")
+    if "results_key" not in bench.memory:
+        kms = bench.parties.session("owner").client("kms")
         answer = kms.decrypt(
-            CiphertextBlob=(lab.path / "owner" / "results-private-key.encrypted").read_bytes(),
-            KeyId=lab.produced("P1", "results_key_arn"),
+            CiphertextBlob=(bench.path / "owner" / "results-private-key.encrypted").read_bytes(),
+            KeyId=bench.produced("P1", "results_key_arn"),
             EncryptionContext=dict(RESULT_CONTEXT),
         )
-        lab.memory["results_key"] = load_der_private_key(answer["Plaintext"], password=None)
-    return lab.memory["results_key"]
+        bench.memory["results_key"] = load_der_private_key(answer["Plaintext"], password=None)
+    return bench.memory["results_key"]
 
 
 def _answer(opened: OpenedResult) -> dict[str, Any]:

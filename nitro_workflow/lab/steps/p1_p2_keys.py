@@ -6,16 +6,15 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud import DENIED, refusal
+from nitro_workflow.cloud import DENIED, error_code, refusal
 from nitro_workflow.errors import AccessRefused
-from nitro_workflow.lab import party_policies
-from nitro_workflow.lab.lab_folder import write_atomically
-from nitro_workflow.lab.steps.step import Outcome
+from nitro_workflow.lab.lab_folder import save
+from nitro_workflow.lab.step_result import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = [
     "CONTEXT",
@@ -27,9 +26,6 @@ __all__ = [
     "policy_of",
 ]
 
-ALIAS: Final = "alias/nitro-workflow-data"
-RESULTS_ALIAS: Final = "alias/nitro-workflow-results"
-
 CONTEXT: Final[Mapping[str, str]] = {"dataset": "customers", "version": "1"}
 """The data's encryption context: bound to the ciphertext, in the key policy, measured."""
 
@@ -40,26 +36,27 @@ RESULT_CONTEXT: Final[Mapping[str, str]] = {"for": "data-owner", "of": "customer
 # -- P1 --------------------------------------------------------------------------------------------
 
 
-def create_key(lab: Lab) -> Outcome:
+def create_key(bench: Workbench) -> Outcome:
     """Make the key with policy and alias, and the owner's key for results; keep what is there.
 
     IAM: kms:CreateKey, kms:CreateAlias.
     """
     from nitro_workflow.policy import author
 
-    kms = lab.parties.session("owner").client("kms")
-    first = author.initial_key_policy(party_policies.role_arn("owner"))
-    key, made = _ensure_key(kms, ALIAS, first, "customer records")
+    kms = bench.parties.session("owner").client("kms")
+    names, policies = bench.cloud.names, bench.policies
+    first = author.initial_key_policy(policies.role_arn("owner"))
+    key, made = _ensure_key(kms, names.data_alias, first, "customer records")
     results, _ = _ensure_key(
-        kms, RESULTS_ALIAS, party_policies.results_key_policy(), "opens results"
+        kms, names.results_alias, policies.results_key_policy(), "opens results"
     )
     policy = policy_of(kms, key)
-    public = _results_public_key(lab, kms, results)
+    public = _results_public_key(bench, kms, results)
     notes = () if made else ("the key was there: kept, with the policy that it has now",)
     evidence = {
         "basis": "observed by the data owner",
         "key_arn": key,
-        "alias": ALIAS,
+        "alias": names.data_alias,
         "made": made,
         "policy": policy,
         "statements": [str(one.get("Sid", "")) for one in policy["Statement"]],
@@ -74,16 +71,16 @@ def create_key(lab: Lab) -> Outcome:
     return Outcome(evidence, produces, notes)
 
 
-def key_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
+def key_holds(bench: Workbench, produced: Mapping[str, Any]) -> bool:
     """Tell whether the key still exists and can be used."""
     from botocore.exceptions import ClientError
 
-    kms = lab.parties.session("owner").client("kms")
+    kms = bench.parties.session("owner").client("kms")
     try:
         state = kms.describe_key(KeyId=produced["key_arn"])["KeyMetadata"]["KeyState"]
     except ClientError:
         return False
-    return state == "Enabled" and (lab.path / "owner" / "results-public-key.der").exists()
+    return state == "Enabled" and (bench.path / "owner" / "results-public-key.der").exists()
 
 
 def _ensure_key(kms: Any, alias: str, policy: Mapping[str, Any], what: str) -> tuple[str, bool]:
@@ -93,7 +90,7 @@ def _ensure_key(kms: Any, alias: str, policy: Mapping[str, Any], what: str) -> t
     try:
         found = kms.describe_key(KeyId=alias)["KeyMetadata"]
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("NotFoundException", *DENIED):
+        if error_code(error) not in ("NotFoundException", *DENIED):
             raise
         found = None
     if found and found["KeyState"] in ("Enabled", "Disabled", "PendingDeletion"):
@@ -116,9 +113,9 @@ def _revive(kms: Any, key: str, state: str) -> None:
         kms.enable_key(KeyId=key)
 
 
-def _results_public_key(lab: Lab, kms: Any, results: str) -> bytes:
+def _results_public_key(bench: Workbench, kms: Any, results: str) -> bytes:
     """Return the DER of the public key for results; its private half is stored wrapped only."""
-    folder = lab.path / "owner"
+    folder = bench.path / "owner"
     public, wrapped = folder / "results-public-key.der", folder / "results-private-key.encrypted"
     known = folder / "results-key.arn"
     if public.exists() and wrapped.exists() and known.exists() and known.read_text() == results:
@@ -126,9 +123,9 @@ def _results_public_key(lab: Lab, kms: Any, results: str) -> bytes:
     pair = kms.generate_data_key_pair_without_plaintext(
         KeyId=results, KeyPairSpec="RSA_3072", EncryptionContext=dict(RESULT_CONTEXT)
     )
-    write_atomically(wrapped, pair["PrivateKeyCiphertextBlob"])
-    write_atomically(public, pair["PublicKey"])
-    write_atomically(known, results.encode())
+    save(wrapped, pair["PrivateKeyCiphertextBlob"])
+    save(public, pair["PublicKey"])
+    save(known, results.encode())
     return bytes(pair["PublicKey"])
 
 
@@ -152,29 +149,29 @@ def change_policy(kms: Any, key: str, new: Mapping[str, Any]) -> tuple[dict[str,
 # -- P2 --------------------------------------------------------------------------------------------
 
 
-def make_data_key(lab: Lab) -> Outcome:
+def make_data_key(bench: Workbench) -> Outcome:
     """Ask for a data key and be refused; edit the policy; ask again. The key stays in memory.
 
     IAM: kms:GenerateDataKey, kms:PutKeyPolicy (by the key policy alone).
     """
     from nitro_workflow.policy import author
 
-    kms = lab.parties.session("owner").client("kms")
-    key = lab.produced("P1", "key_arn")
-    refused, notes = _first_refusal(lab, kms, key)
+    kms = bench.parties.session("owner").client("kms")
+    key = bench.produced("P1", "key_arn")
+    refused, notes = _first_refusal(bench, kms, key)
     wider = author.allow_data_keys(
-        policy_of(kms, key), party_policies.role_arn("owner"), encryption_context=CONTEXT
+        policy_of(kms, key), bench.policies.role_arn("owner"), encryption_context=CONTEXT
     )
     _, difference = change_policy(kms, key, wider)
     answer = _generate(kms, key)
-    lab.memory["data_key"] = bytearray(answer["Plaintext"])
+    bench.memory["data_key"] = bytearray(answer["Plaintext"])
     encrypted = bytes(answer["CiphertextBlob"])
-    write_atomically(lab.path / "owner" / "data-key.encrypted", encrypted)
+    save(bench.path / "owner" / "data-key.encrypted", encrypted)
     digest = hashlib.sha256(encrypted).hexdigest()
     evidence = {
         "basis": "observed by the data owner",
         "refused_first": refused,
-        "difference": difference or _earlier(lab, "difference"),
+        "difference": difference or _earlier(bench, "difference"),
         "plaintext_bytes": len(answer["Plaintext"]),
         "plaintext_sha256": hashlib.sha256(answer["Plaintext"]).hexdigest(),
         "encrypted_bytes": len(encrypted),
@@ -189,7 +186,7 @@ def _generate(kms: Any, key: str) -> Any:
     return kms.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=dict(CONTEXT))
 
 
-def _first_refusal(lab: Lab, kms: Any, key: str) -> tuple[dict[str, str], tuple[str, ...]]:
+def _first_refusal(bench: Workbench, kms: Any, key: str) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the refusal that the policy of P1 gives; on a later run, the one recorded then."""
     from botocore.exceptions import ClientError
 
@@ -200,7 +197,7 @@ def _first_refusal(lab: Lab, kms: Any, key: str) -> tuple[dict[str, str], tuple[
         if not isinstance(why, AccessRefused):
             raise
         return why.to_json(), ()
-    earlier = _earlier(lab, "refused_first")
+    earlier = _earlier(bench, "refused_first")
     if not earlier:
         note = "the policy allowed it already: nothing was refused"
         return {}, (note,)
@@ -208,6 +205,6 @@ def _first_refusal(lab: Lab, kms: Any, key: str) -> tuple[dict[str, str], tuple[
     return earlier, (note,)
 
 
-def _earlier(lab: Lab, name: str) -> Any:
-    result = lab.result("P2")
+def _earlier(bench: Workbench, name: str) -> Any:
+    result = bench.result("P2")
     return result.evidence.get(name) if result else None

@@ -8,28 +8,25 @@ import platform
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud import REGION
 from nitro_workflow.errors import ImageRefused
-from nitro_workflow.lab import party_policies
-from nitro_workflow.lab.lab_folder import read_json, write_atomically
+from nitro_workflow.lab.lab_folder import read_json, save
+from nitro_workflow.lab.step_result import Outcome
 from nitro_workflow.lab.steps.p1_p2_keys import (
     CONTEXT,
     RESULT_CONTEXT,
     change_policy,
     policy_of,
 )
-from nitro_workflow.lab.steps.step import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from enclave_image.packing import RootfsReport
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["build", "build_holds", "fence_key", "image_of", "inspect", "measured_config"]
 
-KMS_HOST: Final = f"kms.{REGION}.nitro-lab.internal"
 BUILD_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """A declared input: the same inputs give the same bytes, on whatever day."""
 IMAGE_NAME: Final = "nitro-workflow-application"
@@ -39,22 +36,22 @@ IMAGE_VERSION: Final = "1"
 # -- P5 --------------------------------------------------------------------------------------------
 
 
-def inspect(lab: Lab) -> Outcome:
+def inspect(bench: Workbench) -> Outcome:
     """Lay out the enclave's root filesystem; list what both applications consist of.
 
     The developer makes the folder, the owner reads it: every file with its digest and origin.
     """
     from enclave_image.packing import build_rootfs, inspect_parent, report_json
 
-    config = measured_config(lab)
-    write_atomically(lab.path / "developer" / "config.json", config)
+    config = measured_config(bench)
+    save(bench.path / "developer" / "config.json", config)
 
     def tell(what: str, done: int, total: int) -> None:
-        lab.say(f"Root filesystem: {what} ({done} of {total}) …")
+        bench.say(f"Root filesystem: {what} ({done} of {total}) …")
 
-    report = build_rootfs(lab.path / "developer" / "rootfs", config=config, progress=tell)
+    report = build_rootfs(bench.path / "developer" / "rootfs", config=config, progress=tell)
     listing = report_json(report).encode()
-    write_atomically(lab.path / "owner" / "inspected.json", listing)
+    save(bench.path / "owner" / "inspected.json", listing)
     digest = _digest_of(report)
     parent = inspect_parent()
     evidence = {
@@ -63,16 +60,16 @@ def inspect(lab: Lab) -> Outcome:
         "rootfs_bytes": report.size,
         "rootfs_sha256": digest,
         "origins": {
-            name: f"{count} files, {size} bytes" for name, (count, size) in report.origins.items()
+            name: {"files": count, "bytes": size} for name, (count, size) in report.origins.items()
         },
-        "dependencies": [f"{name} {version}" for name, version in report.dependencies],
+        "dependencies": dict(report.dependencies),
         "python": report.python,
         "entry_point": " ".join(report.command),
         "environment": report.environment,
         "vsock_ports": report.vsock_ports,
         "trusts": report.trust,
         "measured_configuration": _public_facts(config),
-        "parent_application": [f"{one.path} {one.sha256}" for one in parent],
+        "parent_application": {one.path: one.sha256 for one in parent},
         "belongs_to": "this machine, whose Python is in it; the Dockerfile gives everyone's PCRs",
     }
     config_digest = hashlib.sha256(config).hexdigest()
@@ -93,29 +90,29 @@ def _digest_of(report: RootfsReport) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def inspection_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
+def inspection_holds(bench: Workbench, produced: Mapping[str, Any]) -> bool:
     """Tell whether the inspected folder is there and was made for the key and CA of today."""
-    config = hashlib.sha256(measured_config(lab)).hexdigest()
-    return config == produced["config_sha256"] and (lab.path / "developer" / "rootfs").is_dir()
+    config = hashlib.sha256(measured_config(bench)).hexdigest()
+    return config == produced["config_sha256"] and (bench.path / "developer" / "rootfs").is_dir()
 
 
-def measured_config(lab: Lab, *, threshold: int = 0) -> bytes:
+def measured_config(bench: Workbench, *, threshold: int = 0) -> bytes:
     """Return what the enclave trusts, as the file that is measured with it."""
     from cryptography.hazmat.primitives import serialization
 
     from enclave_image import MeasuredConfig, Query
     from enclave_image.owner import DEFAULT_THRESHOLD, QUERY
 
-    public = (lab.path / "owner" / "results-public-key.der").read_bytes()
+    public = (bench.path / "owner" / "results-public-key.der").read_bytes()
     pem = serialization.load_der_public_key(public).public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     return MeasuredConfig(
-        region=REGION,
-        kms_host=KMS_HOST,
+        region=bench.cloud.region,
+        kms_host=bench.cloud.kms_host,
         kms_port_vsock=8000,
-        ca_pem=(lab.path / "cloud" / "ca.pem").read_text(),
-        key_arn=lab.produced("P1", "key_arn"),
+        ca_pem=bench.cloud.trust().ca_pem,
+        key_arn=bench.produced("P1", "key_arn"),
         encryption_context=dict(CONTEXT),
         query=Query(tuple(QUERY["columns"]), QUERY["group_by"], QUERY["measures"]),
         threshold=threshold or DEFAULT_THRESHOLD,
@@ -127,21 +124,21 @@ def measured_config(lab: Lab, *, threshold: int = 0) -> bytes:
 # -- P6 --------------------------------------------------------------------------------------------
 
 
-def image_of(lab: Lab) -> Path:
+def image_of(bench: Workbench) -> Path:
     """Return where the developer's image is."""
-    return lab.path / "developer" / "application.eif"
+    return bench.path / "developer" / "application.eif"
 
 
-def build(lab: Lab) -> Outcome:
+def build(bench: Workbench) -> Outcome:
     """Pack the inspected folder into an image; the owner measures that very file himself.
 
     The owner compares each file of the image's ramdisk with what was inspected in P5.
     """
     from nitro_workflow.image import measure_file
 
-    built = pack(lab.path / "developer" / "rootfs", image_of(lab))
+    built = pack(bench.path / "developer" / "rootfs", image_of(bench))
     measured = measure_file(built.path)
-    compared = _compare_with_inspection(lab)
+    compared = _compare_with_inspection(bench)
     with built.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     names = measured.hex()
@@ -160,18 +157,18 @@ def build(lab: Lab) -> Outcome:
         "image_sha256": digest,
         "measurements": claimed,
         "owner_measurements": names,
-        "same_as_inspected": f"{compared} files of the ramdisk",
+        "same_as_inspected": compared,
         "bootable": not built.is_stand_in,
-        "inputs": _inputs(lab),
+        "inputs": _inputs(bench),
         "build_notes": list(built.notes),
     }
-    return Outcome(evidence, {"pcrs": pcrs, "image_sha256": digest}, _repeated(lab, digest))
+    return Outcome(evidence, {"pcrs": pcrs, "image_sha256": digest}, _repeated(bench, digest))
 
 
-def build_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
+def build_holds(bench: Workbench, produced: Mapping[str, Any]) -> bool:
     """Tell whether the image is still the file that was measured."""
     try:
-        with image_of(lab).open("rb") as file:
+        with image_of(bench).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == str(produced["image_sha256"])
     except OSError:
         return False
@@ -194,11 +191,11 @@ def pack(rootfs: Path, output: Path, *, command: tuple[str, ...] = ()) -> Any:
     )
 
 
-def _inputs(lab: Lab) -> dict[str, Any]:
-    config = (lab.path / "developer" / "config.json").read_bytes()
+def _inputs(bench: Workbench) -> dict[str, Any]:
+    config = (bench.path / "developer" / "config.json").read_bytes()
     return {
         "config_sha256": hashlib.sha256(config).hexdigest(),
-        "rootfs_sha256": lab.produced("P5", "rootfs_sha256"),
+        "rootfs_sha256": bench.produced("P5", "rootfs_sha256"),
         "build_time": BUILD_TIME.isoformat(),
         "name": IMAGE_NAME,
         "version": IMAGE_VERSION,
@@ -206,9 +203,9 @@ def _inputs(lab: Lab) -> dict[str, Any]:
     }
 
 
-def _repeated(lab: Lab, digest: str) -> tuple[str, ...]:
-    earlier = lab.result("P6")
-    if earlier is None or earlier.evidence.get("inputs") != _inputs(lab):
+def _repeated(bench: Workbench, digest: str) -> tuple[str, ...]:
+    earlier = bench.result("P6")
+    if earlier is None or earlier.evidence.get("inputs") != _inputs(bench):
         return ()
     if earlier.produced.get("image_sha256") != digest:
         raise ImageRefused(
@@ -220,16 +217,16 @@ def _repeated(lab: Lab, digest: str) -> tuple[str, ...]:
     return ("the same inputs gave the same bytes as before",)
 
 
-def _compare_with_inspection(lab: Lab) -> int:
+def _compare_with_inspection(bench: Workbench) -> int:
     """Return how many files of the image are those inspected; another is `ImageRefused`."""
     from nitro_workflow.image import open_image, ramdisk_entries
 
     inspected = {
         one["path"]: one["sha256"]
-        for one in read_json(lab.path / "owner" / "inspected.json")["files"]
+        for one in read_json(bench.path / "owner" / "inspected.json")["files"]
     }
     seen = 0
-    with open_image(image_of(lab)) as image:
+    with open_image(image_of(bench)) as image:
         for entry in ramdisk_entries(image, 1):
             path = entry.path.removeprefix("rootfs")
             if entry.kind != "file" or path == entry.path or entry.link_of:
@@ -255,7 +252,7 @@ def _compare_with_inspection(lab: Lab) -> int:
 # -- P7 --------------------------------------------------------------------------------------------
 
 
-def fence_key(lab: Lab) -> Outcome:
+def fence_key(bench: Workbench) -> Outcome:
     """Put the PCRs that the owner measured into the key policy: Allow inside, Deny everywhere else.
 
     PCR3 is that of the instance's role. IAM: kms:PutKeyPolicy, by the key policy.
@@ -263,15 +260,15 @@ def fence_key(lab: Lab) -> Outcome:
     from nitro_workflow.attestation import pcr3
     from nitro_workflow.policy import author
 
-    kms = lab.parties.session("owner").client("kms")
-    key = lab.produced("P1", "key_arn")
-    role = party_policies.role_arn("instance")
-    pcrs = {f"PCR{index}": value for index, value in lab.produced("P6", "pcrs").items()}
+    kms = bench.parties.session("owner").client("kms")
+    key = bench.produced("P1", "key_arn")
+    role = bench.policies.role_arn("instance")
+    pcrs = {f"PCR{index}": value for index, value in bench.produced("P6", "pcrs").items()}
     pcrs["PCR3"] = pcr3(role).hex()
     new = author.attestation_policy(policy_of(kms, key), role, [pcrs], encryption_context=CONTEXT)
     _, difference = change_policy(kms, key, new)
     notes = () if difference else ("the policy says so already: nothing was put",)
-    earlier = lab.result("P7")
+    earlier = bench.result("P7")
     evidence = {
         "basis": "observed by the data owner",
         "pcrs": pcrs,
@@ -282,8 +279,8 @@ def fence_key(lab: Lab) -> Outcome:
     return Outcome(evidence, {"pcrs": pcrs}, notes)
 
 
-def fence_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
+def fence_holds(bench: Workbench, produced: Mapping[str, Any]) -> bool:
     """Tell whether the key policy still names these PCRs."""
-    kms = lab.parties.session("owner").client("kms")
-    text = json.dumps(policy_of(kms, lab.produced("P1", "key_arn")))
+    kms = bench.parties.session("owner").client("kms")
+    text = json.dumps(policy_of(kms, bench.produced("P1", "key_arn")))
     return all(value in text for value in produced["pcrs"].values())

@@ -5,52 +5,42 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from nitro_workflow.cloud import error_code
 from nitro_workflow.errors import HostError, NitroWorkflowError
-from nitro_workflow.lab.parties import INSTANCE_PROFILE
+from nitro_workflow.host import LaunchRequest
+from nitro_workflow.lab.step_result import Outcome
 from nitro_workflow.lab.steps.p5_p7_image import image_of
-from nitro_workflow.lab.steps.step import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nitro_workflow.cloud import Names
     from nitro_workflow.host import Host
-    from nitro_workflow.lab.engine.lab import Lab
+    from nitro_workflow.lab.workbench import Workbench
 
-__all__ = ["host_of", "launch", "launch_holds"]
+__all__ = ["launch", "launch_holds"]
 
 MEMORY_MIB: Final = 512
 """Of the enclave: an image of 80 MB unpacked, and a process of 150 MB at most."""
 CPUS: Final = 2
 INSTANCE_TYPE: Final = "m5.xlarge"  # 4 vCPUs: the smallest of its family that may hold an enclave
-MACHINE_IMAGE: Final = (
-    "ami-0123456789abcdef0"  # the lab's cloud has no machine images: a record only
-)
 
 
-def host_of(lab: Lab) -> Host:
-    """Return what runs enclaves in this lab: the administrator's nitro-cli."""
-    from nitro_workflow.host import SandboxHost
-
-    return SandboxHost(lab.runtime)
-
-
-def launch(lab: Lab) -> Outcome:
+def launch(bench: Workbench) -> Outcome:
     """RunInstances with EnclaveOptions, boot it, run the enclave from the image of P6.
 
     IAM: ec2:RunInstances and iam:PassRole of the instance's role.
     """
-    from nitro_workflow.host import LaunchRequest
-
-    host = host_of(lab)
-    ec2 = lab.parties.session("administrator").client("ec2")
-    stop_earlier(lab, host, ec2)
-    record = _run_instance(ec2)
+    host = bench.host
+    ec2 = bench.parties.session("administrator").client("ec2")
+    stop_earlier(bench, host, ec2)
+    record = _run_instance(ec2, bench.cloud.names)
     instance = record["InstanceId"]
     booted = host.boot_instance(instance)
     programs = sorted(booted.get("Programs", {}))
     begun = time.monotonic()
     enclave = host.run_enclave(
-        LaunchRequest(str(image_of(lab)), MEMORY_MIB, CPUS, instance_id=instance)
+        LaunchRequest(str(image_of(bench)), MEMORY_MIB, CPUS, instance_id=instance)
     )
     seconds = round(time.monotonic() - begun, 3)
     evidence = {
@@ -77,22 +67,22 @@ def launch(lab: Lab) -> Outcome:
     return Outcome(evidence, produces, notes)
 
 
-def _run_instance(ec2: Any) -> dict[str, Any]:
+def _run_instance(ec2: Any, names: Names) -> dict[str, Any]:
     answer = ec2.run_instances(
-        ImageId=MACHINE_IMAGE,
+        ImageId=names.machine_image,
         InstanceType=INSTANCE_TYPE,
         MinCount=1,
         MaxCount=1,
         EnclaveOptions={"Enabled": True},
-        IamInstanceProfile={"Name": INSTANCE_PROFILE},
+        IamInstanceProfile={"Name": names.instance_profile},
         MetadataOptions={"HttpTokens": "required"},
     )
     return dict(answer["Instances"][0])
 
 
-def stop_earlier(lab: Lab, host: Host, ec2: Any) -> None:
+def stop_earlier(bench: Workbench, host: Host, ec2: Any) -> None:
     """End the enclave and the instance of an earlier launch; what has gone already is no error."""
-    earlier = lab.result("P8")
+    earlier = bench.result("P8")
     if earlier is None:
         return
     for end in (
@@ -112,16 +102,16 @@ def _terminate(ec2: Any, instance: str) -> None:
     try:
         ec2.terminate_instances(InstanceIds=[instance])
     except ClientError as error:
-        if "NotFound" not in error.response["Error"]["Code"]:
+        if "NotFound" not in error_code(error):
             raise
 
 
-def launch_holds(lab: Lab, produced: Mapping[str, Any]) -> bool:
+def launch_holds(bench: Workbench, produced: Mapping[str, Any]) -> bool:
     """Tell whether that very enclave runs, and its instance's parent application answers."""
     from nitro_workflow.lab.evidence.enclave_job import parent_of
 
-    running = {one["EnclaveID"]: one["State"] for one in host_of(lab).describe_enclaves()}
+    running = {one["EnclaveID"]: one["State"] for one in bench.host.describe_enclaves()}
     return (
         running.get(produced["enclave_id"]) == "RUNNING"
-        and parent_of(lab, produced["instance_id"]).alive()
+        and parent_of(bench, produced["instance_id"]).alive()
     )

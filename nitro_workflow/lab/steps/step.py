@@ -1,28 +1,15 @@
-"""What a step is, and what it leaves: the types that the table, the records and the faces share."""
+"""What a step is: one row of the table, which records and faces share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from nitro_workflow.lab.engine.lab import Lab
+from nitro_workflow.lab.step_result import Outcome
+from nitro_workflow.lab.workbench import Workbench
 
-__all__ = ["Outcome", "Step", "StepResult"]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a step's function hands back.
-
-    ``evidence`` is for people and JSON, ``produces`` for later steps: digests, names and lengths,
-    never content and never a key. ``evidence["basis"]`` says who observed it.
-    """
-
-    evidence: Mapping[str, Any]
-    produces: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+__all__ = ["Step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +26,11 @@ class Step:
     number: str
     party: str
     title: str
-    function: Callable[[Lab], Outcome]
+    function: Callable[[Workbench], Outcome]
     needs: tuple[str, ...] = ()
     produces: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
-    holds: Callable[[Lab, Mapping[str, Any]], bool] | None = None
+    holds: Callable[[Workbench, Mapping[str, Any]], bool] | None = None
     holds_for: float = 0.0
     memory: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,63 +40,4 @@ class Step:
         preparation = self.number.startswith("P")
         return (
             "Data and environment preparation" if preparation else "Attestation and data decryption"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """One run of one step, as `nitro-workflow walk --json` prints it.
-
-    ``status`` is ``done`` or ``failed``; ``caught_up`` lists the steps that were run first.
-    """
-
-    step: str
-    party: str
-    title: str
-    status: str
-    seconds: float
-    evidence: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
-    caught_up: tuple[str, ...] = ()
-    produced: Mapping[str, Any] = field(default_factory=dict)
-    error: Mapping[str, str] | None = None
-    at: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"step", "party", "title", "status", "seconds", "evidence", "error"?}``."""
-        record: dict[str, Any] = {
-            "step": self.step,
-            "party": self.party,
-            "title": self.title,
-            "status": self.status,
-            "seconds": self.seconds,
-            "evidence": dict(self.evidence),
-        }
-        return record if self.error is None else {**record, "error": dict(self.error)}
-
-    def to_record(self) -> dict[str, Any]:
-        """Return all fields, as they are kept in the lab folder."""
-        return {
-            **self.to_json(),
-            "notes": list(self.notes),
-            "caught_up": list(self.caught_up),
-            "produced": dict(self.produced),
-            "at": self.at,
-        }
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> StepResult:
-        """Return the result that `to_record` wrote."""
-        return cls(
-            step=str(record["step"]),
-            party=str(record["party"]),
-            title=str(record["title"]),
-            status=str(record["status"]),
-            seconds=float(record["seconds"]),
-            evidence=dict(record["evidence"]),
-            notes=tuple(record.get("notes", ())),
-            caught_up=tuple(record.get("caught_up", ())),
-            produced=dict(record.get("produced", {})),
-            error=record.get("error"),
-            at=str(record.get("at", "")),
         )

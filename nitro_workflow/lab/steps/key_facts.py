@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nitro_workflow.lab.engine.lab import find_step
-from nitro_workflow.lab.steps import StepResult
+from nitro_workflow.lab.step_result import StepResult
+from nitro_workflow.lab.steps.step_table import find_step
 
 __all__ = ["key_facts"]
 
