@@ -20,9 +20,10 @@ FOLDER = Path(__file__).parents[2] / "nitro_workflow" / "cloud" / "local"
 def test_public_names():
     room = importlib.import_module("nitro_workflow.cloud")
     assert room.__all__ == [
-        "DENIED", "REGION", "Connection", "Endpoint", "Observe", "ServeOptions", "Settings",
-        "cloud_errors", "draw_keys", "isolated_session", "recorded_error", "refusal", "serve",
-        "tls_files", "write_private",
+        "COMPUTE_ACCOUNT", "DATA_ACCOUNT", "DENIED", "REGION", "Accounts", "Cloud", "Connection",
+        "Endpoint", "LocalCloud", "Names", "Observe", "Patience", "ServeOptions", "Settings",
+        "Trust", "cloud_errors", "draw_keys", "error_code", "isolated_environment",
+        "isolated_session", "recorded_error", "refusal", "serve", "tls_files", "write_private",
     ]  # fmt: skip
     with pytest.raises(AttributeError):
         room.missing  # noqa: B018
