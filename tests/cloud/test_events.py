@@ -131,8 +131,8 @@ def test_what_a_caller_sends_cannot_keep_his_call_out_of_the_log() -> None:
 
     shape = load_model("kms").operation_model("Decrypt").input_shape
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    call = Call("kms", "Decrypt", Odd(), ANONYMOUS, "id", now, "127.0.0.1")
-    event = make_event(call, shape, None, "us-east-1")
+    call = Call("kms", "Decrypt", Odd(), ANONYMOUS, "id", now, "127.0.0.1", "us-east-1")
+    event = make_event(call, shape, None)
     assert event["requestParameters"] == {"notShown": "OverflowError"}
 
 
@@ -141,8 +141,10 @@ def test_parameters_of_any_size_are_not_kept(dispatcher: Dispatcher) -> None:
     now, events = datetime(2026, 1, 2, tzinfo=UTC), dispatcher.services.events
     for length in (60_000, 200_000):
         params = {"Description": "d" * length}
-        call = Call("kms", "CreateKey", params, ANONYMOUS, str(length), now, "127.0.0.1")
-        events.record(lambda call=call: make_event(call, shape, None, "us-east-1"))
+        call = Call(
+            "kms", "CreateKey", params, ANONYMOUS, str(length), now, "127.0.0.1", "us-east-1"
+        )
+        events.record(lambda call=call: make_event(call, shape, None))
     events.flush()
     rows = dispatcher.services.store.read().execute("SELECT document FROM events ORDER BY seq")
     kept, cut = (json.loads(row["document"])["requestParameters"] for row in rows)

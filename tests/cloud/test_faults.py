@@ -25,7 +25,7 @@ from botocore.credentials import Credentials
 from nitro_workflow.cloud.local.dispatch import Dispatcher
 from nitro_workflow.cloud.local.http import edge, incoming, patience
 from nitro_workflow.cloud.local.http.edge import make_app
-from nitro_workflow.cloud.local.http.intake import MAX_PLAIN_BYTES
+from nitro_workflow.cloud.local.http.intake_plan import MAX_PLAIN_BYTES
 from tests.cloud import mixed_writes
 from tests.cloud.conftest import DATA, RunningCloud
 from tests.cloud.test_sigv4 import TARGET, signed

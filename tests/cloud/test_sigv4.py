@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
@@ -115,12 +115,14 @@ def test_what_is_not_a_signature(dispatcher: Dispatcher, text: str | None, expec
     assert code(dispatcher.handle(RawRequest("POST", "/", "", headers, b"{}"))) == expected
 
 
-def test_an_unknown_key_and_another_region(dispatcher: Dispatcher) -> None:
+def test_an_unknown_key_and_what_is_no_region(dispatcher: Dispatcher) -> None:
     stranger = Credentials("AKIAIOSFODNN7EXAMPLE", "x" * 40)
     assert code(dispatcher.handle(signed(stranger))) == "UnrecognizedClientException"
     own = keys(dispatcher)
-    answer = code(dispatcher.handle(signed(own, region="eu-west-1")))
-    assert answer == "InvalidSignatureException"
+    assert code(dispatcher.handle(signed(own, region="eu-west-1"))) == "done"
+    for region in ("", "mars-north-1", "us-gov-west-1", "cn-north-1", "eu-west-²", "x" * 300):
+        answer = code(dispatcher.handle(signed(own, region=region)))
+        assert answer == "InvalidSignatureException"
     assert (
         code(dispatcher.handle(signed(own, service="dynamodb"))) == "UnsupportedOperationException"
     )
@@ -224,3 +226,101 @@ def test_an_inactive_key(dispatcher: Dispatcher) -> None:
     with dispatcher.services.store.transaction() as db:
         db.execute("UPDATE access_keys SET status = 'Inactive' WHERE id = ?", (own.access_key,))
     assert code(dispatcher.handle(signed(own))) == "UnrecognizedClientException"
+
+
+def test_a_call_has_the_region_that_was_signed(dispatcher: Dispatcher) -> None:
+    own = keys(dispatcher)
+    for region in ("eu-west-1", "us-east-1"):
+        assert code(dispatcher.handle(signed(own, region=region))) == "done"
+    dispatcher.services.events.flush()
+    query = "SELECT document FROM events ORDER BY seq DESC LIMIT 2"
+    rows = dispatcher.services.store.read().execute(query).fetchall()
+    assert [json.loads(row["document"])["awsRegion"] for row in rows] == ["us-east-1", "eu-west-1"]
+
+
+class _CanonicalForm(S3SigV4Auth):
+    """Signs the canonical query as AWS writes it, whatever form is sent (s3fs-fuse)."""
+
+    def canonical_query_string(self, _request: Any) -> str:
+        return "delimiter=%2F&list-type=2&prefix=a%20~b%2F"
+
+
+@pytest.mark.parametrize("sent", ["prefix=a+~b/&delimiter=/&list-type=2",
+                                  "list-type=2&prefix=a%20%7eb%2f&delimiter=%2f",
+                                  "delimiter=%2F&list-type=2&prefix=a%20~b%2F"])  # fmt: skip
+def test_a_query_is_compared_as_aws_writes_it(dispatcher: Dispatcher, sent: str) -> None:
+    request = signed(
+        keys(dispatcher), method="GET", url=f"{URL}nobucket?{sent}", body=b"", headers={},
+        signer=_CanonicalForm, service="s3",
+    )  # fmt: skip
+    assert code(dispatcher.handle(request)) == "NoSuchBucket"
+
+
+def test_a_query_with_other_content_is_another(dispatcher: Dispatcher) -> None:
+    request = signed(
+        keys(dispatcher), method="GET", url=f"{URL}nobucket?prefix=a%2Fb", body=b"", headers={},
+        signer=S3SigV4Auth, service="s3",
+    )  # fmt: skip
+    same = ("prefix=a/b", "prefix=%61%2Fb", "prefix=a%2fb")
+    assert {code(dispatcher.handle(replace(request, query=q))) for q in same} == {"NoSuchBucket"}
+    for other in ("prefix=a%252Fb", "prefix=a+b", "prefix=a/b&x=y", "prefix=a/B", "Prefix=a/b"):
+        refused = code(dispatcher.handle(replace(request, query=other)))
+        assert refused == "SignatureDoesNotMatch", other
+
+
+HEADS = {
+    "host of a bracket": {"host": "["},
+    "year 0": {"x-amz-date": "00000000T000000Z"},
+    "year 1": {"x-amz-date": "00010101T000000Z"},
+    "year 9999": {"x-amz-date": "99991231T235959Z"},
+    "other digits": {"x-amz-date": "٢٠٢٦١١٢٨T000000Z"},
+    "token": {"x-amz-security-token": "ÿ"},
+    "length": {"content-length": "9" * 5000},
+}
+
+
+@pytest.mark.parametrize("change", HEADS.values(), ids=HEADS)
+@pytest.mark.parametrize("service", ["kms", "s3", "iam", "ec2"])
+def test_odd_heads_are_refused(dispatcher: Dispatcher, change: Any, service: str) -> None:
+    request = signed(keys(dispatcher), service=service)
+    text = request.headers["authorization"]
+    date = change.get("x-amz-date", "")[:8] or request.headers["x-amz-date"][:8]
+    parts = text.split("/")
+    headers = {**request.headers, **change, "authorization": "/".join([parts[0], date, *parts[2:]])}
+    if "x-amz-security-token" in change:
+        headers["authorization"] = headers["authorization"].replace(
+            "SignedHeaders=", "SignedHeaders=x-amz-security-token;"
+        )
+    answer = dispatcher.handle(replace(request, headers=headers))
+    # A length is no part of what was signed: whoever reads the body reads it.
+    assert 400 <= answer.status < 500 or change == HEADS["length"]
+
+
+QUERY = {
+    "signature": {"X-Amz-Signature": "ÿ" * 64},
+    "no signature": {"X-Amz-Signature": ""},
+    "year 1": {"X-Amz-Date": "00010101T000000Z"},
+    "year 9999": {"X-Amz-Date": "99991231T235959Z", "X-Amz-Expires": "604800"},
+    "expires": {"X-Amz-Expires": "٦٠"},
+    "many digits": {"X-Amz-Expires": "9" * 5000},
+    "not UTF-8": {"X-Amz-Credential": b"\xff\xfe"},
+    "half a pair": {"X-Amz-Credential": b"\xed\xa0\x80"},
+}
+
+
+@pytest.mark.parametrize("change", QUERY.values(), ids=QUERY)
+@pytest.mark.parametrize("service", ["s3", "sts"])
+def test_odd_presigned_urls_are_refused(
+    dispatcher: Dispatcher, change: dict[str, Any], service: str
+) -> None:
+    request = signed(
+        keys(dispatcher), method="GET", url=f"{URL}nobucket/key", body=b"", headers={},
+        signer=S3SigV4QueryAuth, service=service, expires=60,
+    )  # fmt: skip
+    fields: dict[str, Any] = {**dict(parse_qsl(request.query)), **change}
+    date = change.get("X-Amz-Date", "")[:8]
+    if date:
+        parts = fields["X-Amz-Credential"].split("/")
+        fields["X-Amz-Credential"] = "/".join([parts[0], date, *parts[2:]])
+    answer = dispatcher.handle(replace(request, query=urlencode(fields)))
+    assert 400 <= answer.status < 500

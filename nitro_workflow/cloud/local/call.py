@@ -91,20 +91,30 @@ class Trail:
 class BodyFile:
     """A streamed request body in a temporary file: moved away by the handler, or deleted.
 
-    `size` in bytes; `md5` and `sha256` are raw digests; `checksums` holds what the client sent and
-    the server verified, as S3 writes it (``{"ChecksumCRC32": "base64…"}``).
+    `size` in bytes; `md5` is the raw digest. `checksum` is the base64 of `algorithm` (``CRC32``,
+    ``CRC64NVME`` …): the one that the client stated and the server verified, or, where `stated` is
+    false, the one that S3 computes by itself.
     """
 
     path: Path
     size: int
     md5: bytes
-    sha256: bytes
-    checksums: Mapping[str, str] = field(default_factory=dict)
+    algorithm: str
+    checksum: str
+    stated: bool
+
+    @property
+    def checksums(self) -> Mapping[str, str]:
+        """The checksum as a member of the model's shapes: ``{"ChecksumCRC32": "base64…"}``."""
+        return {f"Checksum{self.algorithm}": self.checksum}
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authenticated, parsed API call. `params` has the members of botocore's input shape."""
+    """One authenticated, parsed API call. `params` has the members of botocore's input shape.
+
+    `region` is the one that the caller signed for; without a signature, the cloud's default.
+    """
 
     service: str
     operation: str
@@ -113,6 +123,7 @@ class Call:
     request_id: str
     now: datetime
     source_ip: str
+    region: str
     body: BodyFile | None = None
     secure: bool = True
     user_agent: str = ""

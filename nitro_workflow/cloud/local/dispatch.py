@@ -122,12 +122,7 @@ class Dispatcher:
     def _authenticate(
         self, request: RawRequest, claim: Claim | None, service: Service
     ) -> Authenticated:
-        parts = self.services
-        if claim is not None and claim.region != parts.region:
-            raise SignatureFault(
-                "region", f"Credential should be scoped to a valid region, not '{claim.region}'."
-            )
-        now = self.clock()
+        parts, now = self.services, self.clock()
         return authenticate(parts.store, parts.vault, request, claim, service=service.name, now=now)
 
     def _call(self, opened: Opened, request: RawRequest, body: BodyFile | None) -> Call:
@@ -139,6 +134,7 @@ class Dispatcher:
             request_id=opened.request_id,
             now=self.clock(),
             source_ip=request.source_ip,
+            region=claim.region if (claim := opened.who.claim) else self.services.settings.region,
             body=body,
             secure=request.secure,
             user_agent=request.headers.get("user-agent", "")[:256],
@@ -146,8 +142,7 @@ class Dispatcher:
 
     def _record(self, call: Call, model: Any, fault: ServiceFault | None) -> None:
         shape = model.operation_model(call.operation).input_shape
-        region = self.services.region
-        self.services.events.record(lambda: make_event(call, shape, fault, region))
+        self.services.events.record(lambda: make_event(call, shape, fault))
 
 
 def _service(request: RawRequest, claim: Claim | None) -> Service:

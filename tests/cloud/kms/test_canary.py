@@ -38,7 +38,7 @@ def found_in(content: bytes, secrets: dict[str, bytes]) -> list[str]:
 def stored_material(world: Any, key: str) -> bytes:
     """The key's material in clear, as only the vault gives it."""
     caller = Caller(DATA, "arn", "role", "id")
-    call = Call("kms", "Decrypt", {}, caller, "id", world.now(), "127.0.0.1")
+    call = Call("kms", "Decrypt", {}, caller, "id", world.now(), "127.0.0.1", "us-east-1")
     found = key_names.find_by_id(world.services, call, key.rpartition("/")[2])
     return material.current(world.services, call, found).secret
 

@@ -1,7 +1,9 @@
 """Signature Version 4: what a request claims, and whether its signature holds.
 
 What is signed is recomputed with botocore's own signers, over exactly the headers that the request
-says it signed: what the client's SDK computed is what is compared.
+says it signed: what the client's SDK computed is what is compared. Path and query are compared as
+they were sent, and as AWS writes them: decoded and encoded anew (s3fs-fuse sends ``/`` and signs
+``%2F``). Both forms say the same bytes, so that a signature never covers another request.
 
 Source: AWS General Reference, "Signature Version 4 signing process"; Amazon S3 API Reference,
 "Authenticating Requests".
@@ -12,11 +14,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, unquote_to_bytes
 
 from nitro_workflow.cloud.local.protocol import RawRequest
 
@@ -36,11 +39,17 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 _SKEW = {"s3": timedelta(minutes=15)}
 _DEFAULT_SKEW = timedelta(minutes=5)
 _MAX_PRESIGN_S = 604_800  # S3: seven days
+# What an access key's id looks like (IAM API Reference, AccessKey); what does not is no one's.
+_KEY_ID = re.compile(r"[A-Z0-9]{16,128}", re.ASCII)
+# botocore's endpoints.json: regionRegex of the partition `aws`, whose ARNs this cloud writes.
+_REGION = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-[a-z0-9]{2,16}-\d{1,2}", re.ASCII)
+_SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _EXPIRES = re.compile(r"\d{1,6}", re.ASCII)
 _TIMESTAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=(?P<credential>[^,\s]+),\s*"
-    r"SignedHeaders=(?P<headers>[^,\s]+),\s*Signature=(?P<signature>[0-9a-f]{64})\s*$"
+    r"SignedHeaders=(?P<headers>[^,\s]+),\s*Signature=(?P<signature>[0-9a-f]{64})\s*$",
+    re.ASCII,
 )
 
 
@@ -137,6 +146,14 @@ def _claim(credential: str, headers: str, signature: str, **further: Any) -> Cla
     parts = credential.split("/")
     if len(parts) != 5 or parts[4] != "aws4_request":
         raise SignatureFault("incomplete", "The credential scope has not five parts.")
+    if not _SIGNATURE.fullmatch(signature):
+        raise SignatureFault("incomplete", "The signature is not 64 hexadecimal digits.")
+    if not _KEY_ID.fullmatch(parts[0]):
+        raise SignatureFault(
+            "unknown_key", "The security token included in the request is invalid."
+        )
+    if not _REGION.fullmatch(parts[2]):
+        raise SignatureFault("region", "Credential should be scoped to a valid region.")
     timestamp = further.pop("timestamp")
     at = _moment(timestamp)
     if timestamp[:8] != parts[1]:
@@ -173,9 +190,10 @@ def check_time(claim: Claim, now: datetime) -> None:
     """
     skew = _SKEW.get(claim.service, _DEFAULT_SKEW)
     if claim.expires_s is not None:
-        if now > claim.at + timedelta(seconds=claim.expires_s):
+        # Differences, never sums: the claim's time may be the first or the last there is.
+        if now - claim.at > timedelta(seconds=claim.expires_s):
             raise SignatureFault("expired_request", "Request has expired")
-        if now < claim.at - skew:
+        if claim.at - now > skew:
             raise SignatureFault("skewed", "The request is not valid yet.")
         return
     if abs(now - claim.at) <= skew:
@@ -217,13 +235,34 @@ def check_signature(claim: Claim, request: RawRequest, secret: str, body_sha256:
         raise SignatureFault("bad_signature", f"Headers were not signed: {', '.join(loose)}")
     if any(name not in request.headers for name in signed):
         raise SignatureFault("bad_signature", "A signed header is missing.")
-    expected = _recomputed(claim, request, secret, body_sha256)
-    if not hmac.compare_digest(expected, claim.signature):
+    if not any(
+        hmac.compare_digest(_recomputed(claim, form, secret, body_sha256), claim.signature)
+        for form in _forms(request)
+    ):
         raise SignatureFault(
             "bad_signature",
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method.",
         )
+
+
+def _forms(request: RawRequest) -> Iterator[RawRequest]:
+    """Yield the request as it was sent, then as AWS writes it where that differs."""
+    yield request
+    path = quote(unquote_to_bytes(request.path), safe="/-_.~")
+    query = "&".join(_encoded(part) for part in request.query.split("&") if part)
+    if (path, query) != (request.path, request.query):
+        yield replace(request, path=path, query=query)
+
+
+def _encoded(part: str) -> str:
+    name, _, value = part.partition("=")
+    return f"{_uri_encoded(name)}={_uri_encoded(value)}"
+
+
+def _uri_encoded(text: str) -> str:
+    # A plus is a space in a query: so it is read (`RawRequest.query_pairs`), so it must be signed.
+    return quote(unquote_to_bytes(text.replace("+", " ")), safe="-_.~")
 
 
 class _Headers(dict[str, str]):
@@ -244,7 +283,8 @@ def _recomputed(claim: Claim, request: RawRequest, secret: str, body_sha256: str
     signer.headers_to_sign = lambda _request: headers
     signable = _Signable(
         request.method,
-        f"https://{request.headers['host']}{request.path}?{_unsigned_query(request)}",
+        # The host that was signed stands among the headers; the one of the URL is not looked at.
+        f"https://host{request.path}?{_unsigned_query(request)}",
         {"X-Amz-Content-SHA256": _payload(claim, body_sha256)},
         {"timestamp": claim.timestamp},
     )

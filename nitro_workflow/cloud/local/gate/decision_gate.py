@@ -172,6 +172,7 @@ def _request(
     principal = Principal.parse(caller.arn, role_arn=caller.entity_arn or None)
     values: dict[str, str | Sequence[str]] = {
         "aws:CurrentTime": write_time(call.now, "iso8601"),
+        "aws:RequestedRegion": call.region,
         "aws:EpochTime": write_time(call.now, "unixTimestamp"),
         "aws:SecureTransport": "true" if call.secure else "false",
         "aws:SourceIp": call.source_ip or "127.0.0.1",

@@ -214,9 +214,7 @@ def _accounts(event: Mapping[str, Any]) -> set[str]:
     return {event["userIdentity"].get("accountId", ""), *owners} - {""}
 
 
-def make_event(
-    call: Call, shape: Any, fault: ServiceFault | None, region: str
-) -> Mapping[str, Any]:
+def make_event(call: Call, shape: Any, fault: ServiceFault | None) -> Mapping[str, Any]:
     """Return the record of a finished call; `shape` is its input shape, which says what to hide."""
     trail, name = call.trail, call.operation
     event: dict[str, Any] = {
@@ -225,7 +223,7 @@ def make_event(
         "eventTime": write_time(call.now, "iso8601"),
         "eventSource": f"{call.service}.amazonaws.com",
         "eventName": name,
-        "awsRegion": region,
+        "awsRegion": call.region,
         "sourceIPAddress": call.source_ip,
         "userAgent": call.user_agent,
         "requestParameters": _parameters(shape, call.params),

@@ -1,4 +1,4 @@
-"""``aws-chunked`` bodies: chunks inside HTTP, a trailer with a checksum, chunk signatures.
+"""``aws-chunked`` bodies: chunks inside HTTP, trailers with a checksum, signatures of both.
 
 Source: Amazon S3 API Reference, "Signature Calculations for the Authorization Header: Transferring
 Payload in Multiple Chunks" and "… including trailing headers".
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,16 +19,22 @@ __all__ = ["ChunkDecoder", "ChunkSigner"]
 _MAX_LINE = 1_024  # bytes of a chunk header or a trailer line: a size, a signature, a checksum
 _MAX_TRAILERS = 16
 _EMPTY = hashlib.sha256(b"").hexdigest()
+_SIZE = re.compile(r"[0-9a-fA-F]{1,16}", re.ASCII)
+_SIGNATURE = "x-amz-trailer-signature"
 
 
 @dataclass(slots=True)
 class ChunkSigner:
-    """Checks the chain of chunk signatures that starts at the request's own signature."""
+    """Checks the chain of signatures that starts at the request's own one.
+
+    `with_trailer` says that the chain ends with a signature of the trailers.
+    """
 
     key: bytes
     timestamp: str
     scope: str
     previous: str
+    with_trailer: bool = False
 
     def check(self, stated: str, chunk_sha256: str) -> None:
         """Compare one chunk's signature.
@@ -35,11 +42,22 @@ class ChunkSigner:
         Raises:
             ServiceFault: SignatureDoesNotMatch.
         """
-        parts = ("AWS4-HMAC-SHA256-PAYLOAD", self.timestamp, self.scope, self.previous, _EMPTY)
-        text = "\n".join((*parts, chunk_sha256))
+        self._compare(stated, "AWS4-HMAC-SHA256-PAYLOAD", _EMPTY, chunk_sha256, what="A chunk")
+
+    def check_trailer(self, stated: str, lines: str) -> None:
+        """Compare the signature of the trailers (each ``name:value`` and a newline).
+
+        Raises:
+            ServiceFault: SignatureDoesNotMatch.
+        """
+        digest = hashlib.sha256(lines.encode("latin-1")).hexdigest()
+        self._compare(stated, "AWS4-HMAC-SHA256-TRAILER", digest, what="The trailer")
+
+    def _compare(self, stated: str, kind: str, *digests: str, what: str) -> None:
+        text = "\n".join((kind, self.timestamp, self.scope, self.previous, *digests))
         expected = hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected, stated):
-            raise ServiceFault("SignatureDoesNotMatch", "A chunk's signature does not match.", 403)
+        if not hmac.compare_digest(expected.encode(), stated.encode("latin-1")):
+            raise ServiceFault("SignatureDoesNotMatch", f"{what}'s signature does not match.", 403)
         self.previous = expected
 
 
@@ -64,29 +82,35 @@ class ChunkDecoder:
         """Yield the content bytes that `data` completes.
 
         Raises:
-            ServiceFault: framing that is not aws-chunked, or a chunk signature that fails.
+            ServiceFault: framing that is not aws-chunked, or a signature that fails.
         """
         self._buffer += data
-        while self._buffer and not self.done:
+        while self._buffer:
+            if self.done:
+                raise _bad("bytes behind its end")
             if self._state == "data":
-                piece = bytes(self._buffer[: self._left])
-                del self._buffer[: len(piece)]
-                self._left -= len(piece)
-                self._digest.update(piece)
-                yield piece
-                if not self._left:
-                    self._state = "end"
+                yield self._piece()
                 continue
             line = self._line()
             if line is None:
                 return
             self._read_line(line)
 
+    def _piece(self) -> bytes:
+        piece = bytes(self._buffer[: self._left])
+        del self._buffer[: len(piece)]
+        self._left -= len(piece)
+        if self.signer is not None:
+            self._digest.update(piece)
+        if not self._left:
+            self._state = "end"
+        return piece
+
     def _line(self) -> str | None:
         end = self._buffer.find(b"\r\n")
+        if end > _MAX_LINE or (end < 0 and len(self._buffer) > _MAX_LINE):
+            raise _bad("a line without an end")
         if end < 0:
-            if len(self._buffer) > _MAX_LINE:
-                raise _bad("a line without an end")
             return None
         line = bytes(self._buffer[:end]).decode("latin-1")
         del self._buffer[: end + 2]
@@ -101,22 +125,17 @@ class ChunkDecoder:
             self._close_chunk()
             self._state = "size"
         elif line:
-            name, _, value = line.partition(":")
-            if len(self.trailers) >= _MAX_TRAILERS:
-                raise _bad("too many trailers")
-            self.trailers[name.strip().lower()] = value.strip()
+            self._read_trailer(line)
         else:
+            self._close_trailer()
             self.done = True
 
     def _read_size(self, line: str) -> None:
         size, _, extension = line.partition(";")
         self._signature = extension.partition("chunk-signature=")[2]
-        try:
-            self._left = int(size, 16)
-        except ValueError:
-            raise _bad("a chunk size that is no hexadecimal number") from None
-        if self._left < 0:
-            raise _bad("a negative chunk size")
+        if not _SIZE.fullmatch(size.strip()):
+            raise _bad("a chunk size that is no hexadecimal number")
+        self._left = int(size, 16)
         self._digest = hashlib.sha256()
         if self._left:
             self._state = "data"
@@ -124,9 +143,22 @@ class ChunkDecoder:
             self._close_chunk()
             self._state = "trailer"
 
+    def _read_trailer(self, line: str) -> None:
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if not colon or name in self.trailers or len(self.trailers) >= _MAX_TRAILERS:
+            raise _bad("a trailer that is none, stands twice, or is one of too many")
+        self.trailers[name] = value.strip()
+
     def _close_chunk(self) -> None:
         if self.signer is not None:
             self.signer.check(self._signature, self._digest.hexdigest())
+
+    def _close_trailer(self) -> None:
+        stated = self.trailers.pop(_SIGNATURE, "")
+        if self.signer is not None and self.signer.with_trailer:
+            lines = "".join(f"{name}:{value}\n" for name, value in self.trailers.items())
+            self.signer.check_trailer(stated, lines)
 
 
 def _bad(what: str) -> ServiceFault:

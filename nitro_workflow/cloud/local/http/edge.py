@@ -25,10 +25,10 @@ from nitro_workflow.cloud.local.catalogue import SERVICES, guess_service
 from nitro_workflow.cloud.local.dispatch import Dispatcher, Opened
 from nitro_workflow.cloud.local.http.chunks import ChunkDecoder, ChunkSigner
 from nitro_workflow.cloud.local.http.incoming import Disconnected, Incoming
-from nitro_workflow.cloud.local.http.intake import (
+from nitro_workflow.cloud.local.http.intake import Intake
+from nitro_workflow.cloud.local.http.intake_plan import (
     MAX_OBJECT_BYTES,
     MAX_PLAIN_BYTES,
-    Intake,
     IntakePlan,
 )
 from nitro_workflow.cloud.local.protocol import (
@@ -211,12 +211,14 @@ def _plan(opened: Opened, request: RawRequest) -> IntakePlan:
     signer = None
     if claim is not None and payload.startswith("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"):
         key = signing_key(claim, opened.who.secret)
-        signer = ChunkSigner(key, claim.timestamp, claim.scope, claim.signature)
+        trailer = payload.endswith("-TRAILER")
+        signer = ChunkSigner(key, claim.timestamp, claim.scope, claim.signature, trailer)
     return IntakePlan.of(
         headers,
         payload=payload,
         decoder=ChunkDecoder(signer) if chunked else None,
         limit=MAX_OBJECT_BYTES if opened.streams else MAX_PLAIN_BYTES,
+        checksummed=opened.operation != "CompleteMultipartUpload",
     )
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nitro_workflow.cloud.local.call import ServiceFault
-from nitro_workflow.cloud.local.http.intake import MAX_PLAIN_BYTES
-from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse
+from nitro_workflow.cloud.local.http.intake_plan import MAX_PLAIN_BYTES
+from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse, read_decimal
 
 if TYPE_CHECKING:
     from starlette.types import Receive
@@ -89,8 +89,7 @@ class Incoming:
 
     @property
     def _stated(self) -> int:
-        text = self.request.headers.get("content-length", "0")
-        return int(text) if text.isascii() and text.isdigit() else 0
+        return read_decimal(self.request.headers.get("content-length", "0")) or 0
 
     @property
     def _waits(self) -> bool:

@@ -2,98 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import os
-import zlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
 from nitro_workflow.cloud.local.call import BodyFile, ServiceFault
-from nitro_workflow.cloud.local.http.chunks import ChunkDecoder
+from nitro_workflow.cloud.local.http.intake_plan import IntakePlan, too_large
+from nitro_workflow.cloud.local.protocol import encode_checksum, new_checksum
 
-__all__ = ["MAX_OBJECT_BYTES", "MAX_PLAIN_BYTES", "Intake", "IntakePlan"]
-
-MAX_OBJECT_BYTES = 5 * 1024**3  # S3: one PutObject or UploadPart
-# Everything that is not an object. The largest of AWS's is KMS's: a 262,144-byte document and a
-# 6,144-byte ciphertext in base64 stay below 0.4 MB; DeleteObjects with 1,000 keys below 2 MiB.
-MAX_PLAIN_BYTES = 2 * 1024**2
-
-
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def digest(self) -> bytes: ...
-
-
-class _Crc32:
-    def __init__(self) -> None:
-        self._value = 0
-
-    def update(self, data: bytes, /) -> None:
-        self._value = zlib.crc32(data, self._value)
-
-    def digest(self) -> bytes:
-        return self._value.to_bytes(4, "big")
-
-
-_CHECKSUMS: Mapping[str, tuple[str, Callable[[], _Digest]]] = {
-    "x-amz-checksum-crc32": ("ChecksumCRC32", _Crc32),
-    "x-amz-checksum-sha1": ("ChecksumSHA1", lambda: hashlib.sha1(usedforsecurity=False)),
-    "x-amz-checksum-sha256": ("ChecksumSHA256", hashlib.sha256),
-}
-_UNKNOWN_CHECKSUMS = ("x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme")
-
-
-@dataclass(frozen=True, slots=True)
-class IntakePlan:
-    """What the request's headers say of its body.
-
-    `sha256` is the hex digest that was signed (None where the payload is unsigned), `length` the
-    content's stated length in bytes.
-    """
-
-    decoder: ChunkDecoder | None
-    sha256: str | None
-    length: int | None
-    limit: int
-    checksums: Mapping[str, str] = field(default_factory=dict)
-    trailer: str = ""
-    md5: bytes | None = None
-
-    @classmethod
-    def of(
-        cls, headers: Mapping[str, str], *, payload: str, decoder: ChunkDecoder | None, limit: int
-    ) -> IntakePlan:
-        """Read the headers.
-
-        Raises:
-            ServiceFault: a checksum algorithm this cloud has not, a length that is no number.
-        """
-        trailer = headers.get("x-amz-trailer", "").lower()
-        for name in _UNKNOWN_CHECKSUMS:
-            if name in headers or name == trailer:
-                raise ServiceFault(
-                    "InvalidRequest",
-                    f"This cloud verifies CRC32, SHA1 and SHA256; {name} is not one of them.",
-                )
-        name = "x-amz-decoded-content-length" if decoder else "content-length"
-        stated = headers.get(name, "")
-        signed = None if decoder or len(payload) != hashlib.sha256().digest_size * 2 else payload
-        plan = cls(
-            decoder,
-            signed,
-            int(stated) if stated.isascii() and stated.isdigit() else None,
-            limit,
-            {name: headers[name] for name in _CHECKSUMS if name in headers},
-            trailer if trailer in _CHECKSUMS else "",
-            _md5(headers.get("content-md5")),
-        )
-        if plan.length is not None and plan.length > limit:
-            raise _too_large(limit)
-        return plan
+__all__ = ["Intake"]
 
 
 class Intake:
@@ -109,8 +29,7 @@ class Intake:
         self._size = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha256 = hashlib.sha256()
-        names = {*plan.checksums, plan.trailer} - {""}
-        self._sums = {name: _CHECKSUMS[name][1]() for name in names}
+        self._checksum = new_checksum(plan.algorithm)
         self.content = bytearray()
         self._file: BinaryIO | None = None
 
@@ -136,9 +55,11 @@ class Intake:
         for piece in pieces:
             self._size += len(piece)
             if self._size > self._plan.limit:
-                raise _too_large(self._plan.limit)
-            for digest in (self._md5, self._sha256, *self._sums.values()):
-                digest.update(piece)
+                raise too_large(self._plan.limit)
+            self._md5.update(piece)
+            if self._plan.sha256 is not None:
+                self._sha256.update(piece)
+            self._checksum.update(piece)
             if self._file is None:
                 self.content += piece
             else:
@@ -148,7 +69,7 @@ class Intake:
         """Verify length, digests and checksums; the content is on the disk when this returns.
 
         Raises:
-            ServiceFault: IncompleteBody, BadDigest, XAmzContentSHA256Mismatch.
+            ServiceFault: IncompleteBody, BadDigest, XAmzContentSHA256Mismatch, …
         """
         plan = self._plan
         cut = plan.decoder is not None and not plan.decoder.done
@@ -161,9 +82,14 @@ class Intake:
         if self._file is not None:
             self._file.flush()
             os.fsync(self._file.fileno())
-        sums = {_CHECKSUMS[n][0]: _base64(d.digest()) for n, d in self._sums.items()}
-        path = self._path or Path(os.devnull)
-        return BodyFile(path, self._size, self._md5.digest(), self._sha256.digest(), sums)
+        return BodyFile(
+            self._path or Path(os.devnull),
+            self._size,
+            self._md5.digest(),
+            plan.algorithm,
+            encode_checksum(self._checksum.digest()),
+            stated=self._stated_checksum() is not None,
+        )
 
     def _verify(self) -> None:
         plan = self._plan
@@ -176,38 +102,25 @@ class Intake:
             raise ServiceFault(
                 "BadDigest", "The Content-MD5 you specified did not match what we received."
             )
-        trailers = plan.decoder.trailers if plan.decoder else {}
-        for name, digest in self._sums.items():
-            stated = plan.checksums.get(name) or trailers.get(name, "")
-            if not _same(_base64(digest.digest()), stated):
-                kind = name.rpartition("-")[2].upper()
-                raise ServiceFault(
-                    "BadDigest",
-                    f"The {kind} you specified did not match the calculated checksum.",
-                )
+        stated = self._stated_checksum()
+        if stated is not None and not _same(encode_checksum(self._checksum.digest()), stated):
+            raise ServiceFault(
+                "BadDigest",
+                f"The {plan.algorithm} you specified did not match the calculated checksum.",
+            )
 
-
-def _md5(text: str | None) -> bytes | None:
-    if text is None:
-        return None
-    try:
-        digest = base64.b64decode(text, validate=True)
-    except ValueError:
-        digest = b""
-    if len(digest) != hashlib.md5(usedforsecurity=False).digest_size:
-        raise ServiceFault("InvalidDigest", "The Content-MD5 you specified is not valid.")
-    return digest
+    def _stated_checksum(self) -> str | None:
+        """Return what the client says: in a header, or in the trailer that it promised."""
+        plan = self._plan
+        trailers = plan.decoder.trailers if plan.decoder is not None else {}
+        if trailers.keys() != ({plan.trailer} if plan.trailer else set()):
+            raise ServiceFault(
+                "MalformedTrailerError",
+                "The request contained trailing data that was not well-formed or did not conform "
+                "to our published schema.",
+            )
+        return trailers[plan.trailer] if plan.trailer else plan.checksum
 
 
 def _same(found: str, stated: str) -> bool:
     return hmac.compare_digest(found.encode(), stated.encode("latin-1", "replace"))
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def _too_large(limit: int) -> ServiceFault:
-    return ServiceFault(
-        "EntityTooLarge", f"The request's body is larger than the {limit} bytes allowed.", 413
-    )

@@ -13,6 +13,14 @@ a handler's answer into bytes: JSON 1.1 (KMS, CloudTrail), query (IAM, STS), EC2
 
 from __future__ import annotations
 
+from nitro_workflow.cloud.local.protocol.checksums import (
+    CHECKSUM_ALGORITHMS,
+    checksum_header,
+    checksum_member,
+    combine_checksums,
+    encode_checksum,
+    new_checksum,
+)
 from nitro_workflow.cloud.local.protocol.forms import MAX_FIELDS
 from nitro_workflow.cloud.local.protocol.http_messages import FileSlice, RawRequest, RawResponse
 from nitro_workflow.cloud.local.protocol.models import load_model
@@ -22,13 +30,19 @@ from nitro_workflow.cloud.local.protocol.scalars import write_time
 from nitro_workflow.cloud.local.protocol.writer import write_fault, write_result
 
 __all__ = [
+    "CHECKSUM_ALGORITHMS",
     "MAX_FIELDS",
     "FileSlice",
     "PageTokens",
     "RawRequest",
     "RawResponse",
+    "checksum_header",
+    "checksum_member",
+    "combine_checksums",
+    "encode_checksum",
     "find_operation",
     "load_model",
+    "new_checksum",
     "read_decimal",
     "read_request",
     "write_fault",

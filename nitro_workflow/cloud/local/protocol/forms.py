@@ -8,10 +8,16 @@ from urllib.parse import parse_qsl
 
 from nitro_workflow.cloud.local.call import ServiceFault
 from nitro_workflow.cloud.local.protocol.http_messages import RawRequest
+from nitro_workflow.cloud.local.protocol.page_token import read_decimal
 from nitro_workflow.cloud.local.protocol.scalars import read_scalar
 
 __all__ = ["MAX_FIELDS", "parse_form", "read_form"]
 
+# Names of a form nest: EC2's deepest has eight parts. A name of thousands would make as many
+# dictionaries.
+_MAX_PARTS = 16
+# Items of a list are numbered from one; AWS's longest lists have 1,000.
+_MAX_NUMBER = 10_000
 # Fields of one form or query. AWS publishes no figure; a form of the largest policy has fewer than
 # twenty.
 MAX_FIELDS = 2_000
@@ -23,11 +29,15 @@ def parse_form(request: RawRequest) -> dict[str, str]:
     Raises:
         ServiceFault: not a form, or one with too many fields.
     """
-    text = request.query if request.method == "GET" else request.body.decode("utf-8", "replace")
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS))
+        text = request.query if request.method == "GET" else request.body.decode()
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:
-        raise ServiceFault("MalformedQueryString", str(error), 400) from None
+        kind = "text that is not UTF-8" if isinstance(error, UnicodeError) else str(error)
+        raise ServiceFault("MalformedQueryString", f"The form has {kind}.", 400) from None
+    if any(name.count(".") >= _MAX_PARTS for name, _ in pairs):
+        raise ServiceFault("MalformedQueryString", "A name of the form has too many parts.", 400)
+    return dict(pairs)
 
 
 def read_form(shape: Any, form: Mapping[str, str], *, ec2: bool) -> dict[str, Any]:
@@ -64,11 +74,17 @@ def _value(shape: Any, node: dict[str, Any], ec2: bool) -> Any:
         return [_value(shape.member, item, ec2) for item in _numbered(items)]
     if shape.type_name == "map":
         entries = node if shape.serialization.get("flattened") else node.get("entry", {})
-        key, value = _entry_names(shape)
-        return {e[key][""]: _value(shape.value, e[value], ec2) for e in _numbered(entries)}
+        return dict(_entry(shape, item, ec2) for item in _numbered(entries))
     if "" not in node:
         raise ValueError("a value was expected where there are further names")
     return read_scalar(shape, node[""])
+
+
+def _entry(shape: Any, node: dict[str, Any], ec2: bool) -> tuple[str, Any]:
+    key, value = _entry_names(shape)
+    if key not in node or "" not in node[key] or value not in node:
+        raise ValueError("an entry of a map has no name or no value")
+    return node[key][""], _value(shape.value, node[value], ec2)
 
 
 def _structure(shape: Any, node: dict[str, Any], ec2: bool) -> dict[str, Any]:
@@ -108,4 +124,7 @@ def _entry_names(shape: Any) -> tuple[str, str]:
 
 
 def _numbered(node: dict[str, Any]) -> list[dict[str, Any]]:
-    return [node[n] for n in sorted((k for k in node if k.isdigit()), key=int)]
+    numbers = {name: read_decimal(name, most=_MAX_NUMBER) for name in node if name}
+    if None in numbers.values():
+        raise ValueError(f"the items of a list are numbered from 1 to {_MAX_NUMBER}")
+    return [node[name] for name in sorted(numbers, key=lambda name: numbers[name] or 0)]

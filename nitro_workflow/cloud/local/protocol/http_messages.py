@@ -6,9 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO
-from urllib.parse import unquote_plus
+from urllib.parse import unquote
 
-__all__ = ["FileSlice", "RawRequest", "RawResponse"]
+from nitro_workflow.cloud.local.call import ServiceFault
+
+__all__ = ["FileSlice", "RawRequest", "RawResponse", "decode_uri"]
+
+
+def decode_uri(text: str, *, plus: bool = False) -> str:
+    """Return a part of a path or (`plus`: where a plus is a space) of a query, decoded.
+
+    Raises:
+        ServiceFault: InvalidURI, what is not UTF-8; two names must not become one.
+    """
+    try:
+        return unquote(text.replace("+", " ") if plus else text, errors="strict")
+    except UnicodeDecodeError:
+        raise ServiceFault("InvalidURI", "Couldn't parse the specified URI.") from None
 
 
 @dataclass(frozen=True)
@@ -28,9 +42,15 @@ class RawRequest:
 
     @cached_property
     def query_pairs(self) -> tuple[tuple[str, str], ...]:
-        """The query's names and values, decoded, in order; a name without ``=`` has value ""."""
+        """The query's names and values, decoded, in order; a name without ``=`` has value "".
+
+        Raises:
+            ServiceFault: InvalidURI.
+        """
         pairs = (part.partition("=") for part in self.query.split("&") if part)
-        return tuple((unquote_plus(name), unquote_plus(value)) for name, _, value in pairs)
+        return tuple(
+            (decode_uri(name, plus=True), decode_uri(value, plus=True)) for name, _, value in pairs
+        )
 
     @cached_property
     def query_values(self) -> Mapping[str, str]:

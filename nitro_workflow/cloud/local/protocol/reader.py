@@ -10,7 +10,7 @@ from nitro_workflow.cloud.local.protocol.forms import parse_form, read_form
 from nitro_workflow.cloud.local.protocol.http_messages import RawRequest
 from nitro_workflow.cloud.local.protocol.models import protocol_of
 from nitro_workflow.cloud.local.protocol.rest import match_route, parse_rest
-from nitro_workflow.cloud.local.protocol.scalars import read_scalar
+from nitro_workflow.cloud.local.protocol.scalars import read_scalar, read_text
 from nitro_workflow.cloud.local.protocol.validate import check_constraints
 
 __all__ = ["find_operation", "read_request"]
@@ -59,9 +59,15 @@ def read_request(model: Any, operation: str, request: RawRequest) -> dict[str, A
 
 def _parse_json(shape: Any, body: bytes) -> dict[str, Any]:
     try:
-        return dict(_json_value(shape, json.loads(body or b"{}")))
+        # AWS's JSON is UTF-8 alone; `json` itself would take UTF-16 and UTF-32.
+        document = json.loads(body.decode() or "{}", parse_constant=_refuse_constant)
+        return dict(_json_value(shape, document))
     except (ValueError, TypeError, RecursionError) as error:
         raise ServiceFault("SerializationException", f"The request is not valid: {error}") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def _json_value(shape: Any, value: Any) -> Any:
@@ -79,8 +85,19 @@ def _json_value(shape: Any, value: Any) -> Any:
         return [_json_value(shape.member, item) for item in value]
     if shape.type_name == "map":
         _expect(value, dict)
-        return {key: _json_value(shape.value, item) for key, item in value.items()}
+        return {read_text(key): _json_value(shape.value, item) for key, item in value.items()}
+    if shape.type_name in _NO_TEXT:
+        _expect_no_text(value)
     return read_scalar(shape, value)
+
+
+# JSON has numbers and truth values of its own: what is quoted is none of them.
+_NO_TEXT = frozenset({"boolean", "double", "float", "integer", "long"})
+
+
+def _expect_no_text(value: Any) -> None:
+    if isinstance(value, str):
+        raise TypeError("STRING_VALUE can not be converted to a number or a boolean")
 
 
 def _expect(value: Any, kind: type) -> None:

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 from nitro_workflow.cloud.local.call import ServiceFault
-from nitro_workflow.cloud.local.protocol.http_messages import RawRequest
+from nitro_workflow.cloud.local.protocol.http_messages import RawRequest, decode_uri
 from nitro_workflow.cloud.local.protocol.scalars import read_scalar
 
 __all__ = ["match_route", "parse_rest", "split_path"]
 
+# Tags of one document: 10,000 parts of an upload with four elements each have fewer.
+_MAX_TAGS = 120_000
 # Query names that say nothing about the operation: SDKs add x-id, presigned URLs the X-Amz-*.
 _NEUTRAL = frozenset({"x-id"})
 
@@ -46,9 +47,13 @@ class _Route:
 
 
 def split_path(path: str) -> tuple[str, str]:
-    """Return bucket and key (decoded) of a path-style address."""
+    """Return bucket and key (decoded) of a path-style address.
+
+    Raises:
+        ServiceFault: InvalidURI.
+    """
     bucket, _, key = path.lstrip("/").partition("/")
-    return unquote(bucket), unquote(key)
+    return decode_uri(bucket), decode_uri(key)
 
 
 def match_route(model: Any, request: RawRequest) -> str:
@@ -125,9 +130,31 @@ def _located(member: Any, request: RawRequest, labels: Mapping[str, str]) -> Any
         return None
     if text is None:
         return None
+    if not (location == "querystring" and name in _NAMES_OF_KEYS):
+        _check_printable(text)
     if member.type_name == "list":
-        return [read_scalar(member.member, part.strip()) for part in text.split(",")]
-    return read_scalar(member, text)
+        return [_read(member.member, part.strip()) for part in text.split(",")]
+    return _read(member, text)
+
+
+# Members of a query that name keys, or parts of keys, in which any character may stand.
+_NAMES_OF_KEYS = frozenset(
+    {"continuation-token", "delimiter", "key-marker", "marker", "prefix", "start-after"}
+)
+
+
+def _check_printable(text: str) -> None:
+    """Refuse what no header of an answer can carry: it is echoed, once all is done."""
+    if any(ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0 for letter in text):
+        raise ValueError("control characters")
+
+
+def _read(shape: Any, text: str) -> Any:
+    """Return a value of a header or the query; S3 reads its enumerations in any case there."""
+    for spelled in shape.metadata.get("enum", ()):
+        if text.lower() == spelled.lower():
+            return spelled
+    return read_scalar(shape, text)
 
 
 def _body(shape: Any, body: bytes) -> dict[str, Any]:
@@ -137,20 +164,28 @@ def _body(shape: Any, body: bytes) -> dict[str, Any]:
         if member.type_name == "blob":
             return {}
         if member.type_name == "string":
-            return {payload: body.decode()} if body else {}
+            return {payload: _utf8(body)} if body else {}
         return {payload: _xml(member, _parse_xml(body))} if body else {}
     inside = [m for m in shape.members.values() if "location" not in m.serialization]
     return _structure(shape, _parse_xml(body)) if inside and body else {}
 
 
 def _parse_xml(body: bytes) -> ET.Element:
-    # A DOCTYPE may declare entities that expand without end; S3 knows none. S3's XML is UTF-8: in
-    # UTF-16 (every markup character has a NUL then) the words would not be found.
-    if b"\0" in body or b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+    # S3's XML is UTF-8, whatever encoding it declares. A DOCTYPE may declare entities that expand
+    # without end; S3 knows none.
+    text = _utf8(body)
+    if "<!DOCTYPE" in text or "<!ENTITY" in text or text.count("<") > _MAX_TAGS:
         raise _malformed()
     try:
-        return ET.fromstring(body)  # noqa: S314 - see above
+        return ET.fromstring(text)  # noqa: S314 - see above
     except ET.ParseError:
+        raise _malformed() from None
+
+
+def _utf8(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
         raise _malformed() from None
 
 

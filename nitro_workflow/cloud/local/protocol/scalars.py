@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
+import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
-__all__ = ["read_scalar", "write_text", "write_time"]
+__all__ = ["read_scalar", "read_text", "write_text", "write_time"]
+
+_INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+# Smithy's shapes: an integer has 32 bits, a long 64.
+_BITS = {"integer": 31, "long": 63}
 
 
 def read_scalar(shape: Any, value: Any) -> Any:
@@ -24,13 +30,28 @@ def read_scalar(shape: Any, value: Any) -> Any:
     if kind == "boolean":
         return _boolean(value)
     if kind in ("integer", "long"):
-        return _integer(value)
+        return _integer(value, _BITS[kind])
     if kind in ("float", "double"):
-        return float(value)
+        return _float(value)
     if kind == "timestamp":
         return _time(value)
+    return read_text(value)
+
+
+def read_text(value: Any) -> str:
+    """Return a text that can be written again: half of a surrogate pair, which JSON can hold, not.
+
+    Raises:
+        ValueError: half of a surrogate pair.
+        TypeError: no text.
+    """
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} can not be converted to a String")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("half of a surrogate pair is no text") from None
     return value
 
 
@@ -51,10 +72,28 @@ def _boolean(value: Any) -> bool:
     raise ValueError("not a boolean")
 
 
-def _integer(value: Any) -> int:
+def _integer(value: Any, bits: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError("not an integer")
+    if isinstance(value, str):
+        if not _INTEGER.fullmatch(value):
+            raise ValueError("not an integer")
+        value = int(value)
+    if not -(2**bits) <= value < 2**bits:
+        raise ValueError(f"not an integer of {bits + 1} bits")
     return int(value)
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError("not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError("not a number that a double holds") from None
+    if not math.isfinite(number):
+        raise ValueError("not a finite number")
+    return number
 
 
 def _time(value: Any) -> datetime:
@@ -67,7 +106,7 @@ def _time(value: Any) -> datetime:
         except ValueError:
             parsed = parsedate_to_datetime(value)
         return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    except (OverflowError, OSError) as error:
+    except (OverflowError, OSError, TypeError, IndexError) as error:
         raise ValueError(f"not a time: {error}") from None
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from nitro_workflow.cloud.local.call import ServiceFault
 
 __all__ = ["check_constraints"]
 
+_MAX_PROBLEMS = 20  # named in one answer; a list of thousands may have as many
 _CODES = {
     "json": "ValidationException",
     "query": "ValidationError",
@@ -29,7 +31,7 @@ def check_constraints(shape: Any, params: dict[str, Any], protocol: str) -> None
     Raises:
         ServiceFault: with every violation in one message, as AWS answers.
     """
-    problems = list(_structure(shape, params, ""))
+    problems = list(islice(_structure(shape, params, ""), _MAX_PROBLEMS))
     if not problems:
         return
     count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: "
@@ -54,9 +56,12 @@ def _check(shape: Any, value: Any, path: str) -> Iterator[str]:
             yield from _check(shape.member, item, f"{path}.{number}.member")
     if kind == "map":
         for key, item in value.items():
-            yield from _check(shape.value, item, f"{path}.{key}.member")
-    yield from _size(shape, value, path)
-    if kind == "string":
+            yield from _check(shape.key, key, f"{path}.key")
+            yield from _check(shape.value, item, f"{path}.{key[:64]}.member")
+    too_long = list(_size(shape, value, path))
+    yield from too_long
+    # A pattern may take its time with a text of any length.
+    if kind == "string" and not too_long:
         yield from _text(shape, value, path)
 
 
@@ -88,8 +93,9 @@ def _text(shape: Any, value: str, path: str) -> Iterator[str]:
 @lru_cache(maxsize=512)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
     # The patterns are Java's: \p{…} and possessive quantifiers are unknown here, and not checked.
+    # Java's \w, \d and \s are ASCII.
     try:
-        return re.compile(pattern, re.DOTALL)
+        return re.compile(pattern, re.DOTALL | re.ASCII)
     except re.error:
         return None
 
@@ -101,5 +107,5 @@ def _join(path: str, name: str) -> str:
 
 def _problem(value: Any, path: str, constraint: str) -> str:
     # Values are echoed only where they are short text: a blob may be a secret.
-    shown = "null" if value is None else f"'{value}'" if isinstance(value, str) else "''"
-    return f"Value {shown[:256]} at '{path}' failed to satisfy constraint: {constraint}"
+    shown = "null" if value is None else f"'{value[:256]}'" if isinstance(value, str) else "''"
+    return f"Value {shown} at '{path}' failed to satisfy constraint: {constraint}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
-from xml.sax.saxutils import escape
 
 from nitro_workflow.cloud.local.call import ServiceFault
 from nitro_workflow.cloud.local.protocol.http_messages import FileSlice, RawResponse
@@ -18,6 +18,10 @@ __all__ = ["write_fault", "write_result"]
 
 _JSON = "application/x-amz-json-1.1"
 _XML = "text/xml;charset=UTF-8"
+# A parser reads a CR that stands for itself as LF (XML 1.0 §2.11); what no XML 1.0 document can
+# hold (§2.2) is shown as the character that stands for what can not be shown.
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+_MARKUP = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _PROLOGUE = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -68,6 +72,11 @@ def write_fault(protocol: str, fault: ServiceFault, request_id: str) -> RawRespo
         identity = f"<RequestId>{request_id}</RequestId>"
         text = f"<ErrorResponse><Error>{inner}</Error>{identity}</ErrorResponse>"
     return RawResponse(fault.status, headers, (_PROLOGUE + text).encode())
+
+
+def escape(text: str) -> str:
+    """Return text for the inside of an element, well-formed whatever it holds."""
+    return _MARKUP.sub(lambda found: _ESCAPES.get(found[0], "\ufffd"), text)
 
 
 def _json(shape: Any, value: Any) -> Any:
