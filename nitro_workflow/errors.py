@@ -20,6 +20,7 @@
     │   ├── ReceiptRefused                  a result whose receipt does not hold
     │   └── UntrustedAnswer                 an answer that fails closed (KMS, proxy, enclave)
     ├── UsageError                 exit 2   the call does not make sense
+    │   └── MissingExtra                    it needs an extra of the package that is not installed
     └── ServiceError               exit 4   a process or machine did not do its part
         ├── CloudUnavailable
         ├── HostError                       nitro-cli's E-codes are in `code`
@@ -52,6 +53,7 @@ __all__ = [
     "ImageRefused",
     "InputError",
     "LabError",
+    "MissingExtra",
     "NitroWorkflowError",
     "NsmError",
     "PolicyError",
@@ -261,6 +263,10 @@ class UsageError(NitroWorkflowError):
     """The call does not make sense."""
 
     exit_code = 2
+
+
+class MissingExtra(UsageError):
+    """The call needs an extra of the package that is not installed; ``str()`` names it."""
 
 
 class ServiceError(NitroWorkflowError):

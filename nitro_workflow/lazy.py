@@ -15,11 +15,18 @@ def lazy_names(face: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     >>> find = lazy_names("nitro_workflow", {"UsageError": "errors"})
     >>> find("UsageError").exit_code
     2
+
+    The function raises `MissingExtra` where a name's module needs what is not installed.
     """
 
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {face!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{face}.{homes[name]}"), name)
+        try:
+            return getattr(importlib.import_module(f"{face}.{homes[name]}"), name)
+        except ModuleNotFoundError as error:
+            from nitro_workflow.extras import missing_extra
+
+            raise missing_extra(error) or error from error
 
     return find

@@ -59,7 +59,7 @@ class Nsm(Protocol):
 class RunKey:
     """One RSA-2048 key pair for this run; a fresh attestation document whenever one is asked for.
 
-    It is an `Attester`: `nitro_workflow.enclave.attested` asks it once for every try.
+    It is an `Attester`: `nitro_workflow.enclave.attested_clients` asks it once for every try.
     """
 
     def __init__(self, nsm: Nsm) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from nitro_workflow import __version__
-from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.errors import MissingExtra, NitroWorkflowError
+from nitro_workflow.extras import missing_extra
+from nitro_workflow.version import __version__
 
 __all__ = ["main"]
 
@@ -69,14 +70,24 @@ def cli() -> None:
     """Run the AWS Nitro Enclaves workflow: locally without AWS, and see every refusal explained."""
 
 
+def _end_with(error: Exception) -> NoReturn:
+    """Say what went wrong, in four lines; a missing extra in one."""
+    if not isinstance(error, NitroWorkflowError):
+        raise error
+    one_line = isinstance(error, MissingExtra)
+    click.echo(str(error) if one_line else error.diagnostics(), err=True)
+    sys.exit(error.exit_code)
+
+
 def main() -> None:
     """Run the command; errors of the package's tree become four lines and an exit code."""
     plain: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}  # no-color.org
     try:
         status = cli.main(standalone_mode=False, **plain)
     except NitroWorkflowError as error:
-        click.echo(error.diagnostics(), err=True)
-        sys.exit(error.exit_code)
+        _end_with(error)
+    except ModuleNotFoundError as error:
+        _end_with(missing_extra(error) or error)
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(130)

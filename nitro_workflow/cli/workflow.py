@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from nitro_workflow.cli.notebook_files import first_notebook
 from nitro_workflow.cli.step_text import show_part, show_step
 from nitro_workflow.errors import LabError
+from nitro_workflow.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -275,8 +277,9 @@ def lab(
 
     Further arguments go to JupyterLab: `nitro-workflow lab -- --no-browser --port 8889`.
     """
+    require("jupyterlab")
     opened = _open(folder)
-    first = _first_notebook(notebooks)
+    first = first_notebook(notebooks, opened.path)
     environment = {**os.environ, "NITRO_WORKFLOW_LAB": str(opened.path)}
     # The argument opens a browser there; the default address is for who copies what is printed.
     address = f"--LabApp.default_url=/lab/tree/{first.name}"
@@ -285,19 +288,6 @@ def lab(
         ctx.exit(_run_until_end(command, environment, first.parent))
     finally:
         opened.down()
-
-
-def _first_notebook(folder: Path | None) -> Path:
-    places = [folder] if folder else [Path("notebooks"), Path(__file__).parents[2] / "notebooks"]
-    for place in places:
-        if found := sorted(place.glob("00*.ipynb")):
-            return found[0].absolute()
-    raise LabError(
-        f"no 00*.ipynb in {places[0]}",
-        expected="the notebooks of this repository",
-        where="notebooks",
-        next="run it in a clone of the repository, or name their folder with --notebooks",
-    )
 
 
 def _run_until_end(command: list[str], environment: dict[str, str], folder: Path) -> int:

@@ -15,7 +15,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nitro_workflow.enclave.attested import Attester, NsmAttester, attested, attested_session
+from nitro_workflow.enclave.attested_clients import (
+    Attester,
+    NsmAttester,
+    attested,
+    attested_session,
+)
 from nitro_workflow.enclave.kms_refusals import explain_refusal, note_refusals, unpack_refusals
 from nitro_workflow.lazy import lazy_names
 

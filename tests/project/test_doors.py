@@ -7,6 +7,7 @@ import doctest
 import importlib
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -121,3 +122,11 @@ def test_a_face_shows_an_example_that_runs_and_every_name_it_promises(name):
     assert len(set(face.__all__)) == len(face.__all__)
     for promised in face.__all__:
         getattr(face, promised)
+
+
+@pytest.mark.parametrize("room", [name for name in FINISHED if name.count(".") < 2])
+def test_no_module_hides_behind_a_name_of_its_rooms_face(room):
+    """Importing ``room.name`` as a module would replace the function or class of that name."""
+    face = importlib.import_module(room)
+    modules = {name for name in face.__all__ if f"{room}.{name}" in FILES}
+    assert {name for name in modules if not isinstance(getattr(face, name), ModuleType)} == set()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import nitro_workflow
 from nitro_workflow.host.instance.instance_paths import TRACE_FILE
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.host.sandbox.launcher import Bind
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from nitro_workflow.host.instance.cloud_records import CloudAddress, InstanceRecord
 
 __all__ = ["CA_INSIDE", "INSIDE", "ParentPrograms", "config", "environment", "visible"]
+
+PACKAGE: Final = Path(__file__).resolve().parents[2]
+"""Of ours; the application stands beside it."""
 
 INSIDE: Final = "/run/instance"
 """Where the instance sees its own folder."""
@@ -61,7 +63,7 @@ def environment(
 
     ``metadata_endpoint`` where that is not EC2's; the programs are not sandboxed then.
     """
-    source = str(Path(nitro_workflow.__file__).resolve().parents[1])
+    source = str(PACKAGE.parent)
     elsewhere = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata_endpoint or ""}
     return {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
@@ -90,7 +92,7 @@ def visible(
 ) -> tuple[list[Bind], dict[str, str]]:
     """Return the binds and links of the sandbox; ``folder`` is the only one that is written to."""
     binds, links = sandboxes.system_binds()
-    package = Path(nitro_workflow.__file__).resolve().parent
+    package = PACKAGE
     wanted = [Path(sys.base_prefix), Path(sys.prefix), package, *programs.folders]
     wanted += [programs.application, *map(Path, _SYSTEM_FILES)]
     covered = [Path(bind.target) for bind in binds] + [Path(link) for link in links]

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from nitro_workflow import __version__
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image.format.image_limits import MAX_CUSTOM_METADATA
 from nitro_workflow.image.format.strict_json import parse_json
+from nitro_workflow.version import __version__
 
 BUILD_TOOL: Final = "nitro-workflow"
 _STRINGS: Final = ("ImageName", "ImageVersion")

@@ -24,7 +24,7 @@ from aws_encryption_sdk import CommitmentPolicy, EncryptionSDKClient
 from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError
 from cryptography.exceptions import InvalidSignature
 
-from nitro_workflow.enclave.attested import attested, attested_session
+from nitro_workflow.enclave.attested_clients import attested, attested_session
 from nitro_workflow.enclave.kms_refusals import note_refusals, unpack_refusals
 from nitro_workflow.errors import AccessRefused, UntrustedAnswer
 from tests.cloud.kms.conftest import DATA, allow, document_policy, role_arn

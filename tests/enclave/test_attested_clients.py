@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from nitro_workflow import cms
-from nitro_workflow.enclave.attested import (
+from nitro_workflow.enclave.attested_clients import (
     OPERATIONS,
     NsmAttester,
     attested,
@@ -388,7 +388,7 @@ def test_importing_it_imports_no_library():
     import sys
 
     code = (
-        "import sys, nitro_workflow.enclave.attested, nitro_workflow.enclave.kms_over_vsock,"
+        "import sys, nitro_workflow.enclave.attested_clients, nitro_workflow.enclave.kms_over_vsock,"
         " nitro_workflow.enclave.kms_refusals;"
         "print([m for m in ('boto3', 'botocore', 'cryptography', 'cbor2', 'aws_encryption_sdk')"
         " if m in sys.modules])"
