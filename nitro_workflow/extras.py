@@ -15,6 +15,7 @@ from nitro_workflow.errors import MissingExtra
 __all__ = ["EXTRA_OF", "missing_extra", "require"]
 
 EXTRA_OF: Final = {
+    "anycrc": "cloud",
     "anywidget": "notebooks",
     "aws_cryptographic_material_providers": "enclave",
     "aws_encryption_sdk": "enclave",
