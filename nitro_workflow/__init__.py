@@ -92,9 +92,11 @@ True
 The whole workflow: a lab is a folder with the state of its 17 steps.
 
 >>> from nitro_workflow import Lab
+>>> from nitro_workflow.lab import STEPS
 >>> with TemporaryDirectory() as folder:
-...     Lab.open(Path(folder)).result("P1") is None  # `Lab.run("P1")` makes the key
-True
+...     lab = Lab.open(Path(folder))  # `lab.run("P1")` makes the key, `lab.walk()` does all
+...     [step.number for step in STEPS if lab.current(step)]
+[]
 
 Whatever goes wrong is a `NitroWorkflowError`: found, expected, where, next.
 
