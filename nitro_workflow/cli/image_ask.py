@@ -220,8 +220,12 @@ def ask_rootfs(
     command: Sequence[str],
     environment: Sequence[str],
     join_entrypoint: bool,
+    tag: str | None = None,
+    digest: str | None = None,
 ) -> Iterator[RootfsSource]:
     """Open the root filesystem asked for: exactly one of the three. Raises `UsageError`."""
+    if image is None and (tag or digest):
+        raise UsageError("--tag or --digest without --image", expected="an image to choose in")
     if sum(source is not None for source in (rootfs, image, dockerfile)) != 1:
         raise UsageError(
             "no root filesystem, or several",
@@ -234,7 +238,9 @@ def ask_rootfs(
             return
         if dockerfile is not None:
             image = stack.enter_context(built_dockerfile(dockerfile, architecture, say=_say))
-        opened = stack.enter_context(open_container_image(image or Path(), architecture))
+        opened = stack.enter_context(
+            open_container_image(image or Path(), architecture, tag=tag, digest=digest)
+        )
         choice = choose_command(opened.config, join_entrypoint=join_entrypoint, given=command)
         tag = opened.tags[0] if opened.tags else (dockerfile or image or Path()).resolve().stem
         yield RootfsSource(

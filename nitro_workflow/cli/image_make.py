@@ -58,7 +58,11 @@ def _signing(command: _Command) -> _Command:
 
 @click.command()
 @click.option("--rootfs", type=FILE, help="A folder that is the root filesystem.")
-@click.option("--image", "container", type=FILE, help="An OCI layout or a docker save archive.")
+@click.option(
+    "--image", "container", type=FILE, help="An OCI layout, skopeo's dir:, a docker save archive."
+)
+@click.option("--tag", help="With --image: the one of this name, where there are several.")
+@click.option("--digest", help="With --image: the one whose digest begins so.")
 @click.option("--dockerfile", type=FILE, help="A folder with a Dockerfile.")
 @click.option("--output", "-o", type=FILE, required=True, help="The image to write.")
 @click.option("--command", "words", multiple=True, help="The command, one word each time.")
@@ -145,6 +149,8 @@ def _build_rootfs(asked: dict[str, Any], custom: Any, progress: Progress) -> Bui
         command=asked["words"],
         environment=asked["environment"],
         join_entrypoint=asked["join_entrypoint"],
+        tag=asked["tag"],
+        digest=asked["digest"],
     ) as source:
         for note in source.notes:
             click.echo(f"Note: {note}.", err=True)

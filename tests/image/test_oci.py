@@ -280,7 +280,6 @@ HOSTILE = {
     "negative size": _negative_size(),
     "traversal": tar(member("../x")),
     "traversal inside": tar(member("a/../../x")),
-    "absolute": tar(member("/etc/x")),
     "hard link outside": tar(hard("x", "../../etc/passwd")),
     "hard link absolute": tar(hard("x", "/etc/passwd")),
     "hard link to nothing": tar(hard("x", "y")),
@@ -312,13 +311,13 @@ def test_hostile_layers_are_refused(tmp_path, layer):
 
 
 def test_limits_have_names(tmp_path, monkeypatch):
-    monkeypatch.setattr("nitro_workflow.image.container.blobs.MAX_ENTRIES", 2)
+    monkeypatch.setattr("nitro_workflow.image.container.tar_archive.MAX_ENTRIES", 2)
     with pytest.raises(ImageError, match="MAX_ENTRIES"):
         flat(tmp_path, tar(*(member(f"{n}") for n in range(3))))
     monkeypatch.setattr("nitro_workflow.image.container.layers.MAX_UNPACKED", 10)
     with pytest.raises(ImageError, match="MAX_UNPACKED"):
         flat(tmp_path, tar(member("a", b"x" * 11)))
-    monkeypatch.setattr("nitro_workflow.image.container.blobs.MAX_UNPACKED", 100_000)
+    monkeypatch.setattr("nitro_workflow.image.container.layer_compression.MAX_UNPACKED", 100_000)
     bomb = [tar(member("zeros", bytes(5_000_000)))]
     with pytest.raises(ImageError, match="MAX_UNPACKED"):
         tree_of(as_folder(tmp_path / "bomb", oci_files(bomb, gzip.compress)))
@@ -338,11 +337,9 @@ def test_every_cut_of_a_layer_is_noticed(tmp_path):
 
 def test_manifests_that_lie(tmp_path):
     good = oci_files(LAYERS)
-    index = json.loads(good["index.json"])
     bad_indexes = [
         b"{", b"[]", b"{}", b'{"manifests": 1}', b'{"manifests": []}',
         b'{"manifests": [1]}', b'{"manifests": [{"digest": "sha256:../../etc/passwd"}]}',
-        json.dumps({"manifests": index["manifests"] * 2}).encode(),
         b"[" * 100_000,
     ]  # fmt: skip
     for data in bad_indexes:
@@ -475,6 +472,23 @@ def test_dockerfiles(tmp_path, monkeypatch, name):
         assert tree_of(built) == EXPECTED
     assert said == ["building"]
     assert not built.exists()
-    _tool(tools, name, "echo the daemon is not running; exit 1")
-    with pytest.raises(ServiceError, match="the daemon is not running"), built_dockerfile(source):
+    _tool(tools, name, '[ "$1" = version ] || { echo no such layer; exit 1; }')
+    with pytest.raises(ServiceError, match="no such layer"), built_dockerfile(source):
         pass
+
+
+def test_dockers_client_without_its_daemon_is_no_tool(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    _tool(tmp_path, "docker", "echo Cannot connect to the Docker daemon >&2; exit 1")
+    with pytest.raises(ServiceError, match="its daemon does not answer") as caught:
+        built_dockerfile(tmp_path).__enter__()
+    assert "skopeo copy" in caught.value.next
+    archive = as_tar(tmp_path / "image.tar", docker_files(LAYERS))
+    _tool(
+        tmp_path, "buildah",
+        f'case "$1" in build) echo id > "$3";; '
+        f'push) /bin/cp {archive} "${{3#docker-archive:}}";; esac',
+    )  # fmt: skip
+    with built_dockerfile(tmp_path) as built:
+        assert tree_of(built) == EXPECTED

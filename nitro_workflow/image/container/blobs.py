@@ -8,29 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import re
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.format import (
-    MAX_ENTRIES,
-    MAX_JSON,
-    MAX_TAR_HEADER,
-    MAX_UNPACKED,
-    parse_json,
-)
+from nitro_workflow.image.container.layer_compression import is_compressed, unpack_to
+from nitro_workflow.image.container.tar_archive import open_tar, tar_members
+from nitro_workflow.image.format import MAX_JSON, parse_json
 from nitro_workflow.image.ramdisk import safe_path
 
-PIECE: Final = 1024 * 1024
 _DIGEST: Final = re.compile(r"(sha256):([0-9a-f]{64})|(sha512):([0-9a-f]{128})")
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
-_GZIP: Final = b"\x1f\x8b"
 
 
 class BlobStore(Protocol):
@@ -108,14 +99,14 @@ def _inside(start: str, link: str) -> str:
 
 @contextlib.contextmanager
 def open_store(path: Path) -> Iterator[BlobStore]:
-    """Open a folder or a tar file, which may be gzip. Raises `ImageError`."""
+    """Open a folder or a tar file, which may be compressed. Raises `ImageError`."""
     if path.is_dir():
         yield FolderStore(path)
         return
     with contextlib.ExitStack() as stack:
         try:
             file: IO[bytes] = stack.enter_context(path.open("rb"))
-            if file.read(2) == _GZIP:
+            if is_compressed(file.read(4)):
                 file.seek(0)
                 plain = stack.enter_context(tempfile.TemporaryFile())
                 unpack_to(file, plain)
@@ -129,58 +120,6 @@ def open_store(path: Path) -> Iterator[BlobStore]:
                 where=str(path),
                 next="`docker save -o image.tar NAME` or `skopeo copy … oci:FOLDER` makes one.",
             ) from error
-
-
-class _Guard(io.RawIOBase):
-    """A file for `tarfile` that refuses records of more than `MAX_TAR_HEADER` bytes."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MAX_TAR_HEADER:
-            raise ImageError(
-                f"a tar record of {size} bytes",
-                expected="at most MAX_TAR_HEADER",
-                where=f"archive, byte {self._file.tell()}",
-                next="No tool writes such a record: treat the archive as hostile.",
-            )
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-
-def open_tar(file: IO[bytes]) -> tarfile.TarFile:
-    """Open an uncompressed tar file whose headers are bounded. Raises `tarfile.TarError`."""
-    return tarfile.TarFile(fileobj=_Guard(file), encoding="utf-8", errors="surrogateescape")
-
-
-def tar_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the entries of a tar, each after the one before it, at most `MAX_ENTRIES`.
-
-    Raises `ImageError`; also where a negative size would lead `tarfile` back, and round and round.
-    """
-    count, place = 0, -1
-    while (member := archive.next()) is not None:
-        count += 1
-        if count > MAX_ENTRIES:
-            raise _bad("archive", f"more than {MAX_ENTRIES} entries", "at most MAX_ENTRIES")
-        if member.size < 0 or member.offset <= place:
-            raise _bad(
-                f"archive, byte {member.offset}", f"an entry of {member.size} bytes", "0 or more"
-            )
-        place = member.offset
-        yield member
 
 
 def read_json(store: BlobStore, name: str, descriptor: dict[str, Any] | None = None) -> Any:
@@ -198,12 +137,12 @@ def read_json(store: BlobStore, name: str, descriptor: dict[str, Any] | None = N
     return value
 
 
-def blob_name(descriptor: Any) -> str:
-    """Return a descriptor's blob as a file name. Raises `ImageError` for what is not a digest."""
+def digest_of(descriptor: Any) -> str:
+    """Return a descriptor's digest. Raises `ImageError` for what is not one."""
     digest = descriptor.get("digest") if isinstance(descriptor, dict) else None
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         raise _bad("descriptor", f"digest {digest!r}", "sha256:… or sha512:…")
-    return "blobs/" + digest.replace(":", "/")
+    return digest
 
 
 def _algorithm(descriptor: dict[str, Any]) -> str:
@@ -226,64 +165,6 @@ def copy_layer(
     if digest is not None:
         _check_digest(digest, packed, name)
     _check_digest(diff_id, plain, name)
-
-
-def unpack_to(stream: IO[bytes], target: IO[bytes], packed: Any = None, plain: Any = None) -> None:
-    """Copy a stream, gzip undone, hashing before and after. Raises `ImageError`."""
-    written = 0
-    for piece in _plain_pieces(stream, packed):
-        written += len(piece)
-        if written > MAX_UNPACKED:
-            raise _bad("layer", f"more than {MAX_UNPACKED} bytes unpacked", "at most MAX_UNPACKED")
-        if plain is not None:
-            plain.update(piece)
-        target.write(piece)
-    target.flush()
-    target.seek(0)
-
-
-def _plain_pieces(stream: IO[bytes], packed: Any) -> Iterator[bytes]:
-    inflate = None
-    first = True
-    while piece := stream.read(PIECE):
-        if packed is not None:
-            packed.update(piece)
-        if first and piece.startswith(_ZSTD):
-            raise _bad("layer", "a layer compressed with zstd", "tar, plain or gzip")
-        if first and piece.startswith(_GZIP):
-            inflate = _Inflate()
-        first = False
-        if inflate is None:
-            yield piece
-        else:
-            yield from inflate.feed(piece)
-    if inflate is not None:
-        inflate.finish()
-
-
-class _Inflate:
-    """Gzip members one after the other, in pieces of at most 1 MiB."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(wbits=31)
-
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        while piece:
-            if self._member.eof:
-                piece = piece.lstrip(b"\0")
-                if not piece:
-                    return
-                self._member = zlib.decompressobj(wbits=31)
-            try:
-                data = self._member.decompress(piece, PIECE)
-            except zlib.error as error:
-                raise _bad("layer", f"gzip that does not unpack: {error}", "gzip") from error
-            yield data
-            piece = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-
-    def finish(self) -> None:
-        if not self._member.eof:
-            raise _bad("layer", "gzip that is cut", "a whole gzip stream")
 
 
 def _check_digest(expected: str, digest: Any, where: str) -> None:

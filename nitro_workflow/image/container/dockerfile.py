@@ -14,6 +14,7 @@ from typing import Final
 from nitro_workflow.errors import ImageError, ServiceError
 
 TOOLS: Final = ("docker", "podman", "buildah")
+_DAEMON_SECONDS: Final = 20  # for docker's daemon to answer
 _PLATFORMS: Final = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 
 
@@ -26,10 +27,10 @@ def built_dockerfile(
 ) -> Iterator[Path]:
     """Build ``folder``'s Dockerfile and yield a docker save archive, removed afterwards.
 
-    The first of docker, podman and buildah that is on PATH is used, or ``tool``; ``say`` is given
-    what it prints, line by line. SOURCE_DATE_EPOCH reaches it with the environment. Raises
-    `ImageError` for a folder without a Dockerfile, `ServiceError` where no tool is there or it
-    fails.
+    The first of docker, podman and buildah that is on PATH and works (docker's client has no use
+    without its daemon) is used, or ``tool``; ``say`` is given what it prints, line by line.
+    SOURCE_DATE_EPOCH reaches it with the environment. Raises `ImageError` for a folder without a
+    Dockerfile, `ServiceError` where no tool is there or it fails.
     """
     if not any((folder / name).is_file() for name in ("Dockerfile", "Containerfile")):
         raise ImageError(
@@ -38,14 +39,9 @@ def built_dockerfile(
             where=str(folder),
             next="Give the folder of the Dockerfile, or a root filesystem with --rootfs.",
         )
-    name = tool or next((name for name in TOOLS if shutil.which(name)), None)
+    name = tool or next(filter(_works, TOOLS), None)
     if name is None or shutil.which(name) is None:
-        raise ServiceError(
-            f"no {name or ', '.join(TOOLS)} on this machine",
-            expected="a tool that builds Dockerfiles",
-            where=str(folder),
-            next="Install one, or save the image elsewhere and give the archive.",
-        )
+        raise _no_tool(folder, name)
     with tempfile.TemporaryDirectory() as scratch:
         identity, archive = Path(scratch) / "id", Path(scratch) / "image.tar"
         platform = ["--platform", _PLATFORMS[architecture]] if architecture else []
@@ -53,6 +49,31 @@ def built_dockerfile(
         image = identity.read_text().strip()
         _run(_save(name, image, archive), say)
         yield archive
+
+
+def _works(tool: str) -> bool:
+    if shutil.which(tool) is None:
+        return False
+    if tool != "docker":
+        return True
+    try:
+        asked = subprocess.run(
+            [tool, "version"], capture_output=True, timeout=_DAEMON_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0
+
+
+def _no_tool(folder: Path, name: str | None) -> ServiceError:
+    silent = " (docker is there, its daemon does not answer)" if shutil.which("docker") else ""
+    return ServiceError(
+        f"no {name or ', '.join(TOOLS)} that works on this machine{'' if name else silent}",
+        expected="a tool that builds Dockerfiles",
+        where=str(folder),
+        next="Start docker's daemon or install buildah; or build the image elsewhere and bring it "
+        "by `skopeo copy docker://NAME oci:FOLDER`, then --image FOLDER.",
+    )
 
 
 def _save(tool: str, image: str, archive: Path) -> list[str]:

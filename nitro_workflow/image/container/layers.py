@@ -1,8 +1,9 @@
 """Layers put on each other: whiteouts, opaque folders, hard links, devices; in memory, not on disk.
 
-OCI Image Format Specification 1.1, layer.md. A layer's whiteouts speak of the layers below it only,
-whatever their place in the archive, so they are applied before its own entries. Links are followed
-inside the tree, as a container's runtime does in a chroot; there is no outside.
+OCI Image Format Specification 1.1, layer.md. The entries of a layer count in their order. Its
+whiteouts speak of the layers below it only, whatever their place in the archive, and of what has
+that very path: a link on the way is not followed. The parents of an entry are, inside the tree, as
+in a chroot; there is no outside. Absolute names mean the image's root (kaniko writes them).
 """
 
 from __future__ import annotations
@@ -18,14 +19,9 @@ from functools import partial
 from typing import IO, Any, Final
 
 from nitro_workflow.errors import ImageError
-from nitro_workflow.image.container.blobs import (
-    PIECE,
-    BlobStore,
-    copy_layer,
-    open_tar,
-    tar_members,
-)
+from nitro_workflow.image.container.blobs import BlobStore, copy_layer
 from nitro_workflow.image.container.folder_tree import Tree
+from nitro_workflow.image.container.tar_archive import PIECE, open_tar, tar_members
 from nitro_workflow.image.container.union_tree import UnionTree
 from nitro_workflow.image.format import MAX_UNPACKED
 from nitro_workflow.image.ramdisk import Node, safe_path, symlink_node
@@ -75,11 +71,11 @@ class LayerStack:
 
     def apply(self, file: IO[bytes], where: str) -> None:
         """Put a layer, an uncompressed tar, on the tree. Raises `ImageError`."""
+        self.tree.begin_layer()
         try:
             for member in _members(file):
-                self._whiteout(member)
-            for member in _members(file):
-                self._add(file, member)
+                if not self._whiteout(member):
+                    self._add(file, member)
         except (tarfile.TarError, ValueError, OverflowError, OSError) as error:
             raise ImageError(
                 f"not a tar file: {error}",
@@ -88,19 +84,21 @@ class LayerStack:
                 next="Save the image again with its own tool.",
             ) from error
 
-    def _whiteout(self, member: tarfile.TarInfo) -> None:
+    def _whiteout(self, member: tarfile.TarInfo) -> bool:
+        """Apply a whiteout; say whether the entry is one, or another mark that makes no file."""
         folder, _, name = _path(member.name).rpartition("/")
         if name == _OPAQUE:
-            self.tree.clear(folder)
+            self.tree.clear_below(folder)
         elif name.startswith(_WHITEOUT) and not name.startswith(_AUFS):
             hidden = name.removeprefix(_WHITEOUT)
             if hidden in ("", ".", ".."):
                 raise _bad(member, "a whiteout of nothing", ".wh. and a name")
-            self.tree.remove(f"{folder}/{hidden}" if folder else hidden)
+            self.tree.remove_below(f"{folder}/{hidden}" if folder else hidden)
+        return name.startswith(_WHITEOUT)
 
     def _add(self, file: IO[bytes], member: tarfile.TarInfo) -> None:
         path = _path(member.name)
-        if path == "." or path.rpartition("/")[2].startswith(_WHITEOUT):
+        if path == ".":
             return
         if any(key.startswith(_XATTR) for key in member.pax_headers):
             names = [key.split(".", 2)[2] for key in member.pax_headers if key.startswith(_XATTR)]
@@ -149,7 +147,7 @@ def _members(file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
 
 
 def _path(name: str) -> str:
-    return safe_path(name.encode("utf-8", "surrogateescape"))
+    return safe_path(name.encode("utf-8", "surrogateescape").lstrip(b"/"))
 
 
 def _segments(member: tarfile.TarInfo) -> list[tuple[int, int, int]]:

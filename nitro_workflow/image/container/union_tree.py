@@ -16,9 +16,10 @@ MAX_LINKS: Final = 40  # symlinks followed in one path, as Linux does
 
 @dataclass(slots=True)
 class _Place:
-    """A node and, if it is a folder, what is in it."""
+    """A node and, if it is a folder, what is in it; ``layer`` is the last that touched it."""
 
     node: Node
+    layer: int
     children: dict[str, _Place] = field(default_factory=dict)
 
     @property
@@ -33,19 +34,27 @@ class _Place:
 
 
 class UnionTree:
-    """The tree; paths are relative, without ``.`` and ``..``."""
+    """The tree; paths are relative, without ``.`` and ``..``.
+
+    What is put belongs to the layer begun last; `remove_below` and `clear_below` spare that layer.
+    """
 
     def __init__(self) -> None:
-        self._root = _Place(folder_node(b""))
+        self._layer = 0
+        self._root = _Place(folder_node(b""), self._layer)
+
+    def begin_layer(self) -> None:
+        """Begin a layer above all that is there."""
+        self._layer += 1
 
     def put(self, path: str, node: Node) -> None:
         """Add an entry; parents that are missing are made. Raises `ImageError`."""
         folder, name = self._parent(path, make=True)
         there = folder.children.get(name)
         if there is not None and there.is_folder and stat.S_ISDIR(node.mode):
-            there.node = node
+            there.node, there.layer = node, self._layer
         else:
-            folder.children[name] = _Place(node)
+            folder.children[name] = _Place(node, self._layer)
 
     def link(self, path: str, target: str) -> None:
         """Give the file at ``target`` another name. Raises `ImageError` when it is none."""
@@ -65,22 +74,39 @@ class UnionTree:
             place.node = replace(place.node, inode=object())
         self.put(path, place.node)
 
-    def remove(self, path: str) -> None:
-        """Take an entry away, with all below it; nothing happens when there is none."""
-        found = self._existing(path)
-        if found is not None:
-            folder, name = found
-            folder.children.pop(name, None)
-
-    def clear(self, path: str) -> None:
-        """Empty a folder; nothing happens when there is none."""
-        if not path:
-            self._root.children.clear()
+    def remove_below(self, path: str) -> None:
+        """Take away what lower layers have at a path and under it; links are not followed."""
+        *parents, name = path.split("/")
+        folder = self._place(parents)
+        there = folder.children.get(name) if folder else None
+        if folder is None or there is None:
             return
-        found = self._existing(path)
-        place = found[0].children.get(found[1]) if found else None
-        if place is not None:
-            place.children.clear()
+        if there.layer == self._layer:
+            self._clear(there)
+        else:
+            del folder.children[name]
+
+    def clear_below(self, path: str) -> None:
+        """Empty a folder of what lower layers have in it; links are not followed."""
+        folder = self._place(path.split("/") if path else [])
+        if folder is not None:
+            self._clear(folder)
+
+    def _clear(self, folder: _Place) -> None:
+        waiting = [folder]
+        while waiting:
+            children = waiting.pop().children
+            for name, place in [*children.items()]:
+                if place.layer == self._layer:
+                    waiting.append(place)
+                else:
+                    del children[name]
+
+    def _place(self, parts: list[str]) -> _Place | None:
+        place: _Place | None = self._root
+        for part in parts:
+            place = place.children.get(part) if place else None
+        return place
 
     def nodes(self) -> Iterator[Node]:
         """Yield all entries, each with its whole path, sorted by path."""
@@ -96,15 +122,20 @@ class UnionTree:
                 if place.is_folder:
                     waiting.append((path + b"/", place))
 
-    def _existing(self, path: str) -> tuple[_Place, str] | None:
-        try:
-            return self._parent(path, make=False)
-        except ImageError:
-            return None
-
     def _parent(self, path: str, *, make: bool) -> tuple[_Place, str]:
-        """Return the folder that holds ``path``'s last part, links in between followed."""
+        """Return the folder that holds ``path``'s last part, links in between followed.
+
+        With ``make`` the folders on the way are the current layer's: they hold what it puts.
+        """
         *parents, name = path.split("/")
+        trail = self._trail(path, parents, make=make)
+        if make:
+            for place in trail:
+                place.layer = self._layer
+        return trail[-1], name
+
+    def _trail(self, path: str, parents: list[str], *, make: bool) -> list[_Place]:
+        """Return the folders from the root to the last of ``parents``."""
         trail = [self._root]
         waiting = parents[::-1]
         followed = 0
@@ -120,7 +151,7 @@ class UnionTree:
             if place is None:
                 if not make:
                     raise _no_folder(path, part)
-                place = trail[-1].children[part] = _Place(folder_node(b""))
+                place = trail[-1].children[part] = _Place(folder_node(b""), self._layer)
             target = place.target
             if target is not None:
                 followed += 1
@@ -133,7 +164,7 @@ class UnionTree:
                 trail.append(place)
             else:
                 raise _no_folder(path, part)
-        return trail[-1], name
+        return trail
 
 
 def _no_folder(path: str, part: str) -> ImageError:

@@ -120,6 +120,8 @@ def safe_path(name: bytes, offset: int = 0) -> str:
     parts = [part for part in name.split(b"/") if part not in (b"", b".")]
     if b".." in parts:
         raise bad_path(name, offset, "a path that leaves the archive")
+    if b"\0" in name:
+        raise bad_path(name, offset, "a NUL byte")
     if len(name) >= MAX_PATH or any(len(part) > MAX_NAME for part in parts):
         raise bad_path(name[:80], offset, f"longer than {MAX_NAME} a part or {MAX_PATH} in all")
     return b"/".join(parts).decode("utf-8", "surrogateescape") or "."

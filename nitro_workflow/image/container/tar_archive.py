@@ -1,0 +1,114 @@
+"""Tar archives, strictly: what `tarfile` would pass over in silence is refused, with its offset."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from typing import IO, Final, cast
+
+from nitro_workflow.errors import ImageError
+from nitro_workflow.image.format import MAX_ENTRIES, MAX_TAR_HEADER
+
+PIECE: Final = 1024 * 1024  # bytes read at a time
+_BLOCK: Final = 512  # bytes, ustar
+
+
+class _Guard(io.RawIOBase):
+    """A file for `tarfile` that refuses records of more than `MAX_TAR_HEADER` bytes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MAX_TAR_HEADER:
+            raise ImageError(
+                f"a tar record of {size} bytes",
+                expected="at most MAX_TAR_HEADER",
+                where=f"archive, byte {self._file.tell()}",
+                next="No tool writes such a record: treat the archive as hostile.",
+            )
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+
+def open_tar(file: IO[bytes]) -> tarfile.TarFile:
+    """Open an uncompressed tar file whose headers are bounded. Raises `tarfile.TarError`."""
+    return tarfile.TarFile(fileobj=_Guard(file), encoding="utf-8", errors="surrogateescape")
+
+
+def tar_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the entries of a tar, each after the one before it, at most `MAX_ENTRIES`.
+
+    Raises `ImageError`: for a header that is damaged, cut, or zero with more behind it; and where a
+    negative size would lead `tarfile` back, and round and round.
+    """
+    count, place = 0, -1
+    while (member := _next(archive)) is not None:
+        count += 1
+        if count > MAX_ENTRIES:
+            raise _bad("archive", f"more than {MAX_ENTRIES} entries", "at most MAX_ENTRIES")
+        if member.size < 0 or member.offset <= place:
+            raise _bad(
+                f"archive, byte {member.offset}", f"an entry of {member.size} bytes", "0 or more"
+            )
+        place = member.offset
+        yield member
+    _check_end(archive)
+
+
+def _next(archive: tarfile.TarFile) -> tarfile.TarInfo | None:
+    try:
+        return archive.next()
+    except tarfile.ReadError as error:
+        raise _bad(f"archive, byte {archive.offset}", str(error), _WANTED) from error
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Refuse what follows the last entry, unless it is the end: zero bytes, or nothing.
+
+    `tarfile` ends in silence at a header that is damaged, cut or zero (python/cpython #120740): all
+    that follows would be missing without a word.
+    """
+    file, start = cast("_Guard", archive.fileobj), archive.offset
+    size = file.seek(0, io.SEEK_END)
+    if start > size:
+        raise _bad(f"archive, byte {size}", "the end of the archive", "the rest of an entry")
+    file.seek(start)
+    place = start
+    while piece := file.read(PIECE):
+        rest = piece.lstrip(b"\0")
+        if rest:
+            at = place + len(piece) - len(rest)
+            found = _not_the_end(start, at, size)
+            raise _bad(f"archive, byte {at if at >= start + _BLOCK else start}", found, _WANTED)
+        place += len(piece)
+
+
+_WANTED: Final = "an entry's header, or zero bytes to the end"
+
+
+def _not_the_end(start: int, at: int, size: int) -> str:
+    if at >= start + _BLOCK:
+        return f"more after the end of the archive at byte {start}"
+    return "a header that is cut" if size - start < _BLOCK else "a header that is damaged"
+
+
+def _bad(where: str, found: str, expected: str) -> ImageError:
+    return ImageError(
+        found,
+        expected=expected,
+        where=where,
+        next="The archive is damaged: save the image again with its own tool.",
+    )
