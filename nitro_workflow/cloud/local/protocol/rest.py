@@ -73,7 +73,9 @@ def match_route(model: Any, request: RawRequest) -> str:
 
 @lru_cache(maxsize=4)
 def _routes(model: Any) -> tuple[_Route, ...]:
-    return tuple(_route(model.operation_model(name)) for name in sorted(model.operation_names))
+    # Four operations of 2006 have the routes of those that took their place.
+    operations = [model.operation_model(name) for name in sorted(model.operation_names)]
+    return tuple(_route(operation) for operation in operations if not operation.deprecated)
 
 
 def _route(operation: Any) -> _Route:

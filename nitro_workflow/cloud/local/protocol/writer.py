@@ -22,6 +22,7 @@ _XML = "text/xml;charset=UTF-8"
 # hold (§2.2) is shown as the character that stands for what can not be shown.
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _MARKUP = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_S3_SPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _PROLOGUE = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -66,6 +67,8 @@ def write_fault(protocol: str, fault: ServiceFault, request_id: str) -> RawRespo
             f"<RequestId>{request_id}</RequestId><HostId>nitro-lab</HostId></Error>"
         )
         headers = {"content-type": "application/xml", "x-amz-request-id": request_id}
+        if "Region" in fault.members:  # HEAD has no body: SDKs look for a bucket's region here
+            headers["x-amz-bucket-region"] = fault.members["Region"]
     else:
         kind = "Sender" if fault.status < 500 else "Receiver"
         inner = f"<Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message>"
@@ -137,9 +140,10 @@ def _rest_body(shape: Any, result: Mapping[str, Any]) -> bytes | FileSlice:
             return b""
         name = shape.name.removesuffix("Output") + "Result"
     name = _ROOTS.get(name, name)
+    if name in _UNWRAPPED:
+        return (_PROLOGUE + "".join(_unwrapped(shape, result))).encode()
     inner = "".join(_members(shape, result))
-    space = "http://s3.amazonaws.com/doc/2006-03-01/"
-    return f'{_PROLOGUE}<{name} xmlns="{space}">{inner}</{name}>'.encode()
+    return f'{_PROLOGUE}<{name} xmlns="{_S3_SPACE}">{inner}</{name}>'.encode()
 
 
 # Root elements that S3 names otherwise than its output shapes.
@@ -155,10 +159,20 @@ _ROOTS = {
 }
 
 
+# Operations whose one member is the root element itself (Smithy: ``s3UnwrappedXmlOutput``).
+_UNWRAPPED = frozenset({"GetBucketLocationResult"})
+
+
+def _unwrapped(shape: Any, value: Mapping[str, Any]) -> Iterator[str]:
+    for name, member in shape.members.items():
+        yield f'<{name} xmlns="{_S3_SPACE}">{escape(write_text(member, value[name]))}</{name}>'
+
+
 def _members(shape: Any, value: Mapping[str, Any]) -> Iterator[str]:
     for name, member in shape.members.items():
-        item = value.get(name)
-        if item is not None and "location" not in member.serialization:
+        item, serialization = value.get(name), member.serialization
+        inside = "location" not in serialization and not serialization.get("xmlAttribute")
+        if item is not None and inside:
             yield from _element(member, item, member.serialization.get("name", name))
 
 
@@ -169,7 +183,8 @@ def _element(shape: Any, value: Any, name: str) -> Iterator[str]:
         for item in value:
             yield from _element(shape.member, item, wire)
         return
-    yield f"<{name}>"
+    attributes = "".join(_attributes(shape, value)) if kind == "structure" else ""
+    yield f"<{name}{attributes}>"
     if kind == "structure":
         yield from _members(shape, value)
     elif kind == "list":
@@ -181,6 +196,17 @@ def _element(shape: Any, value: Any, name: str) -> Iterator[str]:
     else:
         yield escape(write_text(shape, value))
     yield f"</{name}>"
+
+
+def _attributes(shape: Any, value: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a structure's XML attributes: the type of an ACL's grantee (``xsi:type``)."""
+    space = shape.serialization.get("xmlNamespace", {})
+    if isinstance(space, Mapping) and "prefix" in space:
+        yield f' xmlns:{space["prefix"]}="{space["uri"]}"'
+    for name, member in shape.members.items():
+        if member.serialization.get("xmlAttribute") and name in value:
+            text = escape(str(value[name])).replace('"', "&quot;")
+            yield f' {member.serialization["name"]}="{text}"'
 
 
 def _entries(shape: Any, value: Mapping[str, Any]) -> Iterator[str]:

@@ -11,9 +11,9 @@ from urllib.parse import quote
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.protocol import PageTokens
-from nitro_workflow.cloud.local.s3.object_files import allow_bucket, moment
+from nitro_workflow.cloud.local.s3.bucket_rows import allow_bucket, moment
 
-__all__ = ["OPERATIONS", "page_size"]
+__all__ = ["OPERATIONS", "encode_name", "page_size"]
 
 _PAGE = 1000  # S3: the most of one page, and the default
 _MAX_INTEGER = 2**31 - 1  # S3: "an integer between 0 and 2147483647"
@@ -113,25 +113,26 @@ def _common(call: Call, page: _Page, most: int) -> dict[str, Any]:
     params = call.params
     answer: dict[str, Any] = {
         "Name": params["Bucket"],
-        "Prefix": _encoded(call, params.get("Prefix", "")),
+        "Prefix": encode_name(call, params.get("Prefix", "")),
         "MaxKeys": most,
         "IsTruncated": page.truncated,
-        "CommonPrefixes": [{"Prefix": _encoded(call, text)} for text in page.prefixes],
+        "CommonPrefixes": [{"Prefix": encode_name(call, text)} for text in page.prefixes],
     }
     if "Delimiter" in params:
-        answer["Delimiter"] = _encoded(call, params["Delimiter"])
+        answer["Delimiter"] = encode_name(call, params["Delimiter"])
     if "EncodingType" in params:
         answer["EncodingType"] = params["EncodingType"]
     return answer
 
 
-def _encoded(call: Call, text: str) -> str:
+def encode_name(call: Call, text: str) -> str:
+    """Return a key, or a part of one, as the call's EncodingType asks for it."""
     return quote(text, safe="/") if call.params.get("EncodingType") == "url" else text
 
 
 def _content(call: Call, bucket: sqlite3.Row, row: sqlite3.Row, *, owner: bool) -> dict[str, Any]:
     content = {
-        "Key": _encoded(call, row["key"]),
+        "Key": encode_name(call, row["key"]),
         "LastModified": moment(row["modified"]),
         "ETag": row["etag"],
         "Size": row["size"],
@@ -163,7 +164,7 @@ def list_objects_v2(services: Services, call: Call) -> Mapping[str, Any]:
     if "ContinuationToken" in call.params:
         answer["ContinuationToken"] = call.params["ContinuationToken"]
     if "StartAfter" in call.params:
-        answer["StartAfter"] = _encoded(call, call.params["StartAfter"])
+        answer["StartAfter"] = encode_name(call, call.params["StartAfter"])
     if page.truncated:
         answer["NextContinuationToken"] = _KEYS.write(page.last[0])
     return answer
@@ -175,10 +176,10 @@ def list_objects(services: Services, call: Call) -> Mapping[str, Any]:
     bucket, page, most = _list(services, call, after)
     answer = _common(call, page, most) | {
         "Contents": [_content(call, bucket, row, owner=True) for row in page.rows],
-        "Marker": _encoded(call, after),
+        "Marker": encode_name(call, after),
     }
     if page.truncated:
-        answer["NextMarker"] = _encoded(call, page.last[0])
+        answer["NextMarker"] = encode_name(call, page.last[0])
     return answer
 
 
@@ -189,7 +190,7 @@ def list_object_versions(services: Services, call: Call) -> Mapping[str, Any]:
     page = _gather(_versions(services, call, wanted), wanted)
     answer = {
         **_common(call, page, wanted.most),
-        "KeyMarker": _encoded(call, wanted.after),
+        "KeyMarker": encode_name(call, wanted.after),
         "VersionIdMarker": call.params.get("VersionIdMarker", ""),
         "Versions": [
             {**_content(call, bucket, row, owner=True), **_version(row)}
@@ -199,7 +200,7 @@ def list_object_versions(services: Services, call: Call) -> Mapping[str, Any]:
         "DeleteMarkers": [_marker(call, row) for row in page.rows if row["marker"]],
     }
     if page.truncated:
-        answer["NextKeyMarker"] = _encoded(call, page.last[0])
+        answer["NextKeyMarker"] = encode_name(call, page.last[0])
         answer["NextVersionIdMarker"] = _VERSIONS.write(page.last[1])
     return answer
 
@@ -236,7 +237,7 @@ def _below(services: Services, call: Call, wanted: _Wanted) -> int:
 
 def _marker(call: Call, row: sqlite3.Row) -> dict[str, Any]:
     modified = moment(row["modified"])
-    return {"Key": _encoded(call, row["key"]), "LastModified": modified, **_version(row)}
+    return {"Key": encode_name(call, row["key"]), "LastModified": modified, **_version(row)}
 
 
 def _version(row: sqlite3.Row) -> dict[str, Any]:

@@ -1,183 +1,164 @@
-"""Objects: put, get (ranges, versions), head."""
+"""Objects: put, get (ranges, parts, versions), head, what is known of one."""
 
 from __future__ import annotations
 
 import json
 import re
 import sqlite3
-import uuid
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.protocol import FileSlice
-from nitro_workflow.cloud.local.s3.object_files import (
-    allow_object,
-    drop_files,
-    keep_file,
-    may_list,
-    moment,
-    object_file,
-    refuse_safeguards,
+from nitro_workflow.cloud.local.s3.bucket_rows import Place, allow_object, moment
+from nitro_workflow.cloud.local.s3.object_files import drop_files, keep_file, kept, object_file
+from nitro_workflow.cloud.local.s3.object_headers import (
+    check_key,
+    given_headers,
+    refuse_not_done,
     stored_headers,
+    write_context,
 )
+from nitro_workflow.cloud.local.s3.object_rows import (
+    insert_version,
+    new_version,
+    object_part,
+    readable,
+    require_bucket,
+    version_member,
+)
+from nitro_workflow.cloud.local.s3.object_sums import FULL, sum_members
+from nitro_workflow.cloud.local.s3.preconditions import check_read, check_write
 
-__all__ = ["OPERATIONS", "insert_version", "new_version"]
+__all__ = ["OPERATIONS", "allow_write", "source_place"]
 
-_MAX_KEY_BYTES = 1024  # S3: an object key, in UTF-8
 _RESPONSE_HEADERS = (
     "CacheControl",
     "ContentDisposition",
     "ContentEncoding",
     "ContentLanguage",
     "ContentType",
+    "Expires",
 )
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
-def new_version(bucket: sqlite3.Row) -> str:
-    """Return the version id of a new object: ``null`` where the bucket keeps no versions."""
-    return uuid.uuid4().hex if bucket["versioning"] == "Enabled" else "null"
+def allow_write(services: Services, call: Call) -> sqlite3.Row:
+    """Return the bucket, once the caller may write the call's key as its headers ask.
 
-
-def insert_version(db: sqlite3.Connection, values: Mapping[str, Any]) -> list[str | None]:
-    """Make a version the latest of its key; return the files that it replaces.
-
-    `values` has the columns of ``objects`` but `seq` and `latest`.
+    Tags need their own permission; a condition on what is there needs leave to read it (S3 User
+    Guide, "How to prevent object overwrites with conditional writes").
     """
-    place = (values["bucket"], values["key"])
-    db.execute("UPDATE objects SET latest = 0 WHERE bucket = ? AND key = ? AND latest = 1", place)
-    where = "FROM objects WHERE bucket = ? AND key = ? AND version = ?"
-    replaced = db.execute(f"SELECT file {where}", (*place, values["version"])).fetchall()
-    db.execute(f"DELETE {where}", (*place, values["version"]))
-    names = ", ".join(values)
-    marks = ", ".join("?" * len(values))
-    query = f"INSERT INTO objects (latest, {names}) VALUES (1, {marks})"  # noqa: S608 - our columns
-    db.execute(query, tuple(values.values()))
-    return [row["file"] for row in replaced]
+    context = write_context(call)
+    bucket = allow_object(services, call, "PutObject", context)
+    if call.params.get("Tagging"):
+        allow_object(services, call, "PutObjectTagging", context)
+    if "IfMatch" in call.params:
+        allow_object(services, call, "GetObject")
+    refuse_not_done(call.params)
+    check_key(call.params["Key"])
+    return bucket
 
 
 def put_object(services: Services, call: Call) -> Mapping[str, Any]:
     """Keep a body that the server has received, digested and synced."""
-    bucket, body = allow_object(services, call, "PutObject"), call.body
-    refuse_safeguards(call.params)
-    key = call.params["Key"]
-    if len(key.encode()) > _MAX_KEY_BYTES:
-        raise ServiceFault("KeyTooLongError", "Your key is too long")
+    bucket, body = allow_write(services, call), call.body
+    headers = stored_headers(call.params)
     if body is None:
         raise ServiceFault("MissingRequestBodyError", "Request body is empty.")
-    _check_conditions(services, call)
     version, etag = new_version(bucket), f'"{body.md5.hex()}"'
+    headers |= {"Checksums": dict(body.checksums), "ChecksumType": FULL}
     values = {
         "bucket": bucket["name"],
-        "key": key,
+        "key": call.params["Key"],
         "version": version,
         "marker": 0,
         "file": keep_file(services, body.path),
         "size": body.size,
         "etag": etag,
         "modified": call.now.isoformat(),
-        "headers": json.dumps(stored_headers(call.params, body.checksums)),
+        "headers": json.dumps(headers),
     }
-    with services.store.transaction() as db:
+    with kept(services, str(values["file"])), services.store.transaction() as db:
+        require_bucket(db, bucket)
+        check_write(db, call, bucket["name"], call.params["Key"])
         replaced = insert_version(db, values)
     drop_files(services, replaced)
-    return {"ETag": etag, **body.checksums, **_version(bucket, version)}
+    return {"ETag": etag, **sum_members(headers), **version_member(bucket, version)}
 
 
-def _check_conditions(services: Services, call: Call) -> None:
-    if call.params.get("IfNoneMatch") == "*" and _find(services, call) is not None:
-        text = "At least one of the pre-conditions you specified did not hold"
-        raise ServiceFault("PreconditionFailed", text, 412, {"Condition": "If-None-Match"})
-
-
-def _version(bucket: sqlite3.Row, version: str) -> dict[str, str]:
-    return {"VersionId": version} if bucket["versioning"] else {}
-
-
-def _find(services: Services, call: Call) -> sqlite3.Row | None:
-    version = call.params.get("VersionId")
-    place = (call.params["Bucket"], call.params["Key"])
-    query = "SELECT * FROM objects WHERE bucket = ? AND key = ? AND "
-    db = services.store.read()
-    if version is None:
-        row: sqlite3.Row | None = db.execute(query + "latest = 1", place).fetchone()
-    else:
-        row = db.execute(query + "version = ?", (*place, version)).fetchone()
-    return row
-
-
-def _readable(services: Services, call: Call) -> tuple[sqlite3.Row, sqlite3.Row]:
-    """Return bucket and object, once the caller may read it."""
-    action = "GetObjectVersion" if "VersionId" in call.params else "GetObject"
-    version = call.params.get("VersionId")
-    bucket = allow_object(services, call, action, {"s3:VersionId": version} if version else {})
-    row = _find(services, call)
-    if row is not None and not row["marker"]:
-        return bucket, row
-    if not may_list(services, call, bucket):
-        raise ServiceFault("AccessDenied", "Access Denied", 403)
-    if row is not None and "VersionId" in call.params:
-        text = "The specified method is not allowed against this resource."
-        raise ServiceFault("MethodNotAllowed", text, 405)
-    code = "NoSuchVersion" if "VersionId" in call.params else "NoSuchKey"
-    what = "version" if code == "NoSuchVersion" else "key"
-    text = f"The specified {what} does not exist."
-    raise ServiceFault(code, text, 404, {"Key": call.params["Key"]})
+def source_place(call: Call) -> Place:
+    """Return the place that a read is about."""
+    owner = call.params.get("ExpectedBucketOwner")
+    return Place(call.params["Bucket"], call.params["Key"], owner)
 
 
 def _shape(call: Call, bucket: sqlite3.Row, row: sqlite3.Row) -> dict[str, Any]:
-    headers = json.loads(row["headers"])
-    checksums = headers.pop("Checksums", {})
+    check_read(call.params, row)
     shape: dict[str, Any] = {
         "AcceptRanges": "bytes",
         "ContentType": "binary/octet-stream",
-        **headers,
+        **given_headers(json.loads(row["headers"])),
         "ETag": row["etag"],
         "LastModified": moment(row["modified"]),
         "ContentLength": row["size"],
-        **_version(bucket, row["version"]),
+        **version_member(bucket, row["version"]),
     }
-    if call.params.get("ChecksumMode") == "ENABLED" and "Range" not in call.params:
-        shape |= checksums
-    for name in _RESPONSE_HEADERS:
-        if f"Response{name}" in call.params:
-            shape[name] = call.params[f"Response{name}"]
-    _preconditions(call, row)
-    return shape
+    given = [name for name in _RESPONSE_HEADERS if f"Response{name}" in call.params]
+    if given and call.caller.kind == "anonymous":
+        text = "Request specific response headers cannot be used for anonymous GET requests."
+        raise ServiceFault("InvalidRequest", text, 400)
+    return shape | {name: call.params[f"Response{name}"] for name in given}
 
 
-def _preconditions(call: Call, row: sqlite3.Row) -> None:
-    params, modified = call.params, moment(row["modified"]).replace(microsecond=0)
-    if "IfMatch" in params and params["IfMatch"].strip('"') not in (row["etag"].strip('"'), "*"):
-        raise ServiceFault("PreconditionFailed", "At least one pre-condition did not hold", 412)
-    same = params.get("IfNoneMatch", "").strip('"') in (row["etag"].strip('"'), "*")
-    since: datetime | None = params.get("IfModifiedSince")
-    if ("IfNoneMatch" in params and same) or (since is not None and modified <= since):
-        raise ServiceFault("NotModified", "Not Modified", 304)
+def _wants_sums(call: Call) -> bool:
+    return str(call.params.get("ChecksumMode", "")).upper() == "ENABLED"
+
+
+def _part_of(
+    services: Services, call: Call, row: sqlite3.Row
+) -> tuple[int, int, Mapping[str, Any]]:
+    """Return start and length of what is asked for, and the members that say so."""
+    text, number, size = call.params.get("Range"), call.params.get("PartNumber"), row["size"]
+    if text is not None and number is not None:
+        text = "Cannot specify both Range header and partNumber query parameter"
+        raise ServiceFault("InvalidRequest", text)
+    if number is not None:
+        return _numbered_part(services, call, row, number)
+    if text is not None and (part := _range(text, size)) is not None:
+        return (*part, _said(*part, size))
+    sums = sum_members(json.loads(row["headers"])) if _wants_sums(call) else {}
+    return 0, size, sums
+
+
+def _numbered_part(
+    services: Services, call: Call, row: sqlite3.Row, number: int
+) -> tuple[int, int, Mapping[str, Any]]:
+    start, count, part = object_part(services, row, number)
+    length, headers = (row["size"], json.loads(row["headers"])) if part is None else (part.size, {})
+    said = _said(start, length, row["size"]) if length else {}
+    if _wants_sums(call):
+        said |= sum_members(headers) if part is None else dict(part.sums)
+    return start, length, said | ({"PartsCount": count} if count else {})
+
+
+def _said(start: int, length: int, size: int) -> dict[str, Any]:
+    said = f"bytes {start}-{start + length - 1}/{size}"
+    return {"ContentLength": length, "ContentRange": said, "__status__": 206}
 
 
 def get_object(services: Services, call: Call) -> Mapping[str, Any]:
-    """Give an object or a range of it; the content streams from its file."""
-    bucket, row = _readable(services, call)
+    """Give an object, a range or a part of it; the content streams from its file."""
+    bucket, row = readable(services, call, source_place(call), call.params.get("VersionId"))
     shape = _shape(call, bucket, row)
-    start, length = 0, row["size"]
-    text = call.params.get("Range")
-    if text is not None and (part := _range(text, row["size"])) is not None:
-        start, length = part
-        shape |= {
-            "ContentLength": length,
-            "ContentRange": f"bytes {start}-{start + length - 1}/{row['size']}",
-            "__status__": 206,
-        }
+    start, length, said = _part_of(services, call, row)
     try:
         file = object_file(services.settings, row["file"]).open("rb")
     except FileNotFoundError:
         # Deleted between the row and the file: as if it had been gone before.
         raise ServiceFault("NoSuchKey", "The specified key does not exist.", 404) from None
-    return {**shape, "Body": FileSlice(file, start, length)}
+    return {**shape, **said, "Body": FileSlice(file, start, length)}
 
 
 def _range(text: str, size: int) -> tuple[int, int] | None:
@@ -198,8 +179,8 @@ def _range(text: str, size: int) -> tuple[int, int] | None:
 
 def head_object(services: Services, call: Call) -> Mapping[str, Any]:
     """Say what GetObject would, without the content."""
-    bucket, row = _readable(services, call)
-    return _shape(call, bucket, row)
+    bucket, row = readable(services, call, source_place(call), call.params.get("VersionId"))
+    return {**_shape(call, bucket, row), **_part_of(services, call, row)[2]}
 
 
 OPERATIONS: Mapping[str, Handler] = {

@@ -1,0 +1,128 @@
+"""What is known of an object beside its bytes: tags, attributes, its ACL."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Handler, Services
+from nitro_workflow.cloud.local.s3.bucket_rows import moment
+from nitro_workflow.cloud.local.s3.lists import page_size
+from nitro_workflow.cloud.local.s3.object_headers import check_tags, refuse_acl, request_tags
+from nitro_workflow.cloud.local.s3.object_rows import readable, version_member
+from nitro_workflow.cloud.local.s3.object_sums import sum_members
+from nitro_workflow.cloud.local.s3.objects import source_place
+
+__all__ = ["OPERATIONS"]
+
+
+def _row(
+    services: Services, call: Call, *actions: str, context: Mapping[str, Any] | None = None
+) -> tuple[sqlite3.Row, sqlite3.Row]:
+    version = call.params.get("VersionId")
+    return readable(services, call, source_place(call), version, actions, context)
+
+
+def get_object_tagging(services: Services, call: Call) -> Mapping[str, Any]:
+    """Give the object's tags."""
+    bucket, row = _row(services, call, "GetObjectTagging")
+    tags = json.loads(row["headers"]).get("Tags", {})
+    found = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return {"TagSet": found, **version_member(bucket, row["version"])}
+
+
+def put_object_tagging(services: Services, call: Call) -> Mapping[str, Any]:
+    """Replace the object's tags."""
+    tags = check_tags(call.params["Tagging"]["TagSet"])
+    bucket, row = _row(services, call, "PutObjectTagging", context=request_tags(tags))
+    return _set_tags(services, row, tags) | version_member(bucket, row["version"])
+
+
+def delete_object_tagging(services: Services, call: Call) -> Mapping[str, Any]:
+    """Delete the object's tags."""
+    bucket, row = _row(services, call, "DeleteObjectTagging")
+    answer = _set_tags(services, row, {}) | version_member(bucket, row["version"])
+    return answer | {"__status__": 204}
+
+
+def _set_tags(services: Services, row: sqlite3.Row, tags: Mapping[str, str]) -> dict[str, Any]:
+    with services.store.transaction() as db:
+        where = "objects WHERE seq = ?"
+        found = db.execute(f"SELECT headers FROM {where}", (row["seq"],)).fetchone()  # noqa: S608
+        if found is None:
+            members = {"Key": row["key"]}
+            raise ServiceFault("NoSuchKey", "The specified key does not exist.", 404, members)
+        headers = json.loads(found["headers"])
+        headers.pop("Tags", None)
+        headers |= {"Tags": dict(tags)} if tags else {}
+        query = "UPDATE objects SET headers = ? WHERE seq = ?"
+        db.execute(query, (json.dumps(headers), row["seq"]))
+    return {}
+
+
+def get_object_attributes(services: Services, call: Call) -> Mapping[str, Any]:
+    """Give the attributes that the call names: ETag, checksum, parts, class, size."""
+    bucket, row = _row(services, call, "GetObject", "GetObjectAttributes")
+    sums = sum_members(json.loads(row["headers"]))
+    found: dict[str, Any] = {
+        "ETag": row["etag"].strip('"'),
+        "Checksum": sums or None,
+        "ObjectParts": _parts(services, call, row),
+        "StorageClass": "STANDARD",
+        "ObjectSize": row["size"],
+    }
+    asked = {name: found.get(name) for name in call.params["ObjectAttributes"]}
+    common = {"LastModified": moment(row["modified"]), **version_member(bucket, row["version"])}
+    return {name: value for name, value in asked.items() if value is not None} | common
+
+
+def _parts(services: Services, call: Call, row: sqlite3.Row) -> dict[str, Any] | None:
+    """Return the parts of an object that came in parts; S3 lists them where they have checksums."""
+    query = "SELECT number, size, sums FROM object_parts WHERE object = ? ORDER BY number"
+    rows = services.store.read().execute(query, (row["seq"],)).fetchall()
+    if not rows:
+        return None
+    total: dict[str, Any] = {"TotalPartsCount": len(rows)}
+    if not all(part["sums"] != "{}" for part in rows):
+        return total
+    most, after = page_size(call, "MaxParts", "max-parts"), call.params.get("PartNumberMarker", 0)
+    left = [part for part in rows if part["number"] > after]
+    page = [
+        {"PartNumber": part["number"], "Size": part["size"], **json.loads(part["sums"])}
+        for part in left[:most]
+    ]
+    truncated = bool(most) and len(left) > most
+    said = {"PartNumberMarker": after, "MaxParts": most, "IsTruncated": truncated}
+    if truncated:
+        said["NextPartNumberMarker"] = page[-1]["PartNumber"]
+    return {**total, **said, "Parts": page}
+
+
+def get_object_acl(services: Services, call: Call) -> Mapping[str, Any]:
+    """Give the one ACL there is: the bucket owner's full control."""
+    bucket, _ = _row(services, call, "GetObjectAcl")
+    grantee = {"ID": bucket["account"], "Type": "CanonicalUser"}
+    grants = [{"Grantee": grantee, "Permission": "FULL_CONTROL"}]
+    return {"Owner": {"ID": bucket["account"]}, "Grants": grants}
+
+
+def put_object_acl(services: Services, call: Call) -> Mapping[str, Any]:
+    """Accept the two canned ACLs that say what is so."""
+    _row(services, call, "PutObjectAcl")
+    refuse_acl(call.params)
+    if "AccessControlPolicy" in call.params:
+        raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
+    return {}
+
+
+OPERATIONS: Mapping[str, Handler] = {
+    "DeleteObjectTagging": delete_object_tagging,
+    "GetObjectAcl": get_object_acl,
+    "GetObjectAttributes": get_object_attributes,
+    "GetObjectTagging": get_object_tagging,
+    "PutObjectAcl": put_object_acl,
+    "PutObjectTagging": put_object_tagging,
+}

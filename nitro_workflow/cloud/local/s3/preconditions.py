@@ -1,0 +1,114 @@
+"""Conditional requests: on reads, on writes (inside their transaction), on a copy's source.
+
+Sources: RFC 9110 §13.2.2 (the order); Amazon S3 User Guide, "Add preconditions to S3 operations
+with conditional requests".
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.s3.bucket_rows import moment
+
+__all__ = ["check_copy_source", "check_delete", "check_read", "check_write", "etag_matches"]
+
+_FAILED = "At least one of the pre-conditions you specified did not hold"
+
+
+def etag_matches(stated: str, etag: str) -> bool:
+    """Whether an If-Match or If-None-Match (a list, ``*``, quoted or not) names this ETag.
+
+    >>> etag_matches('"a", "b"', '"b"'), etag_matches("*", '"b"'), etag_matches('"a"', '"b"')
+    (True, True, False)
+    """
+    named = [part.strip().removeprefix("W/").strip('"') for part in stated.split(",")]
+    return etag.strip('"') in named or "*" in named
+
+
+def check_read(params: Mapping[str, Any], row: sqlite3.Row) -> None:
+    """Check a read's conditions against the object.
+
+    Raises:
+        ServiceFault: PreconditionFailed (412), NotModified (304).
+    """
+    modified = moment(row["modified"]).replace(microsecond=0)
+    _require_unchanged(params, row, modified, ("IfMatch", "IfUnmodifiedSince"))
+    if _unchanged(params, row, modified, ("IfNoneMatch", "IfModifiedSince")):
+        raise ServiceFault("NotModified", "Not Modified", 304)
+
+
+def check_copy_source(params: Mapping[str, Any], row: sqlite3.Row) -> None:
+    """Check a copy's conditions on its source; all that fail are PreconditionFailed."""
+    modified = moment(row["modified"]).replace(microsecond=0)
+    names = ("CopySourceIfMatch", "CopySourceIfUnmodifiedSince")
+    _require_unchanged(params, row, modified, names)
+    names = ("CopySourceIfNoneMatch", "CopySourceIfModifiedSince")
+    if _unchanged(params, row, modified, names):
+        raise _failed("x-amz-copy-source-if-none-match")
+
+
+def _require_unchanged(
+    params: Mapping[str, Any], row: sqlite3.Row, modified: datetime, names: tuple[str, str]
+) -> None:
+    match, since = (params.get(name) for name in names)
+    if match is not None:
+        if not etag_matches(match, row["etag"]):
+            raise _failed("If-Match")
+    elif since is not None and modified > since:
+        raise _failed("If-Unmodified-Since")
+
+
+def _unchanged(
+    params: Mapping[str, Any], row: sqlite3.Row, modified: datetime, names: tuple[str, str]
+) -> bool:
+    match, since = (params.get(name) for name in names)
+    if match is not None:
+        return etag_matches(match, row["etag"])
+    return since is not None and modified <= since
+
+
+def check_write(db: sqlite3.Connection, call: Call, bucket: str, key: str) -> None:
+    """Check a write's conditions: to be asked in the transaction that writes.
+
+    Raises:
+        ServiceFault: PreconditionFailed; NoSuchKey where If-Match names an object that is not
+            there; NotImplemented for what S3 does not do either.
+    """
+    match, none_match = call.params.get("IfMatch"), call.params.get("IfNoneMatch")
+    if match is None and none_match is None:
+        return
+    if none_match not in (None, "*") or (match is not None and none_match is not None):
+        text = "A header you provided implies functionality that is not implemented: If-None-Match"
+        raise ServiceFault("NotImplemented", text, 501, {"Header": "If-None-Match"})
+    row = _current(db, bucket, key)
+    if none_match is not None and row is not None:
+        raise _failed("If-None-Match")
+    if match is not None:
+        _require_match(match, row, key)
+
+
+def check_delete(db: sqlite3.Connection, match: str | None, bucket: str, key: str) -> None:
+    """Check a deletion's If-Match, or the ETag of one entry of DeleteObjects."""
+    if match is not None:
+        _require_match(match, _current(db, bucket, key), key)
+
+
+def _require_match(match: str, row: sqlite3.Row | None, key: str) -> None:
+    if row is None:
+        raise ServiceFault("NoSuchKey", "The specified key does not exist.", 404, {"Key": key})
+    if not etag_matches(match, row["etag"]):
+        raise _failed("If-Match")
+
+
+def _current(db: sqlite3.Connection, bucket: str, key: str) -> sqlite3.Row | None:
+    query = "SELECT etag FROM objects WHERE bucket = ? AND key = ? AND latest = 1 AND marker = 0"
+    row: sqlite3.Row | None = db.execute(query, (bucket, key)).fetchone()
+    return row
+
+
+def _failed(condition: str) -> ServiceFault:
+    return ServiceFault("PreconditionFailed", _FAILED, 412, {"Condition": condition})
