@@ -136,7 +136,7 @@ def launches(eif: Path, folder: Path, runs: int) -> dict[str, list[float]]:
             listener.settimeout(30)
             for _ in range(runs):
                 started = time.perf_counter()
-                hypervisor.run_enclave(eif_path=str(eif), memory_mib=512, cpu_count=1)
+                hypervisor.run_enclave(eif_path=str(eif), memory_mib=512, cpu_count=2)
                 times["boot"].append(time.perf_counter() - started)
                 document = receive(listener)
                 times["document"].append(time.perf_counter() - started)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -18,25 +19,34 @@ from nitro_workflow.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nitro_workflow.host import SandboxHost
 
 __all__ = ["nitro_cli"]
 
 HELP_PAGE: Final = "https://docs.aws.amazon.com/enclaves/latest/user/cli-errors.html"
-CONFIG_KEYS: Final = frozenset(
-    {
-        "attach_console",
-        "cpu_count",
-        "cpu_ids",
-        "debug_mode",
-        "eif_path",
-        "enclave_cid",
-        "enclave_name",
-        "memory_mib",
-    }
-)
+
+
+def _is(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: type(value) in kinds
+
+
+def _is_ids(value: Any) -> bool:
+    return value is None or (_is(list)(value) and all(map(_is(int), value)))
+
+
+CONFIG_KEYS: Final = {
+    "attach_console": _is(bool),
+    "cpu_count": _is(int, NoneType),
+    "cpu_ids": _is_ids,
+    "debug_mode": _is(bool),
+    "eif_path": _is(str),
+    "enclave_cid": _is(int, NoneType),
+    "enclave_name": _is(str, NoneType),
+    "memory_mib": _is(int),
+}
+"""Key of ``--config`` → whether a JSON value is of its kind."""
 CONFIG_LIMIT: Final = 64 * 1024  # bytes
 
 
@@ -72,11 +82,27 @@ def _host(ctx: click.Context) -> SandboxHost:
     return SandboxHost(runtime_folder(LabFolder.open(ctx.obj).path))
 
 
-@nitro_cli.command("run-enclave")
+class _SeveralIds(click.Command):
+    """Lets ``--cpu-ids`` take what follows it, as nitro-cli does: ``--cpu-ids 1 3``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread: list[str] = []
+        taking = False
+        for word in args:
+            if taking and not word.startswith("-") and spread[-1] != "--cpu-ids":
+                spread.append("--cpu-ids")
+            taking = word.partition("=")[0] == "--cpu-ids" or (taking and not word.startswith("-"))
+            spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+@nitro_cli.command("run-enclave", cls=_SeveralIds)
 @click.option("--eif-path", type=click.Path(path_type=Path))
 @click.option("--memory", help="n, nM, nG or nT; MiB without a unit.")
 @click.option("--cpu-count", type=int)
-@click.option("--cpu-ids", type=int, multiple=True, help="Once for each CPU.")
+@click.option(
+    "--cpu-ids", type=int, multiple=True, metavar="ID...", help="One or several ids of CPUs."
+)
 @click.option("--enclave-cid", type=int)
 @click.option("--enclave-name")
 @click.option("--debug-mode", is_flag=True, help="Console readable; PCR0, PCR1 and PCR2 are zero.")
@@ -140,8 +166,7 @@ def terminate_enclave(
     if not every:
         _print(host.terminate_enclave(enclave_id, enclave_name=enclave_name))
         return
-    for enclave in host.describe_enclaves():
-        _print(host.terminate_enclave(enclave["EnclaveID"]))
+    _print([host.terminate_enclave(it["EnclaveID"]) for it in host.describe_enclaves()])
 
 
 @nitro_cli.command("console")
@@ -257,10 +282,13 @@ def _from_config(path: Path, given: dict[str, Any]) -> dict[str, Any]:
         raise HostError(
             f"Serde error: {error}"[:200], expected="a JSON object", code="E17"
         ) from error
-    unknown = set(body) - CONFIG_KEYS if isinstance(body, dict) else {"not an object"}
+    unknown = set(body) - CONFIG_KEYS.keys() if isinstance(body, dict) else {"not an object"}
     if unknown:
         found = f"Serde error: unknown field {min(unknown)!r:.60}"
         raise HostError(found, expected=", ".join(sorted(CONFIG_KEYS)), code="E17")
+    for name, value in body.items():
+        if not CONFIG_KEYS[name](value):
+            raise HostError(f"Serde error: {name} is {value!r:.60}", expected=name, code="E17")
     options = {name: body.get(name) for name in given}
     return {**options, "memory": body.get("memory_mib")}
 

@@ -22,7 +22,7 @@ class LaunchRequest:
     """What run-enclave is asked for; ``memory_mib`` in MiB.
 
     One of ``cpu_count`` and ``cpu_ids``. ``instance_id`` says whose administrator asks, where
-    several instances run.
+    several instances run. The same ``client_token`` gives the same enclave, for as long as it runs.
 
     >>> LaunchRequest("app.eif", 512, 2).to_json()["memory_mib"]
     512
@@ -36,6 +36,7 @@ class LaunchRequest:
     debug_mode: bool = False
     cpu_ids: tuple[int, ...] | None = None
     instance_id: str | None = None
+    client_token: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields by name, as they cross a socket."""
@@ -69,8 +70,18 @@ class Host(Protocol):
     def describe_instance(self, instance_id: str) -> dict[str, Any]:
         """Return ``InstanceId, RoleArn, Sandboxed, Programs``: ``{name: {"pid", "exit"}}``."""
 
+    def describe_instances(self) -> list[dict[str, Any]]:
+        """Return all that runs, is being booted, or has left anything, whoever asked for it.
+
+        ``InstanceId, State`` (running, impaired, booting, stopped) ``, Enclaves``: nitro-cli's
+        objects with ``State``, also of those whose launch has only begun (EMPTY).
+        """
+
     def stop_instance(self, instance_id: str) -> None:
         """Stop it and its enclaves; without effect where it does not run."""
+
+    def sweep(self) -> None:
+        """Remove what instances have stored that do not run; raises OSError where it cannot."""
 
     def run_command(
         self, instance_id: str, argv: Sequence[str], *, timeout: float = 20.0

@@ -186,7 +186,7 @@ def shared_host(sandbox_works, workshop):
 @pytest.fixture(scope="session")
 def shared_enclave(shared_host, eif):
     return shared_host and shared_host.client.run_enclave(
-        LaunchRequest(str(eif), 512, 1, debug_mode=True)
+        LaunchRequest(str(eif), 512, 2, debug_mode=True)
     )
 
 

@@ -73,10 +73,26 @@ def test_run_enclave_from_a_file(stub, tmp_path):
     assert call("run-enclave", "--config", config).exit_code == 0
     assert stub.asked == [LaunchRequest("a.eif", 512, enclave_name="n", cpu_ids=(1, 3))]
     assert call("run-enclave", "--config", config, "--memory", "1").exit_code == 2
-    for text, status in (("{", 17), ("[]", 17), ('{"cpus": 1}', 17)):
+    wrong = [
+        {"cpus": 1},
+        {"cpu_ids": "13"},
+        {"cpu_ids": [True]},
+        {"memory_mib": "1"},
+        {"eif_path": 1},
+    ]
+    for text, status in (("{", 17), ("[]", 17), *((json.dumps(it), 17) for it in wrong)):
         config.write_text(text)
         assert call("run-enclave", "--config", config).exit_code == status
     assert call("run-enclave", "--config", tmp_path / "absent").exit_code == 19
+
+
+@pytest.mark.parametrize(
+    "words", [["--cpu-ids", 1, 3], ["--cpu-ids", 1, "--cpu-ids", 3], ["--cpu-ids=1", 3]]
+)
+def test_several_ids_follow_one_option_as_nitro_clis_users_write_it(stub, words):
+    rest = ["--enclave-name", "n", "--eif-path", "a.eif"]
+    assert call("run-enclave", "--memory", 512, *words, *rest).exit_code == 0
+    assert stub.asked == [LaunchRequest("a.eif", 512, enclave_name="n", cpu_ids=(1, 3))]
 
 
 def test_attach_console_follows(stub):
@@ -121,7 +137,9 @@ def test_an_error_looks_like_nitro_clis(stub):
 def test_describe_and_terminate(stub):
     assert json.loads(call("describe-enclaves").stdout)[0]["State"] == "RUNNING"
     assert json.loads(call("terminate-enclave", "--enclave-name", "hello").stdout)["Terminated"]
-    assert call("terminate-enclave", "--all").exit_code == 0
+    done = call("terminate-enclave", "--all")
+    assert done.exit_code == 0
+    assert [it["Terminated"] for it in json.loads(done.stdout)] == [True]
     assert stub.asked == [(None, "hello"), ("i-0-enc1", None)]
     assert call("terminate-enclave").exit_code == 1
     assert call("terminate-enclave", "--all", "--enclave-id", "x").exit_code == 2
@@ -243,7 +261,7 @@ def test_build_enclave_from_a_docker_archive(tmp_path):
 def test_against_a_running_hypervisor(host, eif, monkeypatch):
     monkeypatch.setattr(module, "_host", lambda _: host.client)
     done = call(
-        "run-enclave", "--eif-path", eif, "--memory", "256", "--cpu-count", 1, "--debug-mode"
+        "run-enclave", "--eif-path", eif, "--memory", "256", "--cpu-count", 2, "--debug-mode"
     )
     started = json.loads(done.stdout)
     assert (
@@ -252,5 +270,5 @@ def test_against_a_running_hypervisor(host, eif, monkeypatch):
     )
     assert call("terminate-enclave", "--enclave-id", started["EnclaveID"]).exit_code == 0
     assert (
-        call("run-enclave", "--eif-path", eif, "--memory", "64", "--cpu-count", 1).exit_code == 26
+        call("run-enclave", "--eif-path", eif, "--memory", "64", "--cpu-count", 2).exit_code == 26
     )

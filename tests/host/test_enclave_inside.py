@@ -165,7 +165,7 @@ os.unlink("/tmp/fill")
 
 def test_the_document_says_what_was_measured_and_where(host, eif):
     """A production enclave: PCR0-2 of the file, PCR3 and PCR4 of the cloud's record."""
-    started = host.client.run_enclave(LaunchRequest(str(eif), 256, 1, enclave_name="production"))
+    started = host.client.run_enclave(LaunchRequest(str(eif), 256, 2, enclave_name="production"))
     try:
         code = "result = nsm.attest(nonce=b'n', public_key=b'k').hex()"
         document = parse_document(bytes.fromhex(host.ask(started["EnclaveCID"], code)))

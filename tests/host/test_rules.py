@@ -52,15 +52,28 @@ def test_cids():
 
 
 def test_cpus():
-    pool = launch_rules.cpu_pool(2)
-    assert pool == (1, 2, 3, 4)
+    assert launch_rules.cpu_pool(2) == tuple(range(1, 17))
+    pool = (1, 2, 3, 4)
     assert launch_rules.choose_cpus(pool, {1}, 2) == (2, 3)
     assert launch_rules.choose_cpus(pool, {1}, ids=[4, 2]) == (4, 2)
     assert code(launch_rules.choose_cpus, pool, {1}, 4) == "E22"
     assert code(launch_rules.choose_cpus, pool, {1}, ids=[1]) == "E21"
     assert code(launch_rules.choose_cpus, pool, (), ids=[9]) == "E21"
     assert code(launch_rules.choose_cpus, pool, (), ids=[2, 2]) == "E20"
-    assert code(launch_rules.choose_cpus, pool, (), 0) == "E03"
+    assert code(launch_rules.choose_cpus, pool, (), -1) == "E03"
+    assert code(launch_rules.choose_cpus, pool, ()) == "E03"
+    assert code(launch_rules.choose_cpus, pool, (), 0) == "E29"
+
+
+def test_whole_cores(monkeypatch):
+    pool = (1, 2, 3, 4)
+    monkeypatch.setattr(launch_rules, "host_architecture", lambda: "x86_64")
+    assert code(launch_rules.choose_cpus, pool, (), 1) == "E29"
+    assert code(launch_rules.choose_cpus, pool, (), 3) == "E29"
+    assert code(launch_rules.choose_cpus, pool, (), ids=[1]) == "E29"
+    assert launch_rules.choose_cpus(pool, (), ids=[1, 3]) == (1, 3)
+    monkeypatch.setattr(launch_rules, "host_architecture", lambda: "aarch64")
+    assert launch_rules.choose_cpus(pool, (), 1) == (1,)  # one thread a core there
 
 
 def test_names():

@@ -30,7 +30,7 @@ def test_it_runs_and_says_that_there_is_no_boundary(unsafe_host, eif):
     client = unsafe_host.client
     assert client.ping()["sandboxed"] is False
     assert client.boot_instance(INSTANCE)["Sandboxed"] is False
-    started = client.run_enclave(LaunchRequest(str(eif), 512, 1, debug_mode=True))
+    started = client.run_enclave(LaunchRequest(str(eif), 512, 2, debug_mode=True))
     code = "result = [nsm.attest().hex(), os.environ['NITRO_WORKFLOW_UNSAFE_ROOT'], at_start]"
     document, root, descriptors = unsafe_host.ask(started["EnclaveCID"], code)
     assert parse_document(bytes.fromhex(document)).pcrs[4] != bytes(48)
@@ -48,9 +48,9 @@ def test_measuring_and_codes_are_the_same(unsafe_host, eif, tmp_path):
     broken = tmp_path / "broken.eif"
     broken.write_bytes(eif.read_bytes()[:-1])
     with pytest.raises(HostError) as caught:
-        client.run_enclave(LaunchRequest(str(broken), 512, 1))
+        client.run_enclave(LaunchRequest(str(broken), 512, 2))
     assert caught.value.code == "E35"
-    started = client.run_enclave(LaunchRequest(str(eif), 512, 1))
+    started = client.run_enclave(LaunchRequest(str(eif), 512, 2))
     code = "result = nsm.attest().hex()"
     document = unsafe_host.ask(started["EnclaveCID"], code)
     assert parse_document(bytes.fromhex(document)).pcrs[0] == measure_file(eif).pcr0
@@ -59,7 +59,7 @@ def test_measuring_and_codes_are_the_same(unsafe_host, eif, tmp_path):
 def test_what_the_program_left_ends_with_it(unsafe_host, eif):
     unsafe_host.client.boot_instance(INSTANCE)
     before = unsafe_host.processes()
-    started = unsafe_host.client.run_enclave(LaunchRequest(str(eif), 512, 1))
+    started = unsafe_host.client.run_enclave(LaunchRequest(str(eif), 512, 2))
     code = "import subprocess; subprocess.Popen(['/bin/sleep', '999'], start_new_session=True); result = 1"
     unsafe_host.ask(started["EnclaveCID"], code)
     assert len(unsafe_host.processes() - before) >= 3

@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import os
 import resource
-import shutil
 import signal
 import sys
 import threading
@@ -25,6 +24,7 @@ from nitro_workflow.host.control.control_line import SOCKET_NAME, ControlServer
 from nitro_workflow.host.control.machine import Hypervisor
 from nitro_workflow.host.instance.cloud_records import LabCloud
 from nitro_workflow.host.instance.instance_spec import ParentPrograms
+from nitro_workflow.remove_tree import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,7 +85,7 @@ def serve(
     _take_descriptors()
     runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(runtime):
-        shutil.rmtree(runtime / "unsafe", ignore_errors=True)
+        remove_tree(runtime / "unsafe")
         hypervisor = Hypervisor(
             lab, runtime, cloud, programs, unsafe_without_sandbox=unsafe_without_sandbox
         )

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import base64
 import os
-import secrets
+import ssl
 import threading
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from nitro_workflow.atomic import write_atomic
 from nitro_workflow.attestation import HypervisorPki
 from nitro_workflow.errors import HostError
 from nitro_workflow.host.control.enclave_json import described, started
-from nitro_workflow.host.instance.instance_paths import instance_path
+from nitro_workflow.host.control.enclaves import Enclaves, UserNumbers
+from nitro_workflow.host.control.launch_tokens import LaunchTokens
+from nitro_workflow.host.instance.instance_paths import instance_path, instance_paths
 from nitro_workflow.host.instance.parent_instance import ParentInstance
 from nitro_workflow.host.protocol import LaunchRequest
-from nitro_workflow.host.rules import launch_rules
 from nitro_workflow.host.rules.ecodes import failure
-from nitro_workflow.host.sandbox.enclave_process import EnclaveProcess, Plan
 from nitro_workflow.host.sandbox.launch_measurement import (
     MeasuredImage,
     launch_registers,
     measure_image,
 )
-from nitro_workflow.host.sandbox.launcher import USERS
 from nitro_workflow.host.sandbox.sealed_copy import sealed_copy
 
 if TYPE_CHECKING:
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
     from nitro_workflow.host.instance.instance_spec import ParentPrograms
 
 __all__ = ["Hypervisor"]
-
-REMEMBERED: Final = 16
-"""Enclaves that have ended and whose debug console can still be read."""
 
 
 class Hypervisor:
@@ -61,15 +57,15 @@ class Hypervisor:
         self._pki = HypervisorPki.create(datetime.now(UTC))
         self._parents: dict[str, ParentInstance] = {}
         self._issuers: dict[str, InstanceIssuer] = {}
-        self._enclaves: dict[str, EnclaveProcess] = {}
-        self._ended: deque[EnclaveProcess] = deque(maxlen=REMEMBERED)
+        self._booting: set[str] = set()
         self._lock = threading.RLock()
         self._turns: dict[str, threading.Lock] = {}  # of those who start or stop an instance
         self._signing = threading.Lock()
         self._measuring = ThreadPoolExecutor(2, thread_name_prefix="measure")
-        self._pool = launch_rules.cpu_pool(os.cpu_count() or 1)
-        # Another lab's hypervisor, if root runs one too, begins elsewhere.
-        self._user_number = secrets.randbelow(USERS)
+        self._tokens = LaunchTokens()
+        self._users = UserNumbers()
+        unsafe = runtime / "unsafe" if self._unsafe else None
+        self._enclaves = Enclaves(self._users, unsafe, self._tokens.forget)
         _write_root(lab / "hypervisor" / "root.pem", self._pki.root_der)
 
     @property
@@ -81,6 +77,7 @@ class Hypervisor:
             "console": self.console,
             "describe-enclaves": self.describe_enclaves,
             "describe-instance": self.describe_instance,
+            "describe-instances": self.describe_instances,
             "ping": self.ping,
             "run-enclave": self.run_enclave,
             "stop-instance": self.stop_instance,
@@ -92,7 +89,11 @@ class Hypervisor:
     def boot_instance(self, instance_id: str) -> dict[str, Any]:
         """Start the instance, unless it runs and every program of it does."""
         with self._turn(instance_id):  # its folder is one: two starts would clear it for each other
-            return self._boot(instance_id)
+            self._booting.add(instance_id)
+            try:
+                return self._boot(instance_id)
+            finally:
+                self._booting.discard(instance_id)
 
     def _boot(self, instance_id: str) -> dict[str, Any]:
         record = self._cloud.instance(instance_id)
@@ -114,7 +115,7 @@ class Hypervisor:
             self._cloud.address(),
             lambda: self._cloud.role_credentials(record),
             self._programs,
-            number=self._next_user(),
+            number=self._users.next(),
             unsafe_without_sandbox=self._unsafe,
         )
         with self._lock:
@@ -125,6 +126,27 @@ class Hypervisor:
     def describe_instance(self, instance_id: str) -> dict[str, Any]:
         """Return the instance's sockets and the state of its programs."""
         return self._parent(instance_id).describe()
+
+    def describe_instances(self) -> list[dict[str, Any]]:
+        """Return every instance that runs, is being booted, or has left anything on this machine.
+
+        With its enclaves, also those whose launch has only begun.
+        """
+        with self._lock:
+            parents = dict(self._parents)
+            states = dict.fromkeys((it.name for it in instance_paths(self._runtime)), "stopped")
+            states.update(dict.fromkeys(self._booting, "booting"))
+        states.update({it: _state(parent) for it, parent in parents.items()})
+        return [
+            {
+                "InstanceId": name,
+                "State": state,
+                "Enclaves": [
+                    {**started(it), "State": it.state} for it in self._enclaves.living(name)
+                ],
+            }
+            for name, state in sorted(states.items())
+        ]
 
     def stop_instance(self, instance_id: str) -> None:
         """End the instance and, with it, its enclaves."""
@@ -138,8 +160,7 @@ class Hypervisor:
     def _end(self, instance_id: str) -> None:
         with self._lock:
             parent = self._parents.pop(instance_id, None)
-            enclaves = [it for it in self._enclaves.values() if _instance_of(it) == instance_id]
-        for enclave in enclaves:
+        for enclave in self._enclaves.living(instance_id):
             enclave.terminate()
         if parent is not None:
             parent.stop()
@@ -149,6 +170,9 @@ class Hypervisor:
     def run_enclave(self, **fields: Any) -> dict[str, Any]:
         """Copy, check and measure the image of a `LaunchRequest`; returns when it runs."""
         request = LaunchRequest.from_json(fields)
+        return self._tokens.once(request, lambda: self._launch(request))
+
+    def _launch(self, request: LaunchRequest) -> dict[str, Any]:
         parent = self._parent(request.instance_id)
         if not parent.record.enclaves_enabled:
             raise failure(
@@ -157,13 +181,16 @@ class Hypervisor:
                 expected="an instance with EnclaveOptions={Enabled: true}",
                 next="RunInstances with EnclaveOptions; it cannot be changed later",
             )
+        instance_id = parent.record.instance_id
         image, size = sealed_copy(Path(request.eif_path))
         try:
-            enclave = self._start(request, parent.record, image, size)
+            enclave = self._enclaves.start(
+                request, instance_id, image, size, lambda: self._parents.get(instance_id) is parent
+            )
         except BaseException:
             os.close(image)
             raise
-        issuer = self._issuers[parent.record.instance_id]
+        issuer = self._issuers[instance_id]
         measuring = self._measuring.submit(measure_image, image, datetime.now(UTC))
         enclave.launch(
             measuring,
@@ -175,17 +202,14 @@ class Hypervisor:
 
     def describe_enclaves(self, *, metadata: bool = False) -> list[dict[str, Any]]:
         """Return nitro-cli's objects for the running enclaves."""
-        with self._lock:
-            running = [
-                it for it in self._enclaves.values() if it.state in ("RUNNING", "TERMINATING")
-            ]
+        running = [it for it in self._enclaves.living() if it.state in ("RUNNING", "TERMINATING")]
         return [described(it, metadata=metadata) for it in running]
 
     def terminate_enclave(
         self, enclave_id: str | None = None, enclave_name: str | None = None
     ) -> dict[str, Any]:
         """End one enclave."""
-        enclave = self._find(enclave_id, enclave_name, ended=False)
+        enclave = self._enclaves.find(enclave_id, enclave_name, ended=False)
         enclave.terminate()
         plan = enclave.plan
         return {
@@ -198,7 +222,7 @@ class Hypervisor:
         self, enclave_id: str | None = None, enclave_name: str | None = None, offset: int = 0
     ) -> dict[str, Any]:
         """Return a debug enclave's output."""
-        enclave = self._find(enclave_id, enclave_name, ended=True)
+        enclave = self._enclaves.find(enclave_id, enclave_name, ended=True)
         if not enclave.plan.debug:
             raise failure(
                 "E44",
@@ -227,71 +251,9 @@ class Hypervisor:
         """End all enclaves and instances."""
         for instance_id in list(self._parents):
             self._end(instance_id)
-        for enclave in list(self._enclaves.values()):
+        for enclave in self._enclaves.living():
             enclave.terminate()
         self._measuring.shutdown(wait=False, cancel_futures=True)
-
-    def _start(
-        self, request: LaunchRequest, record: InstanceRecord, image: int, size: int
-    ) -> EnclaveProcess:
-        """Apply nitro-cli's rules and start the sandbox, one launch at a time."""
-        memory = launch_rules.check_memory(
-            size, request.memory_mib, launch_rules.machine_memory_mib()
-        )
-        with self._lock:
-            plan = self._planned(request, record, image, memory)
-            enclave = EnclaveProcess(plan, self._forget)
-            self._enclaves[plan.enclave_id] = enclave
-            return enclave
-
-    def _planned(
-        self, request: LaunchRequest, record: InstanceRecord, image: int, memory: int
-    ) -> Plan:
-        plans = [it.plan for it in self._enclaves.values()]
-        cid = launch_rules.choose_cid(request.enclave_cid, {it.cid for it in plans})
-        taken = {cpu for it in plans for cpu in it.cpus}
-        return Plan(
-            name=launch_rules.choose_name(
-                request.enclave_name, Path(request.eif_path).name, {it.name for it in plans}
-            ),
-            enclave_id=f"{record.instance_id}-enc{secrets.token_hex(8)}",
-            cid=cid,
-            cpus=launch_rules.choose_cpus(self._pool, taken, request.cpu_count, request.cpu_ids),
-            memory_mib=memory,
-            debug=request.debug_mode,
-            image=image,
-            number=self._next_user(),
-            unsafe_folder=self._runtime / "unsafe" / str(cid) if self._unsafe else None,
-        )
-
-    def _next_user(self) -> int:
-        """Return the number of a sandbox user: no two sandboxes have the same."""
-        with self._lock:
-            self._user_number += 1
-            return self._user_number
-
-    def _forget(self, enclave: EnclaveProcess) -> None:
-        with self._lock:
-            self._enclaves.pop(enclave.plan.enclave_id, None)
-            self._ended.append(enclave)
-
-    def _find(self, enclave_id: str | None, name: str | None, *, ended: bool) -> EnclaveProcess:
-        with self._lock:
-            known: list[EnclaveProcess] = [
-                *self._enclaves.values(),
-                *(reversed(self._ended) if ended else ()),
-            ]
-        for enclave in known:
-            if enclave_id == enclave.plan.enclave_id or (
-                not enclave_id and name == enclave.plan.name
-            ):
-                return enclave
-        raise failure(
-            "E39",
-            f"Could not find enclave {enclave_id or name}",
-            expected="a running enclave",
-            next="nitro-cli describe-enclaves lists them",
-        )
 
     def _parent(self, instance_id: str | None) -> ParentInstance:
         with self._lock:
@@ -323,16 +285,11 @@ def _registers(
     )
 
 
-def _instance_of(enclave: EnclaveProcess) -> str:
-    return enclave.plan.enclave_id.rpartition("-enc")[0]
+def _state(parent: ParentInstance) -> str:
+    return "running" if parent.healthy else "impaired"
 
 
 def _write_root(path: Path, der: bytes) -> None:
     """Write the root certificate as PEM, whole or not at all."""
-    text = base64.encodebytes(der).decode().replace("\n", "")
-    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    pem = "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
-    draft.write_text(pem, "ascii")
-    draft.replace(path)
+    write_atomic(path, ssl.DER_cert_to_PEM_cert(der).encode("ascii"), failure=HostError)

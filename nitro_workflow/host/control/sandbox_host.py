@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,14 @@ from nitro_workflow.host.control.parent_channel import SocketChannel
 from nitro_workflow.host.instance.instance_paths import (
     CONTROL_SOCKET,
     LOGS,
+    STATE,
     TRACE_FILE,
     instance_path,
     instance_paths,
 )
 from nitro_workflow.host.protocol import LaunchRequest
 from nitro_workflow.regular_file import read_regular
+from nitro_workflow.remove_tree import remove_tree
 from nitro_workflow.vsock import read_trace, recv_json, send_json
 
 if TYPE_CHECKING:
@@ -113,6 +116,22 @@ class SandboxHost:
             self._path, "describe-instance", timeout=QUICK, instance_id=instance_id
         )
         return answer
+
+    def describe_instances(self) -> list[dict[str, Any]]:
+        """Return every instance with its enclaves, also one that is stopped and left its folder."""
+        answer: list[dict[str, Any]] = ask(self._path, "describe-instances", timeout=QUICK)
+        return answer
+
+    def sweep(self) -> None:
+        """Remove what instances have stored that do not run: copies of ciphertext, job records."""
+        running: set[str] = set()
+        with contextlib.suppress(HostError):  # nobody answers: none runs
+            running = {
+                it["InstanceId"] for it in self.describe_instances() if it["State"] != "stopped"
+            }
+        for folder in instance_paths(self._runtime):
+            if folder.name not in running:
+                remove_tree(folder / STATE)
 
     def stop_instance(self, instance_id: str) -> None:
         """Stop the instance and its enclaves; without effect where it does not run."""

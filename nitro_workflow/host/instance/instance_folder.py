@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nitro_workflow.host.instance.instance_disk import measure_folder, own_everything
 from nitro_workflow.host.instance.instance_network import hosts_file
 from nitro_workflow.host.instance.instance_paths import (
     CONTROL_SOCKET,
-    LOGS,
     RUN_SOCKET,
     STATE,
     STATUS_FILE,
@@ -25,35 +25,35 @@ from nitro_workflow.host.instance.instance_paths import (
 )
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.regular_file import read_regular
+from nitro_workflow.remove_tree import remove_tree
 
 if TYPE_CHECKING:
     from nitro_workflow.host.instance.cloud_records import CloudAddress
 
-__all__ = ["answers", "clear", "last_lines", "prepare", "programs"]
+__all__ = ["answers", "clear", "folder_mode", "last_lines", "prepare", "programs"]
 
 STATUS_LIMIT: Final = 16 * 1024  # bytes; two programs need 100
+ENTRIES: Final = 100_000  # files and folders that an instance may keep
 TAIL: Final = 600  # bytes of a log that go into an error
 
-_SOCKETS: Final = (CONTROL_SOCKET, RUN_SOCKET)
-_MADE_ANEW: Final = (
-    *_SOCKETS,
-    *(STATUS_FILE, f"{STATUS_FILE}.new", "vsock", "vsock-proxy.yaml", "hosts"),
-    *LOGS.values(),
-)
+_GONE_WITH_IT: Final = (CONTROL_SOCKET, RUN_SOCKET, STATUS_FILE)
+_KEPT: Final = {STATE: stat.S_ISDIR, TRACE_FILE: stat.S_ISREG}
 _FOLDERS: Final = ("vsock", "vsock/3", STATE)
 
 
 def prepare(folder: Path, address: CloudAddress, user: int | None) -> None:
     """Make the folder, or clear what an earlier run left; ``state`` and ``trace.jsonl`` are kept.
 
-    ``user`` gets everything, where root makes an instance of another user.
+    A state that is nested too deeply to be counted is not. ``user`` gets everything but the folder
+    itself, where root makes an instance of another user: its mode is then not theirs to change.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in _MADE_ANEW:
-        _remove(folder / name)
-    for name in (TRACE_FILE, STATE):
-        if (folder / name).is_symlink():
-            (folder / name).unlink()
+    folder.chmod(0o700)
+    for path in folder.iterdir():
+        if path.name not in _KEPT or not _KEPT[path.name](path.lstat().st_mode):
+            remove_tree(path)
+    if measure_folder(folder / STATE, entries=ENTRIES).too_deep:
+        remove_tree(folder / STATE)
     for name in _FOLDERS:
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     entry = f"- {{address: '{address.host}', port: {address.port}}}"
@@ -61,14 +61,20 @@ def prepare(folder: Path, address: CloudAddress, user: int | None) -> None:
     (folder / "hosts").write_text(hosts_file(address), "utf-8")
     (folder / TRACE_FILE).touch(mode=0o600)
     if user is not None:
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, user, user, follow_symlinks=False)
+        own_everything(folder, user)
+        os.chown(folder, 0, user)
+    folder.chmod(folder_mode(user))
+
+
+def folder_mode(user: int | None) -> int:
+    """Return the mode of an instance's folder; what is above it lets nobody else in."""
+    return 0o700 if user is None else 0o770
 
 
 def clear(folder: Path) -> None:
     """Remove what only a running instance has."""
-    for name in (*_SOCKETS, STATUS_FILE):
-        _remove(folder / name)
+    for name in _GONE_WITH_IT:
+        remove_tree(folder / name)
 
 
 def programs(folder: Path) -> dict[str, dict[str, Any]]:
@@ -101,10 +107,3 @@ def answers(path: Path) -> bool:
         except OSError:
             return False
     return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -30,8 +30,11 @@ LAST_CID: Final = 0xFFFFFFFE
 AUTOMATIC_CID: Final = 16
 """Where automatic CIDs start."""
 
-POOL_AT_LEAST: Final = 4
+POOL_AT_LEAST: Final = 16
 """CPUs of the pool on a small machine: the ids stand in for ``ne_cpus``, nothing is pinned."""
+
+THREADS_A_CORE: Final = {"x86_64": 2, "aarch64": 1}
+"""An enclave gets whole cores. [src: EC2 user guide, CPU options of Nitro instance types]"""
 
 NAME_LIMIT: Final = 128  # characters; nitro-cli has no rule, but a name becomes text everywhere
 
@@ -111,7 +114,8 @@ def choose_cpus(
 ) -> tuple[int, ...]:
     """Return the CPU ids for an enclave: ``ids``, or ``count`` free ones.
 
-    Raises `HostError` E20 for an id given twice, E21 for one that is not free, E22 for too many.
+    Raises `HostError` E20 for an id given twice, E21 for one that is not free, E22 for too many,
+    E29 for none and for half a core.
     """
     free = [cpu for cpu in pool if cpu not in taken]
     if ids is not None:
@@ -122,8 +126,9 @@ def choose_cpus(
             raise failure(
                 "E21", f"CPU {missing[0]} is not available in the pool", expected=f"of {free}"
             )
+        _check_cores(len(ids))
         return tuple(ids)
-    if not count or count < 1:
+    if count is None or count < 0:
         raise failure("E03", f"Invalid argument provided: cpu-count {count}", expected="≥ 1")
     if count > len(free):
         raise failure(
@@ -132,7 +137,31 @@ def choose_cpus(
             expected=f"≤ {len(free)}",
             next="terminate another enclave, or ask for fewer",
         )
+    _check_cores(count)
     return tuple(free[:count])
+
+
+def _check_cores(count: int) -> None:
+    """Refuse what the driver refuses: no CPU, half a core.
+
+    [src: Linux uapi/linux/nitro_enclaves.h, NE_ERR_NO_VCPUS_ADDED, NE_ERR_FULL_CORES_NOT_USED]
+    """
+    threads = THREADS_A_CORE.get(host_architecture(), 1)
+    if count == 0:
+        raise failure(
+            "E29",
+            "The enclave cannot start because no vCPUs have been added (NE_ERR_NO_VCPUS_ADDED)",
+            expected=f"{threads} CPUs or a multiple",
+            next=f"--cpu-count {threads}",
+        )
+    if count % threads:
+        raise failure(
+            "E29",
+            "The enclave cannot start because full CPU cores have not been set "
+            "(NE_ERR_FULL_CORES_NOT_USED)",
+            expected=f"whole cores: {threads} CPUs or a multiple",
+            next=f"--cpu-count {count + threads - count % threads}",
+        )
 
 
 def choose_name(wanted: str | None, eif_name: str, taken: Collection[str]) -> str:

@@ -23,14 +23,8 @@ if __name__ == "__main__":
 
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.host.sandbox import linux, seccomp
-from nitro_workflow.host.sandbox.guest import (
-    Boot,
-    network_device,
-    reap,
-    start,
-    unpack,
-    vsock_device,
-)
+from nitro_workflow.host.sandbox.execution import reap, start
+from nitro_workflow.host.sandbox.guest import Boot, network_device, unpack, vsock_device
 from nitro_workflow.host.sandbox.unsandboxed import run_without_sandbox
 
 WORK = "/tmp"  # noqa: S108 - a mount point in a mount namespace of our own
@@ -171,8 +165,7 @@ def _build_instance_root(spec: dict[str, Any], trees: dict[str, int]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
         linux.attach_tree(trees[bind["target"]], str(target))
-        if not bind["writable"]:
-            linux.set_read_only(str(target))
+        linux.restrict_mount(str(target), read_only=not bind["writable"])
 
 
 def _enter_root(folder: str) -> None:

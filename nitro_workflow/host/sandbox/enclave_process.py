@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from nitro_workflow.host.sandbox.gateway import Gateway
 from nitro_workflow.host.sandbox.launcher import Sandbox, SandboxSpec
 from nitro_workflow.nsm import NsmModule
 from nitro_workflow.nsm.messages import REQUEST_LIMIT
+from nitro_workflow.remove_tree import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +34,11 @@ __all__ = ["Console", "EnclaveProcess", "Plan"]
 
 BOOT_SECONDS: Final = 90.0
 """For the heartbeat, once for the image and once for the memory, as nitro-cli below 6 GiB."""
+
+SETTLE_SECONDS: Final = 0.15
+"""How long a program that has just been started may end and be told of in run-enclave's answer."""
+
+LAST_WORDS: Final = 2048  # bytes
 
 CONSOLE_LIMIT: Final = 1 << 20
 """Bytes of a debug enclave's output that are kept: the last ones."""
@@ -52,13 +58,19 @@ class Plan:
     number: int  # of the sandbox user, when root starts it
     unsafe_folder: Path | None = None  # run without a sandbox, in this folder
 
+    @property
+    def instance_id(self) -> str:
+        """The instance that it runs on."""
+        return self.enclave_id.rpartition("-enc")[0]
+
 
 class Console:
-    """The last output of an enclave; of a production enclave nothing is kept."""
+    """The last output of an enclave; of a production enclave nothing is there to `read`."""
 
     def __init__(self, source: int, *, keep: bool) -> None:
         self._keep = keep
         self._data = bytearray()
+        self._last = b""
         self._dropped = 0
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._drain, args=(source,), daemon=True)
@@ -71,6 +83,11 @@ class Console:
             data = bytes(self._data[start:])
             return data.decode("utf-8", "replace"), self._dropped + len(self._data)
 
+    def last_words(self) -> str:
+        """Return the end of it as one printable line, for the log of the person who plays AWS."""
+        text = " ".join(self._last.decode("utf-8", "replace").split())
+        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
     def join(self, seconds: float) -> None:
         """Wait until the output has ended."""
         self._thread.join(seconds)
@@ -78,6 +95,7 @@ class Console:
     def _drain(self, source: int) -> None:
         with os.fdopen(source, "rb", buffering=0) as stream:
             while data := stream.read(65536):
+                self._last = (self._last + data)[-LAST_WORDS:]
                 if not self._keep:
                     continue
                 with self._lock:
@@ -99,6 +117,7 @@ class EnclaveProcess:
         self.measured: MeasuredImage | None = None
         self._on_end = on_end
         self._approved = threading.Event()
+        self._settled = threading.Event()  # it has asked its module, or has ended
         self._gateway: Gateway | None = None
         self._nsm, guest = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         read_end, write_end = os.pipe()
@@ -162,6 +181,24 @@ class EnclaveProcess:
         self._sandbox.close()
         self.state = "RUNNING"
         threading.Thread(target=self._watch, daemon=True).start()
+        self._settled.wait(SETTLE_SECONDS)
+        if self.exit_status is not None:
+            self._ended_at_once(self.exit_status)
+
+    def _ended_at_once(self, status: int) -> None:
+        """Log what the program said; raises `HostError` E36 where it failed."""
+        self.ended.wait(10)
+        how = f"signal {256 - status}" if status > 192 else f"status {status}"
+        said = self.console.last_words() or "nothing"
+        print(f"{self.plan.enclave_id} ended at once, {how}; it said: {said}", file=sys.stderr)
+        if status:
+            raise failure(
+                "E36",
+                f"The enclave's program ended at once, {how}"
+                + (f"; it said: {said}" if self.plan.debug else ""),
+                expected="a program that runs",
+                next="the lab's logs/hypervisor.log has what it said",
+            )
 
     def terminate(self) -> None:
         """End the enclave; returns when every process of it is gone."""
@@ -184,12 +221,14 @@ class EnclaveProcess:
         """Serve the Nitro Security Module until the enclave's end of the socket closes."""
         with contextlib.suppress(OSError):
             while request := self._nsm.recv(REQUEST_LIMIT + 1):
+                self._settled.set()
                 self._nsm.sendall(module.handle(request, datetime.now(UTC)))
 
     def _watch(self) -> None:
         self.exit_status = self._sandbox.process.wait()
         self.console.join(2.0)
         self._clean_up()
+        self._settled.set()
 
     def _clean_up(self) -> None:
         self.state = "TERMINATED"
@@ -201,7 +240,8 @@ class EnclaveProcess:
         self._nsm.close()
         os.close(self.plan.image)
         if self.plan.unsafe_folder:
-            shutil.rmtree(self.plan.unsafe_folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_tree(self.plan.unsafe_folder)
         self._on_end(self)
         self.ended.set()
 

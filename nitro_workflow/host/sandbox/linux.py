@@ -25,7 +25,7 @@ __all__ = [
     "mount",
     "no_new_privileges",
     "pivot_root",
-    "set_read_only",
+    "restrict_mount",
     "unmount",
     "unshare",
 ]
@@ -118,9 +118,9 @@ def attach_tree(tree: int, target: str) -> None:
     _check(result, f"move_mount {target}")
 
 
-def set_read_only(target: str) -> None:
-    """Make the mount at ``target``, and those below it, read-only, without set-uid and devices."""
-    wanted = _MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV
+def restrict_mount(target: str, *, read_only: bool) -> None:
+    """Let the mount at ``target``, and those below it, give no set-uid and no devices."""
+    wanted = _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV | (_MOUNT_ATTR_RDONLY if read_only else 0)
     attributes = (ctypes.c_uint64 * 4)(wanted, 0, 0, 0)
     result = _libc.syscall(
         _SYS_MOUNT_SETATTR, _AT_FDCWD, target.encode(), _AT_RECURSIVE, attributes, 32
@@ -132,8 +132,8 @@ def set_read_only(target: str) -> None:
     # Before Linux 5.12: this mount only, and flags that are locked must be given again.
     kept = os.statvfs(target).f_flag & (MS_NOEXEC | 1024 | 2048)
     relative = (1 << 21) if os.statvfs(target).f_flag & 4096 else 0
-    flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | kept | relative
-    mount("none", target, None, flags)
+    flags = MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | kept | relative
+    mount("none", target, None, flags | (MS_RDONLY if read_only else 0))
 
 
 def die_with_parent() -> None:

@@ -17,12 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.host.sandbox import linux
-from nitro_workflow.host.sandbox.guest import (
-    reap,
-    start,
-    unpack,
-    vsock_device,
-)
+from nitro_workflow.host.sandbox.execution import reap, start
+from nitro_workflow.host.sandbox.guest import unpack, vsock_device
 
 if TYPE_CHECKING:
     from nitro_workflow.host.sandbox.guest import Boot

@@ -73,7 +73,7 @@ def extra_enclave(
     host = bench.host
     instance = bench.produced("P8", "instance_id")
     running = host.run_enclave(
-        LaunchRequest(str(image), MEMORY_MIB, 1, debug_mode=debug, instance_id=instance)
+        LaunchRequest(str(image), MEMORY_MIB, 2, debug_mode=debug, instance_id=instance)
     )
     try:
         yield running
@@ -157,7 +157,7 @@ def too_little_memory(bench: Workbench) -> Stopped:
 def _launch_refused(bench: Workbench, image: Path, memory: int) -> Stopped:
     host, instance = bench.host, bench.produced("P8", "instance_id")
     try:
-        running = host.run_enclave(LaunchRequest(str(image), memory, 1, instance_id=instance))
+        running = host.run_enclave(LaunchRequest(str(image), memory, 2, instance_id=instance))
     except NitroWorkflowError as error:
         return Stopped.from_error("the hypervisor, at launch", error)
     host.terminate_enclave(running["EnclaveID"])
