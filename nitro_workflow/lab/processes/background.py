@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -212,8 +211,10 @@ class Processes:
 
     def _sweep(self) -> None:
         """Remove what stopped instances stored: copies of the ciphertext, on a disk that is RAM."""
-        for state in self.runtime.glob("instance/*/state"):
-            shutil.rmtree(state, ignore_errors=True)
+        from nitro_workflow.host import SandboxHost
+
+        with contextlib.suppress(OSError):
+            SandboxHost(self.runtime).sweep()
 
     def _end(self, name: str) -> bool:
         found = self._find(name)
