@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from enclave_image.column_sums import (
+    CENTS,
+    INTEGER,
+    MAX_GROUP_NAME,
+    MAX_GROUPS,
+    MAX_LINE,
+    RowForm,
+)
 from enclave_image.configuration import Query
-from enclave_image.inside.column_sums import CENTS, INTEGER, RowForm
 from nitro_workflow.errors import DatasetError
 
-__all__ = ["MAX_GROUPS", "MAX_LINE", "Aggregator", "Summary"]
-
-MAX_LINE = 64 * 1024
-"""Bytes of one CSV line: bounds what a file without line ends makes the enclave hold."""
-
-MAX_GROUPS = 10_000
-MAX_GROUP_NAME = 128  # characters
+__all__ = ["Aggregator", "Summary"]
 
 BLOCK = 128 * 1024
 """Bytes of whole lines that are added up at once: what a group costs is paid once a block."""

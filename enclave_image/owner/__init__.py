@@ -34,9 +34,11 @@ if TYPE_CHECKING:
         open_result,
         verify_receipt,
     )
+    from enclave_image.owner.records_check import CheckedRecords, check_records
 
 _HOMES = {
     "COLUMNS": "dataset",
+    "CheckedRecords": "records_check",
     "CustomerRecords": "dataset",
     "DEFAULT_THRESHOLD": "dataset",
     "ExpectedReceipt": "receipt",
@@ -45,6 +47,7 @@ _HOMES = {
     "OpenedResult": "receipt",
     "QUERY": "dataset",
     "SealedData": "data_encryption",
+    "check_records": "records_check",
     "encrypt_envelope": "data_encryption",
     "encrypt_message": "data_encryption",
     "expected_aggregates": "dataset",
@@ -60,10 +63,12 @@ __all__ = [
     "MAX_AGE",
     "MIN_BYTES",
     "QUERY",
+    "CheckedRecords",
     "CustomerRecords",
     "ExpectedReceipt",
     "OpenedResult",
     "SealedData",
+    "check_records",
     "encrypt_envelope",
     "encrypt_message",
     "expected_aggregates",

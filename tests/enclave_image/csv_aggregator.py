@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from enclave_image.column_sums import MAX_GROUP_NAME, MAX_GROUPS, MAX_LINE
 from enclave_image.configuration import Query
-from enclave_image.inside.query import MAX_GROUP_NAME, MAX_GROUPS, MAX_LINE, Summary
+from enclave_image.inside.query import Summary
 from nitro_workflow.errors import DatasetError
 
 __all__ = ["CsvAggregator"]

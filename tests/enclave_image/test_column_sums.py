@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from enclave_image.column_sums import RowForm
 from enclave_image.configuration import Query
-from enclave_image.inside.column_sums import RowForm
 from enclave_image.inside.query import Aggregator
 from nitro_workflow.errors import DatasetError
 from tests.enclave_image.csv_aggregator import CsvAggregator

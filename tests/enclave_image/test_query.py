@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from enclave_image.column_sums import MAX_GROUPS
 from enclave_image.configuration import Query
-from enclave_image.inside.query import MAX_GROUPS, Aggregator
+from enclave_image.inside.query import Aggregator
 from nitro_workflow.errors import DatasetError
 
 QUERY = Query(("who", "where", "orders", "money"), "where", {"orders": "integer", "money": "cents"})

@@ -23,6 +23,7 @@ from nitro_workflow.lab.steps import (
     PREFIX,
     SDK_FILE,
     expected_of,
+    forms_of,
     image_of,
     jobs_of,
     open_job,
@@ -111,7 +112,7 @@ def own_kms(bench: Workbench) -> Stopped:
             raise _no_server()
         # A new run of the right image: one that has talked to KMS keeps its connection.
         with extra_enclave(bench, image_of(bench)) as running:
-            job = start_job(bench, "envelope", cid=running["EnclaveCID"])
+            job = start_job(bench, forms_of(bench)[-1], cid=running["EnclaveCID"])
             state = job.ended()
     finally:
         in_instance(bench, instance_scripts.STOP_OWN_KMS)

@@ -26,7 +26,14 @@ from nitro_workflow.lab.attacks.attack import (
     succeeded,
 )
 from nitro_workflow.lab.evidence import decision_lookup
-from nitro_workflow.lab.steps import MEMORY_MIB, image_of, measured_config, pack, start_job
+from nitro_workflow.lab.steps import (
+    MEMORY_MIB,
+    forms_of,
+    image_of,
+    measured_config,
+    pack,
+    start_job,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +98,7 @@ def _work_folder(bench: Workbench) -> Iterator[Path]:
 
 def denied_job(bench: Workbench, cid: int) -> Stopped:
     """Hand the data to the enclave at ``cid`` and return KMS's refusal, with its reason."""
-    job = start_job(bench, "envelope", cid=cid)
+    job = start_job(bench, forms_of(bench)[-1], cid=cid)
     state = job.ended()
     if state.get("status") == "done":
         raise succeeded("KMS Decrypt")

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from nitro_workflow.lab.steps.d1_d2_delivery import FORMS, jobs_of, start_job
+from nitro_workflow.lab.steps.d1_d2_delivery import FORMS, forms_of, jobs_of, start_job
 from nitro_workflow.lab.steps.d3_d9_decryption import document_of
 from nitro_workflow.lab.steps.d9_results import expected_of, open_job
 from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT, policy_of
@@ -31,6 +31,7 @@ __all__ = [
     "document_of",
     "expected_of",
     "find_step",
+    "forms_of",
     "image_of",
     "jobs_of",
     "key_facts",

@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from enclave_image import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
 from nitro_workflow.atomic import atomic_file
 from nitro_workflow.cloud import error_code
-from nitro_workflow.errors import LabError, UntrustedAnswer
+from nitro_workflow.errors import InputError, LabError, UntrustedAnswer
 from nitro_workflow.lab.step_result import Outcome
 from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT
 
@@ -41,27 +42,57 @@ def ciphertext_path(bench: Workbench) -> Path:
 def encrypt(bench: Workbench) -> Outcome:
     """Encrypt the records twice: with the AWS Encryption SDK, and by hand with the key of P2.
 
-    IAM: kms:GenerateDataKey (the keyring makes a data key of its own).
+    The owner's own file is read to its end first. More than one tag may stand for is encrypted
+    with the Encryption SDK only. IAM: kms:GenerateDataKey (the keyring makes its own data key).
     """
-    message, envelope = _message(bench), _envelope(bench)
-    same = envelope.plaintext_bytes == message.plaintext_bytes
+    size = _size(bench)
+    message = _message(bench)
+    if message.plaintext_bytes != size:
+        raise _changed(message.plaintext_bytes, size)
+    envelope = _envelope(bench, size)
     evidence = {
         "basis": "observed by the data owner",
-        "plaintext_bytes": message.plaintext_bytes,
+        "plaintext_bytes": size,
         "encryption_sdk": message.to_json(),
-        "envelope": envelope.to_json(),
         "encryption_context": dict(CONTEXT),
         "plaintext_on_disk": "never: the records stream from their source",
     }
-    produces = {
-        "same_records": same,
-        "sdk_bytes": message.ciphertext_bytes,
-        "sdk_sha256": message.sha256,
+    produces = {"sdk_bytes": message.ciphertext_bytes, "sdk_sha256": message.sha256}
+    if envelope is None:
+        note = f"one tag stands for {ENVELOPE_MAX_BYTES:,} bytes at most: no form by hand was made"
+        return Outcome(evidence, produces, (note,))
+    evidence["envelope"] = envelope.to_json()
+    produces |= {
         "envelope_bytes": envelope.ciphertext_bytes,
         "envelope_sha256": envelope.sha256,
     }
-    short = f"the envelope form holds fewer records, {envelope.plaintext_bytes} bytes: its one tag"
-    return Outcome(evidence, produces, () if same else (f"{short} is checked last",))
+    return Outcome(evidence, produces)
+
+
+def _size(bench: Workbench) -> int:
+    """Return how many bytes there are to encrypt; the owner's own file is checked for it."""
+    from enclave_image import Query
+    from enclave_image.owner import QUERY, check_records, open_records
+
+    own = bench.folder.settings().get("csv")
+    if not own:
+        return bench.size
+    query = Query(tuple(QUERY["columns"]), QUERY["group_by"], QUERY["measures"])
+    try:
+        with open_records(Path(own)) as source:
+            return check_records(source, query).size
+    except InputError:
+        bench.folder.change_settings(csv=None)  # or the next walk would meet it again
+        raise
+
+
+def _changed(found: int, expected: int) -> LabError:
+    return LabError(
+        f"{found:,} bytes of records",
+        expected=f"the {expected:,} bytes that were read before",
+        where="P3",
+        next="the file changed meanwhile: run step P3 again when it is at rest",
+    )
 
 
 def _message(bench: Workbench) -> SealedData:
@@ -73,24 +104,25 @@ def _message(bench: Workbench) -> SealedData:
     return _seal(
         bench,
         SDK_FILE,
-        bench.size,
         lambda source, sink: encrypt_message(
             source, sink, kms=kms, key_arn=key, encryption_context=CONTEXT
         ),
     )
 
 
-def _envelope(bench: Workbench) -> SealedData:
+def _envelope(bench: Workbench, size: int) -> SealedData | None:
     """Encrypt by hand with the data key of P2, which leaves this process's memory with it."""
-    from enclave_image import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
     from enclave_image.owner import encrypt_envelope
 
     # One nonce, one object: the same key is never used again.
     data_key = bench.memory.pop("data_key")
+    if size + ENVELOPE_OVERHEAD > ENVELOPE_MAX_BYTES:
+        data_key[:] = bytes(len(data_key))
+        (bench.path / "owner" / ENVELOPE_FILE).unlink(missing_ok=True)
+        return None
     return _seal(
         bench,
         ENVELOPE_FILE,
-        min(bench.size, ENVELOPE_MAX_BYTES - ENVELOPE_OVERHEAD),
         lambda source, sink: encrypt_envelope(
             source, sink, data_key=data_key, encryption_context=CONTEXT
         ),
@@ -98,41 +130,51 @@ def _envelope(bench: Workbench) -> SealedData:
 
 
 def ciphertext_holds(bench: Workbench, produced: Mapping[str, Any]) -> bool:
-    """Tell whether both ciphertexts are still there with the length that was recorded."""
+    """Tell whether the ciphertexts are still there with the lengths that were recorded."""
     owner = bench.path / "owner"
-    sizes = {SDK_FILE: produced["sdk_bytes"], ENVELOPE_FILE: produced["envelope_bytes"]}
     return all(
-        (owner / name).exists() and (owner / name).stat().st_size == size
-        for name, size in sizes.items()
+        (owner / name).exists() and (owner / name).stat().st_size == produced[f"{form}_bytes"]
+        for form, name in _made(produced).items()
     )
 
 
+def _made_by_p3(bench: Workbench) -> dict[str, str]:
+    result = bench.result("P3")
+    return _made(result.produced if result else {})
+
+
+def _made(produced: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files that P3 made, by form."""
+    files = {"sdk": SDK_FILE, "envelope": ENVELOPE_FILE}
+    return {form: name for form, name in files.items() if f"{form}_bytes" in produced}
+
+
 def _seal(
-    bench: Workbench, name: str, size: int, encrypt_to: Callable[[Any, BinaryIO], SealedData]
+    bench: Workbench, name: str, encrypt_to: Callable[[Any, BinaryIO], SealedData]
 ) -> SealedData:
     """Encrypt the records into one file of the owner's, whole or not at all."""
     target = bench.path / "owner" / name
     with (
-        _records(bench, size) as source,
+        _records(bench) as source,
         atomic_file(target, mode=0o600, durable=True, failure=LabError) as descriptor,
         os.fdopen(descriptor, "wb", closefd=False) as sink,
     ):
         return encrypt_to(source, sink)
 
 
-def _records(bench: Workbench, size: int) -> Any:
+def _records(bench: Workbench) -> Any:
     """Return the records as a stream: the owner's own file, else the generated ones."""
     from enclave_image.owner import CustomerRecords, open_records
 
     own = bench.folder.settings().get("csv")
-    return open_records(Path(own)) if own else CustomerRecords(seed=bench.seed, size=size)
+    return open_records(Path(own)) if own else CustomerRecords(seed=bench.seed, size=bench.size)
 
 
 # -- P4 --------------------------------------------------------------------------------------------
 
 
 def upload(bench: Workbench) -> Outcome:
-    """Put both ciphertexts, and the encrypted data key of the second, into the owner's bucket.
+    """Put what P3 made, and the encrypted data key of the second form, into the owner's bucket.
 
     IAM: s3:CreateBucket, s3:PutBucketVersioning, s3:PutBucketPolicy, s3:PutObject.
     """
@@ -140,10 +182,10 @@ def upload(bench: Workbench) -> Outcome:
     s3 = bench.parties.session("owner").client("s3")
     bucket, policy = bench.cloud.names.data_bucket, bench.policies.bucket_policy()
     _ensure_bucket(s3, bucket, policy, bench.cloud.region)
-    put = {
-        name: _put(s3, bucket, bench.path / "owner" / name)
-        for name in (SDK_FILE, ENVELOPE_FILE, KEY_FILE)
-    }
+    names = list(_made_by_p3(bench).values())
+    if ENVELOPE_FILE in names:
+        names.append(KEY_FILE)
+    put = {name: _put(s3, bucket, bench.path / "owner" / name) for name in names}
     evidence = {
         "basis": "observed by the data owner",
         "bucket": bucket,
@@ -156,9 +198,9 @@ def upload(bench: Workbench) -> Outcome:
 
 def _require_unchanged(bench: Workbench) -> None:
     """Refuse to upload what is not what P3 wrote."""
-    expected = {SDK_FILE: "sdk_sha256", ENVELOPE_FILE: "envelope_sha256"}
-    for name, product in expected.items():
-        found, recorded = _sha256(bench.path / "owner" / name), bench.produced("P3", product)
+    for form, name in _made_by_p3(bench).items():
+        found = _sha256(bench.path / "owner" / name)
+        recorded = bench.produced("P3", f"{form}_sha256")
         if found != recorded:
             raise LabError(
                 f"{name} of SHA-256 {found}",

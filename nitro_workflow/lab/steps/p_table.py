@@ -43,7 +43,7 @@ PREPARATION: Final = (
         "Encrypt the records: Encryption SDK, and by hand",
         p3_p4_data.encrypt,
         needs=("P1", "P2"),
-        produces=("sdk_sha256", "envelope_sha256"),
+        produces=("sdk_sha256",),
         evidence=(
             "ciphertext bytes=encryption_sdk/ciphertext_bytes",
             "message sha256=encryption_sdk/sha256",

@@ -20,14 +20,19 @@ from typing import Final
 
 from enclave_image.configuration import Query
 
-__all__ = ["CENTS", "INTEGER", "RowForm"]
+__all__ = ["CENTS", "INTEGER", "MAX_GROUPS", "MAX_GROUP_NAME", "MAX_LINE", "RowForm"]
 
 INTEGER: Final = rb"-?+[0-9]{1,15}+"
 CENTS: Final = rb"-?+[0-9]{1,13}+\.[0-9][0-9]"
 _FORMS: Final = {"integer": INTEGER, "cents": CENTS}
 
+MAX_LINE: Final = 64 * 1024
+"""Bytes of one CSV line: bounds what a file without line ends makes the enclave hold."""
+
+MAX_GROUPS: Final = 10_000
+MAX_GROUP_NAME: Final = 128  # characters
+
 _FIELD: Final = 131_072  # csv.field_size_limit's default; a longer field is for `csv` to refuse
-_NAME: Final = 128  # bytes of a group's name, and so at most 128 characters
 
 _CELL: Final = 17
 """Bytes for one number: a sign, 15 digits, and a space before the next."""
@@ -103,7 +108,8 @@ class RowForm:
 
 def _text(last: bool, name: bool) -> bytes:
     letter = rb"[^,\n]" if last else rb"[^,]"
-    return rb"(%s{1,%d}+)" % (letter, _NAME) if name else rb"%s{0,%d}+" % (letter, _FIELD)
+    # At most so many bytes, and so at most so many characters.
+    return rb"(%s{1,%d}+)" % (letter, MAX_GROUP_NAME) if name else rb"%s{0,%d}+" % (letter, _FIELD)
 
 
 def _one_by_one(
