@@ -16,7 +16,12 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["nitro_workflow.image", "tarfile"]):
-    from nitro_workflow.image.container import blobs, container_image, layers, union_tree
+    from nitro_workflow.image.container import (
+        container_image,
+        layer_compression,
+        layers,
+        union_tree,
+    )
     from nitro_workflow.image.format import (
         byte_source,
         eif,
@@ -24,8 +29,8 @@ with atheris.instrument_imports(include=["nitro_workflow.image", "tarfile"]):
         metadata,
         signature_section,
     )
-    from nitro_workflow.image.inspect import check_image, describe, measure
-    from nitro_workflow.image.ramdisk import ramdisk_entries, ramdisk_stream
+    from nitro_workflow.image.inspect import describe, measure, validator
+    from nitro_workflow.image.ramdisk import ramdisk_entry, ramdisk_stream
 
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.image.format.eif import SECTION_HEADER, EifHeader
@@ -37,7 +42,7 @@ LIMIT = 1 << 22  # bytes that any input may unpack to here
 def read_eif(data: bytes) -> None:
     """Open, list, measure and describe an image; the validator must not raise at all."""
     file = io.BytesIO(data)
-    report = check_image.check_image(file)
+    report = validator.check_image(file)
     try:
         with eif.open_image(file) as image:
             kernel_header.kernel_version(image)
@@ -65,7 +70,7 @@ def read_sections(data: bytes) -> None:
 def read_ramdisk(data: bytes) -> None:
     """List a ramdisk and read every file."""
     memory = byte_source.MemorySource(data)
-    for entry in ramdisk_entries.stream_entries(
+    for entry in ramdisk_entry.stream_entries(
         ramdisk_stream.open_stream(memory, 0, len(data), limit=LIMIT)
     ):
         entry.sha256()
@@ -112,7 +117,7 @@ def read_layer(data: bytes) -> None:
     import tempfile
 
     with tempfile.TemporaryFile() as file:
-        blobs.unpack_to(io.BytesIO(data), file)
+        layer_compression.unpack_to(io.BytesIO(data), file)
         top.apply(file, "fuzz")
         total = 0
         for node in top.tree.nodes():
@@ -161,7 +166,7 @@ def read_paths(data: bytes) -> None:
     for row in data.split(b"\n")[:50]:
         path, _, target = row.partition(b"=")
         with contextlib.suppress(NitroWorkflowError):
-            name = ramdisk_entries.safe_path(path)
+            name = ramdisk_entry.safe_path(path)
             if name != ".":
                 target = target.replace(b"\0", b"")
                 node = symlink_node(b"", target) if target else file_node(b"", b"x")

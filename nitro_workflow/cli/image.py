@@ -10,7 +10,7 @@ import click
 
 from nitro_workflow.cli.image_ask import Progress, ask_moment, read_file
 from nitro_workflow.cli.image_make import build, sign, verify
-from nitro_workflow.cli.image_show import FILE, as_json_option, line, rows
+from nitro_workflow.cli.image_show import FILE, as_json_option, line, note_flags, rows
 from nitro_workflow.errors import ImageError, UsageError
 from nitro_workflow.image import (
     Measurements,
@@ -20,7 +20,7 @@ from nitro_workflow.image import (
     describe_image,
     diff_images,
     extract_section,
-    measure_file,
+    measure_image,
     measure_part_files,
     open_image,
     pcr_of,
@@ -48,8 +48,9 @@ def describe(file: Path, contents: bool, as_json: bool) -> None:
     """Print what `nitro-cli describe-eif` prints, key for key."""
     with Progress("Measuring") as progress:
         info = describe_image(file, progress)
-    if contents:
-        with open_image(file) as opened:
+    with open_image(file) as opened:
+        note_flags(opened)
+        if contents:
             info["Contents"] = describe_contents(opened)
     click.echo(json.dumps(info, ensure_ascii=False, indent=None if as_json else 2))
 
@@ -68,7 +69,9 @@ def measure(file: Path | None, certificate: Path | None, as_json: bool, **parts:
         raise UsageError("no image and no parts, or both", expected="FILE, or --kernel and so on")
     with Progress("Measuring") as progress:
         if file is not None:
-            measured = measure_file(file, progress)
+            with open_image(file) as opened:
+                note_flags(opened)
+                measured = measure_image(opened, progress)
             more = {"CRC32": f"{measured.crc32:08x}"}
         else:
             measured, more = _measure_parts(parts, certificate), {}

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from nitro_workflow.cli.image_ask import STAND_IN
-from nitro_workflow.image import BuiltImage
+from nitro_workflow.image import UNKNOWN_FLAGS, BuiltImage, Image
 
-__all__ = ["FILE", "as_json_option", "line", "print_built", "rows"]
+__all__ = ["FILE", "as_json_option", "line", "note_flags", "print_built", "rows"]
 
 FILE = click.Path(path_type=Path)
 as_json_option = click.option(
@@ -30,6 +30,12 @@ def rows(*pairs: tuple[str, str]) -> None:
         # Names come from the image's maker: control characters must not reach the terminal.
         shown = text.encode("utf-8", "backslashreplace").decode()
         click.echo(f"{name:<12}{''.join(c if c.isprintable() else repr(c)[1:-1] for c in shown)}")
+
+
+def note_flags(image: Image) -> None:
+    """Say on standard error that an image has flags of an extension."""
+    if image.header.unknown_flags:
+        click.echo(f"Note: header flags 0x{image.header.flags:04x}: {UNKNOWN_FLAGS}.", err=True)
 
 
 def print_built(built: BuiltImage, *, as_json: bool) -> None:

@@ -114,6 +114,20 @@ def test_headers(tmp_path, rule, at, form, value, place):
     assert "crc" not in found
 
 
+def test_flags_of_another_builder_are_no_error(tmp_path):
+    """bottlerocket's eif-builder sets bits 6 and 9."""
+    data = patched(written(tmp_path, sections()), 6, ">H", 1 << 6 | 1 << 9)
+    data = (
+        data[:544] + zlib.crc32(data[548:], zlib.crc32(data[:544])).to_bytes(4, "big") + data[548:]
+    )
+    report = check_image(io.BytesIO(data))
+    [finding] = report.findings
+    assert (finding.rule, finding.severity, finding.offset) == ("header-flags", "warning", 6)
+    assert "0x0240: an extension this package does not know" in finding.found
+    assert "PCR0 may be computed otherwise" in finding.found
+    assert report.ok
+
+
 def test_the_crc(tmp_path):
     data = written(tmp_path, sections())
     report = check_image(io.BytesIO(data[:544] + b"\0\0\0\0" + data[548:]))

@@ -207,7 +207,9 @@ def test_check_and_measure(run, tmp_path):
     data[7] |= 2
     (tmp_path / "b.eif").write_bytes(data)
     found = rows(run("check", "b.eif", "--json", code=1))
-    assert [row["rule"] for row in found if row["severity"] == "error"] == ["header-flags", "crc"]
+    assert [row["rule"] for row in found if row["severity"] == "error"] == ["crc"]
+    for command in (["measure", "b.eif"], ["describe", "b.eif"]):
+        assert "flags 0x0002: an extension" in run(*command).stderr
     [measured] = rows(run("measure", "a.eif", "--json"))
     assert measured["CRC32"] in run("measure", "a.eif").stdout
 

@@ -283,6 +283,10 @@ HOSTILE = {
     "hard link outside": tar(hard("x", "../../etc/passwd")),
     "hard link absolute": tar(hard("x", "/etc/passwd")),
     "hard link to nothing": tar(hard("x", "y")),
+    "hard link to itself": tar(member("x"), hard("x", "x")),
+    "hard link to itself by a link": tar(
+        folder("d"), member("d/x"), link("l", "d"), hard("l/x", "d/x")
+    ),
     "hard link to a folder": tar(folder("d"), hard("x", "d")),
     "below a file": tar(member("f"), member("f/x")),
     "link loop": tar(link("a", "b"), link("b", "a"), member("a/x")),

@@ -63,10 +63,12 @@ class UnionTree:
             place = folder.children.get(name)
         except ImageError:
             place = None
-        if place is None or place.is_folder:
+        over = self._parent(path, make=True)
+        itself = over[0].children.get(over[1]) is place
+        if place is None or place.is_folder or itself:
             raise ImageError(
                 f"a hard link to {target!r}",
-                expected="a file of this image",
+                expected="another file of this image",
                 where=f"layer entry {path!r}",
                 next="No tool writes such an entry: treat the image as hostile.",
             )

@@ -54,6 +54,9 @@ class SectionKind(IntEnum):
     METADATA = 5
 
 
+UNKNOWN_FLAGS: Final = (
+    "an extension this package does not know; PCR0 may be computed otherwise"  # than is said here
+)
 _KINDS: Final = frozenset(kind.value for kind in SectionKind)
 
 
@@ -76,6 +79,11 @@ class EifHeader:
     def architecture(self) -> str:
         """``"aarch64"`` or ``"x86_64"``, from bit 0 of the flags."""
         return "aarch64" if self.flags & FLAG_AARCH64 else "x86_64"
+
+    @property
+    def unknown_flags(self) -> int:
+        """The flags beside bit 0: extensions of other builders (bottlerocket's sets bits 6, 9)."""
+        return self.flags & ~FLAG_AARCH64
 
     def pack(self) -> bytes:
         """Return the 548 bytes."""

@@ -187,6 +187,7 @@ def describe_contents(image: Image) -> dict[str, Any]:
     )
     return {
         "Architecture": image.header.architecture,
+        "UnknownFlags": f"0x{image.header.unknown_flags:04x}",
         "Size": image.source.size,
         "Bootable": not is_stand_in_kernel(start),
         "KernelVersionString": kernel_version(image),

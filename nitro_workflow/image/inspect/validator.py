@@ -26,12 +26,12 @@ from nitro_workflow.image.format import (
     CRC_OFFSET,
     DEFAULT_CPUS,
     DEFAULT_MEMORY,
-    FLAG_AARCH64,
     HEADER,
     MAGIC,
     MAX_SECTIONS,
     MIN_SECTIONS,
     SECTION_HEADER,
+    UNKNOWN_FLAGS,
     VERSIONS,
     EifHeader,
     Image,
@@ -130,10 +130,9 @@ def _check_header(magic: bytes, header: EifHeader) -> Iterator[ImageFinding]:
         yield ImageFinding(
             "header-version", "error", 4, str(header.version), "2, 3 or 4", f"{_README}, history"
         )
-    if header.flags & ~FLAG_AARCH64:
-        yield ImageFinding(
-            "header-flags", "error", 6, f"0x{header.flags:04x}", "bit 0 alone may be set", _README
-        )
+    if header.unknown_flags:
+        flags = f"0x{header.flags:04x}: {UNKNOWN_FLAGS}"
+        yield ImageFinding("header-flags", "warning", 6, flags, "bit 0 alone", _README)
     rows = (
         ("header-memory", 8, header.default_memory, DEFAULT_MEMORY),
         ("header-cpus", 16, header.default_cpus, DEFAULT_CPUS),
