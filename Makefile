@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+UV      = $(or $(shell command -v uv),$(BIN)/uv)
+LOCK    = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+          --no-header --no-annotate --no-emit-index-url
 
-.PHONY: lab walk test interop interop-all check lint types imports notebooks lock setup clean
+.PHONY: lab walk quick test browser interop interop-all check lint types imports notebooks dist \
+        wheel-walk core-alone lock setup clean
 
 lab: setup ## start JupyterLab with the first notebook open
 	$(BIN)/nitro-workflow lab
@@ -12,8 +16,16 @@ lab: setup ## start JupyterLab with the first notebook open
 walk: setup ## run the 17 steps in the terminal
 	$(BIN)/nitro-workflow walk
 
-test: setup ## run every test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+quick: setup ## the tests that one wants on every save: within a minute
+	$(BIN)/python -m pytest -m "not slow and not browser and not interop" $(PYTEST_ARGS) \
+	    tests/attestation tests/cms tests/enclave tests/encoding tests/image tests/nsm \
+	    tests/policy tests/project tests/vsock tests/widgets tests/test_errors.py
+
+test: setup ## every test but those that CI runs beside it: browser, interop
+	$(BIN)/python -m pytest -m "not browser and not interop" $(PYTEST_ARGS)
+
+browser: setup ## the notebooks and views in a real browser
+	$(BIN)/python -m pytest -m browser tests/browser
 
 interop: setup ## compare with other implementations, built from their registries
 	$(BIN)/python -m pytest -m "interop and not heavy" tests/interop
@@ -36,15 +48,25 @@ imports: setup
 notebooks: setup ## execute every notebook in order in a clean lab and write the outputs back
 	$(BIN)/python tools/notebooks.py
 
-lock: ## resolve pyproject.toml anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	    --no-emit-index-url --group dev pyproject.toml -o requirements.lock
+dist: setup ## build sdist and wheel, twice and alike, and check them
+	tools/dist.sh $(BIN)
+
+wheel-walk: dist ## install the wheel in an empty environment and walk the 17 steps there
+	tools/wheel_walk.sh $(BIN)
+
+core-alone: dist ## install the wheel without extras and run the tests that need nothing else
+	tools/core_alone.sh $(BIN)
+
+lock: setup ## resolve pyproject.toml and the tools anew
+	$(LOCK) --group dev --extra all pyproject.toml -o requirements.lock
+	echo "uv" | $(LOCK) - -o tools/installer.lock
+	echo "twine>=6" | $(LOCK) - -o tools/twine.lock
 
 setup: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml tools/install.sh
+$(STAMP): requirements.lock pyproject.toml tools/install.sh tools/installer.lock
 	@PYTHON="$(PYTHON)" sh tools/install.sh $(VENV)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Creates a virtual environment and installs the locked set, every file checked by its hash.
-# uv does it in seconds where it is present; pip does the same thing everywhere else.
+# uv does it; where the machine has none, its wheel comes first, pinned by hash too. Where uv cannot
+# (it does not read pip's configuration, but for what is passed on here), pip does the same, slowly.
 set -eu
 venv=${1:?usage: install.sh VENV}
 python=${PYTHON:-python3}
@@ -10,26 +11,63 @@ python=${PYTHON:-python3}
     echo "Name another one: make PYTHON=python3.12 …" >&2
     exit 2
 }
-if command -v uv >/dev/null 2>&1; then
-    uv venv --quiet --clear --python "$python" "$venv"
-    VIRTUAL_ENV=$venv uv pip install --quiet --require-hashes -r requirements.lock
-    VIRTUAL_ENV=$venv uv pip install --quiet --no-deps --no-build-isolation -e .
-else
+
+environment_with_pip() {
     rm -rf "$venv"
     "$python" -m venv "$venv" || {
         echo "The venv module is missing; on Debian or Ubuntu: apt-get install python3-venv" >&2
         exit 2
     }
-    echo "Installing the locked packages with pip (a minute or more; uv would take seconds) …"
-    # The pipe's status is awk's: pip's own is whether the mark was set.
+}
+
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
+
+find_uv() {
+    if uv=$(command -v uv); then
+        "$uv" venv --quiet --clear --python "$python" "$venv"
+        return
+    fi
+    environment_with_pip
+    echo "Fetching uv, which installs the locked packages …"
+    uv=$venv/bin/uv
+    pip install --quiet --require-hashes --only-binary :all: -r tools/installer.lock
+}
+
+as_pip_is_configured() {
+    index=${PIP_INDEX_URL:-$(pip config get global.index-url 2>/dev/null || true)}
+    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
+    [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"
+}
+
+# A pipe's status is that of its last command: what ended well is known by the mark it sets.
+with_uv() {
+    find_uv || return 1
+    as_pip_is_configured
+    export VIRTUAL_ENV="$venv"
+    if [ -t 2 ]; then
+        "$uv" pip install --no-deps --require-hashes -r requirements.lock && touch "$venv/.locked"
+    else
+        { "$uv" pip install --no-deps --require-hashes -r requirements.lock && touch "$venv/.locked"; } 2>&1 |
+            sed '/^ [+~-] /d'
+    fi
+    [ -e "$venv/.locked" ] && "$uv" pip install --quiet --no-deps --no-build-isolation -e .
+}
+
+with_pip() {
+    environment_with_pip
+    echo "Installing the locked packages with pip (a minute or two) …"
     {
-        "$venv/bin/pip" install --disable-pip-version-check --require-hashes \
-            --progress-bar off -r requirements.lock && touch "$venv/.locked"
+        pip install --require-hashes --progress-bar off -r requirements.lock && touch "$venv/.locked"
     } | awk -v all="$(grep -c '^[a-z0-9].*==' requirements.lock)" '
         /^Collecting/ { printf "\r  fetching %d of at most %d", ++n, all; fflush() }
         /^Installing collected/ { printf "\r  installing them          "; fflush() }
         END { print "" }'
     [ -e "$venv/.locked" ] || exit 1
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-fi
+    pip install --quiet --no-deps --no-build-isolation -e .
+}
+
+with_uv || {
+    echo "uv could not install the locked packages." >&2
+    with_pip
+}
 echo "Installed into $venv."
