@@ -144,7 +144,7 @@ def test_parameters_of_any_size_are_not_kept(dispatcher: Dispatcher) -> None:
         call = Call(
             "kms", "CreateKey", params, ANONYMOUS, str(length), now, "127.0.0.1", "us-east-1"
         )
-        events.record(lambda call=call: make_event(call, shape, None))
+        events.record(lambda _brief, call=call: make_event(call, shape, None))
     events.flush()
     rows = dispatcher.services.store.read().execute("SELECT document FROM events ORDER BY seq")
     kept, cut = (json.loads(row["document"])["requestParameters"] for row in rows)
@@ -159,19 +159,19 @@ def test_one_bad_record_takes_no_other_along(
     """Neither one that cannot be made nor one that cannot be written ends the log."""
     events, store = dispatcher.services.events, dispatcher.services.store
 
-    def made(name: str, **changed: Any) -> Callable[[], Any]:
+    def made(name: str, **changed: Any) -> Callable[[bool], Any]:
         identity = {"type": "IAMUser", "accountId": DATA, "userName": "operator"}
         event = {
             "eventID": name, "eventTime": "2026-01-02T03:04:05Z", "eventName": name,
             "eventSource": "kms.amazonaws.com", "userIdentity": identity, "readOnly": True,
         }  # fmt: skip
-        return lambda: event | changed
+        return lambda _brief: event | changed
 
     def names() -> list[str]:
         rows = store.read().execute("SELECT name FROM events ORDER BY seq").fetchall()
         return [row["name"] for row in rows]
 
-    def fails() -> Any:
+    def fails(_brief: bool) -> Any:
         raise ValueError("no record")
 
     odd = {"type": "IAMUser", "accountId": DATA, "userName": "\udfff"}

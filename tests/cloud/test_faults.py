@@ -22,13 +22,13 @@ import uvicorn
 from botocore.auth import S3SigV4Auth
 from botocore.credentials import Credentials
 
-from nitro_workflow.cloud.local.dispatch import Dispatcher
-from nitro_workflow.cloud.local.http import edge, incoming, patience
+from nitro_workflow.cloud.local import budgets
+from nitro_workflow.cloud.local.dispatch import Arrival, Dispatcher
+from nitro_workflow.cloud.local.http import edge, patience
 from nitro_workflow.cloud.local.http.edge import make_app
-from nitro_workflow.cloud.local.http.intake_plan import MAX_PLAIN_BYTES
 from tests.cloud import mixed_writes
 from tests.cloud.conftest import DATA, RunningCloud
-from tests.cloud.test_sigv4 import TARGET, signed
+from tests.cloud.test_sigv4 import TARGET, keys, signed
 
 
 def descriptors(cloud: RunningCloud) -> int:
@@ -45,7 +45,7 @@ def released(cloud: RunningCloud, before: int) -> bool:
     meet, and each keeps a connection to SQLite, which is two files. So what may leak in a test must
     be more than that.
     """
-    own = 2 * edge._THREADS + 3  # and the connections of this test's clients
+    own = 2 * budgets.THREADS + 3  # and the connections of this test's clients
     return until(lambda: descriptors(cloud) <= before + own)
 
 
@@ -245,7 +245,7 @@ def test_a_call_is_not_an_object(cloud: RunningCloud) -> None:
     assert answer.startswith(b"HTTP/1.1 413")
     with tls(cloud) as wrapped, contextlib.suppress(OSError):
         wrapped.sendall(f"POST / HTTP/1.1\r\n{head}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
-        for _ in range(2 * MAX_PLAIN_BYTES // 65536):
+        for _ in range(2 * budgets.CALL_BYTES // 65536):
             wrapped.sendall(b"10000\r\n" + bytes(65536) + b"\r\n")
         assert b"413" in wrapped.recv(4096)
     assert resident(cloud) - memory < 40 * 1024**2
@@ -268,8 +268,8 @@ def test_hanging_up_while_reading(cloud: RunningCloud) -> None:
 @pytest.fixture
 def impatient(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A server in this process, without TLS, that waits a quarter of a second."""
-    monkeypatch.setattr(patience, "HEAD_SECONDS", 0.25)
-    monkeypatch.setattr(incoming, "BODY_PAUSE_S", 0.25)
+    monkeypatch.setattr(budgets, "HEAD_SECONDS", 0.25)
+    monkeypatch.setattr(budgets, "BODY_PAUSE_SECONDS", 0.25)
     notes: list[Any] = []
     config = uvicorn.Config(
         make_app(dispatcher, log=notes.append), http=patience.PatientProtocol, log_config=None,
@@ -330,10 +330,10 @@ def test_an_endless_head_ends_its_connection(impatient: int) -> None:
             assert hung_up(raw, 5)
 
 
-def test_a_body_that_pauses(impatient: int) -> None:
+def test_a_body_that_pauses(impatient: int, dispatcher: Dispatcher) -> None:
+    head = "\r\n".join(f"{k}: {v}" for k, v in signed(keys(dispatcher)).headers.items())
     with socket.create_connection(("127.0.0.1", impatient)) as raw:
-        raw.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: TrentService.ListKeys\r\n")
-        raw.sendall(b"Content-Length: 10\r\n\r\n{")
+        raw.sendall(f"POST / HTTP/1.1\r\n{head}\r\nContent-Length: 10\r\n\r\n{{".encode())
         assert says(raw, b"RequestTimeout")
 
 
@@ -341,7 +341,6 @@ def test_an_answer_is_given_even_when_a_handler_fails(
     dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nitro_workflow.cloud.local import sts
-    from tests.cloud.test_sigv4 import keys
 
     def fail(*_: Any) -> Any:
         raise RuntimeError("the secret is canary-1234")
@@ -458,9 +457,9 @@ def test_the_signed_digest_is_of_the_body_that_came(cloud: RunningCloud) -> None
 
 def test_only_the_verified_claim_says_which_service(dispatcher: Dispatcher) -> None:
     """A second, unsigned credential in the query does not change the way a body goes."""
-    from tests.cloud.test_sigv4 import keys
-
     request = signed(keys(dispatcher))
     forged = replace(request, query="X-Amz-Credential=a/20260101/us-east-1/s3/aws4_request")
-    assert edge._is_plain(forged)
+    arrival = dispatcher.arrive(forged)
+    assert isinstance(arrival, Arrival)
+    assert (arrival.service.name, arrival.operation) == ("kms", "ListKeys")
     assert dispatcher.handle(forged).status == 400

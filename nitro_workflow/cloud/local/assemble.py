@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from nitro_workflow.cloud.local.call import Settings
 from nitro_workflow.cloud.local.catalogue import schemas
-from nitro_workflow.cloud.local.gate import EventLog, Gate
+from nitro_workflow.cloud.local.gate import EventLog, Gate, upgrade
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.s3 import sweep
 from nitro_workflow.cloud.local.seed import Keys, seed
@@ -27,6 +27,7 @@ def open_services(settings: Settings, keys: Keys | None = None) -> Services:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / "objects").mkdir(exist_ok=True)
     store = Store(folder / "state.sqlite3")
+    upgrade(store)
     store.create(schemas())
     vault = Vault.at(folder / "wrapping.key")
     services = Services(settings, store, vault, Gate(store), EventLog(store))

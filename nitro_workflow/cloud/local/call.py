@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ __all__ = [
     "BodyFile",
     "Call",
     "Caller",
+    "Decided",
     "ServiceFault",
     "Settings",
     "Trail",
@@ -51,10 +52,11 @@ class Settings:
 class Caller:
     """The authenticated principal of one call.
 
-    `kind` is ``user``, ``role`` (an assumed role's session), ``service`` (AWS's own side) or
-    ``anonymous``. `arn` is what CloudTrail shows (``arn:aws:sts::…:assumed-role/R/session`` for a
-    session, the service's DNS name for a service). `entity_arn` is the IAM user or role that holds
-    the identity policies (empty otherwise). `session_policy` is the JSON text given to AssumeRole.
+    `kind` is ``user``, ``role`` (an assumed role's session), ``service`` (AWS's own side),
+    ``anonymous``, or ``unproven``: somebody who names an access key and has not signed with it.
+    `arn` is what CloudTrail shows (``arn:aws:sts::…:assumed-role/R/session`` for a session, the
+    service's DNS name for a service). `entity_arn` is the IAM user or role that holds the identity
+    policies (empty otherwise). `session_policy` is the JSON text given to AssumeRole.
     """
 
     account: str
@@ -77,11 +79,22 @@ class Caller:
 ANONYMOUS = Caller(account="anonymous", arn="anonymous", kind="anonymous", principal_id="anonymous")
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One decision: what was decided by which statements, and how to say why at length.
+
+    `explain` is asked behind the answer, since it takes longer than the decision.
+    """
+
+    record: Mapping[str, Any]
+    explain: Callable[[], Mapping[str, Any]] = dict
+
+
 @dataclass(slots=True)
 class Trail:
     """What a call leaves for its decision record; filled by the gate and by handlers."""
 
-    decisions: list[dict[str, Any]] = field(default_factory=list)
+    decisions: list[Decided] = field(default_factory=list)
     resources: list[dict[str, str]] = field(default_factory=list)
     recipient: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)

@@ -1,15 +1,25 @@
 """One request's way through the cloud, whatever the service.
 
+From the head alone (`arrive`), so that a stranger's body is not taken:
+
 1. the service, from the signature's scope
-2. the signature, and by it the caller
-3. the operation and its parameters, by the model
-4. the handler (which asks the gate)
-5. the decision record
-6. the answer, in the service's protocol
+2. whose key signed; S3's signature, which needs no body
+3. the operation, where the head says it
+
+With the body, which the edge takes within its limits (`finish`):
+
+4. the signature, where it covers the body
+5. the operation and its parameters, by the model
+6. the handler (which asks the gate)
+7. the decision record
+8. the answer, in the service's protocol
+
+Whatever is refused before the handler leaves its record too (`refuse`).
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 import uuid
@@ -19,14 +29,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nitro_workflow.cloud.local.auth import (
-    Authenticated,
     Claim,
+    Claimed,
     SignatureFault,
-    authenticate,
     fault_of,
+    identify,
+    prove,
     read_claim,
 )
-from nitro_workflow.cloud.local.call import BodyFile, Call, ServiceFault
+from nitro_workflow.cloud.local.call import ANONYMOUS, BodyFile, Call, Caller, ServiceFault
 from nitro_workflow.cloud.local.catalogue import SERVICES, Service, guess_service
 from nitro_workflow.cloud.local.gate import make_event
 from nitro_workflow.cloud.local.handler import Handler, Services
@@ -40,24 +51,34 @@ from nitro_workflow.cloud.local.protocol import (
     write_result,
 )
 
-__all__ = ["Dispatcher", "Opened"]
+__all__ = ["Arrival", "Dispatcher"]
 
 _log = logging.getLogger("nitro_workflow.cloud")
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A request after steps 1 to 3 (without its body's parameters): who wants what."""
+class Arrival:
+    """A request whose head has been read: whose key signed, what it is about.
+
+    `operation` is "" where only the body says it (forms); `proven` says that the signature holds.
+    """
 
     service: Service
-    who: Authenticated
+    who: Claimed
     operation: str
     request_id: str
+    proven: bool = False
 
     @property
     def streams(self) -> bool:
         """Whether the body is an object's content."""
         return self.service.name == "s3" and self.operation in ("PutObject", "UploadPart")
+
+    @property
+    def lane(self) -> str:
+        """Whose share of the cloud the request uses; all sessions of a role have one."""
+        caller = self.who.caller
+        return caller.entity_arn or caller.arn
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,82 +88,131 @@ class Dispatcher:
     services: Services
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def open(self, request: RawRequest) -> Opened | RawResponse:
-        """Do steps 1 to 3, or answer the refusal."""
-        request_id = str(uuid.uuid4())
-        protocol = SERVICES[guess_service(request)].protocol
+    def arrive(self, request: RawRequest) -> Arrival | RawResponse:
+        """Do steps 1 to 3, or answer the refusal. Never raises."""
+        request_id, service = str(uuid.uuid4()), SERVICES[guess_service(request)]
         try:
             claim = read_claim(request)
             service = _service(request, claim)
-            protocol = service.protocol
-            who = self._authenticate(request, claim, service)
-            operation = find_operation(load_model(service.name), request)
+            return self._arrive(request, claim, service, request_id)
         except SignatureFault as fault:
-            return write_fault(protocol, fault_of(fault, protocol), request_id)
+            refusal = fault_of(fault, service.protocol)
         except ServiceFault as fault:
-            return write_fault(protocol, fault, request_id)
-        return Opened(service, who, operation, request_id)
+            refusal = fault
+        except Exception as error:  # noqa: BLE001 - whatever it was, others are served
+            refusal = _internal(error, service.name)
+        stranger = Arrival(service, Claimed(ANONYMOUS), "", request_id)
+        return self.refuse(stranger, request, refusal)
 
-    def admits(self, opened: Opened, request: RawRequest) -> bool:
+    def _arrive(
+        self, request: RawRequest, claim: Claim | None, service: Service, request_id: str
+    ) -> Arrival | RawResponse:
+        parts, now = self.services, self.clock()
+        who = identify(parts.store, parts.vault, claim, service=service.name, now=now)
+        proven = service.protocol == "rest-xml"
+        if proven:
+            prove(who, request, now)
+        arrival = Arrival(service, who, "", request_id, proven)
+        if service.protocol not in ("json", "rest-xml"):
+            return arrival
+        try:
+            return replace(arrival, operation=find_operation(load_model(service.name), request))
+        except ServiceFault as fault:
+            return self.refuse(arrival, request, fault)
+
+    def admits(self, arrival: Arrival, request: RawRequest) -> bool:
         """Whether a streamed body is worth taking; where not, `finish` without it says why."""
         from nitro_workflow.cloud.local.s3 import admits
 
-        call = self._call(opened, request, None)
+        call = self._call(arrival, request, None)
         try:
-            params = read_request(load_model(opened.service.name), opened.operation, request)
+            params = read_request(load_model(arrival.service.name), arrival.operation, request)
             return admits(self.services, replace(call, params=params))
         except ServiceFault:
             return False
 
     def finish(
-        self, opened: Opened, request: RawRequest, body: BodyFile | None = None
+        self, arrival: Arrival, request: RawRequest, body: BodyFile | None = None
     ) -> RawResponse:
-        """Do steps 3 to 6. Never raises: what is not a fault is an InternalFailure."""
-        call = self._call(opened, request, body)
-        model = load_model(opened.service.name)
+        """Do steps 4 to 8. Never raises: what is not a fault is an InternalFailure."""
+        model = load_model(arrival.service.name)
+        try:
+            if not arrival.proven:
+                prove(arrival.who, request, self.clock())
+                arrival = replace(arrival, proven=True)
+            operation = arrival.operation or find_operation(model, request)
+            arrival = replace(arrival, operation=operation)
+        except SignatureFault as fault:
+            return self.refuse(arrival, request, fault_of(fault, arrival.service.protocol))
+        except ServiceFault as fault:
+            return self.refuse(arrival, request, fault)
+        except Exception as error:  # noqa: BLE001 - whatever it was, others are served
+            return self.refuse(arrival, request, _internal(error, arrival.service.name))
+        return self._perform(arrival, request, body, model)
+
+    def _perform(
+        self, arrival: Arrival, request: RawRequest, body: BodyFile | None, model: Any
+    ) -> RawResponse:
+        call = self._call(arrival, request, body)
         fault: ServiceFault | None = None
         try:
-            handler = _handler(opened)
-            call = replace(call, params=read_request(model, opened.operation, request))
+            handler = _handler(arrival)
+            call = replace(call, params=read_request(model, arrival.operation, request))
             result = handler(self.services, call)
-            return write_result(model, opened.operation, result, opened.request_id)
+            return write_result(model, arrival.operation, result, arrival.request_id)
         except ServiceFault as refusal:
             fault = refusal
         except Exception as error:  # noqa: BLE001 - whatever it was, others are served
-            fault = _internal(error, opened)
+            fault = _internal(error, f"{arrival.service.name}:{arrival.operation}")
         finally:
             self._record(call, model, fault)
-        return write_fault(opened.service.protocol, fault, opened.request_id)
+        return write_fault(arrival.service.protocol, fault, arrival.request_id)
+
+    def refuse(self, arrival: Arrival, request: RawRequest, fault: ServiceFault) -> RawResponse:
+        """Answer a fault that no handler has seen, and leave its record."""
+        call = self._call(arrival, request, None)
+        self._record(call, load_model(arrival.service.name), fault)
+        return write_fault(arrival.service.protocol, fault, arrival.request_id)
+
+    def refuse_unread(self, request: RawRequest, fault: ServiceFault) -> RawResponse:
+        """Answer a fault of a request of which not even the head was read."""
+        service = SERVICES[guess_service(request)]
+        return self.refuse(
+            Arrival(service, Claimed(ANONYMOUS), "", str(uuid.uuid4())), request, fault
+        )
 
     def handle(self, request: RawRequest) -> RawResponse:
         """Do all steps for a request whose body is at hand."""
-        opened = self.open(request)
-        return opened if isinstance(opened, RawResponse) else self.finish(opened, request)
+        arrival = self.arrive(request)
+        return arrival if isinstance(arrival, RawResponse) else self.finish(arrival, request)
 
-    def _authenticate(
-        self, request: RawRequest, claim: Claim | None, service: Service
-    ) -> Authenticated:
-        parts, now = self.services, self.clock()
-        return authenticate(parts.store, parts.vault, request, claim, service=service.name, now=now)
-
-    def _call(self, opened: Opened, request: RawRequest, body: BodyFile | None) -> Call:
+    def _call(self, arrival: Arrival, request: RawRequest, body: BodyFile | None) -> Call:
+        claim = arrival.who.claim
         return Call(
-            service=opened.service.name,
-            operation=opened.operation,
+            service=arrival.service.name,
+            operation=arrival.operation,
             params={},
-            caller=opened.who.caller,
-            request_id=opened.request_id,
+            caller=arrival.who.caller if arrival.proven else _unproven(arrival.who),
+            request_id=arrival.request_id,
             now=self.clock(),
             source_ip=request.source_ip,
-            region=claim.region if (claim := opened.who.claim) else self.services.settings.region,
+            region=claim.region if claim else self.services.settings.region,
             body=body,
             secure=request.secure,
             user_agent=request.headers.get("user-agent", "")[:256],
         )
 
     def _record(self, call: Call, model: Any, fault: ServiceFault | None) -> None:
-        shape = model.operation_model(call.operation).input_shape
-        self.services.events.record(lambda: make_event(call, shape, fault))
+        shape = model.operation_model(call.operation).input_shape if call.operation else None
+        self.services.events.record(lambda brief: make_event(call, shape, fault, brief=brief))
+
+
+def _unproven(who: Claimed) -> Caller:
+    """Return the caller of a request that only says whose it is; the key's account sees it."""
+    if who.claim is None:
+        return who.caller
+    key, account = who.claim.access_key_id, who.caller.account
+    return Caller(account=account, arn="", kind="unproven", principal_id="", access_key_id=key)
 
 
 def _service(request: RawRequest, claim: Claim | None) -> Service:
@@ -152,10 +222,10 @@ def _service(request: RawRequest, claim: Claim | None) -> Service:
     return SERVICES[name]
 
 
-def _handler(opened: Opened) -> Handler:
-    handler = opened.service.operations.get(opened.operation)
+def _handler(arrival: Arrival) -> Handler:
+    handler = arrival.service.operations.get(arrival.operation)
     if handler is None:
-        raise _unsupported(f"{opened.service.name}:{opened.operation}")
+        raise _unsupported(f"{arrival.service.name}:{arrival.operation}")
     return handler
 
 
@@ -169,11 +239,10 @@ def _unsupported(what: str) -> ServiceFault:
     )
 
 
-def _internal(error: Exception, opened: Opened) -> ServiceFault:
+def _internal(error: Exception, what: str) -> ServiceFault:
     # The text of an exception may quote data: the log has its type and place only.
     place = _place(error)
-    _log.error("%s:%s failed: %s at %s", opened.service.name, opened.operation,
-               type(error).__name__, place)  # fmt: skip
+    _log.error("%s failed: %s at %s", what, type(error).__name__, place)
     if isinstance(error, sqlite3.OperationalError | OSError) and _disk_is_full(error):
         return ServiceFault("InternalFailure", "The cloud's disk is full; nothing was kept.", 500)
     return ServiceFault(
@@ -182,7 +251,7 @@ def _internal(error: Exception, opened: Opened) -> ServiceFault:
 
 
 def _disk_is_full(error: Exception) -> bool:
-    return "full" in str(error) or getattr(error, "errno", None) == 28
+    return "full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC
 
 
 def _place(error: BaseException) -> str:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.assemble import CREDENTIALS, open_services
 from nitro_workflow.cloud.local.call import MAX_AGE_S, Settings
 from nitro_workflow.cloud.local.dispatch import Dispatcher
@@ -44,7 +45,6 @@ _DESCRIPTORS = 8192  # connections and open objects together, where the hard lim
 # Seconds that a thread of the pool may keep the interpreter while the event loop waits for it.
 # Python's 5 ms make a convoy: with eight clients half the answers a second (benchmarks/kms.py).
 _SWITCH_S = 0.0005
-_GRACE_S = 10  # seconds that requests under way have, once the process was told to stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,8 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Inherited by every connection: what a client leaves unread waits here, out of our memory.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, budgets.SEND_BUFFER_BYTES)
     try:
         listener.bind((host, port))
     except OSError as error:
@@ -236,7 +238,7 @@ def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: soc
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=_GRACE_S,
+        timeout_graceful_shutdown=budgets.GRACE_SECONDS,
         backlog=_BACKLOG,
     )
     _serve_on(uvicorn.Server(config), listener)

@@ -26,9 +26,9 @@ from nitro_workflow.cloud.local.auth.identities import SCHEMA as IAM_SCHEMA
 from nitro_workflow.cloud.local.auth.session_tokens import make_session
 from nitro_workflow.cloud.local.call import Settings
 from nitro_workflow.cloud.local.dispatch import Dispatcher
+from nitro_workflow.cloud.local.gate import SCHEMA as EVENT_SCHEMA
+from nitro_workflow.cloud.local.gate import EventLog
 from nitro_workflow.cloud.local.gate.decision_gate import Gate
-from nitro_workflow.cloud.local.gate.decision_records import SCHEMA as EVENT_SCHEMA
-from nitro_workflow.cloud.local.gate.decision_records import EventLog
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.iam.access_keys import insert_key
 from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse
@@ -160,11 +160,11 @@ class World:
         headers.setdefault("host", url.netloc)
         raw = RawRequest(request.method, url.path or "/", url.query, headers, request.body or b"")
         # The client signs by its own clock; the handlers go by the cloud's, which tests move.
-        opened = Dispatcher(self.services).open(raw)
-        if isinstance(opened, RawResponse):
-            answer = opened
+        arrival = Dispatcher(self.services).arrive(raw)
+        if isinstance(arrival, RawResponse):
+            answer = arrival
         else:
-            answer = Dispatcher(self.services, self.now).finish(opened, raw)
+            answer = Dispatcher(self.services, self.now).finish(arrival, raw)
         shapes.check_answer(headers["x-amz-target"].rpartition(".")[2], answer.status, answer.body)
         return AWSResponse(request.url, answer.status, answer.headers, _Raw(answer.body))
 

@@ -1,7 +1,7 @@
 """Who makes a request: Signature Version 4, access keys, session tokens, IAM's records.
 
-`read_claim` says what a request claims of itself, `authenticate` holds it against what this cloud
-knows and gives the caller, `fault_of` puts a refusal into the service's own words.
+`read_claim` says what a request claims of itself, `identify` whose key that is, `prove` whether the
+signature holds; `fault_of` puts a refusal into the service's own words.
 
 >>> from nitro_workflow.cloud.local.protocol import RawRequest
 >>> read_claim(RawRequest("GET", "/bucket/key", "", {"host": "localhost"})) is None
@@ -12,7 +12,7 @@ True
 
 from __future__ import annotations
 
-from nitro_workflow.cloud.local.auth.authenticate import Authenticated, authenticate, fault_of
+from nitro_workflow.cloud.local.auth.authenticate import Claimed, fault_of, identify, prove
 from nitro_workflow.cloud.local.auth.identities import (
     SCHEMA,
     identity_documents,
@@ -31,17 +31,18 @@ from nitro_workflow.cloud.local.auth.sigv4 import (
 __all__ = [
     "SCHEMA",
     "UNSIGNED",
-    "Authenticated",
     "Claim",
+    "Claimed",
     "Session",
     "SignatureFault",
-    "authenticate",
     "fault_of",
+    "identify",
     "identity_documents",
     "make_session",
     "new_id",
     "new_secret",
     "principal_exists",
+    "prove",
     "read_claim",
     "signing_key",
 ]

@@ -1,10 +1,14 @@
-"""Who makes a request: the claim of its signature, held against what this cloud knows."""
+"""Who makes a request: the claim of its signature, held against what this cloud knows.
+
+In two steps, so that a stranger's body is not taken: `identify` needs the head alone, `prove` what
+was signed (for all services but S3 the body too).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from nitro_workflow.cloud.local.auth.identities import find_access_key
@@ -19,30 +23,28 @@ from nitro_workflow.cloud.local.call import ANONYMOUS, Caller, ServiceFault
 from nitro_workflow.cloud.local.protocol import RawRequest
 from nitro_workflow.cloud.local.store import Store, Vault
 
-__all__ = ["Authenticated", "authenticate", "fault_of"]
+__all__ = ["Claimed", "fault_of", "identify", "prove"]
 
 _INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
-class Authenticated:
-    """The caller; `claim` and `secret` check the chunks of a streamed body."""
+class Claimed:
+    """Who a request says it is from: a key that is known and a time that is now; not yet proven.
+
+    `secret` checks the signature, and the chunks of a streamed body.
+    """
 
     caller: Caller
     claim: Claim | None = None
-    secret: str = ""
+    secret: str = field(default="", repr=False)
+    expires: datetime | None = None
 
 
-def authenticate(
-    store: Store,
-    vault: Vault,
-    request: RawRequest,
-    claim: Claim | None,
-    *,
-    service: str,
-    now: datetime,
-) -> Authenticated:
-    """Verify the request's signature: `claim` is what `read_claim` found in it.
+def identify(
+    store: Store, vault: Vault, claim: Claim | None, *, service: str, now: datetime
+) -> Claimed:
+    """Look up whose key a claim names; `claim` is what `read_claim` found in a request's head.
 
     An unsigned request is anonymous where the service serves such (S3), and refused elsewhere.
 
@@ -52,29 +54,42 @@ def authenticate(
     if claim is None:
         if service != "s3":
             raise SignatureFault("missing", "Missing Authentication Token")
-        return Authenticated(ANONYMOUS)
-    caller, secret, expires = _identify(store, vault, claim)
+        return Claimed(ANONYMOUS)
+    claimed = (_of_session if claim.token else _of_key)(store, vault, claim)
     check_time(claim, now)
-    check_signature(claim, request, secret, hashlib.sha256(request.body).hexdigest())
-    if expires is not None and now >= expires:
-        raise SignatureFault(
-            "expired_token", "The security token included in the request is expired"
-        )
-    return Authenticated(caller, claim, secret)
+    return claimed
 
 
-def _identify(store: Store, vault: Vault, claim: Claim) -> tuple[Caller, str, datetime | None]:
-    if claim.token:
-        session = open_session(vault, store, claim.token)
-        if session is None or session.access_key_id != claim.access_key_id:
-            raise SignatureFault("bad_token", _INVALID_TOKEN)
-        return session.caller, session.secret_access_key, session.expires
+def _of_key(store: Store, vault: Vault, claim: Claim) -> Claimed:
     key_id = claim.access_key_id
     known = store.cached(("access key", key_id), lambda db: _holder(db, key_id))
     if known is None:
         raise SignatureFault("unknown_key", _INVALID_TOKEN)
     caller, sealed = known
-    return caller, vault.open(sealed, f"iam/{key_id}").decode(), None
+    return Claimed(caller, claim, vault.open(sealed, f"iam/{key_id}").decode())
+
+
+def _of_session(store: Store, vault: Vault, claim: Claim) -> Claimed:
+    session = open_session(vault, store, claim.token)
+    if session is None or session.access_key_id != claim.access_key_id:
+        raise SignatureFault("bad_token", _INVALID_TOKEN)
+    return Claimed(session.caller, claim, session.secret_access_key, session.expires)
+
+
+def prove(claimed: Claimed, request: RawRequest, now: datetime) -> None:
+    """Verify the signature: over the head, and over the body unless the service is S3.
+
+    Raises:
+        SignatureFault: as `identify`.
+    """
+    if claimed.claim is None:
+        return
+    digest = hashlib.sha256(request.body).hexdigest()
+    check_signature(claimed.claim, request, claimed.secret, digest)
+    if claimed.expires is not None and now >= claimed.expires:
+        raise SignatureFault(
+            "expired_token", "The security token included in the request is expired"
+        )
 
 
 def _holder(db: sqlite3.Connection, key_id: str) -> tuple[Caller, bytes] | None:

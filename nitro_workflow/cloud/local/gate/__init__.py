@@ -11,21 +11,20 @@ True
 
 from __future__ import annotations
 
-from nitro_workflow.cloud.local.gate.decision_gate import Gate, parse_cached
-from nitro_workflow.cloud.local.gate.decision_records import (
-    SCHEMA,
-    EventLog,
-    EventQuery,
-    find_events,
-    make_event,
-)
+from nitro_workflow.cloud.local.gate.decision_gate import Gate
+from nitro_workflow.cloud.local.gate.decision_records import make_event
+from nitro_workflow.cloud.local.gate.policy_cache import check_policy, parse_cached
+from nitro_workflow.cloud.local.gate.record_log import EventLog
+from nitro_workflow.cloud.local.gate.record_rows import SCHEMA, EventQuery, find_events, upgrade
 
 __all__ = [
     "SCHEMA",
     "EventLog",
     "EventQuery",
     "Gate",
+    "check_policy",
     "find_events",
     "make_event",
     "parse_cached",
+    "upgrade",
 ]

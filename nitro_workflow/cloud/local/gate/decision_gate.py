@@ -9,15 +9,14 @@ Source: AWS IAM User Guide, "Troubleshoot access denied error messages".
 from __future__ import annotations
 
 import base64
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.cloud.local.auth import identity_documents, principal_exists
-from nitro_workflow.cloud.local.call import Call, Caller, ServiceFault
+from nitro_workflow.cloud.local.call import Call, Caller, Decided, ServiceFault
 from nitro_workflow.cloud.local.gate.explanations import Explainer
+from nitro_workflow.cloud.local.gate.policy_cache import parse_cached
 from nitro_workflow.cloud.local.protocol import write_time
 from nitro_workflow.cloud.local.store import Store
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from nitro_workflow.attestation import AttestationDocument, VerifiedAttestation
     from nitro_workflow.policy import Decision, Grant, Policies, Policy, Request
 
-__all__ = ["Gate", "parse_cached"]
+__all__ = ["Gate"]
 
 Values = Mapping[str, str | Sequence[str]]
 # What AWS's own side may do without a policy: the hypervisor reads the record of its instance.
@@ -45,18 +44,6 @@ _CODES = {
 _RECIPIENT = {0: "attestationDocumentEnclaveImageDigest"} | {
     index: f"attestationDocumentEnclavePCR{index}" for index in (1, 2, 3, 4, 8)
 }
-
-
-@lru_cache(maxsize=512)
-def parse_cached(text: str, kind: str) -> Policy:
-    """Return the parsed policy; the same text is parsed once.
-
-    Raises:
-        PolicyError: the text is no policy of that kind.
-    """
-    from nitro_workflow.policy import parse_policy
-
-    return parse_policy(text, kind=kind)  # type: ignore[arg-type]  # a str of KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,32 +117,39 @@ class Gate:
     ) -> Policies:
         from nitro_workflow.policy import Policies
 
-        entity = caller.entity_arn
-        identity, boundary = self.store.cached(
-            ("policies", entity), lambda db: _identity(db, entity)
-        )
+        documents, boundary = self._documents(caller)
         return Policies(
             resource=resource,
-            identity=identity,
-            boundary=boundary,
+            identity=tuple(parse_cached(text, "identity") for text in documents),
+            boundary=parse_cached(boundary, "boundary") if boundary else None,
             session=parse_cached(caller.session_policy, "session")
             if caller.session_policy
             else None,
             grants=tuple(grants),
         )
 
+    def _documents(self, caller: Caller) -> tuple[Sequence[str], str | None]:
+        """Return the texts of the caller's identity policies, and of its boundary."""
+        entity = caller.entity_arn
+        return self.store.cached(
+            ("policies", entity), lambda db: identity_documents(db, entity), weigh=_weight
+        )
+
+    def weight(self, caller: Caller) -> int:
+        """Return how many characters of policy have to be looked at for each call of the caller."""
+        return _weight(self._documents(caller)) + len(caller.session_policy)
+
     def _decide(self, call: Call, request: Request, policies: Policies) -> Decision:
         from nitro_workflow.policy import evaluate
 
         decision = evaluate(request, policies)
-        call.trail.decisions.append(_record(request, policies, decision, self.explainer))
+        call.trail.decisions.append(_decided(request, policies, decision, self.explainer))
         return decision
 
 
-def _identity(db: sqlite3.Connection, entity: str) -> tuple[tuple[Policy, ...], Policy | None]:
-    documents, boundary = identity_documents(db, entity)
-    parsed = tuple(parse_cached(text, "identity") for text in documents)
-    return parsed, parse_cached(boundary, "boundary") if boundary else None
+def _weight(documents: tuple[Sequence[str], str | None]) -> int:
+    texts, boundary = documents
+    return sum(map(len, texts)) + len(boundary or "")
 
 
 def _request(
@@ -185,9 +179,9 @@ def _request(
     return Request(principal, action, resource, account, verified)
 
 
-def _record(
+def _decided(
     request: Request, policies: Policies, decision: Decision, explainer: Explainer
-) -> dict[str, Any]:
+) -> Decided:
     record: dict[str, Any] = {
         "decision": decision.effect,
         "action": request.action,
@@ -198,13 +192,8 @@ def _record(
     # An ordinary call is allowed again and again for the same reason: its statements are enough.
     # What was refused, and what was attested, is explained in full.
     if decision.allowed and not request.context.attested:
-        return record | {"summary": f"allowed by {_named(decision)}"}
-    explained = explainer.explain(request, policies)
-    return record | {
-        "summary": explained.summary,
-        "explanation": explained.text,
-        "record": explained.record,
-    }
+        return Decided(record, lambda: {"summary": f"allowed by {_named(decision)}"})
+    return Decided(record, lambda: explainer.explain(request, policies).fields())
 
 
 def _named(decision: Decision) -> str:
@@ -216,9 +205,10 @@ def _named(decision: Decision) -> str:
     return "; ".join(names) or "being the account's root"
 
 
-def _service_decision(action: str, resource: str) -> dict[str, Any]:
+def _service_decision(action: str, resource: str) -> Decided:
     summary = "AWS's own side reads the record of its instance"
-    return {"decision": "allowed", "action": action, "resource": resource, "summary": summary}
+    record = {"decision": "allowed", "action": action, "resource": resource, "summary": summary}
+    return Decided(record)
 
 
 def _name_resource(call: Call, arn: str, account: str) -> None:

@@ -11,12 +11,14 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nitro_workflow.cloud.local import budgets
+
 if TYPE_CHECKING:
     from nitro_workflow.policy import Policies, Policy, Request
 
 __all__ = ["Explained", "Explainer"]
 
-_REMEMBERED = 256
+_FORMS = 3  # an explanation is kept as one line, as text, and as JSON values
 # Condition keys of every request that differ each time; a policy that asks for one of them is
 # explained anew.
 _PASSING = frozenset({"aws:currenttime", "aws:epochtime"})
@@ -30,12 +32,21 @@ class Explained:
     text: str
     record: Mapping[str, Any]
 
+    def fields(self) -> Mapping[str, Any]:
+        """Return them as a decision record has them."""
+        return {"summary": self.summary, "explanation": self.text, "record": self.record}
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Explainer:
-    """Explains decisions; threads may share it."""
+    """Explains decisions; threads may share it.
+
+    What is remembered has a budget of characters: those of the explanations and of the requests
+    that they explain, which their senders choose.
+    """
 
     _known: dict[Hashable, tuple[Policies, Explained]] = field(default_factory=dict)
+    _size: int = 0
 
     def explain(self, request: Request, policies: Policies) -> Explained:
         """Return the explanation of `policy.explain`."""
@@ -45,8 +56,9 @@ class Explainer:
             return known[1]
         explained = _explain(request, policies)
         if not any(map(_asks_the_time, _all(policies))):
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
+            self._size += len(repr(key)) + _FORMS * len(explained.text)
+            if self._size > budgets.EXPLANATION_CHARACTERS:
+                self._known, self._size = {}, 0
             self._known[key] = (policies, explained)
         return explained
 

@@ -3,6 +3,10 @@
 The event loop moves bytes and makes the answers that take no longer than handing them over; all
 else runs in a small pool of threads: what writes, and so waits for the disk, and what computes for
 long. A slow sender costs a coroutine, not a thread.
+
+The order is one for all: limits that the head breaks, whose key signed, then the body, within its
+limit and while there is room for it; then the dispatcher proves the signature, reads, asks the gate
+and acts. Callers share what there is of each (`shares`).
 """
 
 from __future__ import annotations
@@ -15,29 +19,22 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from nitro_workflow.cloud.local.auth import UNSIGNED, SignatureFault, read_claim, signing_key
-from nitro_workflow.cloud.local.call import ServiceFault
-from nitro_workflow.cloud.local.catalogue import SERVICES, guess_service
-from nitro_workflow.cloud.local.dispatch import Dispatcher, Opened
+from nitro_workflow.cloud.local import budgets
+from nitro_workflow.cloud.local.auth import UNSIGNED, signing_key
+from nitro_workflow.cloud.local.call import BodyFile, ServiceFault
+from nitro_workflow.cloud.local.catalogue import guess_service
+from nitro_workflow.cloud.local.dispatch import Arrival, Dispatcher
+from nitro_workflow.cloud.local.http.answering import send_answer
 from nitro_workflow.cloud.local.http.chunks import ChunkDecoder, ChunkSigner
 from nitro_workflow.cloud.local.http.incoming import Disconnected, Incoming
 from nitro_workflow.cloud.local.http.intake import Intake
-from nitro_workflow.cloud.local.http.intake_plan import (
-    MAX_OBJECT_BYTES,
-    MAX_PLAIN_BYTES,
-    IntakePlan,
-)
-from nitro_workflow.cloud.local.protocol import (
-    MAX_FIELDS,
-    FileSlice,
-    RawRequest,
-    RawResponse,
-    write_fault,
-)
+from nitro_workflow.cloud.local.http.intake_plan import IntakePlan
+from nitro_workflow.cloud.local.http.shares import Room, Turns
+from nitro_workflow.cloud.local.protocol import FileSlice, RawRequest, RawResponse
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -49,8 +46,7 @@ HEALTH = "/_nitro/health"  # no bucket can have an underscore in its name
 # Handing over costs a fifth of a millisecond, these calls themselves hardly more
 # (benchmarks/kms.py); and cryptography's signatures hold the interpreter in whichever thread.
 _QUICK = frozenset(
-    f"TrentService.{name}"
-    for name in (
+    {
         "Decrypt",
         "DescribeKey",
         "Encrypt",
@@ -58,14 +54,15 @@ _QUICK = frozenset(
         "GenerateDataKeyWithoutPlaintext",
         "GenerateRandom",
         "ReEncrypt",
-    )
+    }
 )
-_QUICK_BYTES = 16 * 1024  # an attestation document is some 7 KB in base64
-_THREADS = 8
-_BLOCK = 256 * 1024  # bytes of an object read and sent at a time
 P = ParamSpec("P")
 T = TypeVar("T")
 AccessLog = Callable[[Mapping[str, Any]], None]
+
+
+def _bodies() -> Room:
+    return Room(budgets.BODIES_BYTES, budgets.CALLER_BODIES_BYTES, budgets.ROOM_SECONDS)
 
 
 @dataclass(slots=True)
@@ -73,66 +70,133 @@ class _Edge:
     dispatcher: Dispatcher
     pool: ThreadPoolExecutor
     log: AccessLog
+    bodies: Room = field(default_factory=_bodies)
+    uploads: Room = field(
+        default_factory=lambda: Room(budgets.UPLOADS, budgets.CALLER_UPLOADS, budgets.ROOM_SECONDS)
+    )
+    downloads: Room = field(
+        default_factory=lambda: Room(
+            budgets.DOWNLOADS, budgets.CALLER_DOWNLOADS, budgets.ROOM_SECONDS
+        )
+    )
+    threads: Turns = field(default_factory=lambda: Turns(budgets.THREADS, budgets.CALLER_THREADS))
+    rounds: Turns = field(default_factory=lambda: Turns(1, 1, by_round=True))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = _request(scope)
         body = Incoming(request, receive)
         try:
-            response = await body.settle(await self._fault_or_answer(request, body))
+            response = await self._answer(request, body, send)
         except Disconnected:
             return
-        except ServiceFault as fault:  # a body that pauses while it is read away
-            response = _early(request, fault)
-        await _send(response, request.method, send)
         self._note(request, response, started)
 
-    async def _fault_or_answer(self, request: RawRequest, body: Incoming) -> RawResponse:
+    async def _answer(self, request: RawRequest, body: Incoming, send: Send) -> RawResponse:
+        """Answer a request; return what was sent."""
+        arrival: Arrival | None = None
         try:
-            return await self._answer(request, body)
+            _check_head(request, body)
+            found = self.dispatcher.arrive(request)
+            if isinstance(found, RawResponse):
+                return await self._send(found, request, body, send)
+            arrival = found
+            take = self._take_object if arrival.streams else self._take_call
+            response = await take(arrival, request, body)
+            if not isinstance(response.body, FileSlice):
+                return await self._send(response, request, body, send)
+            with response.body.file:
+                async with self.downloads.hold(arrival.lane, 1):
+                    return await self._send(response, request, body, send)
         except ServiceFault as fault:
-            return _early(request, fault)
+            return await self._refuse(arrival, request, fault, body, send)
 
-    async def _answer(self, request: RawRequest, body: Incoming) -> RawResponse:
-        if request.query.count("&") >= MAX_FIELDS:
-            # Before anybody is known: to decode them would keep all others waiting.
-            raise ServiceFault("MalformedQueryString", "The query has too many fields.", 400)
-        if _is_plain(request):
-            full = replace(request, body=await body.whole())
-            if _is_quick(full):
-                return self.dispatcher.handle(full)
-            return await self._run(self.dispatcher.handle, full)
-        opened = await self._run(self.dispatcher.open, request)
-        if isinstance(opened, RawResponse):
-            return opened
-        if opened.streams and not await self._run(self.dispatcher.admits, opened, request):
-            # Who may not write sends into nothing: no byte of it reaches the disk.
-            return await self._run(self.dispatcher.finish, opened, request)
-        return await self._take_body(opened, request, body)
-
-    async def _take_body(
-        self, opened: Opened, request: RawRequest, incoming: Incoming
+    async def _refuse(
+        self,
+        arrival: Arrival | None,
+        request: RawRequest,
+        fault: ServiceFault,
+        body: Incoming,
+        send: Send,
     ) -> RawResponse:
-        plan = _plan(opened, request)
-        settings = self.dispatcher.services.settings
-        path = settings.folder / "incoming" / uuid.uuid4().hex if opened.streams else None
-        with Intake(plan, path) as intake:
-            try:
-                async for piece in incoming.pieces():
-                    intake.feed(piece)
-                body = await self._run(intake.finish)
-            except ServiceFault as fault:
-                return write_fault(opened.service.protocol, fault, opened.request_id)
-            except OSError as error:
-                return write_fault("rest-xml", _disk_fault(error), opened.request_id)
-            full = replace(request, body=bytes(intake.content))
-            return await self._run(
-                self.dispatcher.finish, opened, full, body if opened.streams else None
-            )
+        if arrival is None:
+            response = self.dispatcher.refuse_unread(request, fault)
+        else:
+            response = self.dispatcher.refuse(arrival, request, fault)
+        return await self._send(response, request, body, send)
 
-    async def _run(self, function: Callable[P, T], *arguments: P.args, **_: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.pool, function, *arguments)
+    async def _send(
+        self, response: RawResponse, request: RawRequest, body: Incoming, send: Send
+    ) -> RawResponse:
+        settled = await body.settle(response)
+        await send_answer(settled, request.method, send)
+        return settled
+
+    async def _take_call(
+        self, arrival: Arrival, request: RawRequest, incoming: Incoming
+    ) -> RawResponse:
+        """Take a body into memory, then finish."""
+        is_s3 = arrival.service.name == "s3"
+        limit = budgets.XML_BYTES if is_s3 else budgets.CALL_BYTES
+        plan = _plan(arrival, request, limit) if is_s3 else None
+        size = incoming.size(limit)
+        if size <= budgets.SMALL_BYTES:
+            return await self._finish(arrival, request, await incoming.whole(limit), plan)
+        async with self.bodies.hold(arrival.lane, size):
+            return await self._finish(arrival, request, await incoming.whole(limit), plan)
+
+    async def _finish(
+        self, arrival: Arrival, request: RawRequest, content: bytes, plan: IntakePlan | None
+    ) -> RawResponse:
+        if plan is not None:
+            with Intake(plan, None) as intake:
+                intake.feed(content)
+                intake.finish()
+            content = bytes(intake.content)
+        full = replace(request, body=content) if content else request
+        if self._is_quick(arrival, full):
+            async with self.rounds.turn(arrival.lane):
+                return self.dispatcher.finish(arrival, full)
+        return await self._run(arrival, self.dispatcher.finish, arrival, full)
+
+    def _is_quick(self, arrival: Arrival, request: RawRequest) -> bool:
+        """Whether the answer takes less time than handing the request to a thread and back.
+
+        Such a call writes nothing and waits for nothing. The limit lets a request with an
+        attestation document pass as an NSM makes it, and no much longer one.
+        """
+        return (
+            arrival.service.name == "kms"
+            and arrival.operation in _QUICK
+            and len(request.body) <= budgets.SMALL_BYTES
+            and self.dispatcher.services.gate.weight(arrival.who.caller)
+            <= budgets.LOOP_POLICY_CHARACTERS
+        )
+
+    async def _take_object(
+        self, arrival: Arrival, request: RawRequest, incoming: Incoming
+    ) -> RawResponse:
+        """Take a body into a file, then finish; of who may not write, no byte reaches the disk."""
+        plan = _plan(arrival, request, budgets.OBJECT_BYTES)
+        if not await self._run(arrival, self.dispatcher.admits, arrival, request):
+            return await self._run(arrival, self.dispatcher.finish, arrival, request)
+        path = self.dispatcher.services.settings.folder / "incoming" / uuid.uuid4().hex
+        async with self.uploads.hold(arrival.lane, 1):
+            try:
+                with Intake(plan, path) as intake:
+                    async for piece in incoming.pieces():
+                        intake.feed(piece)
+                    body: BodyFile = await self._run(arrival, intake.finish)
+                    return await self._run(arrival, self.dispatcher.finish, arrival, request, body)
+            except OSError as error:
+                raise _disk_fault(error) from None
+
+    async def _run(
+        self, arrival: Arrival, function: Callable[P, T], *arguments: P.args, **_: P.kwargs
+    ) -> T:
+        async with self.threads.turn(arrival.lane):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.pool, function, *arguments)
 
     def _note(self, request: RawRequest, response: RawResponse, started: float) -> None:
         # Never the query: a presigned URL is a credential. Never a header but these.
@@ -167,23 +231,15 @@ def _request(scope: Scope) -> RawRequest:
     )
 
 
-def _is_plain(request: RawRequest) -> bool:
-    """Whether the body is small and must be at hand to know the operation: all but S3.
+def _check_head(request: RawRequest, body: Incoming) -> None:
+    """Refuse what is too large by what its head says, before anybody is known.
 
-    The claim that is verified decides, and nothing beside it: were a second, unsigned credential
-    believed here, the body would go a way on which the signed digest is not compared with it.
+    (To decode thousands of fields would keep all others waiting.)
     """
-    try:
-        claim = read_claim(request)
-    except SignatureFault:
-        return False  # refused before any body is taken
-    return (claim.service if claim else guess_service(request)) != "s3"
-
-
-def _early(request: RawRequest, fault: ServiceFault) -> RawResponse:
-    """Return the answer to a request of which nothing but its head has been looked at."""
-    protocol = SERVICES[guess_service(request)].protocol
-    return write_fault(protocol, fault, str(uuid.uuid4()))
+    if request.query.count("&") >= budgets.FIELDS:
+        raise ServiceFault("MalformedQueryString", "The query has too many fields.", 400)
+    is_object = guess_service(request) == "s3"
+    body.size(budgets.OBJECT_BYTES if is_object else budgets.CALL_BYTES)
 
 
 def _disk_fault(error: OSError) -> ServiceFault:
@@ -191,18 +247,8 @@ def _disk_fault(error: OSError) -> ServiceFault:
     return ServiceFault("InternalError", f"The cloud's disk {what}; nothing was kept.", 500)
 
 
-def _is_quick(request: RawRequest) -> bool:
-    """Whether the answer takes less time than handing the request to a thread and back.
-
-    Such a call writes nothing and waits for nothing. The limit lets a request with an attestation
-    document pass as an NSM makes it, and no much longer one.
-    """
-    target = request.headers.get("x-amz-target", "")
-    return target in _QUICK and len(request.body) <= _QUICK_BYTES
-
-
-def _plan(opened: Opened, request: RawRequest) -> IntakePlan:
-    headers, claim = request.headers, opened.who.claim
+def _plan(arrival: Arrival, request: RawRequest, limit: int) -> IntakePlan:
+    headers, claim = request.headers, arrival.who.claim
     payload = claim.payload if claim else ""
     # What was signed says how the body comes; Content-Encoding need not be signed.
     chunked = payload.startswith("STREAMING") or (
@@ -210,44 +256,16 @@ def _plan(opened: Opened, request: RawRequest) -> IntakePlan:
     )
     signer = None
     if claim is not None and payload.startswith("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"):
-        key = signing_key(claim, opened.who.secret)
+        key = signing_key(claim, arrival.who.secret)
         trailer = payload.endswith("-TRAILER")
         signer = ChunkSigner(key, claim.timestamp, claim.scope, claim.signature, trailer)
     return IntakePlan.of(
         headers,
         payload=payload,
         decoder=ChunkDecoder(signer) if chunked else None,
-        limit=MAX_OBJECT_BYTES if opened.streams else MAX_PLAIN_BYTES,
-        checksummed=opened.operation != "CompleteMultipartUpload",
+        limit=limit,
+        checksummed=arrival.operation != "CompleteMultipartUpload",
     )
-
-
-async def _send(response: RawResponse, method: str, send: Send) -> None:
-    body = response.body
-    length = body.length if isinstance(body, FileSlice) else len(body)
-    headers = dict(response.headers)
-    if method != "HEAD" or "content-length" not in headers:
-        headers["content-length"] = str(length)
-    pairs = [(name.encode("latin-1"), text.encode("utf-8")) for name, text in headers.items()]
-    await send({"type": "http.response.start", "status": response.status, "headers": pairs})
-    if isinstance(body, FileSlice):
-        await _send_file(body, method, send)
-    else:
-        content = b"" if method == "HEAD" else body
-        await send({"type": "http.response.body", "body": content})
-
-
-async def _send_file(part: FileSlice, method: str, send: Send) -> None:
-    with part.file as file:
-        left = 0 if method == "HEAD" else part.length
-        file.seek(part.start)
-        while left:
-            block = file.read(min(_BLOCK, left))
-            if not block:
-                return  # the file is shorter than it was: the client sees a cut body
-            left -= len(block)
-            await send({"type": "http.response.body", "body": block, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
 
 
 def _descriptors() -> int:
@@ -262,7 +280,7 @@ def make_app(
     from starlette.responses import JSONResponse
     from starlette.routing import Route
 
-    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloud")
+    pool = ThreadPoolExecutor(budgets.THREADS, thread_name_prefix="cloud")
 
     async def health(_request: Any) -> JSONResponse:
         rows = dispatcher.services.store.read().execute("SELECT count(*) FROM accounts").fetchone()

@@ -7,23 +7,19 @@ request: what is small is read away, and otherwise the connection is closed afte
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.call import ServiceFault
-from nitro_workflow.cloud.local.http.intake_plan import MAX_PLAIN_BYTES
 from nitro_workflow.cloud.local.protocol import RawRequest, RawResponse, read_decimal
 
 if TYPE_CHECKING:
     from starlette.types import Receive
 
-__all__ = ["BODY_PAUSE_S", "Disconnected", "Incoming"]
-
-# Seconds between two pieces of a body. A sender that is slower holds no connection for ever.
-BODY_PAUSE_S = 30.0
-# Bytes of an unwanted body that are read away so that its sender sees the answer.
-_DISCARDED_BYTES = 8 * 1024**2
+__all__ = ["Disconnected", "Incoming"]
 
 
 class Disconnected(Exception):
@@ -47,45 +43,61 @@ class Incoming:
         """
         while not self.complete:
             try:
-                async with asyncio.timeout(BODY_PAUSE_S):
+                async with asyncio.timeout(budgets.BODY_PAUSE_SECONDS):
                     message = await self.receive()
             except TimeoutError:
-                raise ServiceFault(
-                    "RequestTimeout",
-                    "Your socket connection to the server was not read from or written to within "
-                    "the timeout period.",
-                ) from None
+                raise _too_slow() from None
             if message["type"] == "http.disconnect":
                 raise Disconnected
             self.complete = not message.get("more_body", False)
             yield message.get("body", b"")
 
-    async def whole(self) -> bytes:
-        """Return a body that is no object's.
+    async def whole(self, limit: int) -> bytes:
+        """Return a body that is held in memory.
 
         Raises:
-            ServiceFault: longer than `MAX_PLAIN_BYTES`; or as `pieces`.
+            ServiceFault: longer than `limit`, or in all too slow; or as `pieces`.
         """
-        if self._stated > MAX_PLAIN_BYTES:
-            raise _too_large()
         content = bytearray()
-        async for piece in self.pieces():
-            content += piece
-            if len(content) > MAX_PLAIN_BYTES:
-                raise _too_large()
+        try:
+            async with asyncio.timeout(budgets.CALL_SECONDS):
+                async for piece in self.pieces():
+                    content += piece
+                    if len(content) > limit:
+                        raise too_large(limit)
+        except TimeoutError:
+            raise _too_slow() from None
         return bytes(content)
+
+    def size(self, limit: int) -> int:
+        """Return how many bytes will come, as far as the head says: `limit` where it does not.
+
+        Raises:
+            ServiceFault: more than `limit`.
+        """
+        headers = self.request.headers
+        if "content-length" not in headers:
+            return limit if "transfer-encoding" in headers else 0
+        if self._stated > limit:
+            raise too_large(limit)
+        return self._stated
 
     async def settle(self, response: RawResponse) -> RawResponse:
         """Return the answer to send: with ``connection: close`` where body is left over."""
-        if not self.complete and self._stated <= _DISCARDED_BYTES and not self._waits:
-            left = _DISCARDED_BYTES
-            async for piece in self.pieces():
-                left -= len(piece)
-                if left < 0:
-                    break
+        if not self.complete and self._stated <= budgets.DISCARDED_BYTES and not self._waits:
+            await self._discard()
         if self.complete:
             return response
         return replace(response, headers={**response.headers, "connection": "close"})
+
+    async def _discard(self) -> None:
+        """Read away what is left, as long as it is not much and comes."""
+        left = budgets.DISCARDED_BYTES
+        with contextlib.suppress(ServiceFault):
+            async for piece in self.pieces():
+                left -= len(piece)
+                if left < 0:
+                    return
 
     @property
     def _stated(self) -> int:
@@ -97,9 +109,18 @@ class Incoming:
         return self.request.headers.get("expect", "").lower() == "100-continue"
 
 
-def _too_large() -> ServiceFault:
+def too_large(limit: int) -> ServiceFault:
+    """Return the refusal of a body above its limit."""
     return ServiceFault(
         "RequestEntityTooLargeException",
-        f"The request's body is larger than the {MAX_PLAIN_BYTES} bytes allowed.",
+        f"The request's body is larger than the {limit} bytes allowed.",
         413,
+    )
+
+
+def _too_slow() -> ServiceFault:
+    return ServiceFault(
+        "RequestTimeout",
+        "Your socket connection to the server was not read from or written to within the timeout "
+        "period.",
     )

@@ -16,12 +16,8 @@ from nitro_workflow.cloud.local.protocol import (
     read_decimal,
 )
 
-__all__ = ["DEFAULT_ALGORITHM", "MAX_OBJECT_BYTES", "MAX_PLAIN_BYTES", "IntakePlan", "too_large"]
+__all__ = ["DEFAULT_ALGORITHM", "IntakePlan", "too_large"]
 
-MAX_OBJECT_BYTES = 5 * 1024**3  # S3: one PutObject or UploadPart
-# Everything that is not an object. The largest of AWS's is KMS's: a 262,144-byte document and a
-# 6,144-byte ciphertext in base64 stay below 0.4 MB; DeleteObjects with 1,000 keys below 2 MiB.
-MAX_PLAIN_BYTES = 2 * 1024**2
 # S3 User Guide, "Checking object integrity": what S3 computes where the client names none.
 DEFAULT_ALGORITHM = "CRC64NVME"
 _PREFIX = "x-amz-checksum-"

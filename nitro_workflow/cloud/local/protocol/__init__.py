@@ -21,7 +21,6 @@ from nitro_workflow.cloud.local.protocol.checksums import (
     encode_checksum,
     new_checksum,
 )
-from nitro_workflow.cloud.local.protocol.forms import MAX_FIELDS
 from nitro_workflow.cloud.local.protocol.http_messages import FileSlice, RawRequest, RawResponse
 from nitro_workflow.cloud.local.protocol.models import load_model
 from nitro_workflow.cloud.local.protocol.page_token import PageTokens, read_decimal
@@ -31,7 +30,6 @@ from nitro_workflow.cloud.local.protocol.writer import write_fault, write_result
 
 __all__ = [
     "CHECKSUM_ALGORITHMS",
-    "MAX_FIELDS",
     "FileSlice",
     "PageTokens",
     "RawRequest",

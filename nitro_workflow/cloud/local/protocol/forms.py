@@ -6,21 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.call import ServiceFault
 from nitro_workflow.cloud.local.protocol.http_messages import RawRequest
 from nitro_workflow.cloud.local.protocol.page_token import read_decimal
 from nitro_workflow.cloud.local.protocol.scalars import read_scalar
 
-__all__ = ["MAX_FIELDS", "parse_form", "read_form"]
+__all__ = ["parse_form", "read_form"]
 
 # Names of a form nest: EC2's deepest has eight parts. A name of thousands would make as many
 # dictionaries.
 _MAX_PARTS = 16
 # Items of a list are numbered from one; AWS's longest lists have 1,000.
 _MAX_NUMBER = 10_000
-# Fields of one form or query. AWS publishes no figure; a form of the largest policy has fewer than
-# twenty.
-MAX_FIELDS = 2_000
 
 
 def parse_form(request: RawRequest) -> dict[str, str]:
@@ -31,7 +29,9 @@ def parse_form(request: RawRequest) -> dict[str, str]:
     """
     try:
         text = request.query if request.method == "GET" else request.body.decode()
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        pairs = parse_qsl(
+            text, keep_blank_values=True, errors="strict", max_num_fields=budgets.FIELDS
+        )
     except ValueError as error:
         kind = "text that is not UTF-8" if isinstance(error, UnicodeError) else str(error)
         raise ServiceFault("MalformedQueryString", f"The form has {kind}.", 400) from None

@@ -23,6 +23,7 @@ _XML = "text/xml;charset=UTF-8"
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _MARKUP = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _S3_SPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_CONTROLS = re.compile("[\x00-\x1f\x7f]")
 _PROLOGUE = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -119,9 +120,14 @@ def _headers(shape: Any, result: Mapping[str, Any]) -> Iterator[tuple[str, str]]
             continue
         wire = member.serialization["name"].lower()
         if location == "headers":
-            yield from ((wire + key, text) for key, text in value.items())
+            yield from ((wire + key, _in_header(text)) for key, text in value.items())
         elif location == "header":
-            yield wire, write_text(member, value, "rfc822")
+            yield wire, _in_header(write_text(member, value, "rfc822"))
+
+
+def _in_header(text: str) -> str:
+    """Return text that cannot end its header: what is kept may have come by another door."""
+    return _CONTROLS.sub(" ", text)
 
 
 def _rest_body(shape: Any, result: Mapping[str, Any]) -> bytes | FileSlice:

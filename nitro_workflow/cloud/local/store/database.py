@@ -13,11 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nitro_workflow.cloud.local import budgets
+
 __all__ = ["Store"]
 
 # Milliseconds that a writer of another process may hold the file (the seeding of a second start).
 _BUSY_MS = 10_000
-_CACHED = 4096  # values remembered between two transactions
+# Characters of the texts among the values that are remembered, beside their number.
+_CACHED_CHARACTERS = 4 * budgets.MIB
 T = TypeVar("T")
 
 
@@ -39,10 +42,12 @@ class Store:
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._cache: dict[Hashable, Any] = {}
+        self._weight = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode=WAL")
+        self._writer.execute(f"PRAGMA journal_size_limit={budgets.JOURNAL_BYTES}")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -78,13 +83,23 @@ class Store:
                 raise
             finally:
                 if not records:
-                    self._cache = {}
+                    self._forget()
 
-    def cached(self, key: Hashable, load: Callable[[sqlite3.Connection], T]) -> T:
+    def _forget(self) -> None:
+        self._cache, self._weight = {}, 0
+
+    def cached(
+        self,
+        key: Hashable,
+        load: Callable[[sqlite3.Connection], T],
+        *,
+        weigh: Callable[[T], int] = lambda _value: 0,
+    ) -> T:
         """Return what `load` reads from the store, remembered until the next transaction.
 
         An acknowledged write is seen at once: the memory is dropped before `transaction` returns.
-        The value is shared by all threads: do not change it.
+        The value is shared by all threads: do not change it. `weigh` says how many characters a
+        value holds, where that may be many.
         """
         cache = self._cache
         try:
@@ -93,8 +108,9 @@ class Store:
             # Read into the memory that was there before: what is read while a transaction commits
             # goes with the memory that it drops.
             found = cache[key] = load(self.read())
-            if len(cache) > _CACHED:
-                self._cache = {}
+            self._weight += weigh(found)
+            if len(cache) > budgets.CACHED_ROWS or self._weight > _CACHED_CHARACTERS:
+                self._forget()
         return found
 
     def read(self) -> sqlite3.Connection:

@@ -1,0 +1,73 @@
+"""What one caller, and all callers together, may take of the cloud: every budget has its name here.
+
+The figures are of three kinds: AWS's own (the source stands beside them), those of HTTP servers in
+front of AWS, and ours, where AWS publishes none; the last are chosen so that eight honest clients
+are served while two hundred connections are not honest (`benchmarks/hostile.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+# A connection and the head of a request.
+CONNECTIONS: Final = 2_000  # at a time; each costs some 50 KB with its TLS
+HEAD_BYTES: Final = 64 * KIB  # request line and headers; S3 itself takes 8 KB of them
+HEAD_SECONDS: Final = 20.0  # from the first byte (or the handshake) to the end of the headers
+FAREWELL_SECONDS: Final = 0.5  # a client that keeps an idle connection does not answer close_notify
+FIELDS: Final = 2_000  # of one query or form; a form of the largest policy has fewer than twenty
+
+# A body on its way in.
+# Of a call that is no object. The largest is KMS's: a 262,144-byte attestation document and a
+# 6,144-byte ciphertext in base64 stay below 0.4 MB; IAM's policies of 131,072 characters,
+# percent-encoded, too.
+CALL_BYTES: Final = 1 * MIB
+XML_BYTES: Final = 2 * MIB  # S3: DeleteObjects with 1,000 keys, an upload's 10,000 parts
+OBJECT_BYTES: Final = 5 * GIB  # S3: one PutObject or UploadPart
+BODY_PAUSE_SECONDS: Final = 30.0  # between two pieces; who is slower holds no connection for ever
+CALL_SECONDS: Final = 60.0  # for the whole of a body that is held in memory
+# Bytes of an unwanted body that are read away so that its sender sees the answer.
+DISCARDED_BYTES: Final = 8 * MIB
+# Bodies that are held in memory, all together and for one caller; what is larger than
+# SMALL_BYTES waits for room, and is told to slow down where there is none for so long.
+BODIES_BYTES: Final = 32 * MIB
+CALLER_BODIES_BYTES: Final = 8 * MIB
+SMALL_BYTES: Final = 16 * KIB  # an attestation document is some 7 KB in base64
+ROOM_SECONDS: Final = 5.0
+UPLOADS: Final = 64  # objects that are received at a time: each has a file and three digests
+CALLER_UPLOADS: Final = 32
+
+# An answer on its way out.
+DOWNLOADS: Final = 128  # objects that are sent at a time
+CALLER_DOWNLOADS: Final = 32
+BLOCK_BYTES: Final = 256 * KIB  # of an object, read and sent at a time
+SEND_BUFFER_BYTES: Final = 256 * KIB  # of the kernel, a connection; Linux doubles what is asked for
+STALLED_SECONDS: Final = 60.0  # that a client may leave a full buffer unread
+
+# Work.
+THREADS: Final = 8
+CALLER_THREADS: Final = 4  # of those, for one caller
+# On the event loop itself are answered only calls that are short by themselves and whose caller's
+# policies are short: a policy may have thousands of conditions to look at.
+LOOP_POLICY_CHARACTERS: Final = 16 * KIB
+GRACE_SECONDS: Final = 10  # that requests under way have, once the process was told to stop
+
+# Memory for what was worked out once. A parsed policy takes some 40 times its text.
+POLICY_CHARACTERS: Final = 1 * MIB  # texts whose parsed policies are remembered
+EXPLANATION_CHARACTERS: Final = 1 * MIB
+CACHED_ROWS: Final = 4_096  # values remembered of the database between two transactions
+
+# Decision records: three rings on the disk, so that a flood of refusals cannot push out what was
+# allowed, nor a flood of strangers either of them.
+ALLOWED_RECORD_BYTES: Final = 24 * MIB
+REFUSED_RECORD_BYTES: Final = 8 * MIB
+STRANGER_RECORD_BYTES: Final = 2 * MIB
+RECORD_DAYS: Final = 90  # CloudTrail's event history
+RECORD_BYTES: Final = 100 * KIB  # CloudTrail omits requestParameters of more than 100 KB
+REFUSED_PARAMETER_BYTES: Final = 8 * KIB  # of a refused call; the rest is omitted and said so
+WAITING_RECORDS: Final = 2_000  # of calls that were answered, in memory
+WAITING_EXPLANATIONS: Final = 200  # with more than so many records waiting, reasons are short
+JOURNAL_BYTES: Final = 8 * MIB  # of SQLite's write-ahead log, kept between two checkpoints

@@ -1,0 +1,41 @@
+"""An answer on its way out: head and body, or a file in blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nitro_workflow.cloud.local import budgets
+from nitro_workflow.cloud.local.protocol import FileSlice, RawResponse
+
+if TYPE_CHECKING:
+    from starlette.types import Send
+
+__all__ = ["send_answer"]
+
+
+async def send_answer(response: RawResponse, method: str, send: Send) -> None:
+    """Send an answer; a file is closed by whoever opened it."""
+    body = response.body
+    length = body.length if isinstance(body, FileSlice) else len(body)
+    headers = dict(response.headers)
+    if method != "HEAD" or "content-length" not in headers:
+        headers["content-length"] = str(length)
+    pairs = [(name.encode("latin-1"), text.encode("utf-8")) for name, text in headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": pairs})
+    if isinstance(body, FileSlice):
+        await _send_file(body, method, send)
+    else:
+        content = b"" if method == "HEAD" else body
+        await send({"type": "http.response.body", "body": content})
+
+
+async def _send_file(part: FileSlice, method: str, send: Send) -> None:
+    left = 0 if method == "HEAD" else part.length
+    part.file.seek(part.start)
+    while left:
+        block = part.file.read(min(budgets.BLOCK_BYTES, left))
+        if not block:
+            return  # the file is shorter than it was: the client sees a cut body
+        left -= len(block)
+        await send({"type": "http.response.body", "body": block, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

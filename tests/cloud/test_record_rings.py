@@ -1,0 +1,206 @@
+"""The rings of the decision records: bounded, each on its own, and whole after an upgrade."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nitro_workflow.cloud.local import budgets
+from nitro_workflow.cloud.local.dispatch import Dispatcher
+from nitro_workflow.cloud.local.gate import EventLog, record_rows, upgrade
+from nitro_workflow.cloud.local.gate.record_rows import SCHEMA, ring_sizes
+from nitro_workflow.cloud.local.protocol import RawRequest
+from nitro_workflow.cloud.local.store import Store
+from tests.cloud.conftest import DATA
+from tests.cloud.test_sigv4 import keys, signed
+
+RING = 40_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "state.sqlite3")
+    made.create(SCHEMA)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def log(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventLog]:
+    monkeypatch.setattr(record_rows, "_BUDGETS", dict.fromkeys(record_rows._BUDGETS, RING))
+    made = EventLog(store)
+    yield made
+    made.close()
+
+
+def event(name: str, kind: str = "IAMUser", size: int = 1_000, **changed: Any) -> dict[str, Any]:
+    identity = {"type": kind, "accountId": DATA, "userName": "operator"}
+    return {
+        "eventID": name, "eventTime": "2026-01-02T03:04:05Z", "eventName": name,
+        "eventSource": "kms.amazonaws.com", "userIdentity": identity, "readOnly": True,
+        "requestParameters": "x" * size,
+        "resources": [{"ARN": f"arn:aws:kms:us-east-1:{DATA}:key/{name}", "accountId": DATA}],
+        **changed,
+    }  # fmt: skip
+
+
+def names(store: Store, ring: str) -> list[str]:
+    query = "SELECT name FROM events WHERE ring = ? ORDER BY seq"
+    return [row["name"] for row in store.read().execute(query, (ring,))]
+
+
+def test_a_flood_pushes_out_its_own_kind_alone(log: EventLog, store: Store) -> None:
+    log.record(lambda _brief: event("kept"))
+    log.record(lambda _brief: event("refusal", errorCode="AccessDenied"))
+    for number in range(400):
+        made = event(f"flood{number}", "Unknown", errorCode="InvalidSignatureException")
+        log.record(lambda _brief, made=made: made)
+        if number % 50 == 0:
+            log.flush()
+    log.flush()
+    assert names(store, "allowed") == ["kept"]
+    assert names(store, "refused") == ["refusal"]
+    strangers = names(store, "stranger")
+    assert strangers[-1] == "flood399"
+    assert 10 < len(strangers) < 40
+    assert ring_sizes(store)["stranger"] <= RING
+
+
+def test_the_other_tables_follow(log: EventLog, store: Store) -> None:
+    for number in range(200):
+        log.record(lambda _brief, number=number: event(f"e{number}"))
+    log.flush()
+    counts = [
+        store.read().execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("events", "event_accounts", "event_resources")
+    ]
+    assert counts == [counts[0]] * 3
+    assert counts[0] < 40
+
+
+def test_sizes_are_those_of_the_rows_after_a_restart(log: EventLog, store: Store) -> None:
+    for number in range(60):
+        log.record(lambda _brief, number=number: event(f"e{number}", size=number * 20))
+    log.flush()
+    assert log._sizes == ring_sizes(store)
+    assert EventLog(store)._sizes == log._sizes
+
+
+def test_the_file_stops_growing(tmp_path: Path, log: EventLog, store: Store) -> None:
+    sizes = []
+    for _ in range(6):
+        for number in range(100):
+            log.record(lambda _brief, number=number: event(f"e{number}"))
+        log.flush()
+        store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        sizes.append((tmp_path / "state.sqlite3").stat().st_size)
+    assert sizes[-1] == sizes[2]
+
+
+def test_answers_wait_for_records_that_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budgets, "WAITING_RECORDS", 5)
+    log = EventLog(store)
+    for number in range(50):
+        log.record(lambda _brief, number=number: event(f"e{number}"))
+        assert len(log._pending) < 5
+    log.close()
+    assert len(names(store, "allowed")) == 50
+
+
+def test_a_burst_is_not_explained_at_length(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budgets, "WAITING_EXPLANATIONS", 3)
+    log, seen = EventLog(store), []
+    with log._writing:  # the log's own thread waits
+        for count in (10,):
+            for _ in range(count):
+                log.record(lambda brief: seen.append(brief) or event("e"))
+    log.flush()
+    log.record(lambda brief: seen.append(brief) or event("e"))
+    log.close()
+    assert seen == [True] * 10 + [False]
+
+
+OLD = """
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, time REAL NOT NULL,
+    name TEXT NOT NULL, source TEXT NOT NULL, username TEXT NOT NULL, access_key TEXT NOT NULL,
+    read_only TEXT NOT NULL, document TEXT NOT NULL);
+"""
+
+
+def test_a_cloud_of_before_keeps_its_records(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "old.sqlite3") as db:
+        db.executescript(OLD)
+        for name, document in (("a", {}), ("b", {"errorCode": "AccessDenied"})):
+            row = (name, 0.0, name, "s", "u", "k", "true", json.dumps(document))
+            db.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    db.close()
+    store = Store(tmp_path / "old.sqlite3")
+    for _ in range(2):
+        upgrade(store)
+        store.create(SCHEMA)
+    assert names(store, "allowed") == ["a"]
+    assert names(store, "refused") == ["b"]
+    log = EventLog(store)
+    log.record(lambda _brief: event("c"))
+    log.close()
+    assert names(store, "allowed") == ["a", "c"]
+    store.close()
+
+
+def documents(dispatcher: Dispatcher) -> list[dict[str, Any]]:
+    dispatcher.services.events.flush()
+    rows = dispatcher.services.store.read().execute("SELECT * FROM events ORDER BY seq")
+    return [{"ring": row["ring"], **json.loads(row["document"])} for row in rows]
+
+
+def test_whatever_is_refused_leaves_a_record(dispatcher: Dispatcher) -> None:
+    good = signed(keys(dispatcher))
+    forged = {**good.headers, "authorization": good.headers["authorization"][:-4] + "0000"}
+    unsigned = {k: v for k, v in good.headers.items() if k != "authorization"}
+    nothing = signed(keys(dispatcher), headers={"X-Amz-Target": "TrentService.Nothing"})
+    for request in (
+        RawRequest("POST", "/", "", forged, b"{}"),
+        RawRequest("POST", "/", "", unsigned, b"{}"),
+        RawRequest("GET", "/%ff", "", {"host": "x"}),
+        nothing,
+        signed(keys(dispatcher), service="dynamodb"),
+    ):
+        assert dispatcher.handle(request).status >= 400
+    found = documents(dispatcher)
+    assert len(found) == 5
+    assert [record["ring"] for record in found] == ["stranger"] * 5
+    assert found[0]["userIdentity"] == {
+        "type": "Unknown", "accountId": DATA, "accessKeyId": keys(dispatcher).access_key,
+    }  # fmt: skip
+    assert found[0]["eventName"] == "ListKeys"
+    assert "Nothing" not in found[3]["eventName"]
+    assert all(record["errorCode"] and record["requestID"] for record in found)
+
+
+def test_a_stranger_is_not_read(dispatcher: Dispatcher) -> None:
+    """From the head alone: an unknown key, no key, another's token, a time that is past."""
+    good = signed(keys(dispatcher))
+    text = good.headers["authorization"]
+    known = keys(dispatcher).access_key
+    for change in (
+        {"authorization": text.replace(known, "AKIAIOSFODNN7EXAMPLE")},
+        {"authorization": ""},
+        {"x-amz-security-token": "AAAA"},
+    ):
+        request = RawRequest("POST", "/", "", {**good.headers, **change})
+        assert not hasattr(dispatcher.arrive(request), "who")
+    assert hasattr(dispatcher.arrive(good), "who")
+
+
+def test_the_parameters_of_a_refusal_are_cut(dispatcher: Dispatcher) -> None:
+    big = json.dumps({"KeyId": "alias/none", "Plaintext": "AAAA",
+                      "EncryptionContext": {"a": "b" * 9_000}}).encode()  # fmt: skip
+    target = {"X-Amz-Target": "TrentService.Encrypt", "Content-Type": "application/x-amz-json-1.1"}
+    assert dispatcher.handle(signed(keys(dispatcher), headers=target, body=big)).status == 400
+    assert documents(dispatcher)[-1]["requestParameters"]["omitted"] is True
