@@ -22,15 +22,16 @@ __all__ = ["main"]
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "attestation": ("attestation", "attestation", "Show, verify, explain attestation documents."),
     "cloud": ("cloud", "cloud", "Serve the local cloud; print what SDKs need to use it."),
-    "down": ("workflow", "down", "Stop the lab's background processes."),
+    "down": ("lab_state", "down", "Stop the lab's background processes."),
     "events": ("cloud", "events", "Show the cloud's decision records, with their reasons."),
     "image": ("image", "image", "Build, measure, check, sign and compare enclave images."),
-    "lab": ("workflow", "lab", "Start JupyterLab with the first notebook open."),
+    "lab": ("jupyter", "lab", "Start JupyterLab with the first notebook open."),
     "nitro-cli": ("host", "nitro_cli", "nitro-cli's commands, JSON and E-codes, on this machine."),
     "policy": ("policy", "policy", "Decide, explain, analyse and write key policies."),
-    "status": ("workflow", "status", "Show the lab: steps done, processes, trust root."),
+    "reset": ("lab_state", "reset", "Begin the lab anew, or go back to a step."),
+    "status": ("lab_state", "status", "Show the lab: steps done, processes, trust root."),
     "step": ("workflow", "step", "Run one step of the workflow."),
-    "trace": ("workflow", "trace", "Show who sent what to whom."),
+    "trace": ("lab_state", "trace", "Show who sent what to whom."),
     "walk": ("workflow", "walk", "Run the 17 steps, from key creation to attested decryption."),
 }
 

@@ -21,7 +21,7 @@ from nitro_workflow.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nitro_workflow.host import SandboxHost
+    from nitro_workflow.host import Host
 
 __all__ = ["nitro_cli"]
 
@@ -75,11 +75,10 @@ def nitro_cli(ctx: click.Context, lab: Path | None) -> None:
     ctx.obj = lab
 
 
-def _host(ctx: click.Context) -> SandboxHost:
-    from nitro_workflow.host import SandboxHost
-    from nitro_workflow.lab import LabFolder, runtime_folder
+def _host(ctx: click.Context) -> Host:
+    from nitro_workflow.lab import LabFolder, LocalPair
 
-    return SandboxHost(runtime_folder(LabFolder.open(ctx.obj).path))
+    return LocalPair(LabFolder.open(ctx.obj)).host
 
 
 class _SeveralIds(click.Command):
@@ -258,7 +257,7 @@ def explain(error_code: str) -> None:
 
 
 def _follow(
-    host: SandboxHost, enclave_id: str | None, name: str | None, seconds: int | None = None
+    host: Host, enclave_id: str | None, name: str | None, seconds: int | None = None
 ) -> None:
     """Print the console until the enclave ends, or for ``seconds``."""
     started, offset = time.monotonic(), 0

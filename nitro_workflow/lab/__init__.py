@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.attacks import ATTACKS, AttackOutcome, try_attack
     from nitro_workflow.lab.engine import Lab
     from nitro_workflow.lab.evidence import Job, TraceEvent, collect
-    from nitro_workflow.lab.lab_folder import LabFolder, default_folder, runtime_folder
+    from nitro_workflow.lab.lab_folder import LabFolder, default_folder
+    from nitro_workflow.lab.lab_users import LabUsers
+    from nitro_workflow.lab.pair import Pair
     from nitro_workflow.lab.parties import Party
     from nitro_workflow.lab.party_policies import ROLES
+    from nitro_workflow.lab.processes import LabProcess, LocalPair, find_processes
     from nitro_workflow.lab.step_result import StepResult
     from nitro_workflow.lab.steps import (
         STEPS,
@@ -51,6 +54,10 @@ __all__ = [
     "Job",
     "Lab",
     "LabFolder",
+    "LabProcess",
+    "LabUsers",
+    "LocalPair",
+    "Pair",
     "Party",
     "Step",
     "StepResult",
@@ -60,12 +67,12 @@ __all__ = [
     "collect",
     "default_folder",
     "document_of",
+    "find_processes",
     "find_step",
     "image_of",
     "jobs_of",
     "key_facts",
     "policy_of",
-    "runtime_folder",
     "start_job",
     "try_attack",
 ]
@@ -78,6 +85,10 @@ _HOMES = {
     "Job": "evidence",
     "Lab": "engine",
     "LabFolder": "lab_folder",
+    "LabProcess": "processes",
+    "LabUsers": "lab_users",
+    "LocalPair": "processes",
+    "Pair": "pair",
     "Party": "parties",
     "Step": "steps",
     "StepResult": "step_result",
@@ -87,12 +98,12 @@ _HOMES = {
     "collect": "evidence",
     "default_folder": "lab_folder",
     "document_of": "steps",
+    "find_processes": "processes",
     "find_step": "steps",
     "image_of": "steps",
     "jobs_of": "steps",
     "key_facts": "steps",
     "policy_of": "steps",
-    "runtime_folder": "lab_folder",
     "start_job": "steps",
     "try_attack": "attacks",
 }

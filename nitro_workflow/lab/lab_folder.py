@@ -1,25 +1,24 @@
-"""The lab's folder: its layout, its lock, and the records of the steps, each written atomically.
+"""The lab's folder: its layout, and the records of the steps, each written atomically.
 
 ::
 
-    <lab>/lab.json            what this folder is: format, when it was made, its settings
-          lock                one step at a time, whoever runs it steps/P1.json …     the record of
-          the last good run of each step owner/ developer/   each party's own files; `owner/` never
-          holds a plaintext key jobs/               what the parent answered about each job, kept
-          when the instance is gone cloud/ hypervisor/  the state of the two background processes
+    <lab>/lab.json            what this folder is: format, identity, when it was made, settings
+          lock                one step at a time, whoever runs it
+          runtime.json        where the sockets of this lab are
+          launch.json         the token of the launch that P8 began last
+          steps/P1.json …     the record of the last good run of each step
+          owner/ developer/   each party's own files; `owner/` never holds a plaintext key
+          jobs/               what the parent answered about each job, kept when it is gone
+          cloud/ hypervisor/  the state of the two background processes
           logs/
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
-import stat
-import tempfile
-import threading
+import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,28 +26,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.atomic import write_atomic
 from nitro_workflow.errors import LabError
-from nitro_workflow.host import LONGEST_SOCKET
+from nitro_workflow.lab.lab_lock import LOCK_SECONDS, LabLock
+from nitro_workflow.remove_tree import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 __all__ = [
     "FORMAT",
     "LabFolder",
     "default_folder",
     "read_json",
-    "runtime_folder",
     "save",
 ]
 
 FORMAT: Final = 1
 """Version of the folder's layout; another one is refused, never guessed at."""
-
-LOCK_SECONDS: Final = 120.0
-"""How long a step waits for another notebook's step: the longest step takes a tenth of that."""
-
-AF_UNIX_LIMIT: Final = 107
-"""Bytes of a Unix socket's path, ``sun_path`` less its NUL (unix(7))."""
 
 _PARTS = ("steps", "owner", "developer", "jobs", "cloud", "hypervisor", "logs")
 
@@ -59,47 +52,6 @@ def default_folder() -> Path:
         return Path(named)
     data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(data) / "nitro-workflow" / "lab"
-
-
-def runtime_folder(lab: Path) -> Path:
-    """Return (and make, mode 0700) the short folder where the lab's sockets are.
-
-    Raises `LabError` where the path would be too long for a Unix socket, or belongs to another
-    user.
-    """
-    name = hashlib.sha256(os.fsencode(lab.resolve())).hexdigest()[:12]
-    uid = os.getuid()
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    parent = (
-        Path(base) / "nitro-workflow"
-        if base
-        else Path(tempfile.gettempdir()) / f"nitro-workflow-{uid}"
-    )
-    if len(os.fsencode(parent / name)) + LONGEST_SOCKET > AF_UNIX_LIMIT:
-        parent = Path("/tmp") / f"nitro-workflow-{uid}"  # noqa: S108 - made 0700 and its owner checked below
-    folder = parent / name
-    try:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Not through a link: in /tmp anyone may have made one, and may turn it elsewhere later.
-        found = parent.lstat()
-        if found.st_uid == uid and stat.S_ISDIR(found.st_mode):
-            parent.chmod(0o700)
-            folder.mkdir(mode=0o700, exist_ok=True)
-            return folder
-    except OSError as error:
-        raise LabError(
-            f"cannot make {folder}: {error.strerror}",
-            expected="a folder of this user's for the lab's sockets",
-            where="runtime folder",
-            next="set XDG_RUNTIME_DIR to a folder that you may write",
-        ) from error
-    kind = "is a link" if stat.S_ISLNK(found.st_mode) else "exists"
-    raise LabError(
-        f"{parent} {kind} and belongs to user {found.st_uid}",
-        expected=f"a folder of user {uid}",
-        where="runtime folder",
-        next="set XDG_RUNTIME_DIR to a folder of your own",
-    )
 
 
 def save(path: Path, data: bytes) -> None:
@@ -140,24 +92,34 @@ class LabFolder:
     """
 
     path: Path
-    _mutex: threading.RLock = field(default_factory=threading.RLock, repr=False)
-    _depth: int = 0
-    _file: Any = None
+    identity: str = ""
+    _lock: LabLock = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._lock = LabLock(self.path / "lock")
 
     @classmethod
-    def open(cls, path: Path | str | None = None) -> LabFolder:
-        """Open or make the folder. Raises `LabError` for what is not, or not wholly, a lab's."""
-        folder = Path(path).expanduser().absolute() if path else default_folder().absolute()
+    def open(cls, path: Path | str | None = None, *, make: bool = True) -> LabFolder:
+        """Open or make the folder. Raises `LabError` for what is not, or not wholly, a lab's.
+
+        Without ``make`` a folder that is not there is an error, too, and nothing is written.
+        """
+        try:
+            folder = (Path(path).expanduser() if path else default_folder()).resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise _no_folder(str(path), str(error)) from error
+        if not make and not (folder / "lab.json").exists():
+            raise LabError(
+                f"no lab in {folder}",
+                expected="the folder of a lab",
+                where="lab folder",
+                next="check the name; `nitro-workflow walk` makes a lab there",
+            )
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             present = sorted(entry.name for entry in folder.iterdir())
         except OSError as error:
-            raise LabError(
-                f"{error.strerror}: {folder}",
-                expected="a folder that you may write",
-                where="lab folder",
-                next="name another one with --lab or NITRO_WORKFLOW_LAB",
-            ) from error
+            raise _no_folder(str(folder), str(error.strerror)) from error
         lab = cls(folder)
         if "lab.json" not in present:
             lab._make(present)
@@ -175,8 +137,9 @@ class LabFolder:
                 where="lab folder",
                 next="name another folder with --lab, or empty this one",
             )
-        record = {"format": FORMAT, "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         self._parts()
+        made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        record = {"format": FORMAT, "id": secrets.token_hex(8), "created": made}
         save(self.path / "lab.json", _dump(record))
 
     def _check(self) -> None:
@@ -188,11 +151,21 @@ class LabFolder:
                 where=str(self.path / "lab.json"),
                 next="name a new folder with --lab: this one was made by another version",
             )
+        self.identity = str(record.get("id", ""))
         self._parts()
 
     def _parts(self) -> None:
         for part in _PARTS:
-            (self.path / part).mkdir(mode=0o700, exist_ok=True)
+            if not (self.path / part).is_dir():
+                (self.path / part).mkdir(mode=0o700, exist_ok=True)
+
+    def clear(self) -> None:
+        """Remove all that the lab holds, and make it a new one: its own processes must be down."""
+        for entry in self.path.iterdir():
+            if entry.name != "lock":
+                remove_tree(entry)
+        self._make([])
+        self._check()
 
     def settings(self) -> dict[str, Any]:
         """Return the lab's settings (``size`` in bytes of the data set, ``seed``)."""
@@ -229,28 +202,17 @@ class LabFolder:
 
     def touch(self) -> None:
         """Say that the lab is in use: the idle watch counts from here."""
-        (self.path / "lock").touch()
+        with contextlib.suppress(OSError):  # a disk that is full or read-only stops nobody here
+            (self.path / "lock").touch()
 
-    @contextlib.contextmanager
-    def lock(self, what: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    def lock(
+        self, what: str, seconds: float = LOCK_SECONDS
+    ) -> contextlib.AbstractContextManager[None]:
         """Hold the lab for one step; the same thread may enter again.
 
         Raises `LabError` that names the holder when another process keeps it for ``seconds``.
         """
-        if not self._mutex.acquire(timeout=seconds):
-            raise _busy("another thread of this process", self.path)
-        try:
-            if self._depth == 0:
-                self._file = _lock_file(self.path / "lock", what, seconds)
-            self._depth += 1
-            try:
-                yield
-            finally:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._file.close()
-        finally:
-            self._mutex.release()
+        return self._lock.hold(what, seconds)
 
 
 def read_json_or_advise(folder: Path) -> dict[str, Any]:
@@ -266,36 +228,14 @@ def read_json_or_advise(folder: Path) -> dict[str, Any]:
         ) from error
 
 
+def _no_folder(path: str, found: str) -> LabError:
+    return LabError(
+        f"{found}: {path}",
+        expected="a folder that you may write",
+        where="lab folder",
+        next="name another one with --lab or NITRO_WORKFLOW_LAB",
+    )
+
+
 def _dump(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, indent=1, ensure_ascii=False).encode() + b"\n"
-
-
-def _lock_file(path: Path, what: str, seconds: float) -> Any:
-    """Return the locked file; its text says who holds it."""
-    deadline = time.monotonic() + seconds
-    file = path.open("a+")
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                file.seek(0)
-                holder = file.read(200) or "another process"
-                file.close()
-                raise _busy(holder, path.parent) from error
-            time.sleep(0.05)
-        else:
-            break
-    file.truncate(0)
-    file.write(f"{what} in process {os.getpid()}")
-    file.flush()
-    return file
-
-
-def _busy(holder: str, folder: Path) -> LabError:
-    return LabError(
-        f"the lab is busy: {holder}",
-        expected="one step at a time",
-        where=str(folder),
-        next="wait for it to end, or interrupt it",
-    )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nitro_workflow.cloud import Cloud
     from nitro_workflow.host import Host
     from nitro_workflow.lab.lab_folder import LabFolder
+    from nitro_workflow.lab.pair import Pair
 
 __all__ = ["DEFAULT_SIZE", "Workbench"]
 
@@ -30,15 +31,14 @@ DEFAULT_SEED: Final = 2024
 
 @dataclass(slots=True)
 class Workbench:
-    """One lab's folder with the cloud and the host that it was opened with.
+    """One lab's folder with the pair of cloud and host that it was opened with.
 
     ``say`` tells the person at the keyboard what is going on. ``memory`` holds what must never be
     on disk: the plaintext data key of P2, the private key for results.
     """
 
     folder: LabFolder
-    cloud: Cloud
-    host: Host
+    pair: Pair
     say: Callable[[str], None]
     memory: dict[str, Any] = field(default_factory=dict, repr=False)
     policies: PartyPolicies = field(init=False)
@@ -48,6 +48,16 @@ class Workbench:
         self.policies = PartyPolicies.of(self.cloud)
         mark = self.folder.path / "cloud" / "roles-made"
         self.parties = Parties(self.cloud, self.policies, mark)
+
+    @property
+    def cloud(self) -> Cloud:
+        """Return the cloud."""
+        return self.pair.cloud
+
+    @property
+    def host(self) -> Host:
+        """Return what runs enclaves."""
+        return self.pair.host
 
     @property
     def path(self) -> Path:

@@ -46,7 +46,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     opened = Lab.open(tmp_path_factory.mktemp("lab"), size=SIZE)
     yield opened
     opened.down()
-    shutil.rmtree(opened.pair.processes.runtime)
+    shutil.rmtree(opened.pair.processes.runtime, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nitro_workflow.cli import cli, main
+from nitro_workflow.cli import cli, jupyter, lab_state, main
 from nitro_workflow.cli import workflow as commands
 from nitro_workflow.cli.step_text import show_step
 from nitro_workflow.errors import LabError, UsageError
@@ -36,13 +36,14 @@ def test_an_unknown_step_is_a_usage_error(lab: Lab) -> None:
 
 
 def test_the_trace_of_nothing_says_what_to_run(tmp_path: Path) -> None:
-    result = CliRunner().invoke(commands.trace, ["--lab", str(tmp_path / "lab")])
+    result = CliRunner().invoke(lab_state.trace, ["--lab", str(tmp_path / "lab")])
     assert isinstance(result.exception, LabError)
     assert "walk" in result.exception.next
 
 
 def test_status_starts_nothing(tmp_path: Path) -> None:
-    result = CliRunner().invoke(commands.status, ["--lab", str(tmp_path / "lab"), "--json"])
+    Lab.open(tmp_path / "lab")
+    result = CliRunner().invoke(lab_state.status, ["--lab", str(tmp_path / "lab"), "--json"])
     found = json.loads(result.stdout)
     assert set(found["processes"].values()) == {"stopped"}
     assert set(found["steps"].values()) == {"not yet"}
@@ -50,7 +51,7 @@ def test_status_starts_nothing(tmp_path: Path) -> None:
 
 def test_lab_needs_the_notebooks(tmp_path: Path) -> None:
     options = ["--lab", str(tmp_path / "lab"), "--notebooks", str(tmp_path)]
-    result = CliRunner().invoke(commands.lab, options)
+    result = CliRunner().invoke(jupyter.lab, options)
     assert isinstance(result.exception, LabError)
     assert "--notebooks" in result.exception.next
 
@@ -67,9 +68,9 @@ def test_lab_opens_the_first_notebook_and_stops_the_processes_at_the_end(
         seen.update(command=command, folder=folder)
         return 0
 
-    monkeypatch.setattr(commands, "_run_until_end", run)
+    monkeypatch.setattr(jupyter, "_run_until_end", run)
     options = ["--lab", str(tmp_path / "lab"), "--notebooks", str(tmp_path), "--", "--no-browser"]
-    result = CliRunner().invoke(commands.lab, options)
+    result = CliRunner().invoke(jupyter.lab, options)
     assert result.exit_code == 0, result.output
     command = seen["command"]
     assert isinstance(command, list)
@@ -138,8 +139,9 @@ def test_status_says_which_enclave_runs(
 ) -> None:
     up = dict.fromkeys(("cloud", "hypervisor", "idle"), "running")
     monkeypatch.setattr(type(Lab.open(tmp_path / "lab").pair.processes), "status", lambda _: up)
-    monkeypatch.setattr(SandboxHost, "describe_enclaves", lambda _: enclaves)
-    result = CliRunner().invoke(commands.status, ["--lab", str(tmp_path / "lab")])
+    instance = {"InstanceId": "i-1", "State": "running", "Enclaves": enclaves}
+    monkeypatch.setattr(SandboxHost, "describe_instances", lambda _: [instance])
+    result = CliRunner().invoke(lab_state.status, ["--lab", str(tmp_path / "lab")])
     assert says in result.output
 
 

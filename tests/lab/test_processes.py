@@ -15,11 +15,12 @@ import pytest
 
 from nitro_workflow.cloud import isolated_environment
 from nitro_workflow.errors import CloudUnavailable
-from nitro_workflow.lab import Lab
+from nitro_workflow.lab import Lab, find_processes
 
 
 def pid_of(lab: Lab, name: str) -> int:
-    return int(json.loads((lab.pair.processes.runtime / f"{name}.pid").read_text())["pid"])
+    [found] = [one for one in find_processes(lab.path) if one.name == name]
+    return found.pid
 
 
 def kill(lab: Lab, name: str) -> int:
@@ -78,12 +79,12 @@ def test_a_taken_port_is_named_with_the_way_out(fresh: Lab) -> None:
 
 
 def test_stale_and_half_written_files_are_no_process(fresh: Lab) -> None:
-    runtime = fresh.pair.processes.runtime
-    (runtime / "cloud.pid").write_text('{"pid": 1, "st')
-    (runtime / "hypervisor.pid").write_text(json.dumps({"pid": os.getpid(), "started": "1"}))
-    (fresh.path / "cloud" / "endpoint.json").write_text('{"endpoint": "https://127')
-    assert set(fresh.pair.processes.status().values()) == {"stopped"}
+    record = {"endpoint": "https://127.0.0.1:9", "ca": "/nonexistent", "pid": os.getpid()}
+    (fresh.path / "cloud" / "endpoint.json").write_text(json.dumps(record))
+    assert set(fresh.pair.status().values()) == {"stopped"}
     assert fresh.down() == [], "a recycled pid is not killed: it is this very test's"
+    (fresh.path / "cloud" / "endpoint.json").write_text('{"endpoint": "https://127')
+    (fresh.path / "runtime.json").write_text("{")
     fresh.up()
     assert fresh.pair.processes.endpoint().url.startswith("https://127.0.0.1:")
 

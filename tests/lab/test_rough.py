@@ -21,9 +21,18 @@ import pytest
 from click.testing import CliRunner
 
 from enclave_image.owner.dataset import COLUMNS
+from nitro_workflow.cli import lab_state
 from nitro_workflow.cli import workflow as commands
 from nitro_workflow.errors import AccessRefused, DatasetError, LabError
-from nitro_workflow.lab import STEPS, Lab, ciphertext_path, find_step, image_of, policy_of
+from nitro_workflow.lab import (
+    STEPS,
+    Lab,
+    ciphertext_path,
+    find_processes,
+    find_step,
+    image_of,
+    policy_of,
+)
 from nitro_workflow.lab.steps.p_table import LOOK_SECONDS
 
 Lines = list[dict[str, Any]]
@@ -54,9 +63,8 @@ def rough(walk: tuple[Lab, Lines]) -> Lab:
 
 
 def killed(lab: Lab, name: str) -> None:
-    os.kill(
-        json.loads((lab.pair.processes.runtime / f"{name}.pid").read_text())["pid"], signal.SIGKILL
-    )
+    [found] = [one for one in find_processes(lab.path) if one.name == name]
+    os.kill(found.pid, signal.SIGKILL)
     end = time.monotonic() + 5
     while lab.pair.processes.status()[name] != "stopped" and time.monotonic() < end:
         time.sleep(0.01)
@@ -72,13 +80,13 @@ def test_the_walk_prints_one_object_a_line(walk: tuple[Lab, Lines]) -> None:
 
 
 def test_status_and_trace_of_a_walked_lab(rough: Lab) -> None:
-    status = CliRunner().invoke(commands.status, ["--lab", str(rough.path), "--json"])
+    status = CliRunner().invoke(lab_state.status, ["--lab", str(rough.path), "--json"])
     found = json.loads(status.stdout)
     assert set(found["steps"].values()) == {"done"}
     assert found["processes"]["cloud"].startswith("running")
-    text = CliRunner().invoke(commands.status, ["--lab", str(rough.path)]).stdout
+    text = CliRunner().invoke(lab_state.status, ["--lab", str(rough.path)]).stdout
     assert "Trust root" in text
-    trace = CliRunner().invoke(commands.trace, ["--lab", str(rough.path), "--json"])
+    trace = CliRunner().invoke(lab_state.trace, ["--lab", str(rough.path), "--json"])
     first = json.loads(trace.stdout.splitlines()[0])
     assert set(first) == {
         *("seq", "job", "step", "source", "target", "what", "size", "sha256", "visible_to", "at"),
@@ -245,9 +253,9 @@ def test_a_killed_hypervisor_takes_its_root_along_and_all_is_launched_anew(rough
 
 
 def test_down_says_what_it_stopped_and_a_second_time_that_there_was_nothing(rough: Lab) -> None:
-    first = CliRunner().invoke(commands.down, ["--lab", str(rough.path)]).stdout
+    first = CliRunner().invoke(lab_state.down, ["--lab", str(rough.path)]).stdout
     assert first == "Stopped: idle, hypervisor, cloud.\n"
-    second = CliRunner().invoke(commands.down, ["--lab", str(rough.path)]).stdout
+    second = CliRunner().invoke(lab_state.down, ["--lab", str(rough.path)]).stdout
     assert second == "Nothing was running.\n"
     assert not rough.ensure("D9"), "what was shown stays shown"
     assert "P8" in rough.run("D2").caught_up, "the enclave is gone: it is launched again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,11 +15,15 @@ import pytest
 
 from nitro_workflow.errors import LabError
 from nitro_workflow.lab.lab_folder import (
-    AF_UNIX_LIMIT,
     LabFolder,
     default_folder,
-    runtime_folder,
     save,
+)
+from nitro_workflow.lab.processes.runtime_place import (
+    AF_UNIX_LIMIT,
+    choose_runtime,
+    known_runtime,
+    make_runtime,
 )
 
 
@@ -104,11 +109,13 @@ def test_sockets_lie_in_a_short_private_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("long" * 30)))
-    folder = runtime_folder(tmp_path)
+    lab = LabFolder.open(tmp_path / "lab")
+    folder = make_runtime(lab)
     longest = folder / "instance" / "i-0123456789abcdef0" / "control.sock"
     assert len(os.fsencode(longest)) <= AF_UNIX_LIMIT
     assert folder.parent.stat().st_mode & 0o777 == 0o700
-    assert folder != runtime_folder(tmp_path / "other")
+    assert folder != choose_runtime(tmp_path / "other")
+    folder.rmdir()
 
 
 def test_a_link_in_place_of_the_private_folder_is_not_followed(
@@ -120,7 +127,7 @@ def test_a_link_in_place_of_the_private_folder_is_not_followed(
         (tmp_path / "ours").mkdir(mode=0o755)
         (Path(short) / "nitro-workflow").symlink_to(tmp_path / "ours")
         with pytest.raises(LabError, match="is a link"):
-            runtime_folder(tmp_path)
+            make_runtime(LabFolder.open(tmp_path / "lab"))
     assert not list((tmp_path / "ours").iterdir())
     assert (tmp_path / "ours").stat().st_mode & 0o777 == 0o755
 
@@ -159,3 +166,45 @@ def test_the_lock_is_taken_again_by_the_same_thread_and_not_by_another(tmp_path:
         thread.start()
         thread.join()
     assert seen == ["the lab is busy: another thread of this process"]
+
+
+def test_every_terminal_finds_the_sockets_whatever_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = LabFolder.open(tmp_path / "lab")
+    with tempfile.TemporaryDirectory(dir="/tmp") as login:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", login)
+        folder = make_runtime(lab)
+        assert folder.is_relative_to(login)
+        monkeypatch.delenv("XDG_RUNTIME_DIR")
+        assert known_runtime(LabFolder.open(lab.path)) == folder
+        monkeypatch.setenv("XDG_RUNTIME_DIR", "/nonexistent")
+        assert make_runtime(LabFolder.open(lab.path)) == folder
+
+
+def test_a_copy_of_a_lab_has_sockets_of_its_own(tmp_path: Path) -> None:
+    lab = LabFolder.open(tmp_path / "lab")
+    folder = make_runtime(lab)
+    shutil.copytree(lab.path, tmp_path / "copy")
+    assert known_runtime(LabFolder.open(tmp_path / "copy")) != folder
+    lab.path.rename(tmp_path / "moved")
+    assert known_runtime(LabFolder.open(tmp_path / "moved")) == folder, "a moved lab is the same"
+    folder.rmdir()
+
+
+def test_a_folder_that_is_no_lab_is_not_made_one_by_who_only_looks(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="no lab in") as caught:
+        LabFolder.open(tmp_path / "typo", make=False)
+    assert "nitro-workflow walk" in caught.value.next
+    assert not (tmp_path / "typo").exists()
+
+
+def test_clearing_leaves_a_new_lab(tmp_path: Path) -> None:
+    lab = LabFolder.open(tmp_path / "lab")
+    lab.change_settings(size=5)
+    lab.keep("P1", {"step": "P1"})
+    before = lab.identity
+    lab.clear()
+    assert (lab.settings(), lab.recorded()) == ({}, [])
+    assert lab.identity != before
+    assert LabFolder.open(lab.path).identity == lab.identity

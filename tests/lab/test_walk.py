@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from enclave_image.owner.dataset import expected_aggregates
 from nitro_workflow.attestation import Verifier, parse_document, pcr3, pcr4
-from nitro_workflow.cli import workflow as commands
+from nitro_workflow.cli import lab_state
 from nitro_workflow.errors import LabError, UsageError
 from nitro_workflow.host import SandboxHost
 from nitro_workflow.image import measure_file
@@ -242,12 +242,12 @@ def test_a_step_is_ended_when_its_enclave_is_gone(
     """`status` asks the hypervisor: a record outlives the enclave it speaks of."""
 
     def states() -> dict[str, str]:
-        asked = CliRunner().invoke(commands.status, ["--lab", str(lab.path), "--json"])
+        asked = CliRunner().invoke(lab_state.status, ["--lab", str(lab.path), "--json"])
         return dict(json.loads(asked.output)["steps"])
 
     before = states()
     assert "ended" not in before.values()
-    monkeypatch.setattr(SandboxHost, "describe_enclaves", lambda _: [])
+    monkeypatch.setattr(SandboxHost, "describe_instances", lambda _: [])
     after = states()
     expected = {
         number: "ended" if state == "done" and (number == "P8" or number[0] == "D") else state

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.cloud import cloud_errors
 from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.lab.engine.disk_errors import disk_errors
+from nitro_workflow.lab.engine.trust_notice import notice_trust_root
 from nitro_workflow.lab.evidence.trace import note_request, now
 from nitro_workflow.lab.lab_folder import LabFolder
 from nitro_workflow.lab.processes import LocalPair
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from nitro_workflow.lab.processes import Pair
+    from nitro_workflow.lab.pair import Pair
     from nitro_workflow.lab.steps import Step
 
 __all__ = ["Lab"]
@@ -43,13 +45,17 @@ class Lab:
     'arn:aws:kms:us-east-1:111122223333:key/…'
     """
 
-    def __init__(self, bench: Workbench, pair: Pair) -> None:
-        self.bench = bench
+    def __init__(self, folder: LabFolder, pair: Pair, say: Callable[[str], None]) -> None:
         self.pair = pair
         self.last_exit_code = 0
         self._running = ""
         self._seen: dict[str, float] = {}
+        self.bench = self._new_bench(folder, say)
+
+    def _new_bench(self, folder: LabFolder, say: Callable[[str], None]) -> Workbench:
+        bench = Workbench(folder, self.pair, say)
         bench.parties.observe = self._observe
+        return bench
 
     @classmethod
     def open(
@@ -58,18 +64,19 @@ class Lab:
         *,
         say: Callable[[str], None] | None = None,
         size: int = 0,
+        make: bool = True,
     ) -> Lab:
         """Open or make the lab in ``folder`` (default: ``NITRO_WORKFLOW_LAB``, else one a user).
 
         ``size`` is of the data set, in bytes; a changed one makes the steps from P3 on run again.
-        Raises `LabError` for a folder that is not, or not wholly, a lab's.
+        Raises `LabError` for a folder that is not, or not wholly, a lab's; without ``make`` for
+        one that is not there, too.
         """
-        opened = LabFolder.open(folder)
+        opened = LabFolder.open(folder, make=make)
         tell = say or (lambda _: None)
-        pair = LocalPair(opened, tell)
         if size:
             opened.change_settings(size=size)
-        return cls(Workbench(opened, pair.cloud, pair.host, tell), pair)
+        return cls(opened, LocalPair(opened, tell), tell)
 
     @property
     def path(self) -> Path:
@@ -99,9 +106,9 @@ class Lab:
         self.run(number)
         return True
 
-    def walk(self) -> Iterator[StepResult]:
-        """Run the 17 steps in order; a failed one is yielded with its error and ends the walk."""
-        for step in STEPS:
+    def walk(self, begin: str = "P1") -> Iterator[StepResult]:
+        """Run the steps in order, from ``begin`` on; a failed one is yielded and ends the walk."""
+        for step in STEPS[STEPS.index(find_step(begin)) :]:
             begun = time.monotonic()
             try:
                 with self.bench.folder.lock(f"step {step.number}"):
@@ -166,8 +173,11 @@ class Lab:
         self._running = step.number
         self._seen.pop(step.number, None)
         at, begun = now(), time.monotonic()
-        with cloud_errors(step.number), _step_in_errors(step.number):
-            outcome = step.function(self.bench)
+        try:
+            with disk_errors(step.number), cloud_errors(step.number), _step_in_errors(step.number):
+                outcome = step.function(self.bench)
+        finally:
+            self._running = ""
         result = StepResult(
             step=step.number,
             party=step.party,
@@ -182,7 +192,6 @@ class Lab:
         record = {**result.to_record(), "based_on": self._based_on(step)}
         self.bench.folder.keep(step.number, record)
         self._seen[step.number] = time.monotonic()
-        self._running = ""
         return result
 
     def _based_on(self, step: Step) -> dict[str, str]:
@@ -199,13 +208,31 @@ class Lab:
 
     def up(self) -> None:
         """Start or adopt the background processes; make the roles where the cloud lacks them."""
-        self.pair.up()
-        with cloud_errors("the lab's roles"):
-            self.bench.parties.ensure()
+        with disk_errors("starting the lab"):
+            self.pair.up()
+            with cloud_errors("the lab's roles"):
+                self.bench.parties.ensure()
+            notice_trust_root(self.bench)
 
     def down(self) -> list[str]:
         """Stop the background processes; returns the names of those that ran."""
         return self.pair.down()
+
+    def reset(self, begin: str = "P1") -> None:
+        """Begin anew: from the first step with nothing left, or from ``begin`` on.
+
+        From P1 the processes end and the folder is emptied: keys, data, images, records, settings.
+        From a later step its record and those after it are dropped; the next run makes them again.
+        """
+        step = find_step(begin)
+        with self.bench.folder.lock("starting over"), disk_errors("starting over"):
+            if step is STEPS[0]:
+                self.pair.down()
+                self.bench.folder.clear()
+            for later in STEPS[STEPS.index(step) :]:
+                self.bench.folder.forget(later.number)
+            self.bench = self._new_bench(self.bench.folder, self.bench.say)
+            self._seen.clear()
 
     def _observe(self, party: str, event_name: str, request: Any) -> None:
         if self._running:

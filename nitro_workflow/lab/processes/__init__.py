@@ -6,6 +6,7 @@
 """
 
 from nitro_workflow.lab.processes.background import Processes
-from nitro_workflow.lab.processes.local_pair import LocalPair, Pair
+from nitro_workflow.lab.processes.local_pair import LocalPair
+from nitro_workflow.lab.processes.process_table import LabProcess, find_processes
 
-__all__ = ["LocalPair", "Pair", "Processes"]
+__all__ = ["LabProcess", "LocalPair", "Processes", "find_processes"]

@@ -1,32 +1,34 @@
-"""The two background processes of the lab, the cloud and the hypervisor: start, adopt, stop.
+"""The background processes of a lab, the cloud and the hypervisor: start, adopt, stop.
 
 They run in sessions of their own, so that they outlive a notebook's kernel, and end with `down`,
-with the idle watch, or at the end of what started them. A process is known by its pid *and* the
-tick at which the kernel started it: a recycled pid is never taken for ours, nor killed.
+with the idle watch, or at the end of what started them. Which of them run is read from the
+kernel's table (`process_table`): no record of ours has to be there, or be right.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import signal
 import socket
 import ssl
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.cloud import Endpoint, isolated_environment
 from nitro_workflow.errors import CloudUnavailable, HostError, LabError, SandboxUnavailable
-from nitro_workflow.lab.lab_folder import (
-    LabFolder,
-    read_json,
-    runtime_folder,
-    save,
+from nitro_workflow.host import SandboxHost
+from nitro_workflow.lab.lab_folder import LabFolder, read_json, save
+from nitro_workflow.lab.processes.process_table import (
+    NAMES,
+    LabProcess,
+    command_of,
+    find_processes,
+    is_running,
+    start_tick,
 )
+from nitro_workflow.lab.processes.runtime_place import known_runtime, make_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,43 +40,21 @@ __all__ = ["Processes"]
 READY_SECONDS: Final = 30.0
 """Each process is up within 2 s on an idle laptop; this is for a loaded CI machine."""
 
-STOP_SECONDS: Final = 10.0
-"""From SIGTERM to SIGKILL: an enclave's sandbox needs under 1 s to end."""
-
 IDLE_SECONDS: Final = 4 * 3600
 """Without a step for so long, the idle watch stops the processes."""
 
+DOWN_SECONDS: Final = 30.0
+"""How long `down` waits for a step that is under way."""
+
 CONNECT_SECONDS: Final = 3.0
 LOG_TAIL: Final = 400  # characters of a dead process's log that are shown
+SERVED: Final = "another process that serves this folder"  # what a second cloud ends with
 
-_MODULES: Final = {
-    "cloud": "nitro_workflow.cloud.local.serve",
-    "hypervisor": "nitro_workflow.host.control.hypervisor",
-    "idle": "nitro_workflow.lab.processes.idle",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Process:
-    pid: int
-    started: str
-
-    @property
-    def alive(self) -> bool:
-        return _start_tick(self.pid) == self.started
-
-    def end(self, seconds: float = STOP_SECONDS) -> None:
-        """SIGTERM, then SIGKILL; both only while the pid is still this very process."""
-        for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 2.0)):
-            with contextlib.suppress(ProcessLookupError):
-                if self.alive:
-                    os.kill(self.pid, number)
-            if _wait(lambda: not self.alive, patience):
-                return
+_LAST_FIRST: Final = ("idle", "hypervisor", "cloud")
 
 
 class Processes:
-    """The cloud and the hypervisor of one lab.
+    """The cloud, the hypervisor and the idle watch of one lab.
 
     >>> Processes(LabFolder.open("/tmp/lab")).status()  # doctest: +SKIP
     {'cloud': 'stopped', 'hypervisor': 'stopped', 'idle': 'stopped'}
@@ -82,22 +62,37 @@ class Processes:
 
     def __init__(self, folder: LabFolder, say: Callable[[str], None] | None = None) -> None:
         self.folder = folder
-        self.runtime = runtime_folder(folder.path)
         self.say = say or (lambda _: None)
         self.idle_seconds = IDLE_SECONDS
+        self._known: dict[str, LabProcess] = {}
         self._children: list[int] = []
+        self._log_from: dict[str, int] = {}  # where the log of the present start begins
 
     # -- what is running ---------------------------------------------------------------------------
 
+    @property
+    def runtime(self) -> Path:
+        """Return the folder of the lab's sockets: the running hypervisor's, else the one known."""
+        found = self._find("hypervisor")
+        return Path(found.runtime) if found else known_runtime(self.folder)
+
     def status(self) -> dict[str, str]:
-        """Return ``running (pid n)`` or ``stopped`` for each process."""
-        found = {name: self._find(name) for name in _MODULES}
-        return {name: f"running (pid {at.pid})" if at else "stopped" for name, at in found.items()}
+        """Return ``running (pid n)`` or ``stopped`` for each process; changes nothing."""
+        return {name: self._state(name) for name in NAMES}
+
+    def _state(self, name: str) -> str:
+        if found := self._find(name):
+            gone = name == "hypervisor" and not self._socket.exists()
+            return f"running (pid {found.pid}{', its sockets are gone' if gone else ''})"
+        if left := self._left(name):
+            return f"running (pid {left[0].pid}) for {_former(left[0], self.folder)}"
+        if name == "cloud" and (pid := self._served_by_hand()):
+            return f"running (pid {pid}), started by hand"
+        return "stopped"
 
     def endpoint(self) -> Endpoint:
         """Return the cloud's address; raises `CloudUnavailable` when it is not running."""
-        path = self.folder.path / "cloud" / "endpoint.json"
-        if self._find("cloud") is None or not path.exists():
+        if self._find("cloud") is None and not self._served_by_hand():
             raise CloudUnavailable(
                 "the local cloud is not running",
                 expected="an endpoint on loopback",
@@ -105,6 +100,45 @@ class Processes:
                 next="run any step: it starts the cloud; or `nitro-workflow step P1`",
             )
         return Endpoint.of(self.folder.path)
+
+    @property
+    def _socket(self) -> Path:
+        return self.runtime / "hypervisor.sock"
+
+    def _served_by_hand(self) -> int:
+        """Return the pid of a `cloud serve` that a person runs in this lab; 0 for none."""
+        try:
+            pid = int(read_json(self.folder.path / "cloud" / "endpoint.json")["pid"])
+        except (LabError, KeyError, TypeError, ValueError):
+            return 0
+        if any(one.pid == pid for one in self._left("cloud")):
+            return 0
+        return pid if is_running(pid) and self._cloud_answers() else 0
+
+    def _find(self, name: str) -> LabProcess | None:
+        """Return the process of that name that was started for this very lab."""
+        self._reap()
+        known = self._known.get(name)
+        if known is None or not known.alive:
+            ours = (one for one in self._all(name) if self._is_ours(one))
+            known = next(ours, None)
+        if known is None:
+            self._known.pop(name, None)
+        else:
+            self._known[name] = known
+        return known
+
+    def _all(self, name: str) -> list[LabProcess]:
+        found = find_processes(self.folder.path, self.folder.identity)
+        return [one for one in found if one.name == name]
+
+    def _left(self, name: str) -> list[LabProcess]:
+        """Return what runs for a lab that was here, or that was moved here: it is of no use."""
+        return [one for one in self._all(name) if not self._is_ours(one)]
+
+    def _is_ours(self, found: LabProcess) -> bool:
+        same = found.identity == self.folder.identity
+        return same and Path(found.lab).resolve() == self.folder.path
 
     # -- up ----------------------------------------------------------------------------------------
 
@@ -116,6 +150,10 @@ class Processes:
         """
         with self.folder.lock("starting the lab's processes"):
             self.folder.touch()
+            for name in _LAST_FIRST:
+                for left in self._left(name):
+                    self.say(f"Ending the {name} of {_former(left, self.folder)} …")
+                    left.end()
             self._up_cloud()
             self._up_hypervisor()
             self.folder.touch()
@@ -123,33 +161,35 @@ class Processes:
                 self._start("idle", "--seconds", str(self.idle_seconds))
 
     def _up_cloud(self) -> None:
-        if self._find("cloud") and self._cloud_answers():
+        if self._cloud_answers():
             return
         self._end("cloud")
         # The same port again: what runs in the instance's sandbox knows the address.
         port = self._last_port()
-        (self.folder.path / "cloud" / "endpoint.json").unlink(missing_ok=True)
         self.say("Starting the local cloud …")
         self._start("cloud", "--port", str(port))
         self._until("cloud", self._cloud_answers, CloudUnavailable)
+        answered = Endpoint.of(self.folder.path).port
+        if answered != port:
+            save(self.folder.path / "cloud" / "port", str(answered).encode())
 
     def _up_hypervisor(self) -> None:
         if self._find("hypervisor") and self._hypervisor_answers():
             return
         self._end("hypervisor")
-        (self.runtime / "hypervisor.sock").unlink(missing_ok=True)
+        runtime = make_runtime(self.folder)
+        (runtime / "hypervisor.sock").unlink(missing_ok=True)
         self.say("Starting the hypervisor …")
-        self._start("hypervisor", "--runtime", str(self.runtime), *_application())
+        self._start("hypervisor", "--runtime", str(runtime), *_application())
         self._until("hypervisor", self._hypervisor_answers, HostError)
 
     def _start(self, name: str, *arguments: str) -> None:
         log = str(self.folder.path / "logs" / f"{name}.log")
-        # -P: a module beside the notebook must not stand in for one of the standard library.
-        command = [sys.executable, "-P", "-m", _MODULES[name], "--lab", str(self.folder.path)]
+        self._log_from[name] = Path(log).stat().st_size if Path(log).exists() else 0
         append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         pid = os.posix_spawn(
             sys.executable,
-            [*command, *arguments],
+            command_of(name, self.folder.path, self.folder.identity, *arguments),
             isolated_environment(),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -159,15 +199,18 @@ class Processes:
             setsid=True,
         )
         self._children.append(pid)
-        record = {"pid": pid, "started": _start_tick(pid)}
-        save(self.runtime / f"{name}.pid", json.dumps(record).encode())
+        runtime = arguments[1] if name == "hypervisor" else ""
+        self._known[name] = LabProcess(
+            name, pid, start_tick(pid), str(self.folder.path), self.folder.identity, runtime
+        )
 
     def _until(self, name: str, ready: Callable[[], bool], failure: type[ServiceError]) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if ready():
                 return
-            if self._find(name) is None:
+            # One that a person is starting by hand is about to answer in its place.
+            if self._find(name) is None and SERVED not in self._log(name):
                 raise self._dead(name, failure)
             time.sleep(0.02)
         raise failure(
@@ -177,9 +220,17 @@ class Processes:
             next=f"read logs/{name}.log in the lab folder; `nitro-workflow down` ends what is left",
         )
 
-    def _dead(self, name: str, failure: type[ServiceError]) -> ServiceError:
+    def _log(self, name: str) -> str:
         log = self.folder.path / "logs" / f"{name}.log"
-        text = log.read_text(errors="replace")[-LOG_TAIL:].strip() if log.exists() else ""
+        try:
+            with log.open("rb") as file:
+                file.seek(self._log_from.get(name, 0))
+                return file.read().decode("utf-8", "replace")[-LOG_TAIL:].strip()
+        except OSError:
+            return ""
+
+    def _dead(self, name: str, failure: type[ServiceError]) -> ServiceError:
+        text = self._log(name)
         last = text.splitlines()[-1] if text else "it said nothing"
         if "address already in use" in text.lower() or "address in use" in text.lower():
             return failure(
@@ -200,57 +251,42 @@ class Processes:
 
     def down(self, *, new_port: bool = False, but: tuple[str, ...] = ()) -> list[str]:
         """Stop them, the hypervisor with its enclaves first. Returns the names of those."""
-        names = [name for name in ("idle", "hypervisor", "cloud") if name not in but]
-        with self.folder.lock("stopping the lab's processes"):
+        names = [name for name in _LAST_FIRST if name not in but]
+        with self.folder.lock("stopping the lab's processes", DOWN_SECONDS):
+            runtimes = {self.runtime, *(Path(p.runtime) for p in self._all("hypervisor"))}
             stopped = [name for name in names if self._end(name)]
             self._reap()
-            self._sweep()
+            for runtime in runtimes:
+                # What stopped instances stored: copies of the ciphertext, on a disk that is RAM.
+                with contextlib.suppress(OSError):
+                    SandboxHost(runtime).sweep()
             if new_port:
                 (self.folder.path / "cloud" / "port").unlink(missing_ok=True)
         return stopped
 
-    def _sweep(self) -> None:
-        """Remove what stopped instances stored: copies of the ciphertext, on a disk that is RAM."""
-        from nitro_workflow.host import SandboxHost
-
-        with contextlib.suppress(OSError):
-            SandboxHost(self.runtime).sweep()
-
     def _end(self, name: str) -> bool:
-        found = self._find(name)
-        if found:
-            found.end()
+        found = self._all(name)
+        for one in found:
+            one.end()
         self._reap()
-        (self.runtime / f"{name}.pid").unlink(missing_ok=True)
-        return found is not None
+        self._known.pop(name, None)
+        return bool(found)
 
     def _reap(self) -> None:
         """Collect the ends of children of this process, so that none stays as a zombie."""
         self._children = [pid for pid in self._children if _runs(pid)]
-
-    def _find(self, name: str) -> _Process | None:
-        """Return the running process of that name; a stale or half pid file is none."""
-        self._reap()
-        path = self.runtime / f"{name}.pid"
-        try:
-            record = read_json(path)
-            found = _Process(int(record["pid"]), str(record["started"]))
-        except (LabError, KeyError, TypeError, ValueError):
-            return None
-        return found if found.alive else None
 
     # -- do they answer ----------------------------------------------------------------------------
 
     def _cloud_answers(self) -> bool:
         """Shake hands over TLS with the lab's CA: a stranger on that port is not the cloud."""
         try:
-            at = self.endpoint()
+            at = Endpoint.of(self.folder.path)
             context = ssl.create_default_context(cafile=at.ca)
             with (
-                socket.create_connection(("127.0.0.1", at.port), CONNECT_SECONDS) as plain,
-                context.wrap_socket(plain, server_hostname="127.0.0.1"),
+                socket.create_connection((at.host, at.port), CONNECT_SECONDS) as plain,
+                context.wrap_socket(plain, server_hostname=at.host),
             ):
-                save(self.folder.path / "cloud" / "port", str(at.port).encode())
                 return True
         except (CloudUnavailable, LabError, OSError, ValueError):
             return False
@@ -260,7 +296,7 @@ class Processes:
             return False
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(CONNECT_SECONDS)
-            return connection.connect_ex(str(self.runtime / "hypervisor.sock")) == 0
+            return connection.connect_ex(str(self._socket)) == 0
 
     def _last_port(self) -> int:
         try:
@@ -277,13 +313,11 @@ def _application() -> list[str]:
     return ["--application", str(folder / "parent" / "__main__.py"), "--visible", str(folder)]
 
 
-def _start_tick(pid: int) -> str:
-    """Return field 22 of /proc/PID/stat, the tick of its start; "" for no process or a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
+def _former(found: LabProcess, folder: LabFolder) -> str:
+    """Say of which lab a process is that is not this one's."""
+    if found.lab == str(folder.path):
+        return "the lab that was here before"
+    return f"{found.lab}, the lab's former place"
 
 
 def _runs(child: int) -> bool:
@@ -291,12 +325,3 @@ def _runs(child: int) -> bool:
         return os.waitpid(child, os.WNOHANG) == (0, 0)
     except ChildProcessError:
         return False  # somebody else in this process has collected it
-
-
-def _wait(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -1,13 +1,11 @@
-"""A cloud and a host that belong together: what a lab is opened with.
-
-`LocalPair` is the only one so far: the local cloud and the sandbox, as this lab's processes.
-"""
+"""The local cloud with the sandbox, as this lab's processes: the only pair so far."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from nitro_workflow.cloud import LocalCloud
+from nitro_workflow.host import SandboxHost
 from nitro_workflow.lab.processes.background import Processes
 
 if TYPE_CHECKING:
@@ -17,41 +15,22 @@ if TYPE_CHECKING:
     from nitro_workflow.host import Host
     from nitro_workflow.lab.lab_folder import LabFolder
 
-__all__ = ["LocalPair", "Pair"]
-
-
-class Pair(Protocol):
-    """A cloud and a host that believe each other: AWS accepts no document of a lab's hypervisor."""
-
-    @property
-    def cloud(self) -> Cloud:
-        """Return the cloud."""
-
-    @property
-    def host(self) -> Host:
-        """Return what runs enclaves."""
-
-    def up(self) -> None:
-        """Have both answer; raises `ServiceError`."""
-
-    def down(self, *, new_port: bool = False) -> list[str]:
-        """End what `up` started; returns the names of what ran."""
-
-    def status(self) -> dict[str, str]:
-        """Return name → state of what `up` starts; changes nothing."""
+__all__ = ["LocalPair"]
 
 
 class LocalPair:
     """The local cloud with the sandbox, run as background processes of the lab's folder."""
 
     def __init__(self, folder: LabFolder, say: Callable[[str], None] | None = None) -> None:
-        from nitro_workflow.host import SandboxHost
-
         self.processes = Processes(folder, say)
         self.cloud: Cloud = LocalCloud(
             folder.path, endpoint=self.processes.endpoint, start=self.processes.up
         )
-        self.host: Host = SandboxHost(self.processes.runtime)
+
+    @property
+    def host(self) -> Host:
+        """Return the sandbox, where its sockets are now: another terminal may have moved them."""
+        return SandboxHost(self.processes.runtime)
 
     def up(self) -> None:
         """Start what is not running, adopt what is."""

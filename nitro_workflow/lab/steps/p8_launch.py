@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
+import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud import error_code
-from nitro_workflow.errors import HostError, NitroWorkflowError
+from nitro_workflow.errors import HostError, LabError
 from nitro_workflow.host import LaunchRequest
+from nitro_workflow.lab.lab_folder import read_json, save
 from nitro_workflow.lab.step_result import Outcome
 from nitro_workflow.lab.steps.p5_p7_image import image_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nitro_workflow.cloud import Names
     from nitro_workflow.host import Host
     from nitro_workflow.lab.workbench import Workbench
 
@@ -23,24 +26,32 @@ __all__ = ["launch", "launch_holds"]
 MEMORY_MIB: Final = 512
 """Of the enclave: an image of 80 MB unpacked, and a process of 150 MB at most."""
 CPUS: Final = 2
+LAUNCH_FILE: Final = "launch.json"
+TAG: Final = "nitro-workflow-lab"
+"""Of every instance: the lab's identity, by which what is left is found."""
 INSTANCE_TYPE: Final = "m5.xlarge"  # 4 vCPUs: the smallest of its family that may hold an enclave
 
 
 def launch(bench: Workbench) -> Outcome:
     """RunInstances with EnclaveOptions, boot it, run the enclave from the image of P6.
 
+    However an earlier launch ended, even in the middle, what it left is ended first.
     IAM: ec2:RunInstances and iam:PassRole of the instance's role.
     """
     host = bench.host
     ec2 = bench.parties.session("administrator").client("ec2")
-    stop_earlier(bench, host, ec2)
-    record = _run_instance(ec2, bench.cloud.names)
+    token = _begin(bench)
+    record = _run_instance(bench, ec2, token)
     instance = record["InstanceId"]
+    end_others(bench, host, ec2, instance)
+    host.stop_instance(instance)  # an interrupted launch may have left an enclave in it
     booted = host.boot_instance(instance)
     programs = sorted(booted.get("Programs", {}))
     begun = time.monotonic()
     enclave = host.run_enclave(
-        LaunchRequest(str(image_of(bench)), MEMORY_MIB, CPUS, instance_id=instance)
+        LaunchRequest(
+            str(image_of(bench)), MEMORY_MIB, CPUS, instance_id=instance, client_token=token
+        )
     )
     seconds = round(time.monotonic() - begun, 3)
     evidence = {
@@ -62,38 +73,73 @@ def launch(bench: Workbench) -> Outcome:
         "instance_id": instance,
         "enclave_id": enclave["EnclaveID"],
         "enclave_cid": enclave["EnclaveCID"],
+        "token": token,
     }
     notes = () if evidence["sandboxed"] else ("NOT SANDBOXED: nothing here is kept from anything",)
     return Outcome(evidence, produces, notes)
 
 
-def _run_instance(ec2: Any, names: Names) -> dict[str, Any]:
+def _begin(bench: Workbench) -> str:
+    """Return the token of this launch, on disk before anything is started with it.
+
+    It is the token of a launch that did not end, if there was one: RunInstances then returns the
+    instance that it had made, instead of another (EC2 API Reference, idempotency).
+    """
+    path = bench.path / LAUNCH_FILE
+    last = bench.result("P8")
+    try:
+        open_one = str(read_json(path)["token"])
+    except (LabError, KeyError):
+        open_one = ""
+    if open_one and (last is None or last.produced.get("token") != open_one):
+        return open_one
+    token = str(uuid.uuid4())
+    save(path, json.dumps({"token": token}).encode())
+    return token
+
+
+def _run_instance(bench: Workbench, ec2: Any, token: str) -> dict[str, Any]:
+    """Return the instance of that launch; one that has ended since is replaced."""
+    record = _ask_for_instance(bench, ec2, token)
+    if record["State"]["Name"] in ("pending", "running"):
+        return record
+    again = str(uuid.uuid4())
+    save(bench.path / LAUNCH_FILE, json.dumps({"token": again}).encode())
+    return _ask_for_instance(bench, ec2, again)
+
+
+def _ask_for_instance(bench: Workbench, ec2: Any, token: str) -> dict[str, Any]:
+    names = bench.cloud.names
+    tags = [{"Key": TAG, "Value": bench.folder.identity}]
     answer = ec2.run_instances(
         ImageId=names.machine_image,
         InstanceType=INSTANCE_TYPE,
         MinCount=1,
         MaxCount=1,
+        ClientToken=token,
         EnclaveOptions={"Enabled": True},
         IamInstanceProfile={"Name": names.instance_profile},
         MetadataOptions={"HttpTokens": "required"},
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
     )
     return dict(answer["Instances"][0])
 
 
-def stop_earlier(bench: Workbench, host: Host, ec2: Any) -> None:
-    """End the enclave and the instance of an earlier launch; what has gone already is no error."""
+def end_others(bench: Workbench, host: Host, ec2: Any, keep: str) -> None:
+    """End every other instance of this lab, with its enclaves; what has gone is no error."""
+    filters = [
+        {"Name": f"tag:{TAG}", "Values": [bench.folder.identity]},
+        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+    ]
+    groups = ec2.describe_instances(Filters=filters)["Reservations"]
+    others = {str(one["InstanceId"]) for group in groups for one in group["Instances"]}
     earlier = bench.result("P8")
-    if earlier is None:
-        return
-    for end in (
-        lambda: host.terminate_enclave(earlier.produced["enclave_id"]),
-        lambda: host.stop_instance(earlier.produced["instance_id"]),
-    ):
-        try:
-            end()
-        except (HostError, NitroWorkflowError):
-            continue
-    _terminate(ec2, earlier.produced["instance_id"])
+    if earlier is not None:
+        others.add(str(earlier.produced.get("instance_id", keep)))
+    for instance in sorted(others - {keep}):
+        with contextlib.suppress(HostError):
+            host.stop_instance(instance)
+        _terminate(ec2, instance)
 
 
 def _terminate(ec2: Any, instance: str) -> None:

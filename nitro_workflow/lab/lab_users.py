@@ -1,0 +1,55 @@
+"""Who uses a lab at the moment: the last JupyterLab to end stops its processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+__all__ = ["LabUsers"]
+
+
+class LabUsers:
+    """A shared lock on a file of the lab, which the kernel releases however its holder ends.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with LabUsers(folder) as first:
+    ...     with LabUsers(folder) as second:
+    ...         second.last()
+    ...     first.last()
+    False
+    True
+    """
+
+    def __init__(self, lab: Path) -> None:
+        self._path = lab / ".users"
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
+        self._descriptor = os.open(self._path, flags, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._descriptor)
+
+    def last(self) -> bool:
+        """Tell whether nobody else uses the lab; whoever begins now waits for this one's end."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+            return False
+        return True
