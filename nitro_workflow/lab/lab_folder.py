@@ -43,6 +43,7 @@ __all__ = [
 FORMAT: Final = 1
 """Version of the folder's layout; another one is refused, never guessed at."""
 
+_KEPT = ("lock", ".users", "notebooks")
 _PARTS = ("steps", "owner", "developer", "jobs", "cloud", "hypervisor", "logs")
 
 
@@ -127,9 +128,7 @@ class LabFolder:
         return lab
 
     def _make(self, present: list[str]) -> None:
-        foreign = [
-            name for name in present if name not in _PARTS and name != "lock" and name[0] != "."
-        ]
+        foreign = [name for name in present if name not in (*_PARTS, *_KEPT) and name[0] != "."]
         if foreign:
             raise LabError(
                 f"{self.path} holds {foreign[0]} and no lab.json",
@@ -160,9 +159,12 @@ class LabFolder:
                 (self.path / part).mkdir(mode=0o700, exist_ok=True)
 
     def clear(self) -> None:
-        """Remove all that the lab holds, and make it a new one: its own processes must be down."""
+        """Remove all that the lab holds, and make it a new one: its own processes must be down.
+
+        The notebooks stay: what a learner wrote there is theirs.
+        """
         for entry in self.path.iterdir():
-            if entry.name != "lock":
+            if entry.name not in _KEPT:
                 remove_tree(entry)
         self._make([])
         self._check()
