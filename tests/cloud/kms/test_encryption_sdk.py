@@ -290,6 +290,8 @@ def test_flips_of_iv_and_content_are_caught_by_key_commitment(mpl, sdk, key, bar
         with pytest.raises((AWSEncryptionSDKClientError, UntrustedAnswer)) as caught:
             sdk.decrypt(source=message, keyring=keyring)
         refused = isinstance(caught.value, UntrustedAnswer)
-        assert refused or "commitment" in str(caught.value).lower()
+        said = repr(caught.value).lower()
+        # A flip can make another padding that is valid: the key has another length then.
+        assert refused or "commitment" in said or "invalid response from kms" in said
         outcomes.add("by the envelope" if refused else "by the commitment")
     assert outcomes == {"by the envelope", "by the commitment"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["create_grant", "list_grants", "list_retirable_grants", "retire_grant", "revoke_grant"]
 
 Answer = Mapping[str, Any]
+MAX_GRANTS = 50_000  # KMS quota: grants on one key
+# CreateGrant's API reference, GranteePrincipal: accounts, users, roles, their sessions, as ARNs.
+_PRINCIPAL = re.compile(
+    r"arn:aws:(iam::[0-9]{12}:(root|(user|role)/[\w+=,.@/-]+)"
+    r"|sts::[0-9]{12}:(assumed-role/[\w+=,.@-]+/[\w+=,.@-]+|federated-user/[\w+=,.@-]+))",
+    re.ASCII,
+)
+# CreateGrant's API reference, Constraints: pairs of one constraint, characters of a value.
+_MAX_PAIRS, _MAX_VALUE = 8, 384
 # CreateGrant's API reference: what a grant can allow depends on what the key can do.
 _FOR_EVERY_KEY = frozenset({"CreateGrant", "RetireGrant", "DescribeKey"})
 _BY_USAGE = {
@@ -33,14 +43,14 @@ _BY_USAGE = {
 def create_grant(services: Services, call: Call) -> Answer:
     """Allow a principal some operations; the same grant with the same name is not made twice."""
     _refuse_what_is_not_done(call)
-    named = key_names.find(services, call, call.params["KeyId"], bad_arn="InvalidArnException")
-    access.authorize(services, call, named.key, conditions=_conditions(call))
-    access.require_usable(named.key, call)
-    _check_operations(named.key, call)
+    key = key_names.find_key(services, call, call.params["KeyId"])
+    access.authorize(services, call, key, conditions=_conditions(call))
+    access.require_usable(key, call)
+    _check_operations(key, call)
     for member in ("GranteePrincipal", "RetiringPrincipal"):
         _check_principal(services, call.params.get(member))
     access.stop_if_dry_run(call)
-    row = _existing(services, named.key, call) or _insert(services, named.key, call)
+    row = _existing(services, key, call) or _insert(services, key, call)
     return {"GrantToken": row.token, "GrantId": row.grant_id}
 
 
@@ -130,6 +140,10 @@ def _check_operations(key: Key, call: Call) -> None:
             "ValidationException",
             f"Grant operation {wrong[0]} is not supported for {key.usage} keys of {key.spec}.",
         )
+    for pairs in (call.params.get("Constraints") or {}).values():
+        if len(pairs) > _MAX_PAIRS or any(len(value) > _MAX_VALUE for value in pairs.values()):
+            text = f"A constraint has {_MAX_PAIRS} pairs, and values of {_MAX_VALUE}, at most."
+            raise ServiceFault("ValidationException", text)
     if call.params.get("Constraints") and key.usage != ENCRYPT:
         raise ServiceFault(
             "ValidationException", "Encryption context constraints need a symmetric key."
@@ -137,7 +151,10 @@ def _check_operations(key: Key, call: Call) -> None:
 
 
 def _check_principal(services: Services, principal: str | None) -> None:
-    if principal and not services.gate.principal_exists(principal):
+    if not principal:
+        return
+    # Anybody (``*``) and whole accounts by their bare number are principals of policies only.
+    if not _PRINCIPAL.fullmatch(principal) or not services.gate.principal_exists(principal):
         raise ServiceFault("InvalidArnException", f"The principal {principal} does not exist.")
 
 
@@ -171,6 +188,10 @@ def _insert(services: Services, key: Key, call: Call) -> Row:
         created=call.now.timestamp(),
     )
     with services.store.transaction() as db:
+        query = "SELECT count(*) FROM kms_grants WHERE key_id = ?"
+        if db.execute(query, (key.key_id,)).fetchone()[0] >= MAX_GRANTS:
+            text = f"{key.arn} has {MAX_GRANTS} grants already."
+            raise ServiceFault("LimitExceededException", text)
         db.execute(
             "INSERT INTO kms_grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (

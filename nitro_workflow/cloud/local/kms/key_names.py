@@ -35,11 +35,11 @@ def find(services: Services, call: Call, name: str, *, bad_arn: str = "NotFoundE
     """
     account, key_id, alias = call.caller.account, name, ""
     if name.startswith("arn:"):
-        account, key_id, alias = _parse(services, name, bad_arn)
+        account, key_id, alias = _parse(call, name, bad_arn)
     elif name.startswith("alias/"):
         key_id, alias = "", name
     if alias:
-        key_id = _target(services, account, alias)
+        key_id = _target(services, call, account, alias)
         return Named(_load(services, call, account, key_id), alias)
     if not _KEY_ID.fullmatch(key_id):
         raise ServiceFault("NotFoundException", f"Invalid keyId '{key_id}'")
@@ -50,45 +50,47 @@ def find_key(
     services: Services, call: Call, name: str, *, bad_arn: str = "InvalidArnException"
 ) -> Key:
     """Return the key of an operation that takes no alias: key id or key ARN only."""
-    if name.startswith("alias/") or ":alias/" in name:
+    if name.startswith("alias/"):
         raise ServiceFault("NotFoundException", f"Invalid keyId '{name}'")
+    if name.startswith("arn:") and ":alias/" in name:
+        text = "Key Aliases are not supported for this operation."
+        raise ServiceFault("InvalidArnException", text)
     return find(services, call, name, bad_arn=bad_arn).key
 
 
 def find_by_id(services: Services, call: Call, key_id: str) -> Key | None:
-    """Return the key that a ciphertext or grant names, in whichever account, or None."""
+    """Return the key that a ciphertext or grant names, in the call's region, any account."""
 
     def load(db: sqlite3.Connection) -> Key | None:
         row = db.execute(KEY_QUERY, (key_id,)).fetchone()
         return Key.from_row(row) if row else None
 
     key = services.store.cached(("kms key", key_id), load)
-    gone = key is not None and key.deletion is not None and key.deletion <= call.now.timestamp()
+    if key is None or key.region != call.region:
+        return None
+    gone = key.deletion is not None and key.deletion <= call.now.timestamp()
     return None if gone else key
 
 
-def alias_arn(services: Services, account: str, alias: str) -> str:
-    """Return an alias's ARN; `alias` begins with ``alias/``."""
-    return f"arn:aws:kms:{services.region}:{account}:{alias}"
+def alias_arn(call: Call, account: str, alias: str) -> str:
+    """Return an alias's ARN in the call's region; `alias` begins with ``alias/``."""
+    return f"arn:aws:kms:{call.region}:{account}:{alias}"
 
 
-def _parse(services: Services, arn: str, bad_arn: str) -> tuple[str, str, str]:
+def _parse(call: Call, arn: str, bad_arn: str) -> tuple[str, str, str]:
     match = _ARN.fullmatch(arn)
     if match is None:
         raise ServiceFault(bad_arn, f"Invalid arn {arn}")
-    if match["region"] != services.region:
+    if match["region"] != call.region:
         raise ServiceFault("NotFoundException", f"Invalid arn {match['region']}")
     return match["account"], match["key"] or "", match["alias"] or ""
 
 
-def _target(services: Services, account: str, alias: str) -> str:
-    row = (
-        services.store.read()
-        .execute("SELECT key_id FROM kms_aliases WHERE account = ? AND name = ?", (account, alias))
-        .fetchone()
-    )
+def _target(services: Services, call: Call, account: str, alias: str) -> str:
+    query = "SELECT key_id FROM kms_alias_names WHERE account = ? AND region = ? AND name = ?"
+    row = services.store.read().execute(query, (account, call.region, alias)).fetchone()
     if row is None:
-        arn = alias_arn(services, account, alias)
+        arn = alias_arn(call, account, alias)
         raise ServiceFault("NotFoundException", f"Alias {arn} is not found.")
     return str(row["key_id"])
 
@@ -96,6 +98,6 @@ def _target(services: Services, account: str, alias: str) -> str:
 def _load(services: Services, call: Call, account: str, key_id: str) -> Key:
     key = find_by_id(services, call, key_id)
     if key is None or key.account != account:
-        arn = f"arn:aws:kms:{services.region}:{account}:key/{key_id}"
+        arn = f"arn:aws:kms:{call.region}:{account}:key/{key_id}"
         raise ServiceFault("NotFoundException", f"Key '{arn}' does not exist")
     return key

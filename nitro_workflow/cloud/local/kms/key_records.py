@@ -14,6 +14,7 @@ from nitro_workflow.cloud.local.kms.specs import ALGORITHM_MEMBER, SPECS, SYMMET
 __all__ = ["KEY_QUERY", "SCHEMA", "Key", "key_conditions", "metadata", "moment"]
 
 # Times are seconds since 1970 in UTC. Key material is sealed by the vault, never in clear.
+# `kms_aliases` is of earlier versions, which had one region: its rows move, once.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS kms_keys (
     key_id TEXT PRIMARY KEY, account TEXT NOT NULL, arn TEXT NOT NULL, description TEXT NOT NULL,
@@ -27,12 +28,12 @@ CREATE TABLE IF NOT EXISTS kms_material (
     material_id TEXT NOT NULL, sealed BLOB NOT NULL, rotated REAL NOT NULL, rotation TEXT NOT NULL,
     PRIMARY KEY (key_id, number)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS kms_aliases (
-    account TEXT NOT NULL, name TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS kms_alias_names (
+    account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
     key_id TEXT NOT NULL REFERENCES kms_keys ON DELETE CASCADE,
-    created REAL NOT NULL, updated REAL NOT NULL, PRIMARY KEY (account, name)
+    created REAL NOT NULL, updated REAL NOT NULL, PRIMARY KEY (account, region, name)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS kms_aliases_key ON kms_aliases (key_id, name);
+CREATE INDEX IF NOT EXISTS kms_alias_names_key ON kms_alias_names (key_id, name);
 CREATE TABLE IF NOT EXISTS kms_tags (
     key_id TEXT NOT NULL REFERENCES kms_keys ON DELETE CASCADE,
     name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (key_id, name)
@@ -44,13 +45,24 @@ CREATE TABLE IF NOT EXISTS kms_grants (
     created REAL NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS kms_grants_key ON kms_grants (key_id, grant_id);
+CREATE INDEX IF NOT EXISTS kms_grants_grantee ON kms_grants (key_id, grantee);
+BEGIN;
+CREATE TABLE IF NOT EXISTS kms_aliases (
+    account TEXT NOT NULL, name TEXT NOT NULL,
+    key_id TEXT NOT NULL REFERENCES kms_keys ON DELETE CASCADE,
+    created REAL NOT NULL, updated REAL NOT NULL, PRIMARY KEY (account, name)
+) STRICT;
+INSERT OR IGNORE INTO kms_alias_names
+    SELECT account, 'us-east-1', name, key_id, created, updated FROM kms_aliases;
+DROP TABLE kms_aliases;
+COMMIT;
 """
 
 
 # All that a decision about a key needs, in one statement and so in one state of the database.
 KEY_QUERY = """
 SELECT k.*,
-    (SELECT json_group_array(name) FROM kms_aliases a WHERE a.key_id = k.key_id) AS aliases,
+    (SELECT json_group_array(name) FROM kms_alias_names a WHERE a.key_id = k.key_id) AS aliases,
     (SELECT json_group_object(name, value) FROM kms_tags t WHERE t.key_id = k.key_id) AS tags,
     EXISTS (SELECT 1 FROM kms_grants g WHERE g.key_id = k.key_id) AS granted
 FROM kms_keys k WHERE k.key_id = ?
@@ -86,6 +98,11 @@ class Key:
         values["aliases"] = tuple(sorted(json.loads(row["aliases"])))
         values["tags"] = json.loads(row["tags"])
         return cls(**values)
+
+    @property
+    def region(self) -> str:
+        """Where the key is: it is found, and its ciphertexts are opened, in no other region."""
+        return self.arn.split(":")[3]
 
     @property
     def state(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
@@ -35,7 +36,9 @@ __all__ = [
 ]
 
 Answer = Mapping[str, Any]
-DEFAULT_WINDOW_DAYS = 30
+# KMS API reference, ScheduleKeyDeletion: days that a key waits for its deletion.
+MIN_WINDOW_DAYS, DEFAULT_WINDOW_DAYS, MAX_WINDOW_DAYS = 7, 30, 30
+MAX_KEYS = 100_000  # KMS quota: keys of one account in one region
 
 
 def create_key(services: Services, call: Call) -> Answer:
@@ -51,6 +54,7 @@ def create_key(services: Services, call: Call) -> Answer:
     key = _new_key(services, call, spec.name, usage)
     key_policies.check(services, call, key, key.policy)
     with services.store.transaction() as db:
+        _check_quota(db, key)
         db.execute(
             "INSERT INTO kms_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, NULL, NULL)",
             (
@@ -67,6 +71,12 @@ def create_key(services: Services, call: Call) -> Answer:
     return {"KeyMetadata": metadata(key, material_id)}
 
 
+def _check_quota(db: sqlite3.Connection, key: Key) -> None:
+    query = "SELECT count(*) FROM kms_keys WHERE account = ?"
+    if db.execute(query, (key.account,)).fetchone()[0] >= MAX_KEYS:
+        raise ServiceFault("LimitExceededException", f"{key.account} has {MAX_KEYS} keys already.")
+
+
 def describe_key(services: Services, call: Call) -> Answer:
     """Return a key's metadata."""
     named = key_names.find(services, call, call.params["KeyId"], bad_arn="InvalidArnException")
@@ -78,10 +88,12 @@ def list_keys(services: Services, call: Call) -> Answer:
     """List the keys of the caller's account."""
     access.authorize_account(services, call)
     page = paging.Page.of(call, default=100)
+    here = f"arn:aws:kms:{call.region}:"
     rows = services.store.read().execute(
         "SELECT key_id, arn FROM kms_keys WHERE account = ? AND key_id > ?"
+        " AND substr(arn, 1, ?) = ?"
         " AND (deletion IS NULL OR deletion > ?) ORDER BY key_id LIMIT ?",
-        (call.caller.account, page.after, call.now.timestamp(), page.limit + 1),
+        (call.caller.account, page.after, len(here), here, call.now.timestamp(), page.limit + 1),
     )
     keys = [{"KeyId": row["key_id"], "KeyArn": row["arn"]} for row in rows]
     return page.answer("Keys", keys, lambda key: str(key["KeyId"]))
@@ -108,6 +120,12 @@ def update_key_description(services: Services, call: Call) -> Answer:
 def schedule_key_deletion(services: Services, call: Call) -> Answer:
     """Delete a key after 7 to 30 days; until then nothing can use it."""
     days = int(call.params.get("PendingWindowInDays", DEFAULT_WINDOW_DAYS))
+    if not MIN_WINDOW_DAYS <= days <= MAX_WINDOW_DAYS:
+        raise ServiceFault(
+            "ValidationException",
+            f"PendingWindowInDays must be between {MIN_WINDOW_DAYS} and {MAX_WINDOW_DAYS} "
+            "(inclusive).",
+        )
     key = access.manage(
         services, call, conditions={"kms:ScheduleKeyDeletionPendingWindowInDays": str(days)}
     )
@@ -187,7 +205,7 @@ def _new_key(services: Services, call: Call, spec: str, usage: str) -> Key:
     return Key(
         key_id=key_id,
         account=account,
-        arn=f"arn:aws:kms:{services.region}:{account}:key/{key_id}",
+        arn=f"arn:aws:kms:{call.region}:{account}:key/{key_id}",
         description=call.params.get("Description", ""),
         spec=spec,
         usage=usage,
