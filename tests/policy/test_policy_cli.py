@@ -45,6 +45,9 @@ def document(*statements):
 
 PINNED = to(ROLE, allow("kms:Decrypt", Sid="Inside", Condition={
     "StringEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": GOOD}}))  # fmt: skip
+DEPLOYED = to(ROLE, allow("kms:Decrypt", Sid="Inside", Condition={
+    "StringEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": GOOD,
+                               "kms:RecipientAttestation:PCR3": "cd" * 48}}))  # fmt: skip
 ADMIN = to(f"arn:aws:iam::{ACCOUNT}:role/Owner", allow("kms:PutKeyPolicy"))
 
 
@@ -164,7 +167,7 @@ def test_a_policy_that_aws_would_not_save_is_evaluated_and_named(run, files):
 
 def test_check(run, files):
     good, loose = (
-        files("good", document(ADMIN, PINNED)),
+        files("good", document(ADMIN, DEPLOYED)),
         files("loose", document(ADMIN, to(ROLE, allow("kms:*")))),
     )
     out, _ = run("check", good)
@@ -173,6 +176,8 @@ def test_check(run, files):
     first, second = map(json.loads, out.splitlines())
     assert first["findings"] == []
     assert second["findings"][0]["severity"] == "critical"
+    assert (first["without_attestation"], first["any_image"], first["debug"]) == ("none",) * 3
+    assert second["witnesses"]["without_attestation"][0]["decision"] == "allowed"
     run("check", files("bad", document({**allow(), "Effect": "allow"})), code=3)
     run("check", "--kind", "identity", files("i", document(allow())))
     run("check", "--kind", "identity", good, code=3)
@@ -186,6 +191,20 @@ def test_who_can_decrypt(run, files):
     )
     assert json.loads(out)["without_attestation"] == "path"
     run("who-can-decrypt", code=2)
+
+
+def test_what_a_pipeline_stops_for(run, files):
+    signer = files("s", document(ADMIN, to(ROLE, allow("kms:Decrypt", Condition={
+        "StringEquals": {"kms:RecipientAttestation:PCR8": GOOD}}))))  # fmt: skip
+    medium = files("m", document(to(f"arn:aws:iam::{ACCOUNT}:root", allow("kms:Put*")), DEPLOYED))
+    for command in ("check", "who-can-decrypt"):
+        run(command, signer, code=1)
+        run(command, signer, "--fail-on", "nothing")
+        run(command, signer, "--fail-on", "unknown")
+        run(command, signer, "--fail-on", "unknown", "--fail-on", "path", code=1)
+        run(command, medium)
+        run(command, medium, "--fail-on", "medium", code=1)
+        run(command, medium, "--fail-on", "sometimes", code=2)
 
 
 def test_author_and_diff(run, files):
@@ -247,6 +266,11 @@ def test_the_policy_of_a_key_is_fetched(run, files, monkeypatch):
     out, _ = run("who-can-decrypt", "--key-arn", KEY, code=1)
     assert "grant_to_plaintext" in out
     client(document(ADMIN, PINNED), None)
+    out, _ = run("who-can-decrypt", "--key-arn", KEY, "--json", code=1)
+    answer = json.loads(out)
+    assert answer["without_attestation"] == "unknown"
+    assert answer["unknown"][0]["reason"] == "the key's grants could not be listed"
+    assert answer["assumes"] == []
     _, err = run("explain", "--request", asked, "--key-arn", KEY, code=1)
     assert "grants could not be listed" in err
     client(None, None)

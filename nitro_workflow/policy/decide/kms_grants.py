@@ -37,7 +37,7 @@ class Grant:
     equals: Mapping[str, str] | None = None
     subset: Mapping[str, str] | None = None
     _folded: frozenset[str] = field(init=False, compare=False, repr=False)
-    _element: PrincipalElement = field(init=False, compare=False, repr=False)
+    element: PrincipalElement = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.operations if name not in GRANT_OPERATIONS]
@@ -51,7 +51,7 @@ class Grant:
         service = self.grantee.endswith(".amazonaws.com")
         element = PrincipalElement((("Service" if service else "AWS", self.grantee),))
         object.__setattr__(self, "_folded", folded)
-        object.__setattr__(self, "_element", element)
+        object.__setattr__(self, "element", element)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Grant:
@@ -66,11 +66,19 @@ class Grant:
             constraints.get("EncryptionContextSubset"),
         )
 
+    def covers(self, action: str) -> bool:
+        """Say whether the grant is for an action, given in lower case."""
+        return action in self._folded
+
+    def names(self, principal: Principal) -> Grip:
+        """Return how the grant holds the caller, whatever he asks for."""
+        return self.element.grip(principal)
+
     def grip(self, principal: Principal, action: str, context: Mapping[str, Sequence[str]]) -> Grip:
         """Return how the grant holds the caller for an action given in lower case."""
-        if action not in self._folded or not self._constraints_hold(context):
+        if not self.covers(action) or not self._constraints_hold(context):
             return Grip.NONE
-        return self._element.grip(principal)
+        return self.names(principal)
 
     def _constraints_hold(self, context: Mapping[str, Sequence[str]]) -> bool:
         found = {

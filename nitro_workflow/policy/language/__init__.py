@@ -22,7 +22,7 @@ from nitro_workflow.policy.language.attestation_keys import (
 from nitro_workflow.policy.language.conditions import Condition
 from nitro_workflow.policy.language.grammar import parse_policy, parse_policy_leniently
 from nitro_workflow.policy.language.json_reading import read_json
-from nitro_workflow.policy.language.operators import parse_date, parse_number
+from nitro_workflow.policy.language.operators import parse_date, parse_network, parse_number
 from nitro_workflow.policy.language.placeholders import fill_placeholders, is_placeholder
 from nitro_workflow.policy.language.policy_document import KINDS, Policy, PolicyKind, Statement
 from nitro_workflow.policy.language.principals import (
@@ -31,13 +31,24 @@ from nitro_workflow.policy.language.principals import (
     PrincipalElement,
     PrincipalKind,
 )
-from nitro_workflow.policy.language.wildcard import ANY
+from nitro_workflow.policy.language.variables import Template
+from nitro_workflow.policy.language.wildcard import (
+    ANY,
+    ANY_SEGMENT,
+    ONE,
+    ONE_SEGMENT,
+    literal,
+    mark,
+)
 
 __all__ = [
     "ANY",
+    "ANY_SEGMENT",
     "FEEDS",
     "HEX_LENGTH",
     "KINDS",
+    "ONE",
+    "ONE_SEGMENT",
     "Condition",
     "Grip",
     "PcrKey",
@@ -47,11 +58,15 @@ __all__ = [
     "PrincipalElement",
     "PrincipalKind",
     "Statement",
+    "Template",
     "feeds",
     "fill_placeholders",
     "is_placeholder",
+    "literal",
+    "mark",
     "parse_date",
     "parse_key",
+    "parse_network",
     "parse_number",
     "parse_policy",
     "parse_policy_leniently",

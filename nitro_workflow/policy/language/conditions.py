@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nitro_workflow.policy.language.operators import BASE_OPERATORS, BaseOperator, Matcher
+from nitro_workflow.policy.language.variables import Template
+from nitro_workflow.policy.language.wildcard import literal
 
 __all__ = ["Condition", "Operator", "nearest_operator", "parse_operator"]
 
@@ -86,6 +88,32 @@ class Condition:
         pairs = zip(self.values, self.matchers, strict=True)
         return tuple(value for value, matcher in pairs if matcher is None)
 
+    @property
+    def plain(self) -> frozenset[str] | None:
+        """The values of a String operator where none is a pattern or has a variable, else None.
+
+        They are in lower case where the operator ignores case.
+        """
+        base = self.operator.base
+        if base.family != "String":
+            return None
+        like = base.name.endswith("Like")
+        found: set[str] = set()
+        for text in self.values:
+            template = Template.parse(text, variables=self.variables, wildcards=like)
+            if template.constant is None or template.constant != literal(template.constant):
+                return None
+            found.add(template.constant if base.case_sensitive else template.constant.lower())
+        return frozenset(found)
+
+    @property
+    def variables_used(self) -> tuple[str, ...]:
+        """The context keys, in lower case, that policy variables in the values take values from."""
+        if self.operator.base.family not in ("String", "Arn", "Bool"):
+            return ()
+        parsed = (Template.parse(v, variables=self.variables, wildcards=False) for v in self.values)
+        return tuple(key for template in parsed for key in template.keys)
+
     def _compile(self) -> Callable[[Context], bool]:
         operator, key = self.operator, self.folded
         if operator.base is _NULL:
@@ -94,9 +122,13 @@ class Condition:
         negated, absent = operator.base.negated, operator.matches_absent
         quantifier, valid = operator.quantifier, operator.base.valid
         comparable = len(matchers) == len(self.matchers)
+        plain, fold = self.plain, not operator.base.case_sensitive
 
         def matches(value: str, context: Context) -> bool:
-            hit = any(matches_one(value, context) for matches_one in matchers)
+            if plain is not None:
+                hit = (value.lower() if fold else value) in plain
+            else:
+                hit = any(matches_one(value, context) for matches_one in matchers)
             return hit if not negated else not hit and comparable and valid(value)
 
         def holds(context: Context) -> bool:

@@ -18,7 +18,14 @@ from decimal import Decimal, InvalidOperation
 from nitro_workflow.policy.language.variables import Template
 from nitro_workflow.policy.language.wildcard import Glob
 
-__all__ = ["BASE_OPERATORS", "BaseOperator", "Matcher", "parse_date", "parse_number"]
+__all__ = [
+    "BASE_OPERATORS",
+    "BaseOperator",
+    "Matcher",
+    "parse_date",
+    "parse_network",
+    "parse_number",
+]
 
 Context = Mapping[str, Sequence[str]]
 # (value of the request, context) -> does it match one value of the policy?
@@ -217,13 +224,13 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _ip(text: str, _variables: bool) -> Matcher | None:
-    network = _network(text)
+    network = parse_network(text)
     if network is None:
         return None
 
     def matches(value: str, _context: Context) -> bool:
         # A range in the request (aws:SourceIp never is one) must lie within the policy's.
-        found = _network(value)
+        found = parse_network(value)
         if found is None or found.version != network.version:
             return False
         low, high = int(network.network_address), int(network.broadcast_address)
@@ -232,7 +239,8 @@ def _ip(text: str, _variables: bool) -> Matcher | None:
     return matches
 
 
-def _network(text: str) -> _Network | None:
+def parse_network(text: str) -> _Network | None:
+    """Return the network of a CIDR range or an address, or None."""
     text = text.strip()
     if not _PREFIX.fullmatch(text):  # a netmask is no CIDR
         return None
@@ -247,7 +255,7 @@ def _is_arn(value: str) -> bool:
 
 
 def _is_address(value: str) -> bool:
-    return _network(value) is not None
+    return parse_network(value) is not None
 
 
 def _equal(found: Decimal, expected: Decimal) -> bool:

@@ -8,6 +8,7 @@ measurement are put in, and the answer says so.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,7 +21,10 @@ from nitro_workflow.policy.language.principals import PrincipalElement
 __all__ = ["fill_placeholders", "is_placeholder"]
 
 _MARKED = re.compile(r"<[^<>]+>|\$\{[^{}]+\}|\{\{[^{}]+\}\}")
-_WORDS = re.compile(r"pcr|value|example|replace|your|todo|hash|_|-| ", re.IGNORECASE)
+_WORDS = re.compile(r"pcr|value|example|replace|your|todo|hash|_|-", re.IGNORECASE)
+_SPACING = re.compile(r"[\s:]+")
+_IN_ARN = re.compile(r"arn:[^:]*:(?:iam|sts)::(?P<account>[^:]+):(?P<rest>.+)", re.DOTALL)
+_FIRST_ACCOUNT = 222_200_000_001  # made-up accounts, one for each that is to be filled in
 
 
 def is_placeholder(text: str) -> bool:
@@ -29,32 +33,43 @@ def is_placeholder(text: str) -> bool:
 
 
 def _stands_for_principal(text: str) -> bool:
-    """Say whether a Principal is none yet; a wildcard in a part of an ARN is a mistake instead."""
+    """Say whether a Principal is none yet: it is marked, or a word instead of an ARN.
+
+    A malformed ARN, or a wildcard in a part of one, is a mistake: it names nobody.
+    """
     if is_placeholder(text):
         return True
-    unreadable = PrincipalElement((("AWS", text),)).unreadable()
-    return bool(unreadable) and not set("*?") & set(text)
+    if set(text) & set("*?"):
+        return False
+    found = _IN_ARN.fullmatch(text)
+    if found:
+        return not found["account"].isdigit() and re.fullmatch(r"\w+", found["account"]) is not None
+    return bool(PrincipalElement((("AWS", text),)).unreadable()) and not (
+        text.startswith("arn:") or text.isdigit()
+    )
 
 
 def _stands_for_measurement(text: str) -> bool:
-    return is_placeholder(text) or (
-        bool(text.lower().strip("0123456789abcdef")) and _WORDS.search(text) is not None
-    )
+    """Say whether a value is to be filled in: digits with spaces between are a mistake instead."""
+    digits = _SPACING.sub("", text).lower()
+    words = bool(digits.strip("0123456789abcdef")) and _WORDS.search(text) is not None
+    return is_placeholder(text) or words
 
 
 def fill_placeholders(policy: Policy, key_arn: str) -> tuple[Policy, dict[str, str]]:
     """Return the policy with stand-ins, and what stands for what; the same policy where none is.
 
-    A principal becomes a role of the key's account, a measurement 96 made-up digits.
+    A principal becomes a role of the key's account whom nobody else is, an account one of its own,
+    a measurement 96 made-up digits. Two placeholders are never the same.
     """
     filled: dict[str, str] = {}
-    account = key_arn.split(":", 5)[4]
     raw = policy.to_json()
+    stands_in = _StandIns(policy, key_arn.split(":", 5)[4], filled)
     listed = raw.get("Statement")
     for statement in listed if isinstance(listed, list) else [listed]:
         for element in ("Principal", "NotPrincipal"):
             if isinstance(statement, dict) and isinstance(statement.get(element), dict):
-                statement[element] = _principals(statement[element], account, filled)
+                statement[element] = _principals(statement[element], stands_in)
         if isinstance(statement, dict) and isinstance(statement.get("Condition"), dict):
             statement["Condition"] = _conditions(statement["Condition"], filled)
     if not filled:
@@ -62,11 +77,9 @@ def fill_placeholders(policy: Policy, key_arn: str) -> tuple[Policy, dict[str, s
     return parse_policy_leniently(raw, kind=policy.kind, name=policy.name), filled
 
 
-def _principals(element: Mapping[str, Any], account: str, filled: dict[str, str]) -> dict[str, Any]:
+def _principals(element: Mapping[str, Any], stands_in: _StandIns) -> dict[str, Any]:
     return {
-        kind: _each(value, _stands_for_principal, lambda text: _principal(text, account, filled))
-        if kind == "AWS"
-        else value
+        kind: _each(value, _stands_for_principal, stands_in.principal) if kind == "AWS" else value
         for kind, value in element.items()
     }
 
@@ -77,11 +90,42 @@ def _each(value: Any, stands: Callable[[str], bool], change: Callable[[str], str
     return change(value) if isinstance(value, str) and stands(value) else value
 
 
-def _principal(text: str, account: str, filled: dict[str, str]) -> str:
-    name = re.sub(r"[^A-Za-z0-9]+", "-", text.rpartition("/")[2]).strip("-") or "placeholder"
-    kind = "user" if ":user/" in text else "role"
-    known = f"arn:aws:iam::{account}:root" if text.endswith(":root") else ""
-    return filled.setdefault(text, known or f"arn:aws:iam::{account}:{kind}/{name}")
+class _StandIns:
+    """Makes up a principal for each placeholder, none that is named or made up already."""
+
+    def __init__(self, policy: Policy, account: str, filled: dict[str, str]) -> None:
+        self.account, self.filled = account, filled
+        self.accounts: dict[str, str] = {}
+        elements = (s.principal for s in policy.statements if s.principal is not None)
+        self.taken = {value.lower() for element in elements for _, value in element.entries}
+
+    def principal(self, text: str) -> str:
+        """Return what a placeholder stands for; the same for the same text."""
+        if text not in self.filled:
+            self.filled[text] = self._new(text)
+            self.taken.add(self.filled[text].lower())
+        return self.filled[text]
+
+    def _new(self, text: str) -> str:
+        found = _IN_ARN.fullmatch(text)
+        account = self._account(found["account"]) if found else self.account
+        if text.endswith(":root"):
+            return f"arn:aws:iam::{account}:root"
+        last = (found["rest"] if found else text).rpartition("/")[2]
+        name = re.sub(r"[^A-Za-z0-9]+", "-", last).strip("-") or "placeholder"
+        kind = "user" if ":user/" in text else "role"
+        tries = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        arns = (f"arn:aws:iam::{account}:{kind}/{tried}" for tried in tries)
+        return next(arn for arn in arns if arn.lower() not in self.taken)
+
+    def _account(self, text: str) -> str:
+        """Return the account; the first that is to be filled in is taken for the key's own."""
+        if text.isdigit():
+            return text
+        if text not in self.accounts:
+            others = len(self.accounts) - 1
+            self.accounts[text] = self.account if others < 0 else str(_FIRST_ACCOUNT + others)
+        return self.accounts[text]
 
 
 def _conditions(block: Mapping[str, Any], filled: dict[str, str]) -> dict[str, Any]:

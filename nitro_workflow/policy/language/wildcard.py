@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["ANY", "ONE", "Glob", "complete_arn", "literal", "mark", "mark_arn", "show"]
+__all__ = [
+    "ANY",
+    "ANY_SEGMENT",
+    "ONE",
+    "ONE_SEGMENT",
+    "Glob",
+    "complete_arn",
+    "literal",
+    "mark",
+    "mark_arn",
+    "show",
+]
 
 ANY = "\ud800"  # `*`
 ONE = "\ud801"  # `?`

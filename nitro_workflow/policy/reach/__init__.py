@@ -11,10 +11,11 @@
 
 from __future__ import annotations
 
-from nitro_workflow.policy.reach.analysis import Analysis, Way, analyse
+from nitro_workflow.policy.reach.analysis import Analysis, analyse
 from nitro_workflow.policy.reach.analysis_text import render_analysis
 from nitro_workflow.policy.reach.oddities import notes
 from nitro_workflow.policy.reach.policy_finding import PolicyFinding
+from nitro_workflow.policy.reach.ways import Way
 from nitro_workflow.policy.reach.witness import KEY_ARN, Witness
 
 __all__ = [

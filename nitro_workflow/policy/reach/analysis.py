@@ -1,101 +1,91 @@
 """Who can ever get the plaintext, under which PCRs, and who can change that.
 
-`analyse` asks the evaluator about every principal that a key policy names or implies, with and
-without a document, in the worst case: as if everybody's own IAM policies allowed everything. It
-claims "no path without attestation" only where `fragment` proves it; where neither a proof nor a
-request is found, the answer is "unknown", with the statement that made it so.
+`analyse` answers three questions about a key policy and its grants, in the worst case: as if
+everybody's own IAM policies allowed everything. Can the plaintext be had *without a document*? With
+a genuine document of *another image*? From a *debug enclave*? Each answer is `path`, with a request
+that the evaluator allows; `none`, with a proof (`search`) inside the fragment; or `unknown`.
+
+The fragment is called *constants of one kind*: every condition compares its key with constants
+(no policy variables), each key by operators of one kind, and the patterns, lists and choices of a
+policy are few enough for the budget.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nitro_workflow.policy.decide import Grant, Policies, Request, RequestContext, evaluate
-from nitro_workflow.policy.language import (
-    Policy,
-    Principal,
-    Statement,
-    fill_placeholders,
-    parse_key,
+from nitro_workflow.policy.decide import Grant, Policies
+from nitro_workflow.policy.language import Policy, fill_placeholders
+from nitro_workflow.policy.reach.budget import Budget, OutOfBudget
+from nitro_workflow.policy.reach.documents import (
+    DocumentClass,
+    debug_enclaves,
+    no_document,
+    other_images,
 )
-from nitro_workflow.policy.reach.fragment import (
-    FRAGMENT,
-    blanket,
-    needs_document,
-    openings,
+from nitro_workflow.policy.reach.plaintext_actions import (
+    CHANGERS,
+    DATA_KEYS,
+    PLAINTEXT,
+    carries_document,
 )
-from nitro_workflow.policy.reach.plaintext_actions import CHANGERS, PLAINTEXT, RECIPIENT
-from nitro_workflow.policy.reach.policy_finding import (
-    PolicyFinding,
-    Severity,
-    Subject,
-    actions_of,
-)
-from nitro_workflow.policy.reach.policy_findings import lock_out, statement_findings
-from nitro_workflow.policy.reach.witness import KEY_ARN, Witness, document_values
+from nitro_workflow.policy.reach.policy_finding import PolicyFinding, Severity, Subject
+from nitro_workflow.policy.reach.policy_findings import list_findings
+from nitro_workflow.policy.reach.request_space import Space, build_space
+from nitro_workflow.policy.reach.search import Search
+from nitro_workflow.policy.reach.the_key import infer_key
+from nitro_workflow.policy.reach.ways import Way, list_ways
+from nitro_workflow.policy.reach.witness import Witness
 
-__all__ = ["Analysis", "Unknown", "Way", "analyse"]
+__all__ = ["FRAGMENT", "QUESTIONS", "Analysis", "Unproved", "Verdict", "analyse"]
 
+FRAGMENT = "constants of one kind"
 Verdict = Literal["none", "path", "unknown"]
+Question = Literal["without_attestation", "any_image", "debug"]
+QUESTIONS: tuple[Question, ...] = ("without_attestation", "any_image", "debug")
+NO_GRANTS = "the key has no grants"
 _ORDER: dict[Severity, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A way that a statement or grant opens: to the plaintext, or to a change of the policy.
+class Unproved:
+    """Why a question has no answer: the operation, and what put it outside the fragment."""
 
-    ``pcrs`` maps attestation keys to the values that the statement compares with, empty where it
-    asks for no document; ``witness`` is None where no request was found that gets through.
-    """
-
+    question: Question
     action: str
-    source: str
-    principals: tuple[str, ...]
-    attested: bool
-    pcrs: tuple[tuple[str, tuple[str, ...]], ...]
-    delegates: bool
-    effect: str
-    witness: Witness | None
+    reason: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record; ``open`` says whether a request gets through."""
-        return {
-            "action": self.action, "source": self.source, "principals": list(self.principals),
-            "attested": self.attested, "pcrs": {key: list(values) for key, values in self.pcrs},
-            "delegates_to_iam": self.delegates, "open": self.witness is not None,
-            "effect": self.effect, "witness": self.witness.to_json() if self.witness else None,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A construct that put the answer outside the fragment."""
-
-    statement: Statement
-    action: str
-    construct: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"statement", "sid", "action", "construct"}``."""
-        return {
-            "statement": self.statement.index + 1, "sid": self.statement.sid,
-            "action": self.action, "construct": self.construct,
-        }  # fmt: skip
+        """Return ``{"question", "action", "reason"}``."""
+        return {"question": self.question, "action": self.action, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What a key policy lets happen. ``without_attestation`` is the main answer."""
+    """What a key policy lets happen: three answers, who they are about, and what to mend.
+
+    ``witnesses`` has a request for each operation by which a question's answer is `path`.
+    """
 
     without_attestation: Verdict
+    any_image: Verdict
+    debug: Verdict
+    witnesses: Mapping[Question, tuple[Witness, ...]]
+    unknown: tuple[Unproved, ...]
     assumes: tuple[str, ...]
     ways: tuple[Way, ...]
     changers: tuple[Way, ...]
+    data_keys: tuple[Way, ...]
     findings: tuple[PolicyFinding, ...]
-    unknown: tuple[Unknown, ...]
     fragment: str = FRAGMENT
+
+    @property
+    def answers(self) -> dict[str, Verdict]:
+        """The three answers by question."""
+        verdicts = (self.without_attestation, self.any_image, self.debug)
+        return dict(zip(QUESTIONS, verdicts, strict=True))
 
     @property
     def worst(self) -> Severity | None:
@@ -105,185 +95,124 @@ class Analysis:
     def to_json(self) -> dict[str, Any]:
         """Return the whole analysis."""
         return {
-            "without_attestation": self.without_attestation,
+            **self.answers,
             "fragment": self.fragment,
+            "witnesses": {
+                question: [witness.to_json() for witness in found]
+                for question, found in self.witnesses.items()
+            },
+            "unknown": [entry.to_json() for entry in self.unknown],
             "assumes": list(self.assumes),
             "who_can_decrypt": [way.to_json() for way in self.ways],
             "who_can_change_that": [way.to_json() for way in self.changers],
+            "who_can_make_data_keys": [way.to_json() for way in self.data_keys],
             "findings": [finding.to_json() for finding in self.findings],
-            "unknown": [entry.to_json() for entry in self.unknown],
         }
 
 
 def analyse(
-    policy: Policy, *, grants: Sequence[Grant] | None = None, key_arn: str = KEY_ARN
+    policy: Policy,
+    *,
+    grants: Sequence[Grant] | None = None,
+    key_arn: str | None = None,
+    unlisted: str = "",
 ) -> Analysis:
     """Analyse a key policy, and the key's grants where they are known.
 
-    ``grants`` is ListGrants' answer; None says that they were not looked at, and the answer then
-    names that as what it assumes.
+    ``grants`` is ListGrants' answer; None says that they were not looked at, and the analysis names
+    that as what it assumes. ``unlisted`` says why grants could not be read: nothing is assumed
+    then. Without ``key_arn`` the key is taken from what the policy says of itself.
     """
-    policy, filled = fill_placeholders(policy, key_arn)
+    arn, said = (key_arn, "") if key_arn else infer_key(policy)
+    policy, filled = fill_placeholders(policy, arn)
     policies = Policies(policy, grants=tuple(grants or ()))
-    subject = Subject(policies, key_arn)
-    ways = (*_ways(subject, policy, PLAINTEXT), *_grant_ways(subject, policies))
-    changers = tuple(_ways(subject, policy, tuple(CHANGERS)))
-    unknown = tuple(_unknown(policy, ways))
-    found = _findings(subject, policy, ways)
+    answers = _Answers()
+    ways, changers, data_keys = list[Way](), list[Way](), list[Way]()
+    findings: list[PolicyFinding] = []
+    budget, cut = Budget(), list[str]()
+    try:
+        search = Search(build_space(policies, arn, budget, unlisted=unlisted), budget)
+        answers.ask_all(search)
+        search.budget = Budget(budget.steps // 2)
+        ways.extend(list_ways(search, PLAINTEXT, deep=True))
+        changers.extend(list_ways(search, tuple(CHANGERS), deep=False))
+        data_keys.extend(list_ways(search, DATA_KEYS, deep=False))
+        findings.extend(list_findings(Subject(search, ways, changers, data_keys)))
+    except OutOfBudget:
+        answers.stop(budget.reason)
+        cut = [f"what is listed is not all: {budget.reason}"]
+    assumes = cut + [
+        f"{name} is filled in; here it stands for {value}" for name, value in filled.items()
+    ]
+    assumes += [said] if said else []
+    if grants is None and not unlisted and _grants_matter(policies, arn):
+        assumes.append(NO_GRANTS)
+    verdicts = [answers.verdict(question) for question in QUESTIONS]
     return Analysis(
-        without_attestation=_verdict(ways, unknown),
-        assumes=(*_assumptions(policy, grants, filled), *_cut_short(subject)),
-        ways=ways,
-        changers=changers,
-        findings=tuple(sorted(found, key=lambda f: _ORDER[f.severity])),
-        unknown=unknown,
-    )
-
-
-def _verdict(ways: Sequence[Way], unknown: Sequence[Unknown]) -> Verdict:
-    if any(not way.attested and way.witness for way in ways):
-        return "path"
-    return "unknown" if unknown else "none"
-
-
-def _assumptions(
-    policy: Policy, grants: Sequence[Grant] | None, filled: Mapping[str, str]
-) -> tuple[str, ...]:
-    assumed = [f"{name} is filled in; here it stands for {value}" for name, value in filled.items()]
-    fenced = all(blanket(policy, action) for action in PLAINTEXT)
-    if grants is None and not fenced:
-        assumed.append("the key has no grants")
-    return tuple(assumed)
-
-
-def _cut_short(subject: Subject) -> tuple[str, ...]:
-    if not subject.budget.exhausted:
-        return ()
-    return ("what was not tried is not open: the policy is too large to try everything",)
-
-
-def _ways(subject: Subject, policy: Policy, actions: tuple[str, ...]) -> Iterator[Way]:
-    for statement in policy.allows:
-        for action in actions_of(statement, actions):
-            attested = needs_document(statement)
-            carries = attested and action.lower() in RECIPIENT
-            document = _fitting_document(statement) if carries else None
-            witness = subject.allowed(statement, action, document)
-            yield Way(
-                action, statement.label, _principals(statement), attested, _pcrs(statement),
-                bool(statement.principal and statement.principal.accounts),
-                "allowed" if witness else _why_not(policy, statement, action), witness,
-            )  # fmt: skip
-
-
-def _principals(statement: Statement) -> tuple[str, ...]:
-    element = statement.principal
-    if element is None:
-        return ()
-    names = tuple(value if kind == "AWS" else f"{kind} {value}" for kind, value in element.entries)
-    return tuple(f"all but {name}" for name in names) if statement.not_principal else names
-
-
-def _pcrs(statement: Statement) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return tuple(
-        (condition.key, condition.values)
-        for condition in statement.conditions
-        if parse_key(condition.key)
-    )
-
-
-def _fitting_document(statement: Statement) -> dict[str, str]:
-    """Return a document that fulfils every attestation condition, where one value can."""
-    pinned: dict[str, str] = {}
-    for condition in statement.conditions:
-        if parse_key(condition.key) and not condition.holds({}):
-            fitting = (v.lower().replace("*", "") for v in condition.values)
-            held = (v for v in fitting if condition.holds({condition.folded: (v,)}))
-            pinned[condition.key] = next(held, condition.values[0] if condition.values else "")
-    return document_values(pinned)
-
-
-def _why_not(policy: Policy, statement: Statement, action: str) -> str:
-    if needs_document(statement) and action.lower() not in RECIPIENT:
-        return f"{action} cannot carry a document, which the statement asks for"
-    deny = blanket(policy, action)
-    if deny and not needs_document(statement):
-        return f"denied by {deny.label}"
-    return "no request found that it lets through"
-
-
-def _grant_ways(subject: Subject, policies: Policies) -> Iterator[Way]:
-    for grant in policies.grants:
-        for action in PLAINTEXT:
-            if action.removeprefix("kms:") not in grant.operations:
-                continue
-            witness = _grant_witness(subject, grant, action)
-            yield Way(
-                action, grant.label, (grant.grantee,), False, (), False,
-                "allowed" if witness else "a Deny of the key policy stops it", witness,
-            )  # fmt: skip
-
-
-def _grant_witness(subject: Subject, grant: Grant, action: str) -> Witness | None:
-    pairs = {**(grant.subset or {}), **(grant.equals or {})}
-    context = {f"kms:EncryptionContext:{key}": value for key, value in pairs.items()}
-    principal = Principal.parse(grant.grantee)
-    if principal.kind == "IAM role":
-        arn = f"arn:aws:sts::{principal.account}:assumed-role/{principal.name}/witness"
-        principal = Principal.parse(arn, role_arn=principal.arn)
-    request = Request(principal, action, subject.key_arn, context=RequestContext.what_if(context))
-    decision = evaluate(request, subject.policies)
-    return Witness(request, subject.policies, "allowed") if decision.allowed else None
-
-
-def _unknown(policy: Policy, ways: Sequence[Way]) -> Iterator[Unknown]:
-    shown = {(way.source, way.action) for way in ways if way.witness and not way.attested}
-    for action in PLAINTEXT:
-        for opening in openings(policy, action):
-            if (opening.statement.label, action) not in shown:
-                yield Unknown(opening.statement, action, _construct(policy, opening.statement))
-
-
-def _construct(policy: Policy, statement: Statement) -> str:
-    """Name what stands between the Allow and a proof."""
-    if statement.conditions:
-        condition = statement.conditions[0]
-        return f"{condition.operator} on {condition.key} in {statement.label}"
-    for deny in policy.denies:
-        if deny.not_principal:
-            return f"NotPrincipal in {deny.label}"
-        if deny.conditions:
-            condition = deny.conditions[0]
-            return f"{condition.operator} on {condition.key} in {deny.label}"
-    element = statement.principal
-    name = element.entries[0][1] if element and element.entries else "its principal"
-    return f"the principal {name} in {statement.label}"
-
-
-def _findings(subject: Subject, policy: Policy, ways: Sequence[Way]) -> Iterator[PolicyFinding]:
-    by_label = {statement.label: statement for statement in policy.statements}
-    for way in ways:
-        if way.witness and not way.attested:
-            yield _unattested(way, by_label.get(way.source))
-    for statement in policy.statements:
-        yield from statement_findings(subject, statement)
-    locked = lock_out(subject)
-    if locked:
-        yield locked
-
-
-def _unattested(way: Way, statement: Statement | None) -> PolicyFinding:
-    operation = way.action.removeprefix("kms:").lower()
-    code = f"unattested_{operation}" if statement else "grant_to_plaintext"
-    who = ", ".join(way.principals)
-    how = " (whom that account's IAM policies name)" if way.delegates else ""
-    if way.witness is None:  # only ways with a witness come here
-        raise ValueError(way)
-    return PolicyFinding(
-        code, "critical", statement,
-        f"{way.action} without attestation",
-        f"{who}{how} gets the plaintext outside any enclave.",
-        "add a Deny of kms:Decrypt for everybody with StringNotEqualsIgnoreCase on"
-        " kms:RecipientAttestation:PCR0, and one of kms:ReEncryptFrom; take the operation out here",
-        way.witness,
+        verdicts[0], verdicts[1], verdicts[2], answers.witnesses(), tuple(answers.unproved),
+        tuple(assumes), tuple(ways), tuple(changers), tuple(data_keys),
+        tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity])),
     )  # fmt: skip
+
+
+@dataclass
+class _Answers:
+    """The answers as they come in; a question that is not reached is unproved."""
+
+    found: dict[Question, list[Witness]] = field(default_factory=dict)
+    unproved: list[Unproved] = field(default_factory=list)
+    asked: set[Question] = field(default_factory=set)
+
+    def ask_all(self, search: Search) -> None:
+        """Ask the three questions, each about every operation that gives the plaintext."""
+        space = search.space
+        self._ask(search, "without_attestation", PLAINTEXT, (no_document(space),))
+        attested = tuple(action for action in PLAINTEXT if carries_document(action))
+        self._ask(search, "any_image", attested, other_images(space))
+        self._ask(search, "debug", attested, (debug_enclaves(space),))
+
+    def _ask(
+        self,
+        search: Search,
+        question: Question,
+        actions: Iterable[str],
+        documents: Sequence[DocumentClass],
+    ) -> None:
+        for action in actions:
+            outcomes = [search.find(action, document) for document in documents]
+            witnesses = [o.witness for o in outcomes if o.witness is not None]
+            self.found.setdefault(question, []).extend(witnesses[:1])
+            if not witnesses:
+                reasons = dict.fromkeys(reason for o in outcomes for reason in o.reasons)
+                self.unproved += [Unproved(question, action, reason) for reason in reasons]
+        self.asked.add(question)
+
+    def stop(self, reason: str) -> None:
+        """Say of every question that has no answer yet why it has none."""
+        for question in QUESTIONS:
+            if question not in self.asked:
+                self.unproved.append(Unproved(question, "kms:Decrypt", reason))
+
+    def verdict(self, question: Question) -> Verdict:
+        """Return the answer to a question."""
+        if self.found.get(question):
+            return "path"
+        open_ = any(entry.question == question for entry in self.unproved)
+        return "unknown" if open_ else "none"
+
+    def witnesses(self) -> dict[Question, tuple[Witness, ...]]:
+        """Return the requests by question."""
+        return {question: tuple(self.found.get(question, ())) for question in QUESTIONS}
+
+
+def _grants_matter(policies: Policies, key_arn: str) -> bool:
+    """Say whether a grant, if there were one, could open what is closed."""
+    budget = Budget()
+    try:
+        space: Space = build_space(
+            Policies(policies.resource), key_arn, budget, unlisted="a grant that is not listed"
+        )
+        search = Search(space, budget)
+        return any(not search.find(action, no_document(space)).proved for action in PLAINTEXT)
+    except OutOfBudget:
+        return True

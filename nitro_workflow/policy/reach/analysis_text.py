@@ -4,28 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nitro_workflow.policy.reach.analysis import Analysis, Way
+from nitro_workflow.policy.reach.analysis import Analysis
+from nitro_workflow.policy.reach.ways import Way
 from nitro_workflow.policy.reach.witness import Witness
 
 __all__ = ["render_analysis"]
 
 _VERDICTS = {
-    "none": "No path to the plaintext without attestation.",
-    "path": "There is a path to the plaintext WITHOUT attestation.",
-    "unknown": "Unknown whether there is a path to the plaintext without attestation.",
+    "without_attestation": {
+        "none": "No path to the plaintext without attestation.",
+        "path": "There is a path to the plaintext WITHOUT attestation.",
+        "unknown": "Unknown whether there is a path to the plaintext without attestation.",
+    },
+    "any_image": {
+        "none": "No path with a document of another image.",
+        "path": "There is a path with a document of ANOTHER IMAGE.",
+        "unknown": "Unknown whether there is a path with a document of another image.",
+    },
+    "debug": {
+        "none": "No path from an enclave in debug mode.",
+        "path": "There is a path from an enclave in DEBUG MODE.",
+        "unknown": "Unknown whether there is a path from an enclave in debug mode.",
+    },
 }
 
 
 def render_analysis(analysis: Analysis) -> str:
     """Return the lines of an analysis, joined."""
-    lines = [_VERDICTS[analysis.without_attestation]]
-    if analysis.without_attestation == "none":
+    lines = [_VERDICTS[question][verdict] for question, verdict in analysis.answers.items()]
+    if "none" in analysis.answers.values():
         lines.append(
-            f"  proved (“{analysis.fragment}”): without a document no Allow applies, or a Deny does"
+            f"  “No path” is proved: every kind of request was looked at (fragment"
+            f" “{analysis.fragment}”)"
         )
     lines += [f"  provided that {text}" for text in analysis.assumes]
     lines += [
-        f"  {entry.action}: {entry.construct} is outside the fragment “{analysis.fragment}”"
+        f"  {entry.action}: {entry.reason} is outside the fragment “{analysis.fragment}”"
         for entry in analysis.unknown
     ]
     if analysis.without_attestation == "none" and any(way.witness for way in analysis.changers):
@@ -34,6 +48,8 @@ def render_analysis(analysis: Analysis) -> str:
     lines += _ways(analysis.ways) or ["  nobody"]
     lines += ["", "Who can change that"]
     lines += _ways(analysis.changers) or ["  nobody"]
+    if analysis.data_keys:
+        lines += ["", "Who can make data keys", *_ways(analysis.data_keys)]
     lines += ["", "Findings" if analysis.findings else "No findings."]
     for finding in analysis.findings:
         where = f"{finding.statement.label}: " if finding.statement else ""
@@ -62,5 +78,5 @@ def _ways(ways: Sequence[Way]) -> list[str]:
         iam = " (through IAM)" if way.delegates else ""
         lines.append(f"  {mark} {way.action:<18} {', '.join(way.principals)}{iam}: {what}")
         lines.append(f"      {way.source}")
-        lines += [f"      {key} = {' or '.join(values)}" for key, values in way.pcrs]
+        lines += [f"      {c.operator} {c.key}: {' or '.join(c.values)}" for c in way.conditions]
     return lines

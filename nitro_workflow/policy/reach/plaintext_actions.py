@@ -7,10 +7,20 @@ from __future__ import annotations
 
 from nitro_workflow.policy.language import parse_key
 
-__all__ = ["CHANGERS", "PLAINTEXT", "RECIPIENT", "WITHOUT_RECIPIENT", "is_kms_key"]
+__all__ = [
+    "CHANGERS",
+    "DATA_KEYS",
+    "PLAINTEXT",
+    "RECIPIENT",
+    "WITHOUT_RECIPIENT",
+    "carries_document",
+    "is_kms_key",
+]
 
-# Operations that give somebody the plaintext of a ciphertext that exists.
-PLAINTEXT = ("kms:Decrypt", "kms:ReEncryptFrom")
+# Operations that give somebody the plaintext of a ciphertext that exists, or a shared secret.
+PLAINTEXT = ("kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret")
+# Operations that give their caller a new key in clear: what will be encrypted under it.
+DATA_KEYS = ("kms:GenerateDataKey", "kms:GenerateDataKeyPair")
 # Operations whose request can carry a document; everywhere else attestation keys are absent.
 RECIPIENT = frozenset(
     f"kms:{name}".lower()
@@ -42,6 +52,11 @@ _CONDITION_KEYS = frozenset(
         "WrappingAlgorithm", "WrappingKeySpec",
     )
 )  # fmt: skip
+
+
+def carries_document(action: str) -> bool:
+    """Say whether a request for an action can carry a document."""
+    return action.lower() in RECIPIENT
 
 
 def is_kms_key(folded: str) -> bool:

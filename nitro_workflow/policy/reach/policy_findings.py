@@ -1,63 +1,23 @@
-"""Rules about key policies: each finding with a request that shows it."""
+"""All findings about a key policy; each with a request that shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nitro_workflow.policy.decide import Request, RequestContext, evaluate
+from nitro_workflow.policy.decide import Request
 from nitro_workflow.policy.language import Principal, Statement
-from nitro_workflow.policy.reach.fragment import blanket, is_attestation, needs_document
-from nitro_workflow.policy.reach.pins import pin_findings
-from nitro_workflow.policy.reach.plaintext_actions import (
-    CHANGERS,
-    RECIPIENT,
-    WITHOUT_RECIPIENT,
-    is_kms_key,
-)
-from nitro_workflow.policy.reach.policy_finding import (
-    PolicyFinding,
-    Subject,
-    actions_of,
-    attested_action,
-)
-from nitro_workflow.policy.reach.witness import Witness, plainest
+from nitro_workflow.policy.reach.condition_findings import condition_findings
+from nitro_workflow.policy.reach.documents import no_document
+from nitro_workflow.policy.reach.plaintext_actions import CHANGERS, DATA_KEYS
+from nitro_workflow.policy.reach.policy_finding import PolicyFinding, Subject, found
+from nitro_workflow.policy.reach.repairs import allow_change, deny_action
+from nitro_workflow.policy.reach.request_space import build_space
+from nitro_workflow.policy.reach.search import Search
+from nitro_workflow.policy.reach.way_findings import unpinned_deployment, way_findings
+from nitro_workflow.policy.reach.ways import Way
+from nitro_workflow.policy.reach.witness import Witness
 
-__all__ = ["lock_out", "statement_findings"]
-
-
-def statement_findings(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
-    """Yield what is to be said of one statement."""
-    yield from _form(subject, statement)
-    if statement.allow:
-        yield from pin_findings(subject, statement)
-        yield from _changers(subject, statement)
-        yield from _delegation(subject, statement)
-    yield from _no_recipient(subject, statement)
-
-
-def _form(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
-    names = statement.principal.unreadable() if statement.principal else ()
-    action = attested_action(statement) or "kms:Decrypt"
-    witness = plainest(statement, action, subject.policies, subject.key_arn)
-    if names:
-        yield PolicyFinding(
-            "unreadable_principal", "medium", statement,
-            f"{names[0]!r} is no principal",
-            "AWS refuses to save a policy with a placeholder, or with a wildcard in part of an ARN;"
-            " until it is filled in the statement names nobody.",
-            "write the ARN of a role, user or account",
-            witness,
-        )  # fmt: skip
-    for condition in statement.conditions:
-        if condition.folded.startswith("kms:") and not is_kms_key(condition.folded):
-            yield PolicyFinding(
-                "unknown_key", "high", statement, f"KMS has no condition key {condition.key}",
-                "No request has such a key: a positive condition on it always fails, a negated one"
-                " always holds.",
-                "check the spelling against the KMS guide's list of condition keys",
-                witness,
-            )  # fmt: skip
-
+__all__ = ["list_findings"]
 
 _CHANGE = {
     "kms:CreateGrant": (
@@ -71,105 +31,116 @@ _CHANGE = {
 }
 
 
-def _changers(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
-    for action, (code, fix) in _CHANGE.items():
-        if not statement.actions.matches(action.lower()):
+def list_findings(subject: Subject) -> Iterator[PolicyFinding]:
+    """Yield the findings: of the ways, of the statements, of who may change the policy."""
+    yield from way_findings(subject)
+    for statement in subject.policy.statements:
+        yield from condition_findings(subject, statement)
+    yield from _changers(subject)
+    yield from _delegation(subject)
+    yield from _data_keys(subject)
+    yield from unpinned_deployment(subject)
+    yield from _lock_out(subject)
+
+
+def _changers(subject: Subject) -> Iterator[PolicyFinding]:
+    useless = _grants_are_useless(subject)
+    for way in subject.changers:
+        if way.action not in _CHANGE or way.without.witness is None:
             continue
-        witness = subject.allowed(statement, action, None)
-        if witness and _leads_to_plaintext(subject, action):
-            yield PolicyFinding(
-                code, "high", statement, f"{action} is allowed: its caller {CHANGERS[action]}",
-                "That is a way to the plaintext which no PCR fences.", fix, witness,
-            )  # fmt: skip
+        if way.action == "kms:CreateGrant" and useless:
+            continue
+        code, fix = _CHANGE[way.action]
+        yield PolicyFinding(
+            code, "high", way.statement,
+            f"{way.action} is allowed: its caller {CHANGERS[way.action]}",
+            "Whoever is named makes a way to the plaintext that no PCR fences.", fix,
+            found(way.without), repair=deny_action(way.action),
+        )  # fmt: skip
 
 
-def _delegation(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
-    accounts = sorted(statement.principal.accounts) if statement.principal else []
-    action = "kms:PutKeyPolicy"
-    if not accounts or statement.not_principal or not statement.actions.matches(action.lower()):
-        return
-    witness = subject.allowed(statement, action, None)
-    if witness:
+def _grants_are_useless(subject: Subject) -> bool:
+    """Say whether no grant, whatever it says, would open what the policy closes."""
+    space = subject.search.space
+    wider = build_space(
+        space.policies, space.key_arn, subject.search.budget, unlisted="a grant that may come"
+    )
+    search = Search(wider, subject.search.budget)
+    actions = ("kms:Decrypt", "kms:ReEncryptFrom")
+    return all(search.find(action, no_document(wider)).proved for action in actions)
+
+
+def _delegation(subject: Subject) -> Iterator[PolicyFinding]:
+    for way in subject.changers:
+        statement, witness = way.statement, way.without.witness
+        if way.action != "kms:PutKeyPolicy" or not way.delegates or statement is None:
+            continue
+        if witness is None or statement.not_principal or statement.principal is None:
+            continue
+        accounts = ", ".join(sorted(statement.principal.accounts))
         yield PolicyFinding(
             "delegates_to_iam", "medium", statement,
-            f"the IAM policies of account {', '.join(accounts)} decide who may change this policy",
-            "Whoever may attach policies to a role of that account can give himself"
+            f"the IAM policies of account {accounts} decide who may change this policy",
+            "Whoever may attach policies to a role of that account gives themselves"
             " kms:PutKeyPolicy, and with it everything else.",
             "name the data owner's role instead of the account",
             witness,
         )  # fmt: skip
 
 
-def _leads_to_plaintext(subject: Subject, action: str) -> bool:
-    """Say whether a Deny does not already make the grant useless; a replica has its own policy."""
-    policy = subject.policies.resource
-    if action == "kms:ReplicateKey" or policy is None:
-        return True
-    return not all(blanket(policy, name) for name in ("kms:Decrypt", "kms:ReEncryptFrom"))
+def _data_keys(subject: Subject) -> Iterator[PolicyFinding]:
+    """Yield that data keys come in clear to everybody, to an account, or to the one who decrypts.
 
-
-def _no_recipient(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
-    conditions = [c for c in statement.conditions if is_attestation(c)]
-    about = actions_of(statement, WITHOUT_RECIPIENT)
-    named = {text.lower() for text in statement.actions.texts}
-    about = [name for name in about if name.lower() in named and name.lower() not in RECIPIENT]
-    if not conditions or not about or statement.actions.negated:
-        return
-    action = about[0]
-    if statement.allow:
-        if not needs_document(statement):
-            return
-        witness = subject.refused(statement, action, None)
-        says = "the Allow never applies to it"
-    else:
-        witness = subject.shown(statement, action, None, "explicitDeny")
-        says = "the Deny always applies to it"
-    if witness:
+    A named owner who makes data keys is how envelope encryption begins: that is listed only. So is
+    who decrypts without a document anyway.
+    """
+    inside = {name for way in subject.ways if way.named.witness for name in way.principals}
+    open_ = {id(way.rule) for way in subject.ways if way.without.witness}
+    said: set[int] = set()
+    for way in subject.data_keys:
+        statement = way.statement
+        if way.without.witness is None or id(way.rule) in open_ | said:
+            continue
+        if not _too_wide(way, statement, inside):
+            continue
+        said.add(id(way.rule))
+        wide = statement is not None and statement.principal and statement.principal.everyone
         yield PolicyFinding(
-            "no_recipient", "medium", statement,
-            f"{action} cannot carry an attestation document",
-            f"Recipient exists only on Decrypt, DeriveSharedSecret, GenerateDataKey,"
-            f" GenerateDataKeyPair and GenerateRandom; with this condition {says}.",
-            f"give {action} a statement of its own without attestation keys",
-            witness,
+            "data_key_in_clear", "high" if wide else "medium", statement,
+            f"{way.action} gives data keys in clear",
+            f"{', '.join(way.principals)} gets new data keys outside any enclave, and with a key"
+            " whatever is encrypted under it.",
+            f"allow {way.action} to the owner of the data only, or ask for a document there too",
+            found(way.without), repair=deny_action(*DATA_KEYS),
         )  # fmt: skip
 
 
-def lock_out(subject: Subject) -> PolicyFinding | None:
-    """Return the finding that nobody may change the policy any more, if that is certain."""
-    policy = subject.policies.resource
-    action = "kms:PutKeyPolicy"
-    if policy is None:
-        return None
-    able = [s for s in policy.allows if s.actions.matches(action.lower())]
-    if any(subject.allowed(s, action, None) for s in able) or subject.budget.exhausted:
-        return None
+def _too_wide(way: Way, statement: Statement | None, inside: set[str]) -> bool:
+    element = statement.principal if statement else None
+    if element is not None and (element.everyone or element.accounts):
+        return True
+    negated = statement is not None and statement.not_principal
+    return negated or bool(inside & set(way.principals))
+
+
+def _lock_out(subject: Subject) -> Iterator[PolicyFinding]:
+    """Yield that nobody may change the policy any more, if that is certain."""
+    search, action = subject.search, "kms:PutKeyPolicy"
+    if not search.find(action, no_document(search.space)).proved:
+        return
     absolute = [
-        s for s in policy.denies
+        s for s in subject.policy.denies
         if s.actions.matches(action.lower()) and not s.conditions
         and s.principal is not None and s.principal.everyone and not s.not_principal
     ]  # fmt: skip
-    readable = [s for s in able if s.principal is not None and not _only_unreadable(s)]
-    if readable and not absolute:
-        return None
-    owner = subject.key_arn.split(":", 5)[4]
-    request = Request(
-        Principal.parse(f"arn:aws:iam::{owner}:root"), action, subject.key_arn,
-        context=RequestContext.what_if({}),
-    )  # fmt: skip
-    witness = Witness(request, subject.policies, evaluate(request, subject.policies).effect)
-    return PolicyFinding(
-        "lock_out", "high", absolute[0] if absolute else None,
-        "nobody may change this policy",
-        "No principal has kms:PutKeyPolicy, not even the account's root user: only AWS Support can"
-        " help then. KMS refuses to save such a policy unless its safety check is bypassed.",
+    owner = search.space.key_arn.split(":", 5)[4]
+    root = Principal.parse(f"arn:aws:iam::{owner}:root")
+    yield PolicyFinding(
+        "lock_out", "high", absolute[0] if absolute else None, "nobody may change this policy",
+        "No principal has kms:PutKeyPolicy, not even the account's root user: whoever wants to mend"
+        " it needs AWS Support. KMS refuses to save such a policy unless its safety check is"
+        " bypassed.",
         "allow kms:PutKeyPolicy to the data owner's role",
-        witness,
+        Witness.of(Request(root, action, search.space.key_arn), search.policies),
+        repair=allow_change(f"arn:aws:iam::{owner}:role/DataOwner", next(iter(absolute), None)),
     )  # fmt: skip
-
-
-def _only_unreadable(statement: Statement) -> bool:
-    element = statement.principal
-    if element is None:
-        return True
-    return len(element.unreadable()) == len(element.entries)
