@@ -12,8 +12,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,8 +36,10 @@ def atomic_file(
 
     When it does not, nothing is left and ``path`` is as it was. ``mode`` is the new file's, less
     the umask. ``durable`` waits for the disk: the whole file is there even after a power cut.
-    Raises ``failure`` where the file cannot be made or written.
+    Raises ``failure`` where the file cannot be made or written, and for a device, pipe or socket:
+    a file in the place of ``/dev/null`` would be the machine's.
     """
+    _require_no_device(path, failure)
     temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}")
     try:
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -77,6 +81,15 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def _require_no_device(path: Path, failure: type[NitroWorkflowError]) -> None:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder cannot be replaced by a file
+        raise _cannot(path, OSError(errno.EINVAL, "a device, pipe or socket"), failure)
 
 
 def _sync_folder(folder: Path) -> None:

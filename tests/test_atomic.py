@@ -63,3 +63,16 @@ def test_a_place_that_is_not_there_is_an_error_of_the_package(tmp_path, name) ->
 def test_nobody_else_can_read_the_draft(tmp_path) -> None:
     with atomic_file(tmp_path / "key", mode=0o600) as fd:
         assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o600
+
+
+def test_a_device_or_pipe_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    link = tmp_path / "link"
+    link.symlink_to(os.devnull)
+    for path in (pipe, link):
+        with pytest.raises(ServiceError, match="a device, pipe or socket"):
+            write_atomic(path, b"x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert link.is_symlink()

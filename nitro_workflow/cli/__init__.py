@@ -5,15 +5,24 @@ Exit codes: 0 done, 1 refused or a finding, 2 usage, 3 bad input, 4 a service fa
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
-from nitro_workflow.errors import MissingExtra, NitroWorkflowError
+from nitro_workflow.cli.standard_streams import (
+    OUTPUT,
+    ReaderGone,
+    finish_output,
+    reader_may_leave,
+    use_streams,
+)
+from nitro_workflow.errors import NitroWorkflowError, ServiceError
 from nitro_workflow.extras import missing_extra
+from nitro_workflow.system_errors import as_package_error
 from nitro_workflow.version import __version__
 
 __all__ = ["main"]
@@ -38,6 +47,14 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 class _LazyGroup(click.Group):
     """Imports a command's module only when that command is asked for."""
+
+    def make_context(self, *args: Any, **settings: Any) -> click.Context:
+        with reader_may_leave():  # before click makes a refusal of it
+            return super().make_context(*args, **settings)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with reader_may_leave():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -71,32 +88,43 @@ def cli() -> None:
     """Run the AWS Nitro Enclaves workflow: locally without AWS, and see every refusal explained."""
 
 
-def _end_with(error: Exception) -> NoReturn:
-    """Say what went wrong, in four lines; a missing extra in one."""
-    if not isinstance(error, NitroWorkflowError):
-        raise error
-    one_line = isinstance(error, MissingExtra)
-    click.echo(str(error) if one_line else error.diagnostics(), err=True)
-    sys.exit(error.exit_code)
+SYSTEM_ERRORS = (OSError, RecursionError, MemoryError, OverflowError, ValueError)
+READER_GONE = 141  # 128 + SIGPIPE, as a shell shows of any tool whose reader has left
 
 
 def main() -> None:
-    """Run the command; errors of the package's tree become four lines and an exit code."""
-    plain: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}  # no-color.org
+    """Run the command; what went wrong becomes four lines and an exit code of the table."""
+    use_streams()
     try:
-        status = cli.main(standalone_mode=False, **plain)
-    except NitroWorkflowError as error:
-        _end_with(error)
-    except ModuleNotFoundError as error:
-        _end_with(missing_extra(error) or error)
+        status = _run()
+        finish_output()
+    except ReaderGone:
+        status = READER_GONE
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)
-        sys.exit(130)
+        status = 130
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader has gone (`| head`): silence the interpreter's own flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    sys.exit(status if isinstance(status, int) else 0)
+        status = 2
+    except (NitroWorkflowError, ModuleNotFoundError, *SYSTEM_ERRORS) as error:
+        status = _explain(error)
+    sys.exit(status)
+
+
+def _run() -> int:
+    plain: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}  # no-color.org
+    status = cli.main(standalone_mode=False, **plain)
+    return status if isinstance(status, int) else 0
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong, in four lines; a missing extra in one. A fault of ours is raised."""
+    missing = missing_extra(error) if isinstance(error, ModuleNotFoundError) else None
+    known = missing or as_package_error(error)
+    if known is None:
+        raise error
+    if isinstance(error, OSError) and error.filename == OUTPUT:
+        known = ServiceError(known.found, where=OUTPUT, next="give it room, or open it")
+    with contextlib.suppress(OSError):  # standard error may be closed or full as well
+        click.echo(str(known) if missing else known.diagnostics(), err=True)
+    return known.exit_code
