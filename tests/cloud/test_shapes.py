@@ -79,9 +79,14 @@ def iam_calls(iam: Any) -> None:
     arn = iam.create_policy(PolicyName="P", PolicyDocument=WHATEVER)["Policy"]["Arn"]
     iam.get_policy(PolicyArn=arn)
     iam.get_policy_version(PolicyArn=arn, VersionId="v1")
+    iam.list_policies(Scope="All")
+    iam.list_policy_versions(PolicyArn=arn)
     for kind, name in (("role", "R"), ("user", "U")):
         who = {f"{kind.capitalize()}Name": name}
         call = lambda verb, **more: getattr(iam, verb.format(kind))(**who, **more)  # noqa: B023, E731
+        call("tag_{}", Tags=[{"Key": "k", "Value": "v"}])
+        call("list_{}_tags")
+        call("untag_{}", TagKeys=["k"])
         call("put_{}_policy", PolicyName="p", PolicyDocument=WHATEVER)
         call("get_{}_policy", PolicyName="p")
         call("list_{}_policies")
@@ -213,6 +218,7 @@ def test_every_answer_has_its_shape(clients: dict[str, Any], seen: set[tuple[str
     ec2_calls(clients["ec2"])
     s3_calls(clients["s3"])
     clients["sts"].get_caller_identity()
+    clients["sts"].get_session_token()
     clients["sts"].assume_role(RoleArn=f"arn:aws:iam::{DATA}:role/R", RoleSessionName="me")
     clients["iam"].delete_role(RoleName="R")
     clients["cloudtrail"].lookup_events()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from nitro_workflow.cloud.local.auth import make_session
+from nitro_workflow.cloud.local.auth import Session, make_session
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.gate import parse_cached
 from nitro_workflow.cloud.local.handler import Handler, Services
@@ -23,7 +25,8 @@ _NOT_DONE = (
     *("PolicyArns", "ProvidedContexts", "SerialNumber", "SourceIdentity", "TokenCode"),
     "TransitiveTagKeys",
 )
-_DEFAULT_S = 3600  # STS: DurationSeconds
+_DEFAULT_S = 3600  # STS: AssumeRole's DurationSeconds
+_TOKEN_S = 43_200  # STS: GetSessionToken's
 
 
 def get_caller_identity(_services: Services, call: Call) -> Mapping[str, Any]:
@@ -35,7 +38,7 @@ def get_caller_identity(_services: Services, call: Call) -> Mapping[str, Any]:
 def assume_role(services: Services, call: Call) -> Mapping[str, Any]:
     """Give a session of a role whose trust policy allows the caller."""
     params = call.params
-    _refuse_what_is_not_done(params)
+    _refuse_what_is_not_done(call)
     arn, name = params["RoleArn"], params["RoleSessionName"]
     match = _ROLE_ARN.fullmatch(arn)
     if match is None:
@@ -63,15 +66,10 @@ def assume_role(services: Services, call: Call) -> Mapping[str, Any]:
         name=name,
         expires=expires,
         policy=_session_policy(params.get("Policy", "")),
-        tags={tag["Key"]: tag["Value"] for tag in params.get("Tags", ())},
+        tags=_principal_tags(role, params.get("Tags", ())),
     )
     return {
-        "Credentials": {
-            "AccessKeyId": session.access_key_id,
-            "SecretAccessKey": session.secret_access_key,
-            "SessionToken": session.token,
-            "Expiration": session.expires,
-        },
+        "Credentials": _credentials(session),
         "AssumedRoleUser": {
             "AssumedRoleId": session.caller.principal_id,
             "Arn": session.caller.arn,
@@ -80,14 +78,40 @@ def assume_role(services: Services, call: Call) -> Mapping[str, Any]:
     }
 
 
-def _refuse_what_is_not_done(params: Mapping[str, Any]) -> None:
+def get_session_token(services: Services, call: Call) -> Mapping[str, Any]:
+    """Give a user temporary credentials that may what the user may, but not ask IAM or STS more."""
+    caller = call.caller
+    _refuse_what_is_not_done(call)
+    if caller.kind != "user" or caller.access_key_id.startswith("ASIA"):
+        raise ServiceFault(
+            "AccessDenied", "Cannot call GetSessionToken with session credentials", 403
+        )
+    db = services.store.read()
+    user = db.execute("SELECT * FROM entities WHERE arn = ?", (caller.entity_arn,)).fetchone()
+    seconds = int(call.params.get("DurationSeconds", _TOKEN_S))
+    expires = call.now + timedelta(seconds=seconds)
+    tags = _principal_tags(user, ())
+    session = make_session(services.vault, user, name="", expires=expires, tags=tags)
+    return {"Credentials": _credentials(session)}
+
+
+def _credentials(session: Session) -> dict[str, Any]:
+    return {
+        "AccessKeyId": session.access_key_id,
+        "SecretAccessKey": session.secret_access_key,
+        "SessionToken": session.token,
+        "Expiration": session.expires,
+    }
+
+
+def _refuse_what_is_not_done(call: Call) -> None:
     """Refuse what would make a session less, or say more of it, and is not done here.
 
     Passed over in silence, PolicyArns would give a session that may do more than was asked for.
     """
     for member in _NOT_DONE:
-        if params.get(member):
-            text = f"This local cloud does not do AssumeRole with {member}."
+        if call.params.get(member):
+            text = f"This local cloud does not do {call.operation} with {member}."
             raise ServiceFault("UnsupportedOperationException", text, 501)
 
 
@@ -100,6 +124,17 @@ def _context(params: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:
         raise ServiceFault("InvalidParameterValue", "Duplicate tag keys found; case is ignored.")
     values |= {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in tags}
     return values | ({"aws:TagKeys": [tag["Key"] for tag in tags]} if tags else {})
+
+
+def _principal_tags(entity: sqlite3.Row, given: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the session's tags: its holder's, and in their place those of the same key given.
+
+    The holder's are those of this moment; AWS reads them anew at each request.
+    """
+    tags = {tag["Key"]: tag["Value"] for tag in given}
+    named = {key.lower() for key in tags}
+    own = {tag["Key"]: tag["Value"] for tag in json.loads(entity["tags"])}
+    return {key: value for key, value in own.items() if key.lower() not in named} | tags
 
 
 def _duration(params: Mapping[str, Any], longest: int) -> int:
@@ -124,4 +159,5 @@ def _session_policy(text: str) -> str:
 OPERATIONS: Mapping[str, Handler] = {
     "AssumeRole": assume_role,
     "GetCallerIdentity": get_caller_identity,
+    "GetSessionToken": get_session_token,
 }

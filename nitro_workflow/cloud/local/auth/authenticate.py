@@ -7,6 +7,7 @@ was signed (for all services but S3 the body too).
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -110,6 +111,7 @@ def _holder(db: sqlite3.Connection, key_id: str) -> tuple[Caller, bytes] | None:
         name=row["name"],
         entity_arn=row["arn"],
         access_key_id=key.id,
+        tags={tag["Key"]: tag["Value"] for tag in json.loads(row["tags"])},
     )
     return caller, key.secret
 

@@ -27,7 +27,7 @@ _SECRET_BYTES = 30  # 40 characters of base64, as AWS's secret access keys
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The credentials of one assumed role, and who they make of their holder."""
+    """The credentials of one assumed role, or of a user for a while, and who they make of them."""
 
     access_key_id: str
     secret_access_key: str
@@ -50,7 +50,7 @@ def make_session(
     policy: str = "",
     tags: Mapping[str, str] | None = None,
 ) -> Session:
-    """Return new credentials for a session of the role (a row of ``entities``)."""
+    """Return new credentials for a session of the role or user (a row of ``entities``)."""
     fields = {
         "key": new_id("ASIA"),
         "secret": new_secret(),
@@ -89,14 +89,15 @@ def _role_id(db: sqlite3.Connection, arn: str) -> str | None:
 
 def _session(fields: Mapping[str, object], token: str) -> Session:
     account, role, name = (str(fields[k]) for k in ("account", "role_name", "name"))
-    tags = fields["tags"]
+    tags, entity = fields["tags"], str(fields["role"])
+    user = entity.split(":", 5)[5].startswith("user/")
     caller = Caller(
         account=account,
-        arn=f"arn:aws:sts::{account}:assumed-role/{role}/{name}",
-        kind="role",
-        principal_id=f"{fields['id']}:{name}",
+        arn=entity if user else f"arn:aws:sts::{account}:assumed-role/{role}/{name}",
+        kind="user" if user else "role",
+        principal_id=str(fields["id"]) if user else f"{fields['id']}:{name}",
         name=role,
-        entity_arn=str(fields["role"]),
+        entity_arn=entity,
         session_name=name,
         session_policy=str(fields["policy"]),
         access_key_id=str(fields["key"]),

@@ -10,17 +10,23 @@ from typing import Any
 from nitro_workflow.cloud.local.auth import new_id
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
+from nitro_workflow.cloud.local.iam.aws_managed import AWS_PREFIX, aws_managed
 from nitro_workflow.cloud.local.iam.iam_common import (
+    ENTITIES,
+    TRUST_SIZE,
     allow,
     arn_of,
     check_document,
+    check_size,
+    check_tags,
     entity_row,
     page,
+    request_tags,
     role_shape,
     user_shape,
 )
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "require_policy"]
 
 _PREFIX = {"user": "AIDA", "role": "AROA"}
 _SESSION_S = 3600  # IAM: MaxSessionDuration, when it is not given
@@ -29,7 +35,6 @@ _SESSION_S = 3600  # IAM: MaxSessionDuration, when it is not given
 def create_role(services: Services, call: Call) -> Mapping[str, Any]:
     """Make a role with its trust policy."""
     params = call.params
-    check_document(params["AssumeRolePolicyDocument"], "trust")
     return {"Role": role_shape(_create(services, call, "role", params["RoleName"]))}
 
 
@@ -41,16 +46,20 @@ def create_user(services: Services, call: Call) -> Mapping[str, Any]:
 def _create(services: Services, call: Call, kind: str, name: str) -> sqlite3.Row:
     params, account = call.params, call.caller.account
     path, boundary = params.get("Path", "/"), params.get("PermissionsBoundary")
-    arn = arn_of(account, kind, path, name)
-    allow(services, call, arn, {"iam:PermissionsBoundary": boundary} if boundary else {})
+    arn, tags = arn_of(account, kind, path, name), check_tags(params.get("Tags", []))
+    context = {"iam:PermissionsBoundary": boundary} if boundary else {}
+    allow(services, call, arn, context | request_tags(tags))
+    if kind == "role":
+        _check_trust(params["AssumeRolePolicyDocument"])
     if boundary:
-        require_policy(services, boundary)
+        require_policy(services, call, boundary)
     record = (
         arn, kind, account, name, path, new_id(_PREFIX[kind]), call.now.isoformat(),
         params.get("AssumeRolePolicyDocument"), boundary, params.get("Description"),
         params.get("MaxSessionDuration", _SESSION_S), json.dumps(params.get("Tags", [])),
     )  # fmt: skip
     with services.store.transaction() as db:
+        _check_entities(db, kind, account)
         try:
             db.execute(f"INSERT INTO entities VALUES ({','.join('?' * len(record))})", record)  # noqa: S608
         except sqlite3.IntegrityError:
@@ -60,17 +69,34 @@ def _create(services: Services, call: Call, kind: str, name: str) -> sqlite3.Row
     return row
 
 
-def require_policy(services: Services, arn: str) -> None:
-    """Check that a managed policy is there.
+def _check_trust(document: str) -> None:
+    check_size(document, TRUST_SIZE)
+    check_document(document, "trust")
+
+
+def _check_entities(db: sqlite3.Connection, kind: str, account: str) -> None:
+    query = "SELECT count(*) FROM entities WHERE kind = ? AND account = ?"
+    quota = ENTITIES[kind]
+    if db.execute(query, (kind, account)).fetchone()[0] >= quota.most:
+        text = f"Cannot exceed quota for {quota.name}: {quota.most}"
+        raise ServiceFault("LimitExceeded", text, 409)
+
+
+def require_policy(services: Services, call: Call, arn: str) -> None:
+    """Check that a managed policy is there for the caller: their account's, or one of AWS's.
+
+    Another account's policy is its own: who was bound by it would be in that account's hands.
 
     Raises:
         ServiceFault: NoSuchEntity.
     """
+    ours = arn.split(":")[4:5] in ([call.caller.account], ["aws"])
     query = "SELECT 1 FROM managed_policies WHERE arn = ?"
-    if services.store.read().execute(query, (arn,)).fetchone() is None:
-        raise ServiceFault(
-            "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.", 404
-        )
+    if not ours or services.store.read().execute(query, (arn,)).fetchone() is None:
+        known = f" Of AWS's, this cloud has {', '.join(aws_managed())}."
+        text = f"Policy {arn} does not exist or is not attachable."
+        text += known if arn.startswith(AWS_PREFIX) else ""
+        raise ServiceFault("NoSuchEntity", text, 404)
 
 
 def get_role(services: Services, call: Call) -> Mapping[str, Any]:
@@ -141,7 +167,7 @@ def _conflict(message: str) -> ServiceFault:
 def update_assume_role_policy(services: Services, call: Call) -> Mapping[str, Any]:
     """Replace a role's trust policy."""
     row = entity_row(services, call, "role", call.params["RoleName"])
-    check_document(call.params["PolicyDocument"], "trust")
+    _check_trust(call.params["PolicyDocument"])
     with services.store.transaction() as db:
         db.execute(
             "UPDATE entities SET trust = ? WHERE arn = ?",
@@ -151,9 +177,11 @@ def update_assume_role_policy(services: Services, call: Call) -> Mapping[str, An
 
 
 def _set_boundary(services: Services, call: Call, kind: str, name: str) -> Mapping[str, Any]:
-    row, boundary = entity_row(services, call, kind, name), call.params.get("PermissionsBoundary")
+    boundary = call.params.get("PermissionsBoundary")
+    context = {"iam:PermissionsBoundary": boundary} if boundary else {}
+    row = entity_row(services, call, kind, name, context)
     if boundary:
-        require_policy(services, boundary)
+        require_policy(services, call, boundary)
     with services.store.transaction() as db:
         db.execute("UPDATE entities SET boundary = ? WHERE arn = ?", (boundary, row["arn"]))
     return {}

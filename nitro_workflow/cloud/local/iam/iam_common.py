@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -16,24 +17,62 @@ from nitro_workflow.cloud.local.protocol import PageTokens
 from nitro_workflow.errors import PolicyError
 
 __all__ = [
+    "ATTACHED",
+    "ENTITIES",
+    "INLINE_SIZES",
+    "MANAGED_SIZE",
+    "POLICIES",
+    "PROFILES",
+    "TRUST_SIZE",
+    "Quota",
     "allow",
     "check_document",
+    "check_quota",
+    "check_size",
+    "check_tags",
     "entity_row",
+    "letters_of",
     "no_such",
     "page",
+    "request_tags",
     "role_shape",
     "url_encoded",
     "user_shape",
 ]
 
 _PAGE = 100  # IAM: the default of MaxItems
+MAX_TAGS = 50  # IAM quota: tags of one role or user
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One of IAM's quotas: the name that its refusals have, and the most there may be."""
+
+    name: str
+    most: int
+
+
+# IAM User Guide, "IAM and AWS STS quotas": the defaults. Sizes in characters but white space.
+TRUST_SIZE = Quota("ACLSizePerRole", 2048)
+MANAGED_SIZE = Quota("PolicySize", 6144)
+INLINE_SIZES = {"role": Quota("PolicySize", 10_240), "user": Quota("PolicySize", 2048)}
+ENTITIES = {"role": Quota("RolesPerAccount", 1000), "user": Quota("UsersPerAccount", 5000)}
+ATTACHED = {"role": Quota("PoliciesPerRole", 10), "user": Quota("PoliciesPerUser", 10)}
+POLICIES = Quota("PoliciesPerAccount", 1500)
+PROFILES = Quota("InstanceProfilesPerAccount", 1000)
 
 
 def allow(
     services: Services, call: Call, resource: str, context: Mapping[str, str] | None = None
 ) -> None:
     """Ask the gate for the call's own action on a resource of the caller's account."""
+    if call.caller.kind == "user" and call.caller.access_key_id.startswith("ASIA"):
+        # STS API Reference, GetSessionToken: without MFA, which nobody has here, not for IAM.
+        text = "The security token included in the request is invalid"
+        raise ServiceFault("InvalidClientTokenId", text, 403)
     account = resource.split(":")[4] if resource.startswith("arn:") else call.caller.account
+    if account == "aws":  # AWS's own policies belong to everybody's account
+        account = call.caller.account
     services.gate.authorize(
         call, f"iam:{call.operation}", resource, resource_account=account, context=context or {}
     )
@@ -64,10 +103,71 @@ def entity_row(
         services.store.read().execute(query, (kind, call.caller.account, name)).fetchone()
     )
     arn = row["arn"] if row else arn_of(call.caller.account, kind, "/", name)
-    allow(services, call, arn, context)
+    tags = {tag["Key"]: tag["Value"] for tag in json.loads(row["tags"])} if row else {}
+    allow(services, call, arn, {**resource_tags(tags), **(context or {})})
     if row is None:
         raise no_such(kind, name)
     return row
+
+
+def resource_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the condition keys of the tags that a role or user has."""
+    prefixes = ("aws:ResourceTag", "iam:ResourceTag")
+    return {f"{prefix}/{key}": value for prefix in prefixes for key, value in tags.items()}
+
+
+def request_tags(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the condition keys of tags in a request."""
+    named: dict[str, Any] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    return named | ({"aws:TagKeys": list(tags)} if tags else {})
+
+
+def check_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return tags as a mapping, within IAM's limits (their lengths are in the model).
+
+    Raises:
+        ServiceFault: InvalidInput, LimitExceeded.
+    """
+    if len({tag["Key"].lower() for tag in tags}) != len(tags):
+        raise ServiceFault(
+            "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case "
+            "insensitive.",
+        )  # fmt: skip
+    if any(tag["Key"].lower().startswith("aws:") for tag in tags):
+        raise ServiceFault("InvalidInput", "Tag keys must not begin with aws:, AWS's own prefix.")
+    if len(tags) > MAX_TAGS:
+        raise ServiceFault(
+            "LimitExceeded", f"Cannot exceed quota for TagsPerResource: {MAX_TAGS}", 409
+        )
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def check_quota(db: sqlite3.Connection, table: str, where: str, value: str, quota: Quota) -> None:
+    """Refuse one row more than the quota allows; to be asked in the transaction that adds it.
+
+    Raises:
+        ServiceFault: LimitExceeded.
+    """
+    query = f"SELECT count(*) FROM {table} WHERE {where} = ?"  # noqa: S608 - our own names
+    if db.execute(query, (value,)).fetchone()[0] >= quota.most:
+        text = f"Cannot exceed quota for {quota.name}: {quota.most}"
+        raise ServiceFault("LimitExceeded", text, 409)
+
+
+def letters_of(document: str) -> int:
+    """Return a policy's size as IAM counts it: without white space."""
+    return len("".join(document.split()))
+
+
+def check_size(document: str, quota: Quota) -> None:
+    """Refuse a policy document that is longer than IAM allows, before it is parsed.
+
+    Raises:
+        ServiceFault: LimitExceeded.
+    """
+    if letters_of(document) > quota.most:
+        text = f"Cannot exceed quota for {quota.name}: {quota.most}"
+        raise ServiceFault("LimitExceeded", text, 409)
 
 
 def no_such(kind: str, name: str) -> ServiceFault:

@@ -8,8 +8,11 @@ from typing import Any
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.iam.iam_common import (
+    INLINE_SIZES,
     check_document,
+    check_size,
     entity_row,
+    letters_of,
     page,
     url_encoded,
 )
@@ -21,9 +24,21 @@ _Half = Callable[[Services, Call, str], Mapping[str, Any]]
 
 def _put(services: Services, call: Call, kind: str) -> Mapping[str, Any]:
     row = entity_row(services, call, kind.lower(), call.params[f"{kind}Name"])
-    check_document(call.params["PolicyDocument"], "identity")
-    values = (row["arn"], call.params["PolicyName"], call.params["PolicyDocument"])
+    name, document = call.params["PolicyName"], call.params["PolicyDocument"]
+    quota = INLINE_SIZES[kind.lower()]
+    check_size(document, quota)
+    check_document(document, "identity")
+    values = (row["arn"], name, document)
     with services.store.transaction() as db:
+        query = "SELECT document FROM inline_policies WHERE entity = ? AND name != ?"
+        others = db.execute(query, (row["arn"], name)).fetchall()
+        if (
+            letters_of(document) + sum(letters_of(other["document"]) for other in others)
+            > quota.most
+        ):
+            whom = f"{kind.lower()} {row['name']}"
+            text = f"Maximum policy size of {quota.most} bytes exceeded for {whom}"
+            raise ServiceFault("LimitExceeded", text, 409)
         db.execute("INSERT OR REPLACE INTO inline_policies VALUES (?, ?, ?)", values)
     return {}
 

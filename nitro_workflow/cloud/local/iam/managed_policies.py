@@ -1,4 +1,4 @@
-"""Customer-managed policies: one version each; attached to users and roles, or their boundary."""
+"""Managed policies, the account's and AWS's: one version each; attached, or somebody's boundary."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.iam.entities import require_policy
 from nitro_workflow.cloud.local.iam.iam_common import (
+    ATTACHED,
+    MANAGED_SIZE,
+    POLICIES,
     allow,
     arn_of,
     check_document,
+    check_quota,
+    check_size,
     entity_row,
     page,
     url_encoded,
@@ -54,12 +59,14 @@ def create_policy(services: Services, call: Call) -> Mapping[str, Any]:
     params, account = call.params, call.caller.account
     arn = arn_of(account, "policy", params.get("Path", "/"), params["PolicyName"])
     allow(services, call, arn)
+    check_size(params["PolicyDocument"], MANAGED_SIZE)
     check_document(params["PolicyDocument"], "identity")
     record = (
         arn, account, params["PolicyName"], params.get("Path", "/"), new_id("ANPA"),
         call.now.isoformat(), params["PolicyDocument"], params.get("Description"),
     )  # fmt: skip
     with services.store.transaction() as db:
+        check_quota(db, "managed_policies", "account", account, POLICIES)
         try:
             db.execute("INSERT INTO managed_policies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", record)
         except sqlite3.IntegrityError:
@@ -88,9 +95,41 @@ def get_policy_version(services: Services, call: Call) -> Mapping[str, Any]:
     return {"PolicyVersion": version}
 
 
+def list_policy_versions(services: Services, call: Call) -> Mapping[str, Any]:
+    """List the one version there is."""
+    row = _row(services, call)
+    created = datetime.fromisoformat(row["created"])
+    version = {"VersionId": "v1", "IsDefaultVersion": True, "CreateDate": created}
+    return page(call, [version], "Versions")
+
+
+def list_policies(services: Services, call: Call) -> Mapping[str, Any]:
+    """List the account's policies, AWS's, or both."""
+    params, account = call.params, call.caller.account
+    allow(services, call, arn_of(account, "policy", params.get("PathPrefix", "/"), "*"))
+    if params.get("PolicyUsageFilter"):
+        text = "This cloud does not do ListPolicies with a PolicyUsageFilter."
+        raise ServiceFault("UnsupportedOperationException", text, 501)
+    owners = {"AWS": ("aws", "aws"), "Local": (account, account)}
+    query = (
+        "SELECT *, EXISTS (SELECT 1 FROM attachments WHERE policy = arn) AS used "
+        "FROM managed_policies WHERE account IN (?, ?) ORDER BY name"
+    )
+    values = owners.get(params.get("Scope", "All"), (account, "aws"))
+    rows = [
+        row
+        for row in services.store.read().execute(query, values)
+        if row["path"].startswith(params.get("PathPrefix", "/"))
+        and (row["used"] or not params.get("OnlyAttached"))
+    ]
+    return page(call, [_shape(row) for row in rows], "Policies")
+
+
 def delete_policy(services: Services, call: Call) -> Mapping[str, Any]:
     """Delete a managed policy that nothing uses."""
     row = _row(services, call)
+    if row["account"] == "aws":
+        raise ServiceFault("AccessDenied", f"{row['arn']} is AWS's own.", 403)
     with services.store.transaction() as db:
         used = db.execute(
             "SELECT 1 FROM attachments WHERE policy = ?1 "
@@ -107,13 +146,11 @@ def delete_policy(services: Services, call: Call) -> Mapping[str, Any]:
 
 def _attach(services: Services, call: Call, kind: str) -> Mapping[str, Any]:
     row, arn = _entity(services, call, kind), call.params["PolicyArn"]
-    if arn.split(":")[4:5] != [call.caller.account]:
-        # Another account's policy is its own: who attached it would be in that account's hands.
-        raise ServiceFault(
-            "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.", 404
-        )
-    require_policy(services, arn)
+    require_policy(services, call, arn)
     with services.store.transaction() as db:
+        known = "SELECT 1 FROM attachments WHERE entity = ? AND policy = ?"
+        if db.execute(known, (row["arn"], arn)).fetchone() is None:
+            check_quota(db, "attachments", "entity", row["arn"], ATTACHED[kind.lower()])
         db.execute("INSERT OR IGNORE INTO attachments VALUES (?, ?)", (row["arn"], arn))
     return {}
 
@@ -153,6 +190,8 @@ OPERATIONS: Mapping[str, Handler] = {
     "DeletePolicy": delete_policy,
     "GetPolicy": get_policy,
     "GetPolicyVersion": get_policy_version,
+    "ListPolicies": list_policies,
+    "ListPolicyVersions": list_policy_versions,
     **{
         name.format(kind): _of(half, kind)
         for kind in ("Role", "User")

@@ -11,8 +11,10 @@ from nitro_workflow.cloud.local.auth import new_id
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.iam.iam_common import (
+    PROFILES,
     allow,
     arn_of,
+    check_quota,
     no_such,
     page,
     role_shape,
@@ -57,6 +59,7 @@ def create_instance_profile(services: Services, call: Call) -> Mapping[str, Any]
     allow(services, call, arn)
     values = (arn, account, name, path, new_id("AIPA"), call.now.isoformat(), None)
     with services.store.transaction() as db:
+        check_quota(db, "instance_profiles", "account", account, PROFILES)
         try:
             db.execute("INSERT INTO instance_profiles VALUES (?, ?, ?, ?, ?, ?, ?)", values)
         except sqlite3.IntegrityError:
