@@ -243,6 +243,11 @@ def test_a_call_is_not_an_object(cloud: RunningCloud) -> None:
         )
         answer = wrapped.recv(4096)
     assert answer.startswith(b"HTTP/1.1 413")
+    pair = cloud.keys[DATA]
+    known = signed(
+        Credentials(pair["access_key_id"], pair["secret_access_key"]), url=f"{cloud.endpoint}/"
+    )
+    head = "\r\n".join(f"{k}: {v}" for k, v in known.headers.items())
     with tls(cloud) as wrapped, contextlib.suppress(OSError):
         wrapped.sendall(f"POST / HTTP/1.1\r\n{head}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         for _ in range(2 * budgets.CALL_BYTES // 65536):

@@ -2,7 +2,8 @@
 
 The figures are of three kinds: AWS's own (the source stands beside them), those of HTTP servers in
 front of AWS, and ours, where AWS publishes none; the last are chosen so that eight honest clients
-are served while two hundred connections are not honest (`benchmarks/hostile.py`).
+are served while two hundred connections are not honest (`benchmarks/hostile.py`). How many roles,
+grants or instances an account may have are AWS's quotas, and stand with their services.
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ XML_BYTES: Final = 2 * MIB  # S3: DeleteObjects with 1,000 keys, an upload's 10,
 OBJECT_BYTES: Final = 5 * GIB  # S3: one PutObject or UploadPart
 BODY_PAUSE_SECONDS: Final = 30.0  # between two pieces; who is slower holds no connection for ever
 CALL_SECONDS: Final = 60.0  # for the whole of a body that is held in memory
-# Bytes of an unwanted body that are read away so that its sender sees the answer.
+# Bytes of an unwanted body that are read away so that its sender sees the answer: of one whose key
+# is known, and of a stranger, whose connection is ended otherwise. So many at a time.
 DISCARDED_BYTES: Final = 8 * MIB
+STRANGER_DISCARDED_BYTES: Final = 64 * KIB
+DISCARDED_AT_ONCE: Final = 16
+DISCARD_SECONDS: Final = 10.0  # for all of it
 # Bodies that are held in memory, all together and for one caller; what is larger than
 # SMALL_BYTES waits for room, and is told to slow down where there is none for so long.
 BODIES_BYTES: Final = 32 * MIB
@@ -54,6 +59,12 @@ CALLER_THREADS: Final = 4  # of those, for one caller
 # policies are short: a policy may have thousands of conditions to look at.
 LOOP_POLICY_CHARACTERS: Final = 16 * KIB
 GRACE_SECONDS: Final = 10  # that requests under way have, once the process was told to stop
+
+# Memory that was freed and is still ours goes back to the system so often. What is as large as a
+# connection's buffers is mapped by itself, so that it goes back at once.
+TRIM_SECONDS: Final = 10.0
+MAPPED_BYTES: Final = 128 * KIB
+ARENAS: Final = 2
 
 # Memory for what was worked out once. A parsed policy takes some 40 times its text.
 POLICY_CHARACTERS: Final = 1 * MIB  # texts whose parsed policies are remembered

@@ -31,6 +31,7 @@ from nitro_workflow.cloud.local.http import (
     make_access_log,
     make_app,
 )
+from nitro_workflow.cloud.local.process_memory import keep_memory_private, limit_heaps
 from nitro_workflow.cloud.local.seed import read_keys
 from nitro_workflow.errors import CertificateError, CloudUnavailable, UsageError
 
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["ServeOptions", "main", "serve"]
 
 _BACKLOG = 1024
-_PR_SET_DUMPABLE = 4  # <linux/prctl.h>
-_DESCRIPTORS = 8192  # connections and open objects together, where the hard limit allows it
 # Seconds that a thread of the pool may keep the interpreter while the event loop waits for it.
 # Python's 5 ms make a convoy: with eight clients half the answers a second (benchmarks/kms.py).
 _SWITCH_S = 0.0005
@@ -88,20 +87,6 @@ def serve(options: ServeOptions) -> None:
                 (settings.folder / "endpoint.json").unlink(missing_ok=True)
                 services.events.close()
                 services.store.close()
-
-
-def _keep_memory_private() -> None:
-    """Leave no core file and let no other process of this user read our memory.
-
-    Key material is in clear here while it is used. PR_SET_DUMPABLE 0 makes /proc/PID/mem root's.
-    """
-    import ctypes
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, _DESCRIPTORS)), hard))
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _refuse_open_doors(options: ServeOptions) -> None:
@@ -214,7 +199,8 @@ def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: soc
 
     from nitro_workflow.cloud.local.http import PatientProtocol
 
-    _keep_memory_private()
+    keep_memory_private()
+    limit_heaps()
     log_warnings()
     sys.setswitchinterval(_SWITCH_S)
 

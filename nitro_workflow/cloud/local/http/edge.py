@@ -24,16 +24,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from nitro_workflow.cloud.local import budgets
-from nitro_workflow.cloud.local.auth import UNSIGNED, signing_key
 from nitro_workflow.cloud.local.call import BodyFile, ServiceFault
-from nitro_workflow.cloud.local.catalogue import guess_service
 from nitro_workflow.cloud.local.dispatch import Arrival, Dispatcher
 from nitro_workflow.cloud.local.http.answering import send_answer
-from nitro_workflow.cloud.local.http.chunks import ChunkDecoder, ChunkSigner
 from nitro_workflow.cloud.local.http.incoming import Disconnected, Incoming
 from nitro_workflow.cloud.local.http.intake import Intake
 from nitro_workflow.cloud.local.http.intake_plan import IntakePlan
+from nitro_workflow.cloud.local.http.request_head import body_plan, check_head, raw_request
 from nitro_workflow.cloud.local.http.shares import Room, Turns
+from nitro_workflow.cloud.local.process_memory import give_memory_back
 from nitro_workflow.cloud.local.protocol import FileSlice, RawRequest, RawResponse
 
 if TYPE_CHECKING:
@@ -80,11 +79,12 @@ class _Edge:
         )
     )
     threads: Turns = field(default_factory=lambda: Turns(budgets.THREADS, budgets.CALLER_THREADS))
+    discarding: int = 0
     rounds: Turns = field(default_factory=lambda: Turns(1, 1, by_round=True))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        request = _request(scope)
+        request = raw_request(scope)
         body = Incoming(request, receive)
         try:
             response = await self._answer(request, body, send)
@@ -96,18 +96,18 @@ class _Edge:
         """Answer a request; return what was sent."""
         arrival: Arrival | None = None
         try:
-            _check_head(request, body)
+            check_head(request, body)
             found = self.dispatcher.arrive(request)
             if isinstance(found, RawResponse):
-                return await self._send(found, request, body, send)
+                return await self._send(None, found, request, body, send)
             arrival = found
             take = self._take_object if arrival.streams else self._take_call
             response = await take(arrival, request, body)
             if not isinstance(response.body, FileSlice):
-                return await self._send(response, request, body, send)
+                return await self._send(arrival, response, request, body, send)
             with response.body.file:
                 async with self.downloads.hold(arrival.lane, 1):
-                    return await self._send(response, request, body, send)
+                    return await self._send(arrival, response, request, body, send)
         except ServiceFault as fault:
             return await self._refuse(arrival, request, fault, body, send)
 
@@ -123,12 +123,24 @@ class _Edge:
             response = self.dispatcher.refuse_unread(request, fault)
         else:
             response = self.dispatcher.refuse(arrival, request, fault)
-        return await self._send(response, request, body, send)
+        return await self._send(arrival, response, request, body, send)
 
     async def _send(
-        self, response: RawResponse, request: RawRequest, body: Incoming, send: Send
+        self,
+        arrival: Arrival | None,
+        response: RawResponse,
+        request: RawRequest,
+        body: Incoming,
+        send: Send,
     ) -> RawResponse:
-        settled = await body.settle(response)
+        known = arrival is not None and arrival.who.claim is not None
+        most = budgets.DISCARDED_BYTES if known else budgets.STRANGER_DISCARDED_BYTES
+        self.discarding += 1
+        try:
+            some = self.discarding <= budgets.DISCARDED_AT_ONCE
+            settled = await body.settle(response, most if some else 0)
+        finally:
+            self.discarding -= 1
         await send_answer(settled, request.method, send)
         return settled
 
@@ -138,7 +150,7 @@ class _Edge:
         """Take a body into memory, then finish."""
         is_s3 = arrival.service.name == "s3"
         limit = budgets.XML_BYTES if is_s3 else budgets.CALL_BYTES
-        plan = _plan(arrival, request, limit) if is_s3 else None
+        plan = body_plan(arrival, request, limit) if is_s3 else None
         size = incoming.size(limit)
         if size <= budgets.SMALL_BYTES:
             return await self._finish(arrival, request, await incoming.whole(limit), plan)
@@ -177,7 +189,7 @@ class _Edge:
         self, arrival: Arrival, request: RawRequest, incoming: Incoming
     ) -> RawResponse:
         """Take a body into a file, then finish; of who may not write, no byte reaches the disk."""
-        plan = _plan(arrival, request, budgets.OBJECT_BYTES)
+        plan = body_plan(arrival, request, budgets.OBJECT_BYTES)
         if not await self._run(arrival, self.dispatcher.admits, arrival, request):
             return await self._run(arrival, self.dispatcher.finish, arrival, request)
         path = self.dispatcher.services.settings.folder / "incoming" / uuid.uuid4().hex
@@ -215,57 +227,15 @@ class _Edge:
         )
 
 
-def _request(scope: Scope) -> RawRequest:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    client = scope.get("client") or ("", 0)
-    return RawRequest(
-        method=scope["method"],
-        path=scope.get("raw_path", scope["path"].encode()).decode("latin-1"),
-        query=scope["query_string"].decode("latin-1"),
-        headers=headers,
-        secure=scope["scheme"] == "https",
-        source_ip=client[0],
-    )
-
-
-def _check_head(request: RawRequest, body: Incoming) -> None:
-    """Refuse what is too large by what its head says, before anybody is known.
-
-    (To decode thousands of fields would keep all others waiting.)
-    """
-    if request.query.count("&") >= budgets.FIELDS:
-        raise ServiceFault("MalformedQueryString", "The query has too many fields.", 400)
-    is_object = guess_service(request) == "s3"
-    body.size(budgets.OBJECT_BYTES if is_object else budgets.CALL_BYTES)
-
-
 def _disk_fault(error: OSError) -> ServiceFault:
     what = "is full" if error.errno == errno.ENOSPC else "failed"
     return ServiceFault("InternalError", f"The cloud's disk {what}; nothing was kept.", 500)
 
 
-def _plan(arrival: Arrival, request: RawRequest, limit: int) -> IntakePlan:
-    headers, claim = request.headers, arrival.who.claim
-    payload = claim.payload if claim else ""
-    # What was signed says how the body comes; Content-Encoding need not be signed.
-    chunked = payload.startswith("STREAMING") or (
-        payload in ("", UNSIGNED) and "aws-chunked" in headers.get("content-encoding", "")
-    )
-    signer = None
-    if claim is not None and payload.startswith("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"):
-        key = signing_key(claim, arrival.who.secret)
-        trailer = payload.endswith("-TRAILER")
-        signer = ChunkSigner(key, claim.timestamp, claim.scope, claim.signature, trailer)
-    return IntakePlan.of(
-        headers,
-        payload=payload,
-        decoder=ChunkDecoder(signer) if chunked else None,
-        limit=limit,
-        checksummed=arrival.operation != "CompleteMultipartUpload",
-    )
+async def _trim_memory() -> None:
+    while True:
+        await asyncio.sleep(budgets.TRIM_SECONDS)
+        await asyncio.to_thread(give_memory_back)
 
 
 def _descriptors() -> int:
@@ -289,9 +259,11 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        trimming = asyncio.create_task(_trim_memory())
         if on_start is not None:
             await on_start()
         yield
+        trimming.cancel()
         pool.shutdown(wait=True)
 
     inner = Starlette(routes=[Route(HEALTH, health)], lifespan=lifespan)

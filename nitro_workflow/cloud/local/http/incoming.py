@@ -82,22 +82,25 @@ class Incoming:
             raise too_large(limit)
         return self._stated
 
-    async def settle(self, response: RawResponse) -> RawResponse:
-        """Return the answer to send: with ``connection: close`` where body is left over."""
-        if not self.complete and self._stated <= budgets.DISCARDED_BYTES and not self._waits:
-            await self._discard()
+    async def settle(self, response: RawResponse, most: int) -> RawResponse:
+        """Return the answer to send: with ``connection: close`` where body is left over.
+
+        `most` bytes of it are read away.
+        """
+        if not self.complete and self._stated <= most and not self._waits:
+            await self._discard(most)
         if self.complete:
             return response
         return replace(response, headers={**response.headers, "connection": "close"})
 
-    async def _discard(self) -> None:
-        """Read away what is left, as long as it is not much and comes."""
-        left = budgets.DISCARDED_BYTES
-        with contextlib.suppress(ServiceFault):
-            async for piece in self.pieces():
-                left -= len(piece)
-                if left < 0:
-                    return
+    async def _discard(self, left: int) -> None:
+        """Read away what is left, as long as it is not much and comes soon."""
+        with contextlib.suppress(ServiceFault, TimeoutError):
+            async with asyncio.timeout(budgets.DISCARD_SECONDS):
+                async for piece in self.pieces():
+                    left -= len(piece)
+                    if left < 0:
+                        return
 
     @property
     def _stated(self) -> int:
