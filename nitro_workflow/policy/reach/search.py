@@ -126,8 +126,20 @@ class Search:
     def _anybody(self) -> _View:
         rules = self.space.rules
         allows = tuple(i for i, rule in enumerate(rules) if rule.allow)
-        denies = tuple(i for i, rule in enumerate(rules) if not rule.allow and _for_all(rule))
+        denies = tuple(i for i, rule in enumerate(rules) if not rule.allow and self._for_all(rule))
         return _View(None, allows, denies)
+
+    def _for_all(self, rule: Rule) -> bool:
+        """Say whether a Deny of the key holds every caller, whatever he is."""
+        source = rule.source
+        return (
+            isinstance(source, Statement)
+            and source.principal is not None
+            and source.principal.everyone
+            and not source.not_principal
+            and not rule.about_caller
+            and (source.resources is None or source.resources.matches(self.space.key_arn, {}))
+        )
 
     def _view(self, caller: Caller) -> _View:
         given = {"aws:userid": caller.user_id} if caller.user_id else {}
@@ -183,18 +195,6 @@ def _element(rule: Rule) -> PrincipalElement | None:
     if isinstance(source, Grant):
         return source.element
     return source.principal if isinstance(source, Statement) else None
-
-
-def _for_all(rule: Rule) -> bool:
-    """Say whether a Deny holds every caller, whatever he is."""
-    source = rule.source
-    return (
-        isinstance(source, Statement)
-        and source.principal is not None
-        and source.principal.everyone
-        and not source.not_principal
-        and not rule.about_caller
-    )
 
 
 class _Question:
