@@ -120,6 +120,14 @@ def ec2_calls(ec2: Any) -> None:
     made = ec2.run_instances(**options, EnclaveOptions={"Enabled": True})
     wanted = {"InstanceIds": [made["Instances"][0]["InstanceId"]]}
     ec2.describe_instances(**wanted)
+    for name in ("enclaveOptions", "groupSet", "userData", "sourceDestCheck"):
+        ec2.describe_instance_attribute(InstanceId=wanted["InstanceIds"][0], Attribute=name)
+    ec2.describe_images(Owners=["amazon"])
+    ec2.describe_vpcs()
+    ec2.describe_subnets()
+    ec2.describe_security_groups()
+    ec2.describe_availability_zones()
+    ec2.describe_instance_type_offerings(LocationType="availability-zone")
     ec2.stop_instances(**wanted)
     ec2.start_instances(**wanted)
     ec2.terminate_instances(**wanted)

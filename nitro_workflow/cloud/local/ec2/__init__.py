@@ -1,0 +1,23 @@
+"""EC2's control plane, as far as a parent instance and its set-up scripts need it.
+
+A record runs nothing: the hypervisor reads it, and takes the instance's role and id from it. PCR3
+and PCR4 of an attestation document come from there, never from who asks for the document.
+
+>>> "RunInstances" in OPERATIONS, "DescribeVpcs" in OPERATIONS
+(True, True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nitro_workflow.cloud.local.ec2.instance_launch import OPERATIONS as _LAUNCH
+from nitro_workflow.cloud.local.ec2.instance_records import OPERATIONS as _RECORDS
+from nitro_workflow.cloud.local.ec2.instance_records import SCHEMA
+from nitro_workflow.cloud.local.ec2.instance_types import OPERATIONS as _TYPES
+from nitro_workflow.cloud.local.ec2.surroundings import OPERATIONS as _SURROUNDINGS
+from nitro_workflow.cloud.local.handler import Handler
+
+__all__ = ["OPERATIONS", "SCHEMA"]
+
+OPERATIONS: Mapping[str, Handler] = {**_LAUNCH, **_RECORDS, **_SURROUNDINGS, **_TYPES}

@@ -1,0 +1,106 @@
+"""What EC2's handlers share: asking the gate, DryRun, filters, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.handler import Services
+from nitro_workflow.cloud.local.protocol import PageTokens
+
+__all__ = ["Shape", "allow", "arn", "described", "filtered", "stop_if_dry_run"]
+
+Shape = Mapping[str, Any]
+_PAGE = 1000  # EC2: the most of MaxResults
+_LEAST = 5  # EC2: the least of MaxResults
+
+
+def arn(call: Call, kind: str, name: str) -> str:
+    """Return the ARN of one of the caller's resources in the call's region."""
+    return f"arn:aws:ec2:{call.region}:{call.caller.account}:{kind}/{name}"
+
+
+def allow(
+    services: Services, call: Call, resource: str = "*", context: Mapping[str, Any] | None = None
+) -> None:
+    """Ask the gate for the call's own action."""
+    services.gate.authorize(
+        call,
+        f"ec2:{call.operation}",
+        resource,
+        resource_account=call.caller.account,
+        context={"ec2:Region": call.region, **(context or {})},
+    )
+
+
+def stop_if_dry_run(call: Call) -> None:
+    """Answer DryRun: the caller may, and nothing is done.
+
+    Raises:
+        ServiceFault: DryRunOperation.
+    """
+    if call.params.get("DryRun"):
+        text = "Request would have succeeded, but DryRun flag is set."
+        raise ServiceFault("DryRunOperation", text, 412)
+
+
+def described(
+    services: Services,
+    call: Call,
+    member: str,
+    items: Sequence[Shape],
+    filters: Mapping[str, Callable[[Shape], Sequence[str]]],
+) -> dict[str, Any]:
+    """Return one page of a Describe operation, once the caller may ask."""
+    allow(services, call)
+    stop_if_dry_run(call)
+    found = filtered(call, items, filters)
+    if "MaxResults" not in call.params and "NextToken" not in call.params:
+        return {member: found}
+    size = call.params.get("MaxResults", _PAGE)
+    if not _LEAST <= size <= _PAGE:
+        text = f"Value ({size}) for parameter maxResults is invalid: {_LEAST} to {_PAGE}."
+        raise ServiceFault("InvalidParameterValue", text)
+    tokens = PageTokens(call.operation, "InvalidParameterValue", "The token is not valid.")
+    start = tokens.read_position(call.params.get("NextToken"))
+    page: dict[str, Any] = {member: found[start : start + size]}
+    if start + size < len(found):
+        page["NextToken"] = tokens.write(start + size)
+    return page
+
+
+def filtered(
+    call: Call,
+    items: Sequence[Shape],
+    filters: Mapping[str, Callable[[Shape], Sequence[str]]],
+) -> list[Shape]:
+    """Return the items that fit every filter of the call; a filter's values are alternatives.
+
+    Raises:
+        ServiceFault: InvalidParameterValue, for a filter that is not done.
+    """
+    for condition in call.params.get("Filters", ()):
+        name, wanted = condition.get("Name", ""), condition.get("Values", ())
+        find = filters.get(name) or _tag_filter(name)
+        if find is None:
+            text = f"The filter '{name}' is invalid; here are {', '.join(sorted(filters))}."
+            raise ServiceFault("InvalidParameterValue", text)
+        items = [item for item in items if _fits(find(item), wanted)]
+    return list(items)
+
+
+def _fits(found: Sequence[str], wanted: Sequence[str]) -> bool:
+    # EC2 User Guide, "Filter your resources": * and ? are wildcards, brackets are not.
+    patterns = [text.replace("[", "[[]") for text in wanted]
+    return any(fnmatchcase(value, pattern) for value in found for pattern in patterns)
+
+
+def _tag_filter(name: str) -> Callable[[Shape], Sequence[str]] | None:
+    if name == "tag-key":
+        return lambda item: [tag["Key"] for tag in item.get("Tags", ())]
+    if not name.startswith("tag:"):
+        return None
+    key = name.removeprefix("tag:")
+    return lambda item: [t["Value"] for t in item.get("Tags", ()) if t["Key"] == key]

@@ -1,0 +1,222 @@
+"""What stands around an instance in a new account: images, the default network, zones.
+
+Nothing of it is kept: an account has the same in every region, with ids that are its own there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.ec2.ec2_common import Shape, described
+from nitro_workflow.cloud.local.ec2.instance_types import TYPES
+from nitro_workflow.cloud.local.handler import Handler, Services
+
+__all__ = ["OPERATIONS", "default_ids", "zones"]
+
+_AMAZON = "137112412989"  # the account that publishes Amazon Linux
+_IMAGES = {
+    architecture: f"al2023-ami-2023.9-kernel-6.12-{architecture}"
+    for architecture in ("x86_64", "arm64")
+}
+_CIDR, _BLOCKS = "172.31.0.0/16", ("172.31.0.0/20", "172.31.16.0/20", "172.31.32.0/20")
+_FREE = 4091  # addresses of a /20 without the five that AWS keeps
+
+
+def _id(call: Call, kind: str, number: int = 0, owner: str = "") -> str:
+    text = f"{owner or call.caller.account}|{call.region}|{kind}|{number}"
+    return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:17]}"
+
+
+def zones(call: Call) -> list[str]:
+    """Return the zones of the call's region."""
+    return [call.region + letter for letter in "abc"]
+
+
+def default_ids(call: Call) -> tuple[list[str], str]:
+    """Return the default subnets, one a zone, and the default security group."""
+    return [_id(call, "subnet", n) for n in range(len(_BLOCKS))], _id(call, "sg")
+
+
+def _images(call: Call) -> list[Shape]:
+    return [
+        {
+            "ImageId": _id(call, "ami", number, owner=_AMAZON),
+            "Name": name,
+            "Description": "A record of this local cloud; it boots nothing",
+            "OwnerId": _AMAZON,
+            "ImageOwnerAlias": "amazon",
+            "Architecture": architecture,
+            "State": "available",
+            "ImageType": "machine",
+            "Public": True,
+            "RootDeviceName": "/dev/xvda",
+            "RootDeviceType": "ebs",
+            "VirtualizationType": "hvm",
+            "EnaSupport": True,
+            "CreationDate": "2025-11-01T00:00:00.000Z",
+        }
+        for number, (architecture, name) in enumerate(_IMAGES.items())
+    ]
+
+
+def describe_images(services: Services, call: Call) -> Mapping[str, Any]:
+    """Describe the two images there are: Amazon Linux 2023 on both architectures."""
+    images, owners = _images(call), call.params.get("Owners", ())
+    if owners and not {"amazon", _AMAZON} & set(owners):
+        images = []
+    images = _named(images, call.params.get("ImageIds", ()), "ImageId", "InvalidAMIID.NotFound")
+    filters = _plain(
+        "Architecture",
+        "ImageId",
+        "Name",
+        "OwnerId",
+        "State",
+        "RootDeviceType",
+        "VirtualizationType",
+    ) | {
+        "owner-alias": lambda item: [item["ImageOwnerAlias"]],
+        "is-public": _true,
+        "ena-support": _true,
+    }
+    return described(services, call, "Images", images, filters)
+
+
+def describe_vpcs(services: Services, call: Call) -> Mapping[str, Any]:
+    """Describe the default VPC."""
+    vpc = {
+        "VpcId": _id(call, "vpc"),
+        "CidrBlock": _CIDR,
+        "State": "available",
+        "IsDefault": True,
+        "OwnerId": call.caller.account,
+        "InstanceTenancy": "default",
+        "DhcpOptionsId": _id(call, "dopt"),
+    }
+    found = _named([vpc], call.params.get("VpcIds", ()), "VpcId", "InvalidVpcID.NotFound")
+    filters = _plain("VpcId", "State", "OwnerId") | {
+        "cidr": lambda item: [item["CidrBlock"]],
+        "is-default": _true,
+        "isDefault": _true,
+    }
+    return described(services, call, "Vpcs", found, filters)
+
+
+def describe_subnets(services: Services, call: Call) -> Mapping[str, Any]:
+    """Describe the default subnets, one in each zone."""
+    ids, _ = default_ids(call)
+    subnets = [
+        {
+            "SubnetId": name,
+            "VpcId": _id(call, "vpc"),
+            "CidrBlock": block,
+            "AvailabilityZone": zone,
+            "AvailableIpAddressCount": _FREE,
+            "DefaultForAz": True,
+            "MapPublicIpOnLaunch": True,
+            "OwnerId": call.caller.account,
+            "State": "available",
+        }
+        for name, block, zone in zip(ids, _BLOCKS, zones(call), strict=True)
+    ]
+    wanted = call.params.get("SubnetIds", ())
+    found = _named(subnets, wanted, "SubnetId", "InvalidSubnetID.NotFound")
+    filters = _plain("SubnetId", "VpcId", "AvailabilityZone", "State", "OwnerId") | {
+        "default-for-az": _true,
+        "defaultForAz": _true,
+        "map-public-ip-on-launch": _true,
+        "cidr-block": lambda item: [item["CidrBlock"]],
+    }
+    return described(services, call, "Subnets", found, filters)
+
+
+def describe_security_groups(services: Services, call: Call) -> Mapping[str, Any]:
+    """Describe the default security group: its members among themselves, and everything out."""
+    name = default_ids(call)[1]
+    pair = {"GroupId": name, "UserId": call.caller.account}
+    group = {
+        "GroupId": name,
+        "GroupName": "default",
+        "Description": "default VPC security group",
+        "OwnerId": call.caller.account,
+        "VpcId": _id(call, "vpc"),
+        "IpPermissions": [{"IpProtocol": "-1", "UserIdGroupPairs": [pair]}],
+        "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+    }
+    found = _named([group], call.params.get("GroupIds", ()), "GroupId", "InvalidGroup.NotFound")
+    names = call.params.get("GroupNames", ())
+    found = _named(found, names, "GroupName", "InvalidGroup.NotFound")
+    filters = _plain("GroupId", "GroupName", "VpcId", "OwnerId", "Description")
+    return described(services, call, "SecurityGroups", found, filters)
+
+
+def describe_availability_zones(services: Services, call: Call) -> Mapping[str, Any]:
+    """Describe the region's three zones."""
+    listed = [
+        {
+            "ZoneName": name,
+            "RegionName": call.region,
+            "State": "available",
+            "ZoneType": "availability-zone",
+            "OptInStatus": "opt-in-not-required",
+        }
+        for name in zones(call)
+    ]
+    code = "InvalidParameterValue"
+    found = _named(listed, call.params.get("ZoneNames", ()), "ZoneName", code)
+    filters = _plain("ZoneName", "State", "RegionName", "ZoneType")
+    return described(services, call, "AvailabilityZones", found, filters)
+
+
+def describe_offerings(services: Services, call: Call) -> Mapping[str, Any]:
+    """Say where the types are offered: in every zone."""
+    kind = call.params.get("LocationType", "region")
+    places = {"region": [call.region], "availability-zone": zones(call)}.get(kind)
+    if places is None:
+        text = f"This local cloud does not do offerings by {kind}."
+        raise ServiceFault("UnsupportedOperation", text)
+    found = [
+        {"InstanceType": name, "LocationType": kind, "Location": place}
+        for name in TYPES
+        for place in places
+    ]
+    filters = _plain("InstanceType", "Location")
+    return described(services, call, "InstanceTypeOfferings", found, filters)
+
+
+def _named(items: Sequence[Shape], wanted: Sequence[str], member: str, code: str) -> list[Shape]:
+    """Return those that the call names, or all; naming what is not there is an error."""
+    missing = [name for name in wanted if name not in {item[member] for item in items}]
+    if missing:
+        raise ServiceFault(code, f"'{missing[0]}' does not exist")
+    return [item for item in items if not wanted or item[member] in wanted]
+
+
+def _plain(*members: str) -> dict[str, Callable[[Shape], Sequence[str]]]:
+    """Return filters that are named as a member is, with dashes."""
+    return {_dashed(name): partial(_member, name) for name in members}
+
+
+def _member(name: str, item: Shape) -> Sequence[str]:
+    return [str(item[name])]
+
+
+def _true(_item: Shape) -> Sequence[str]:
+    return ["true"]
+
+
+def _dashed(name: str) -> str:
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).removeprefix("-")
+
+
+OPERATIONS: Mapping[str, Handler] = {
+    "DescribeAvailabilityZones": describe_availability_zones,
+    "DescribeImages": describe_images,
+    "DescribeInstanceTypeOfferings": describe_offerings,
+    "DescribeSecurityGroups": describe_security_groups,
+    "DescribeSubnets": describe_subnets,
+    "DescribeVpcs": describe_vpcs,
+}
