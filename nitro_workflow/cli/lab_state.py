@@ -103,6 +103,20 @@ def _show_running(
             for one, state in ids
         ]
         click.echo(f"{label:<11} {'; '.join(found) or 'none'}")
+    for one in instances:
+        if one.get("EndedFor"):
+            click.echo(f"{'':<11} {one['InstanceId']} was ended: more than its {one['EndedFor']}")
+    click.echo(f"{'limits':<11} {_limits(opened)}")
+
+
+def _limits(opened: Lab) -> str:
+    """Return what holds the limits of what runs."""
+    from nitro_workflow.errors import HostError
+
+    try:
+        return opened.bench.host.limits()
+    except HostError:
+        return "unknown: the hypervisor does not answer"
 
 
 def _require_lab(folder: Path | None) -> None:

@@ -64,17 +64,23 @@ class Host(Protocol):
 
     # -- the instance ------------------------------------------------------------------------------
 
-    def boot_instance(self, instance_id: str) -> dict[str, Any]:
-        """Start what RunInstances has made; returns as `describe_instance`, once it is ready."""
+    def boot_instance(self, instance_id: str, *, disk_mib: int = 512) -> dict[str, Any]:
+        """Start what RunInstances has made; returns as `describe_instance`, once it is ready.
+
+        ``disk_mib``: the size of its disk, for ciphertexts and records, a file at most half of it.
+        """
 
     def describe_instance(self, instance_id: str) -> dict[str, Any]:
-        """Return ``InstanceId, RoleArn, Sandboxed, Programs``: ``{name: {"pid", "exit"}}``."""
+        """Return ``InstanceId, RoleArn, Sandboxed, Programs`` (``{name: {"pid", "exit"}}``).
+
+        And ``EndedFor``: what it took too much of, where it was ended for that.
+        """
 
     def describe_instances(self) -> list[dict[str, Any]]:
         """Return all that runs, is being booted, or has left anything, whoever asked for it.
 
         ``InstanceId, State`` (running, impaired, booting, stopped) ``, Enclaves``: nitro-cli's
-        objects with ``State``, also of those whose launch has only begun (EMPTY).
+        objects with ``State``, also of those whose launch has only begun (EMPTY), and ``EndedFor``.
         """
 
     def stop_instance(self, instance_id: str) -> None:
@@ -119,6 +125,9 @@ class Host(Protocol):
         """Return ``{"text", "offset", "ended"}`` of a debug enclave, from byte ``offset`` on."""
 
     # -- the hypervisor ----------------------------------------------------------------------------
+
+    def limits(self) -> str:
+        """Return in words what holds the limits of instances and enclaves on this machine."""
 
     def attestation_root(self) -> bytes:
         """Return the root certificate under which its enclaves' documents verify, DER."""

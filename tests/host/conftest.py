@@ -183,6 +183,17 @@ def shared_host(sandbox_works, workshop):
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def own_host(sandboxed, workshop):
+    """A hypervisor that a test may kill."""
+    folder = Path(tempfile.mkdtemp(prefix="nw-", dir="/tmp"))
+    it = Host(folder, workshop / "parent.py")
+    yield it
+    if it.process.poll() is None:
+        it.stop()
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session")
 def shared_enclave(shared_host, eif):
     return shared_host and shared_host.client.run_enclave(

@@ -15,7 +15,7 @@ ADDRESS = CloudAddress("https://127.0.0.1:9", "127.0.0.1", 9, "/ca.pem")
 @pytest.fixture
 def folder(tmp_path):
     it = tmp_path / "instance"
-    instance_folder.prepare(it, ADDRESS, None)
+    instance_folder.prepare(it, ADDRESS, None, 1 << 20)
     return it
 
 
@@ -39,7 +39,7 @@ def test_state_and_trace_are_kept_the_rest_is_not(folder):
         (folder / name).write_text("old")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "control.sock"))
-    instance_folder.prepare(folder, ADDRESS, None)
+    instance_folder.prepare(folder, ADDRESS, None, 1 << 20)
     assert (folder / "state" / "job").read_text() == "kept"
     assert (folder / "trace.jsonl").read_text() == "{}\n"
     assert not any(
@@ -65,7 +65,7 @@ def test_a_link_is_not_written_through(folder, tmp_path, name):
     else:
         path.unlink(missing_ok=True)
     path.symlink_to(target)
-    instance_folder.prepare(folder, ADDRESS, None)
+    instance_folder.prepare(folder, ADDRESS, None, 1 << 20)
     assert (victim / "v.sock").read_text() == "precious"
     assert [it.name for it in victim.iterdir()] == ["v.sock"]
     assert not path.is_symlink()

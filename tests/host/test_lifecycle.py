@@ -44,17 +44,6 @@ def gone(pid):
     return not Path(f"/proc/{pid}").exists()
 
 
-@pytest.fixture
-def own_host(sandboxed, workshop):
-    """A hypervisor that a test may kill."""
-    folder = Path(tempfile.mkdtemp(prefix="nw-", dir="/tmp"))
-    it = Host(folder, workshop / "parent.py")
-    yield it
-    if it.process.poll() is None:
-        it.stop()
-    shutil.rmtree(folder)
-
-
 def test_run_describe_terminate(host, eif):
     started = host.client.run_enclave(LaunchRequest(str(eif), 255, 2, "mine", 40))
     assert started["EnclaveName"] == "mine"
@@ -235,7 +224,7 @@ def test_everything_that_runs_or_was_left_is_listed(own_host, eif):
     assert (own_host.runtime / "instance" / INSTANCE / "state" / "object").exists()
     client.stop_instance(INSTANCE)
     assert client.describe_instances() == [
-        {"InstanceId": INSTANCE, "State": "stopped", "Enclaves": []}
+        {"InstanceId": INSTANCE, "State": "stopped", "EndedFor": "", "Enclaves": []}
     ]
     client.sweep()
     assert not (own_host.runtime / "instance" / INSTANCE / "state").exists()

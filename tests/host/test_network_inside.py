@@ -367,13 +367,14 @@ def test_other_listeners_than_those_asked_for_are_refused_and_closed():
 @pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.7", "::1"])
 def test_the_sandbox_listens_where_it_is_told(sandboxed, address):
     """Also at an address that this machine does not have; the hypervisor accepts from outside."""
+    from nitro_workflow.host.rules import instance_limits
     from nitro_workflow.host.sandbox import launcher
 
     binds, links = launcher.system_binds()
     code = f"import socket; s = socket.create_connection(({address!r}, 443), 3); s.sendall(b'x'); s.recv(1)"
     it = launcher.start(
         launcher.SandboxSpec(
-            memory=1 << 20, command=("/usr/bin/python3", "-c", code), binds=binds, links=links,
+            limits=instance_limits(), command=("/usr/bin/python3", "-c", code), binds=binds, links=links,
             user=launcher.sandbox_user(0), listeners=((address, 443),),
         )
     )  # fmt: skip

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nitro_workflow.errors import SandboxUnavailable
+from nitro_workflow.host.rules import instance_limits
 from nitro_workflow.host.sandbox import launcher, sandbox_errors
 from nitro_workflow.host.sandbox.launcher import SandboxSpec
 
@@ -92,7 +94,9 @@ def test_stages_of_the_bootstrap_become_errors_with_a_place():
 def test_a_bootstrap_that_dies_is_an_error(sandboxed):
     from nitro_workflow.errors import HostError
 
-    it = launcher.start(SandboxSpec(memory=-1, command=("/bin/true",)))
+    it = launcher.start(
+        SandboxSpec(limits=replace(instance_limits(), root=-1), command=("/bin/true",))
+    )
     with pytest.raises((HostError, SandboxUnavailable)):
         it.next_event(5)
     it.process.stdout.close()
@@ -105,7 +109,7 @@ def test_a_bootstrap_that_cannot_start_says_its_last_line(monkeypatch, tmp_path)
     broken = tmp_path / "bootstrap.py"
     broken.write_text("import no_such_module")
     monkeypatch.setattr(launcher, "BOOTSTRAP", broken)
-    it = launcher.start(SandboxSpec(memory=1 << 20, command=("/bin/true",)))
+    it = launcher.start(SandboxSpec(limits=instance_limits(), command=("/bin/true",)))
     with pytest.raises(HostError, match=r"status 1: ModuleNotFoundError.*no_such_module"):
         it.next_event(5)
     it.process.stdout.close()
@@ -117,7 +121,7 @@ def test_nothing_but_the_three_descriptors_reaches_an_instance(sandboxed):
     secret = os.open("/etc/hostname", os.O_RDONLY)
     os.set_inheritable(secret, True)
     spec = SandboxSpec(
-        memory=1 << 20, command=("/bin/ls", "/proc/self/fd"), binds=binds, links=links,
+        limits=instance_limits(), command=("/bin/ls", "/proc/self/fd"), binds=binds, links=links,
         user=launcher.sandbox_user(0), environment={"ONLY": "this"},
     )  # fmt: skip
     it = launcher.start(spec)
@@ -132,7 +136,7 @@ def test_writes_stay_in_memory_and_have_a_limit(sandboxed, tmp_path):
     binds, links = launcher.system_binds()
     script = "echo x > /new && dd if=/dev/zero of=/fill bs=1M count=9 2>&1 | tail -1"
     spec = SandboxSpec(
-        memory=2 << 20, command=("/bin/sh", "-c", script), binds=binds, links=links,
+        limits=replace(instance_limits(), root=2 << 20), command=("/bin/sh", "-c", script), binds=binds, links=links,
         user=launcher.sandbox_user(0),
     )  # fmt: skip
     it = launcher.start(spec)

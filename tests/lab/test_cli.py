@@ -141,8 +141,13 @@ def test_status_says_which_enclave_runs(
     monkeypatch.setattr(type(Lab.open(tmp_path / "lab").pair.processes), "status", lambda _: up)
     instance = {"InstanceId": "i-1", "State": "running", "Enclaves": enclaves}
     monkeypatch.setattr(SandboxHost, "describe_instances", lambda _: [instance])
+    monkeypatch.setattr(SandboxHost, "limits", lambda _: "what holds them")
     result = CliRunner().invoke(lab_state.status, ["--lab", str(tmp_path / "lab")])
     assert says in result.output
+    assert "limits      what holds them\n" in result.output
+    instance["EndedFor"] = "disk: 700 MiB of 512"
+    result = CliRunner().invoke(lab_state.status, ["--lab", str(tmp_path / "lab")])
+    assert "i-1 was ended: more than its disk: 700 MiB of 512" in result.output
 
 
 def test_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

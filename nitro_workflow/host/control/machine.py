@@ -21,11 +21,13 @@ from nitro_workflow.host.instance.instance_paths import instance_path, instance_
 from nitro_workflow.host.instance.parent_instance import ParentInstance
 from nitro_workflow.host.protocol import LaunchRequest
 from nitro_workflow.host.rules.ecodes import failure
+from nitro_workflow.host.rules.limits import DISK_MIB, instance_limits
 from nitro_workflow.host.sandbox.launch_measurement import (
     MeasuredImage,
     launch_registers,
     measure_image,
 )
+from nitro_workflow.host.sandbox.launcher import limits_in_force
 from nitro_workflow.host.sandbox.sealed_copy import sealed_copy
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from nitro_workflow.attestation import InstanceIssuer
     from nitro_workflow.host.instance.cloud_records import CloudRecords, InstanceRecord
     from nitro_workflow.host.instance.instance_spec import ParentPrograms
+    from nitro_workflow.host.rules.limits import Limits
 
 __all__ = ["Hypervisor"]
 
@@ -86,16 +89,16 @@ class Hypervisor:
 
     # -- instances --------------------------------------------------------------------------------
 
-    def boot_instance(self, instance_id: str) -> dict[str, Any]:
+    def boot_instance(self, instance_id: str, disk_mib: int = DISK_MIB) -> dict[str, Any]:
         """Start the instance, unless it runs and every program of it does."""
         with self._turn(instance_id):  # its folder is one: two starts would clear it for each other
             self._booting.add(instance_id)
             try:
-                return self._boot(instance_id)
+                return self._boot(instance_id, instance_limits(disk_mib))
             finally:
                 self._booting.discard(instance_id)
 
-    def _boot(self, instance_id: str) -> dict[str, Any]:
+    def _boot(self, instance_id: str, limits: Limits) -> dict[str, Any]:
         record = self._cloud.instance(instance_id)
         if record.state in ("terminated", "shutting-down", "stopped", "stopping"):
             raise HostError(
@@ -106,7 +109,7 @@ class Hypervisor:
             )
         with self._lock:
             parent = self._parents.get(instance_id)
-            if parent is not None and parent.healthy and parent.record == record:
+            if parent is not None and parent.runs_as(record, limits):
                 return parent.describe()
         self._end(instance_id)
         parent = ParentInstance(
@@ -116,6 +119,7 @@ class Hypervisor:
             lambda: self._cloud.role_credentials(record),
             self._programs,
             number=self._users.next(),
+            limits=limits,
             unsafe_without_sandbox=self._unsafe,
         )
         with self._lock:
@@ -137,10 +141,12 @@ class Hypervisor:
             states = dict.fromkeys((it.name for it in instance_paths(self._runtime)), "stopped")
             states.update(dict.fromkeys(self._booting, "booting"))
         states.update({it: _state(parent) for it, parent in parents.items()})
+        ended = {it: parent.ended_for for it, parent in parents.items()}
         return [
             {
                 "InstanceId": name,
                 "State": state,
+                "EndedFor": ended.get(name, ""),
                 "Enclaves": [
                     {**started(it), "State": it.state} for it in self._enclaves.living(name)
                 ],
@@ -240,11 +246,12 @@ class Hypervisor:
         return base64.b64encode(self._pki.root_der).decode()
 
     def ping(self) -> dict[str, Any]:
-        """Return the pid, the running instances, and whether there is a boundary around them."""
+        """Return the pid, the instances, whether there is a boundary, and what holds the limits."""
         return {
             "pid": os.getpid(),
             "instances": sorted(self._parents),
             "sandboxed": not self._unsafe,
+            "limits": "none" if self._unsafe else limits_in_force(),
         }
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from nitro_workflow.host.instance.instance_paths import (
     instance_paths,
 )
 from nitro_workflow.host.protocol import LaunchRequest
+from nitro_workflow.host.rules.limits import DISK_MIB
 from nitro_workflow.regular_file import read_regular
 from nitro_workflow.remove_tree import remove_tree
 from nitro_workflow.vsock import read_trace, recv_json, send_json
@@ -99,14 +100,14 @@ class SandboxHost:
 
     # -- AWS's side -------------------------------------------------------------------------------
 
-    def boot_instance(self, instance_id: str) -> dict[str, Any]:
+    def boot_instance(self, instance_id: str, *, disk_mib: int = DISK_MIB) -> dict[str, Any]:
         """Start the instance's sandbox, metadata service, proxy and parent application.
 
         Returns ``InstanceId, RoleArn, ControlSocket, RunSocket, TraceFile, MetadataEndpoint,
         Programs``. One that runs is left alone; one of which a program has ended is started anew.
         """
         answer: dict[str, Any] = ask(
-            self._path, "boot-instance", timeout=BOOT, instance_id=instance_id
+            self._path, "boot-instance", timeout=BOOT, instance_id=instance_id, disk_mib=disk_mib
         )
         return answer
 
@@ -180,6 +181,10 @@ class SandboxHost:
             for name, file in LOGS.items()
         }
 
+    def limits(self) -> str:
+        """Return in words what holds the limits: control groups, or rlimits and a watch."""
+        return str(self.ping()["limits"])
+
     def attestation_root(self) -> bytes:
         """Return the root certificate of the hypervisor's attestation PKI, DER."""
         text: str = ask(self._path, "attestation-root", timeout=QUICK)
@@ -190,6 +195,6 @@ class SandboxHost:
         return [str(self._path)]
 
     def ping(self) -> dict[str, Any]:
-        """Return ``{"pid", "instances"}`` of the hypervisor."""
+        """Return ``{"pid", "instances", "sandboxed", "limits"}`` of the hypervisor."""
         answer: dict[str, Any] = ask(self._path, "ping", timeout=QUICK)
         return answer

@@ -14,7 +14,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.host.instance.instance_disk import measure_folder, own_everything
+from nitro_workflow.host.instance.disk_watch import excess
+from nitro_workflow.host.instance.instance_disk import own_everything
 from nitro_workflow.host.instance.instance_network import hosts_file
 from nitro_workflow.host.instance.instance_paths import (
     CONTROL_SOCKET,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["answers", "clear", "folder_mode", "last_lines", "prepare", "programs"]
 
 STATUS_LIMIT: Final = 16 * 1024  # bytes; two programs need 100
-ENTRIES: Final = 100_000  # files and folders that an instance may keep
 TAIL: Final = 600  # bytes of a log that go into an error
 
 _GONE_WITH_IT: Final = (CONTROL_SOCKET, RUN_SOCKET, STATUS_FILE)
@@ -41,19 +41,21 @@ _KEPT: Final = {STATE: stat.S_ISDIR, TRACE_FILE: stat.S_ISREG}
 _FOLDERS: Final = ("vsock", "vsock/3", STATE)
 
 
-def prepare(folder: Path, address: CloudAddress, user: int | None) -> None:
+def prepare(folder: Path, address: CloudAddress, user: int | None, disk: int) -> None:
     """Make the folder, or clear what an earlier run left; ``state`` and ``trace.jsonl`` are kept.
 
-    A state that is nested too deeply to be counted is not. ``user`` gets everything but the folder
-    itself, where root makes an instance of another user: its mode is then not theirs to change.
+    What has grown over ``disk`` bytes is not, nor what is nested too deeply. ``user`` gets
+    everything but the folder itself, where root makes an instance of another user: its mode is then
+    not theirs to change.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     for path in folder.iterdir():
         if path.name not in _KEPT or not _KEPT[path.name](path.lstat().st_mode):
             remove_tree(path)
-    if measure_folder(folder / STATE, entries=ENTRIES).too_deep:
-        remove_tree(folder / STATE)
+    if excess(folder, disk):  # it would be ended at once again
+        for name in _KEPT:
+            remove_tree(folder / name)
     for name in _FOLDERS:
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     entry = f"- {{address: '{address.host}', port: {address.port}}}"

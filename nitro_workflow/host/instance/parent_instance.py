@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError
 from nitro_workflow.host.instance import instance_folder, instance_spec
+from nitro_workflow.host.instance.disk_watch import DiskWatch
 from nitro_workflow.host.instance.imds import MetadataService
 from nitro_workflow.host.instance.imds_server import MetadataServer
 from nitro_workflow.host.instance.instance_network import InstanceNetwork, places
@@ -27,7 +28,8 @@ from nitro_workflow.host.instance.instance_paths import (
 )
 from nitro_workflow.host.instance.instance_spec import INSIDE, ParentPrograms
 from nitro_workflow.host.sandbox import launcher as sandboxes
-from nitro_workflow.host.sandbox.launcher import INSTANCE_MEMORY, Sandbox, SandboxSpec
+from nitro_workflow.host.sandbox.launcher import Sandbox, SandboxSpec
+from nitro_workflow.host.sandbox.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         InstanceRecord,
         RoleCredentials,
     )
+    from nitro_workflow.host.rules.limits import Limits
 
 __all__ = ["ParentInstance"]
 
@@ -59,6 +62,7 @@ class ParentInstance:
         programs: ParentPrograms,
         *,
         number: int,
+        limits: Limits,
         unsafe_without_sandbox: bool = False,
     ) -> None:
         self.record = record
@@ -66,11 +70,14 @@ class ParentInstance:
         self.sandboxed = not unsafe_without_sandbox
         self._inside = INSIDE if self.sandboxed else str(folder)
         self._user = sandboxes.sandbox_user(number) if self.sandboxed else None
-        instance_folder.prepare(folder, address, self._user)
+        self.limits = limits
+        self.ended_for = ""  # what was too much, where the watch has ended it
+        instance_folder.prepare(folder, address, self._user, limits.disk)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         self.vsock = os.open(folder / "vsock", flags)
         self._sandbox: Sandbox | None = None
         self._network: InstanceNetwork | MetadataServer | None = None
+        self._limit_watch: Watch | None = None
         try:
             self._start(address, programs, MetadataService(record, fetch))
         except BaseException:
@@ -83,7 +90,11 @@ class ParentInstance:
         running = self._sandbox is not None and self._sandbox.process.poll() is None
         connected = self._network is not None and self._network.alive
         ended = [it for it in self.status().values() if it.get("exit") is not None]
-        return running and connected and not ended
+        return running and connected and not ended and not self.ended_for
+
+    def runs_as(self, record: InstanceRecord, limits: Limits) -> bool:
+        """Tell whether this is just what a boot would make."""
+        return self.healthy and (self.record, self.limits) == (record, limits)
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Return ``{program: {"pid", "exit"}}`` as the instance tells; pids are the sandbox's."""
@@ -99,11 +110,14 @@ class ParentInstance:
             "TraceFile": str(self.folder / TRACE_FILE),
             "MetadataEndpoint": self._network.endpoint if self._network else None,
             "Sandboxed": self.sandboxed,
+            "EndedFor": self.ended_for,
             "Programs": self.status(),
         }
 
     def stop(self) -> None:
         """End every process of the instance, then its network; its state and trace stay."""
+        if self._limit_watch is not None:
+            self._limit_watch.close()
         if self._sandbox is not None:
             self._sandbox.kill()
         if self._network is not None:
@@ -133,9 +147,25 @@ class ParentInstance:
         if self.sandboxed:
             self._connect(self._sandbox, metadata, address)
         with contextlib.suppress(TimeoutError):
-            self._sandbox.next_event(READY_SECONDS)
+            self._watch_over(self._sandbox, self._sandbox.next_event(READY_SECONDS).descriptors)
         self._await_ready()
         credentials.join(READY_SECONDS)
+
+    def _watch_over(self, sandbox: Sandbox, roots: tuple[int, ...]) -> None:
+        """Hold its disk and logs, and its memory where no control group does."""
+        disk = DiskWatch(self.folder, self.limits.disk, instance_folder.folder_mode(self._user))
+        held = sandbox.group is not None
+        root = next(iter(roots), None)
+        self._limit_watch = Watch(
+            sandbox.pid, self.limits, root, self._over_limit, memory=not held, more=disk
+        )
+
+    def _over_limit(self, reason: str) -> None:
+        self.ended_for = reason
+        where = self.record.instance_id
+        print(f"instance {where} ended: more than its {reason}", file=sys.stderr, flush=True)
+        if self._sandbox is not None:
+            self._sandbox.kill()
 
     def _spec(
         self, address: CloudAddress, programs: ParentPrograms, endpoint: str | None
@@ -143,7 +173,7 @@ class ParentInstance:
         binds, links = instance_spec.visible(self.folder, address, programs)
         config = instance_spec.config(self._inside, address, programs)
         return SandboxSpec(
-            memory=INSTANCE_MEMORY,
+            limits=self.limits,
             command=(sys.executable, "-m", "nitro_workflow.host.instance.first_process", config),
             environment=instance_spec.environment(self._inside, address, self.record, endpoint),
             binds=binds,
@@ -171,6 +201,9 @@ class ParentInstance:
         def end_with_it() -> None:
             sandbox.process.wait()
             network.close()
+            sandbox.release()
+            if self._limit_watch is not None:
+                self._limit_watch.close()
 
         threading.Thread(target=end_with_it, daemon=True, name="instance-end").start()
 

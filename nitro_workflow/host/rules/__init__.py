@@ -17,15 +17,19 @@ from nitro_workflow.host.rules.launch_rules import (
     cpu_pool,
     parse_memory,
 )
+from nitro_workflow.host.rules.limits import Limits, enclave_limits, instance_limits
 
 __all__ = [
     "MEANINGS",
+    "Limits",
     "check_memory",
     "choose_cid",
     "choose_cpus",
     "choose_name",
     "cpu_pool",
+    "enclave_limits",
     "failure",
+    "instance_limits",
     "parse_memory",
     "status_of",
 ]

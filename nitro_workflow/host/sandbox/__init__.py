@@ -1,7 +1,8 @@
 """A program behind a boundary of this machine's kernel: an enclave from its image, or an instance.
 
 >>> from nitro_workflow.host.sandbox import SandboxSpec
->>> SandboxSpec(memory=1 << 20, command=("/bin/true",)).folder
+>>> from nitro_workflow.host.rules import instance_limits
+>>> SandboxSpec(instance_limits(), command=("/bin/true",)).folder
 '/'
 
 `launcher` starts `bootstrap` in a child, which makes the namespaces, builds the root, gives up

@@ -46,6 +46,8 @@ def main() -> int:
     boot = Boot(spec["boot"])
     stage = "start"
     try:
+        if spec["group"] is not None:
+            os.write(spec["group"], b"0")  # before anything is started that would be outside
         # A parent that died before this line leaves us to init: the pid then differs.
         linux.die_with_parent()
         if os.getppid() != spec["parent"]:
@@ -124,12 +126,14 @@ def _init(spec: dict[str, Any], boot: Boot, trees: dict[str, int]) -> int:
         os.setsid()
         os.umask(0o022)
         stage = "root"
-        linux.mount("tmpfs", WORK, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, _size(spec, 1))
+        size = f"size={spec['limits']['root']},mode=755"
+        linux.mount("tmpfs", WORK, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, size)
         trees.update(_fresh_proc())
         if spec["image"] is not None:
             stage = "image"
             spec = {**spec, **unpack(spec["image"], Path(WORK, "image"))}
             stage = "root"
+            trees.update(_folders_in_memory())
             _enter_root(f"{WORK}/image/rootfs")
         else:
             _build_instance_root(spec, trees)
@@ -146,13 +150,29 @@ def _init(spec: dict[str, Any], boot: Boot, trees: dict[str, int]) -> int:
         number = getattr(error, "errno", None)
         boot.tell("error", stage=stage, errno=number, text=str(error)[:2000])
         return 1
-    boot.tell("started")
+    boot.tell("started", [os.open("/", os.O_PATH | os.O_DIRECTORY)])  # what it stores is counted
     linux.close_from(3)
     return reap(child)
 
 
+def _folders_in_memory() -> dict[str, int]:
+    """Return /tmp, /run and /dev/shm of an enclave: one tmpfs with its root, of one size."""
+    folders = {"/tmp": 0o1777, "/run": 0o755, "/dev/shm": 0o1777}  # noqa: S108 - in its own tmpfs
+    trees = {}
+    for target, mode in folders.items():
+        folder = Path(WORK, target.replace("/", "-"))
+        folder.mkdir()
+        folder.chmod(mode)
+        trees[target] = linux.clone_tree(str(folder))
+    return trees
+
+
 def _build_instance_root(spec: dict[str, Any], trees: dict[str, int]) -> None:
     """Put the read-only system and the instance's own folder into an empty root."""
+    shared = Path(WORK, "run/shm")
+    shared.mkdir(parents=True)
+    shared.chmod(0o1777)
+    trees["/dev/shm"] = linux.clone_tree(str(shared))  # noqa: S108 - the POSIX name of it
     for target, source in spec["links"].items():
         link = Path(WORK + target)
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -201,7 +221,6 @@ def _fresh_proc() -> dict[str, int]:
 
 def _furnish(spec: dict[str, Any], trees: dict[str, int]) -> None:
     """Mount /dev, /proc, /tmp and /run. Paths are looked up in the new root: links lead nowhere."""
-    plain = linux.MS_NOSUID | linux.MS_NODEV
     for name in ("dev", "proc", "sys", "tmp", "run"):
         Path("/", name).mkdir(exist_ok=True)
     linux.mount("tmpfs", "/dev", "tmpfs", linux.MS_NOSUID | linux.MS_NOEXEC, "size=64k,mode=755")
@@ -209,22 +228,14 @@ def _furnish(spec: dict[str, Any], trees: dict[str, int]) -> None:
         os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
         linux.attach_tree(trees[f"/dev/{name}"], f"/dev/{name}")
     Path("/dev/shm").mkdir()  # noqa: S108 - the POSIX name of shared memory
-    linux.mount("tmpfs", "/dev/shm", "tmpfs", plain, _size(spec, 2))  # noqa: S108
     for name, target in {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
         Path("/dev", name).symlink_to(f"/proc/self/{target}")
-    if "/proc" in trees:
-        linux.attach_tree(trees["/proc"], "/proc")
-    if spec["image"] is not None:
-        data = _size(spec, 2).replace("755", "1777")
-        linux.mount("tmpfs", "/tmp", "tmpfs", plain, data)  # noqa: S108
-        linux.mount("tmpfs", "/run", "tmpfs", plain, _size(spec, 2))
-    else:
+    for target in ("/proc", "/dev/shm", "/tmp", "/run"):  # noqa: S108
+        if target in trees:
+            linux.attach_tree(trees[target], target)
+    if spec["image"] is None:
         Path("/tmp").chmod(0o1777)  # noqa: S108 - in memory already, and may hold the package
     socket.sethostname(spec["hostname"])
-
-
-def _size(spec: dict[str, Any], share: int) -> str:
-    return f"size={spec['memory'] // share},mode=755"
 
 
 def _give_up_privileges(spec: dict[str, Any]) -> None:

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError, ImageError, ImageRefused
 from nitro_workflow.host.rules.ecodes import failure
-from nitro_workflow.host.rules.launch_rules import MIB
+from nitro_workflow.host.rules.limits import enclave_limits
 from nitro_workflow.host.sandbox import launcher as sandboxes
+from nitro_workflow.host.sandbox.enclave_console import Console
 from nitro_workflow.host.sandbox.gateway import Gateway
 from nitro_workflow.host.sandbox.launcher import Sandbox, SandboxSpec
+from nitro_workflow.host.sandbox.watch import Watch
 from nitro_workflow.nsm import NsmModule
 from nitro_workflow.nsm.messages import REQUEST_LIMIT
 from nitro_workflow.remove_tree import remove_tree
@@ -30,18 +32,13 @@ if TYPE_CHECKING:
 
     from nitro_workflow.host.sandbox.launch_measurement import MeasuredImage
 
-__all__ = ["Console", "EnclaveProcess", "Plan"]
+__all__ = ["EnclaveProcess", "Plan"]
 
 BOOT_SECONDS: Final = 90.0
 """For the heartbeat, once for the image and once for the memory, as nitro-cli below 6 GiB."""
 
 SETTLE_SECONDS: Final = 0.15
 """How long a program that has just been started may end and be told of in run-enclave's answer."""
-
-LAST_WORDS: Final = 2048  # bytes
-
-CONSOLE_LIMIT: Final = 1 << 20
-"""Bytes of a debug enclave's output that are kept: the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,48 +61,6 @@ class Plan:
         return self.enclave_id.rpartition("-enc")[0]
 
 
-class Console:
-    """The last output of an enclave; of a production enclave nothing is there to `read`."""
-
-    def __init__(self, source: int, *, keep: bool) -> None:
-        self._keep = keep
-        self._data = bytearray()
-        self._last = b""
-        self._dropped = 0
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._drain, args=(source,), daemon=True)
-        self._thread.start()
-
-    def read(self, offset: int) -> tuple[str, int]:
-        """Return the text from byte ``offset`` on, and the offset after it."""
-        with self._lock:
-            start = max(offset - self._dropped, 0)
-            data = bytes(self._data[start:])
-            return data.decode("utf-8", "replace"), self._dropped + len(self._data)
-
-    def last_words(self) -> str:
-        """Return the end of it as one printable line, for the log of the person who plays AWS."""
-        text = " ".join(self._last.decode("utf-8", "replace").split())
-        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-    def join(self, seconds: float) -> None:
-        """Wait until the output has ended."""
-        self._thread.join(seconds)
-
-    def _drain(self, source: int) -> None:
-        with os.fdopen(source, "rb", buffering=0) as stream:
-            while data := stream.read(65536):
-                self._last = (self._last + data)[-LAST_WORDS:]
-                if not self._keep:
-                    continue
-                with self._lock:
-                    self._data += data
-                    excess = len(self._data) - CONSOLE_LIMIT
-                    if excess > 0:
-                        del self._data[:excess]
-                        self._dropped += excess
-
-
 class EnclaveProcess:
     """An enclave. `launch` returns once it has booted; ``on_end`` is called when it is gone."""
 
@@ -119,10 +74,11 @@ class EnclaveProcess:
         self._approved = threading.Event()
         self._settled = threading.Event()  # it has asked its module, or has ended
         self._gateway: Gateway | None = None
+        self._limit_watch: Watch | None = None
         self._nsm, guest = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         read_end, write_end = os.pipe()
         spec = SandboxSpec(
-            memory=plan.memory_mib * MIB,
+            limits=enclave_limits(plan.memory_mib),
             image=plan.image,
             nsm=guest.fileno(),
             user=sandboxes.sandbox_user(plan.number),
@@ -173,7 +129,8 @@ class EnclaveProcess:
             )
             threading.Thread(target=self._answer, args=(module,), daemon=True).start()
             self._approved.set()
-            self._next_event(deadline)  # started: the heartbeat was answered, the program runs
+            started = self._next_event(deadline)  # the heartbeat was answered, the program runs
+            self._watch_over(started.descriptors)
         except BaseException:
             self._sandbox.kill()
             self._clean_up()
@@ -185,12 +142,29 @@ class EnclaveProcess:
         if self.exit_status is not None:
             self._ended_at_once(self.exit_status)
 
+    def _watch_over(self, roots: tuple[int, ...]) -> None:
+        """Hold the memory of all its processes together, where no control group does."""
+        root = next(iter(roots), None)
+        if self._sandbox.group is None:
+            limits = enclave_limits(self.plan.memory_mib)
+            self._limit_watch = Watch(self.pid, limits, root, self._over_limit)
+        elif root is not None:
+            os.close(root)
+
+    def _over_limit(self, reason: str) -> None:
+        self._log(f"ended: more than its {reason}")
+        self.terminate()
+
+    def _log(self, text: str) -> None:
+        """Tell the person at the keyboard."""
+        print(f"{self.plan.enclave_id} {text}", file=sys.stderr, flush=True)
+
     def _ended_at_once(self, status: int) -> None:
         """Log what the program said; raises `HostError` E36 where it failed."""
         self.ended.wait(10)
         how = f"signal {256 - status}" if status > 192 else f"status {status}"
         said = self.console.last_words() or "nothing"
-        print(f"{self.plan.enclave_id} ended at once, {how}; it said: {said}", file=sys.stderr)
+        self._log(f"ended at once, {how}; it said: {said}")
         if status:
             raise failure(
                 "E36",
@@ -226,12 +200,17 @@ class EnclaveProcess:
 
     def _watch(self) -> None:
         self.exit_status = self._sandbox.process.wait()
+        if self._sandbox.group is not None and self._sandbox.group.ran_out_of_memory():
+            self._log("ended: out of its memory")
+        self._sandbox.release()
         self.console.join(2.0)
         self._clean_up()
         self._settled.set()
 
     def _clean_up(self) -> None:
         self.state = "TERMINATED"
+        if self._limit_watch is not None:
+            self._limit_watch.close()
         if self._gateway is not None:
             self._gateway.close()
             self._gateway = None

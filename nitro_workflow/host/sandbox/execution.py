@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import resource
 import signal
 from typing import TYPE_CHECKING, Any
@@ -78,11 +79,34 @@ def _take_place(spec: dict[str, Any], report: int) -> int:
         first = NSM + 1
     os.dup2(report, first, inheritable=False)
     linux.close_from(first + 1)
-    if spec["limit"]:
-        resource.setrlimit(resource.RLIMIT_DATA, (spec["memory"], spec["memory"]))
+    _limit(spec["limits"])
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     return first
+
+
+def _limit(limits: dict[str, int]) -> None:
+    """Set what the kernel holds for each process, the number of them for all."""
+    wanted = {
+        resource.RLIMIT_DATA: limits["heap"],
+        resource.RLIMIT_FSIZE: limits["file_size"],
+        resource.RLIMIT_NOFILE: limits["descriptors"],
+    }
+    if limits["processes"] and _counts_by_namespace():
+        wanted[resource.RLIMIT_NPROC] = limits["processes"]
+    for kind, value in wanted.items():
+        _, hard = resource.getrlimit(kind)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # noqa: PLW2901
+        resource.setrlimit(kind, (value, value))
+
+
+def _counts_by_namespace() -> bool:
+    """Tell whether RLIMIT_NPROC counts the processes of this user namespace alone.
+
+    Before Linux 5.14 it counts all that this user has on the machine: the hypervisor watches then.
+    """
+    numbers = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) >= (5, 14)
 
 
 def _run_as_init_does(command: list[str], environment: Mapping[str, str]) -> None:

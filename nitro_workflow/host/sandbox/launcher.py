@@ -16,22 +16,27 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError, SandboxUnavailable
+from nitro_workflow.host.rules.limits import instance_limits
 from nitro_workflow.host.sandbox import seccomp
+from nitro_workflow.host.sandbox.control_group import ControlGroup, place_of_this_process
 from nitro_workflow.host.sandbox.sandbox_errors import boot_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from nitro_workflow.host.rules.limits import Limits
 
 __all__ = [
     "Bind",
     "BootEvent",
     "Sandbox",
     "SandboxSpec",
+    "limits_in_force",
     "require_sandbox",
     "sandbox_user",
     "start",
@@ -44,9 +49,6 @@ USER_BASE: Final = 1_878_990_000
 containers ends at 1879048191: no person and no service has such an id]"""
 
 USERS: Final = 50_000
-
-INSTANCE_MEMORY: Final = 512 << 20
-"""Bytes that an instance may write into its root, which is in memory."""
 
 KILL_SECONDS: Final = 5.0  # for the outer process to take the others along; milliseconds in fact
 
@@ -72,11 +74,11 @@ class SandboxSpec:
     """What to run. ``image`` is a descriptor of an EIF; without it, ``command`` runs on ``binds``.
 
     ``listeners``: addresses and ports of the sandbox's own loopback, which stays down without any.
-    ``memory`` in bytes: size of what it may write, and, for an image, RLIMIT_DATA of *each*
-    process: a limit that an ordinary user may set, not the hard partition of real hardware.
+    ``limits`` are held by the kernel where a control group can be made, else by rlimits, the size
+    of the one tmpfs and a `Watch`: not the hard partition of real hardware.
     """
 
-    memory: int
+    limits: Limits
     image: int | None = None
     nsm: int | None = None
     command: Sequence[str] = ()
@@ -92,7 +94,7 @@ class SandboxSpec:
 
 @dataclass(frozen=True, slots=True)
 class BootEvent:
-    """``network`` (with listeners), ``unpacked`` (with gateway and vsock folder), ``started``."""
+    """``network`` (listeners), ``unpacked`` (gateway, vsock folder), ``started`` (the root)."""
 
     event: str
     fields: Mapping[str, Any]
@@ -100,10 +102,13 @@ class BootEvent:
 
 
 class Sandbox:
-    """One running sandbox: its outer process, the line to its bootstrap, its output."""
+    """One running sandbox: its outer process, the line to its bootstrap, its control group."""
 
-    def __init__(self, process: subprocess.Popen[bytes], boot: socket.socket) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], boot: socket.socket, group: ControlGroup | None
+    ) -> None:
         self.process = process
+        self.group = group
         self._boot = boot
 
     @property
@@ -139,6 +144,12 @@ class Sandbox:
             self.process.kill()
             self.process.wait()
         self.close()
+        self.release()
+
+    def release(self) -> None:
+        """Let the control group go, once every process has ended; may be called again."""
+        if self.group is not None:
+            self.group.close()
 
     def close(self) -> None:
         """Close the line to the bootstrap."""
@@ -183,7 +194,7 @@ def require_sandbox() -> None:
     """Start a sandbox that does nothing; raises `SandboxUnavailable` where it cannot be."""
     binds, links = system_binds()
     spec = SandboxSpec(
-        memory=1 << 20,
+        limits=instance_limits(),
         command=("/bin/true",),
         binds=binds,
         links=links,
@@ -192,9 +203,9 @@ def require_sandbox() -> None:
     )
     sandbox = start(spec, output=subprocess.DEVNULL)
     try:
-        for listener in sandbox.next_event(10.0).descriptors:
-            os.close(listener)
-        sandbox.next_event(10.0)
+        for _ in range(2):  # its network, its start
+            for descriptor in sandbox.next_event(10.0).descriptors:
+                os.close(descriptor)
     except TimeoutError as error:
         raise SandboxUnavailable(
             "a sandbox did not start within 10 s", expected="a started program", where="sandbox"
@@ -220,13 +231,15 @@ def system_binds() -> tuple[list[Bind], dict[str, str]]:
 
 def _start(spec: SandboxSpec, output: int | None) -> Sandbox:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    passed = [fd for fd in (spec.image, spec.nsm) if fd is not None]
-    with theirs:
+    group = None if spec.unsafe_folder else _group(spec.limits)
+    entry = group.open_entry() if group else None
+    passed = [fd for fd in (spec.image, spec.nsm, entry) if fd is not None]
+    with theirs, _closing(entry):
         body = {
             **_described(spec),
             "boot": theirs.fileno(),
             "parent": os.getpid(),
-            "limit": spec.image is not None,
+            "group": entry,
         }
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(BOOTSTRAP), json.dumps(body)],
@@ -238,7 +251,28 @@ def _start(spec: SandboxSpec, output: int | None) -> Sandbox:
             cwd="/",
             start_new_session=True,
         )
-    return Sandbox(process, ours)
+    return Sandbox(process, ours, group)
+
+
+def limits_in_force() -> str:
+    """Return what holds the limits on this machine, in words."""
+    if place_of_this_process() is None:
+        return "rlimits, tmpfs sizes and the hypervisor's watch (no control group is delegated)"
+    return "control groups (memory, processes), rlimits and the hypervisor's watch (disk, logs)"
+
+
+def _group(limits: Limits) -> ControlGroup | None:
+    place = place_of_this_process()
+    return ControlGroup(place, limits) if place is not None else None
+
+
+@contextlib.contextmanager
+def _closing(descriptor: int | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _described(spec: SandboxSpec) -> dict[str, Any]:
@@ -246,7 +280,8 @@ def _described(spec: SandboxSpec) -> dict[str, Any]:
     return {
         "image": spec.image,
         "nsm": spec.nsm,
-        "memory": spec.memory,
+        # Without namespaces the kernel would count all that this user runs.
+        "limits": {**asdict(spec.limits), **({"processes": 0} if spec.unsafe_folder else {})},
         "command": list(spec.command),
         "environment": dict(spec.environment),
         "binds": [

@@ -26,6 +26,9 @@ __all__ = ["launch", "launch_holds"]
 MEMORY_MIB: Final = 512
 """Of the enclave: an image of 80 MB unpacked, and a process of 150 MB at most."""
 CPUS: Final = 2
+DISK_MIB: Final = 512
+"""Of the instance, beside the data."""
+VERSIONS: Final = 4  # of the data at a time, of which one file is less than half
 LAUNCH_FILE: Final = "launch.json"
 TAG: Final = "nitro-workflow-lab"
 """Of every instance: the lab's identity, by which what is left is found."""
@@ -45,7 +48,7 @@ def launch(bench: Workbench) -> Outcome:
     instance = record["InstanceId"]
     end_others(bench, host, ec2, instance)
     host.stop_instance(instance)  # an interrupted launch may have left an enclave in it
-    booted = host.boot_instance(instance)
+    booted = host.boot_instance(instance, disk_mib=_disk_mib(bench))
     programs = sorted(booted.get("Programs", {}))
     begun = time.monotonic()
     enclave = host.run_enclave(
@@ -77,6 +80,13 @@ def launch(bench: Workbench) -> Outcome:
     }
     notes = () if evidence["sandboxed"] else ("NOT SANDBOXED: nothing here is kept from anything",)
     return Outcome(evidence, produces, notes)
+
+
+def _disk_mib(bench: Workbench) -> int:
+    """Return the size of the instance's disk: several versions of the data, and its records."""
+    sealed = bench.result("P3")
+    size = int(sealed.produced["sdk_bytes"]) if sealed else bench.size
+    return DISK_MIB + VERSIONS * -(-size // (1 << 20))
 
 
 def _begin(bench: Workbench) -> str:

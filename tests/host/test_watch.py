@@ -1,0 +1,190 @@
+"""What the hypervisor sees of processes that it does not trust, and what it then does."""
+
+import contextlib
+import mmap
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nitro_workflow.host.instance import disk_watch
+from nitro_workflow.host.instance.disk_watch import DiskWatch, excess
+from nitro_workflow.host.instance.instance_disk import DEEPEST, measure_folder
+from nitro_workflow.host.rules import instance_limits
+from nitro_workflow.host.sandbox.memory_use import Usage, processes_below, use_of
+from nitro_workflow.host.sandbox.watch import Watch
+
+MIB = 1 << 20
+NOTHING = Usage(0, 0, {})
+
+
+@contextlib.contextmanager
+def child(code):
+    """Run ``code``, which prints a line when it is ready, below this process."""
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import mmap, os, time\n{code}\nprint(1, flush=True)\ntime.sleep(120)",
+        ],
+        stdout=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdout.readline() == b"1\n"
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def mib(pid, *, exact):
+    """Return MiB below a shell that is this process's child, less what an idle one has."""
+    return use_of(os.getpid(), None, enough=-1 if exact else 1 << 60).memory / MIB
+
+
+FILL = "def fill(fd):\n for at in range(100): os.pwrite(fd, bytes(1 << 20), at << 20)\n"
+HOLDERS = {
+    "heap": "kept = bytearray(100 << 20); kept[::4096] = b'x' * len(kept[::4096])",
+    "memfd": f"{FILL}fd = os.memfd_create('x'); fill(fd)",
+    "memfd mapped and closed": f"{FILL}fd = os.memfd_create('x'); fill(fd)\n"
+    "kept = mmap.mmap(fd, 100 << 20); kept[::4096]; os.close(fd)",
+    "memfd open and mapped": f"{FILL}fd = os.memfd_create('x'); fill(fd)\n"
+    "kept = mmap.mmap(fd, 100 << 20); kept[::4096]",
+    "anonymous and shared": "kept = mmap.mmap(-1, 100 << 20); kept.write(bytes(100 << 20))",
+    "forked": "kept = bytearray(100 << 20); kept[::4096] = b'x' * len(kept[::4096])\n"
+    "for _ in range(4):\n if os.fork() == 0: time.sleep(120)",
+}
+
+
+@pytest.mark.parametrize("how", HOLDERS)
+def test_every_kind_of_memory_counts_once_where_it_is_counted_exactly(how):
+    with child("pass") as pid:
+        idle = mib(pid, exact=True)
+    with child(HOLDERS[how]) as pid:
+        held = mib(pid, exact=True) - idle
+        assert 95 < held < 140, held
+        assert mib(pid, exact=False) - idle > 95  # never less than that
+
+
+def test_descendants_are_found_through_threads():
+    code = (
+        "import threading, subprocess\n"
+        "threading.Thread(target=lambda: subprocess.run(['sleep', '120']), daemon=True).start()\n"
+        "time.sleep(0.5)"
+    )
+    with child(code) as pid:
+        (below,) = processes_below(pid)
+        assert Path(f"/proc/{below}/comm").read_text().strip() == "sleep"
+    assert processes_below(1 << 30) == []
+
+
+def test_a_watch_ends_once_and_says_for_what():
+    said, ended = [], threading.Event()
+    with child(HOLDERS["memfd"]):
+
+        def end(reason):
+            said.append(reason)
+            ended.set()
+
+        watch = Watch(os.getpid(), replace(instance_limits(), memory=50 * MIB), None, end)
+        assert ended.wait(20)
+        watch.close()
+    assert len(said) == 1
+    assert said[0].startswith("memory: ")
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_a_watch_that_cannot_look_lets_nothing_run(memory):
+    ended = threading.Event()
+    said = []
+
+    def fail(_):
+        raise OSError("no longer there")
+
+    with child("pass"):
+        watch = Watch(
+            os.getpid(), instance_limits(), None, lambda it: (said.append(it), ended.set()),
+            memory=memory, more=fail,
+        )  # fmt: skip
+        assert ended.wait(20)
+        watch.close()
+    assert "cannot be watched" in said[0]
+
+
+def test_a_folder_is_measured_without_following_anything(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "file").write_bytes(bytes(MIB))
+    (tmp_path / "a" / "sparse").touch()
+    os.truncate(tmp_path / "a" / "sparse", 1 << 40)
+    (tmp_path / "a" / "out").symlink_to("/usr")
+    found = measure_folder(tmp_path, entries=100)
+    assert found.entries == 5
+    assert MIB <= found.size < 2 * MIB
+    assert not found.too_deep
+    assert measure_folder(tmp_path / "a" / "out", entries=100).entries == 0
+    assert measure_folder(tmp_path / "absent", entries=100).entries == 0
+
+
+def test_too_deep_and_too_many(tmp_path):
+    at = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(DEEPEST + 20):
+        os.mkdir("d", dir_fd=at)
+        below = os.open("d", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    assert measure_folder(tmp_path, entries=1000).too_deep
+    assert excess(tmp_path, 1 << 40) == "folders in one another"
+    assert measure_folder(tmp_path, entries=10).entries > 10
+
+
+@pytest.fixture
+def folder(tmp_path):
+    it = tmp_path / "instance"
+    it.mkdir(mode=0o700)
+    return it
+
+
+def test_the_mode_is_put_back(folder):
+    watch = DiskWatch(folder, 100 * MIB, 0o700)
+    folder.chmod(0o777)
+    assert watch(NOTHING) == ""
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_log_begins_anew_and_a_link_in_its_place_is_left_alone(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(disk_watch, "LOG_BYTES", 1000)
+    watch = DiskWatch(folder, 100 * MIB, 0o700)
+    (folder / "parent.log").write_bytes(bytes(1001))
+    (folder / "proxy.log").write_bytes(bytes(1000))
+    (tmp_path / "precious").write_bytes(bytes(2000))
+    (folder / "instance.log").symlink_to(tmp_path / "precious")
+    assert watch(NOTHING) == ""
+    assert (folder / "parent.log").stat().st_size == 0
+    assert (folder / "proxy.log").stat().st_size == 1000
+    assert (tmp_path / "precious").stat().st_size == 2000
+
+
+def test_unlinked_files_count_for_the_disk(folder):
+    watch = DiskWatch(folder, MIB, 0o700)
+    assert watch(replace(NOTHING, deleted={-5: 2 * MIB})) == ""  # another filesystem's
+    watch = DiskWatch(folder, MIB, 0o700)
+    assert watch(replace(NOTHING, deleted={folder.stat().st_dev: 2 * MIB})).startswith("disk")
+
+
+def test_an_unlinked_file_is_seen(folder):
+    code = f"fd = os.open({str(folder / 'x')!r}, os.O_RDWR | os.O_CREAT); os.unlink({str(folder / 'x')!r})"
+    with child(f"{code}\nos.write(fd, os.urandom(3 << 20))"):
+        found = use_of(os.getpid(), None, enough=1 << 60)
+    assert found.deleted[folder.stat().st_dev] >= 3 * MIB
+
+
+def test_mapped_memory_is_not_needed_elsewhere():
+    """This process's own mappings count nothing: only what runs below it."""
+    kept = mmap.mmap(-1, 100 * MIB)
+    kept.write(bytes(100 * MIB))
+    assert use_of(os.getpid(), None, enough=-1).memory < 50 * MIB
+    kept.close()
