@@ -98,8 +98,7 @@ def _show_running(
         ("enclave", "enclave_id", [(one["EnclaveID"], one["State"]) for one in running]),
     ):
         found = [
-            f"{one}, {state.lower()}"
-            + ("" if one == known.get(name) else " (left over: P8 ends it)")
+            f"{one}, {state.lower()}" + ("" if one == known.get(name) else ", not of step P8")
             for one, state in ids
         ]
         click.echo(f"{label:<11} {'; '.join(found) or 'none'}")

@@ -23,7 +23,10 @@ class Endpoint:
     @classmethod
     def of(cls, lab: Path) -> Endpoint:
         """Read the lab folder's ``cloud/endpoint.json``; raises `CloudUnavailable`."""
-        record = read_cloud_file(lab / "cloud" / "endpoint.json", ("endpoint", "ca"))
+        path = lab / "cloud" / "endpoint.json"
+        record = read_cloud_file(path, ("endpoint", "ca"))
+        if record.get("inode") not in (None, path.parent.stat().st_ino):
+            raise _unavailable(f"{path.name} of another lab, which this is a copy of", path)
         return cls(str(record["endpoint"]), str(record["ca"]))
 
     @property
@@ -50,7 +53,11 @@ def read_cloud_file(path: Path, needed: tuple[str, ...] = ()) -> dict[str, Any]:
         if isinstance(document, dict) and set(needed) <= document.keys():
             return document
         found = f"a {path.name} without {' and '.join(needed)}"
-    raise CloudUnavailable(
+    raise _unavailable(found, path)
+
+
+def _unavailable(found: str, path: Path) -> CloudUnavailable:
+    return CloudUnavailable(
         found,
         expected="the file that a running cloud writes",
         where=str(path.parent.name),

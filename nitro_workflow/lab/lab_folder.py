@@ -43,7 +43,7 @@ __all__ = [
 FORMAT: Final = 1
 """Version of the folder's layout; another one is refused, never guessed at."""
 
-_KEPT = ("lock", ".users", "notebooks")
+_KEPT = ("lock", "notebooks")
 _PARTS = ("steps", "owner", "developer", "jobs", "cloud", "hypervisor", "logs")
 
 

@@ -14,7 +14,7 @@ __all__ = ["LabUsers"]
 
 
 class LabUsers:
-    """A shared lock on a file of the lab, which the kernel releases however its holder ends.
+    """A shared lock on the lab's folder, which the kernel releases however its holder ends.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -28,12 +28,11 @@ class LabUsers:
     """
 
     def __init__(self, lab: Path) -> None:
-        self._path = lab / ".users"
+        self._path = lab
         self._descriptor = -1
 
     def __enter__(self) -> Self:
-        flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o600)
+        self._descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
         return self
 

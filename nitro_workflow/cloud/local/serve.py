@@ -248,7 +248,9 @@ def _address(options: ServeOptions, listener: socket.socket) -> str:
 
 def write_endpoint(folder: Path, endpoint: str, ca: Path) -> None:
     """Say, in one step, that the cloud answers: where, under which CA, as which process."""
-    document = {"endpoint": endpoint, "ca": str(ca), "pid": os.getpid()}
+    # A copy of the folder brings this file along: it must not lead to this cloud.
+    inode = folder.stat().st_ino
+    document = {"endpoint": endpoint, "ca": str(ca), "pid": os.getpid(), "inode": inode}
     draft = folder / "endpoint.new"
     draft.write_text(json.dumps(document), encoding="utf-8")
     draft.replace(folder / "endpoint.json")

@@ -83,7 +83,7 @@ class Processes:
     def _state(self, name: str) -> str:
         if found := self._find(name):
             gone = name == "hypervisor" and not self._socket.exists()
-            return f"running (pid {found.pid}{', its sockets are gone' if gone else ''})"
+            return f"running (pid {found.pid}){', its sockets are not there' if gone else ''}"
         if left := self._left(name):
             return f"running (pid {left[0].pid}) for {_former(left[0], self.folder)}"
         if name == "cloud" and (pid := self._served_by_hand()):
@@ -110,8 +110,6 @@ class Processes:
         try:
             pid = int(read_json(self.folder.path / "cloud" / "endpoint.json")["pid"])
         except (LabError, KeyError, TypeError, ValueError):
-            return 0
-        if any(one.pid == pid for one in self._left("cloud")):
             return 0
         return pid if is_running(pid) and self._cloud_answers() else 0
 
@@ -184,20 +182,23 @@ class Processes:
         self._until("hypervisor", self._hypervisor_answers, HostError)
 
     def _start(self, name: str, *arguments: str) -> None:
-        log = str(self.folder.path / "logs" / f"{name}.log")
-        self._log_from[name] = Path(log).stat().st_size if Path(log).exists() else 0
-        append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        pid = os.posix_spawn(
-            sys.executable,
-            command_of(name, self.folder.path, self.folder.identity, *arguments),
-            isolated_environment(),
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, log, append, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
+        log = self.folder.path / "logs" / f"{name}.log"
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            self._log_from[name] = os.fstat(descriptor).st_size
+            pid = os.posix_spawn(
+                sys.executable,
+                command_of(name, self.folder.path, self.folder.identity, *arguments),
+                isolated_environment(),
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, descriptor, 1),
+                    (os.POSIX_SPAWN_DUP2, descriptor, 2),
+                ],
+                setsid=True,
+            )
+        finally:
+            os.close(descriptor)
         self._children.append(pid)
         runtime = arguments[1] if name == "hypervisor" else ""
         self._known[name] = LabProcess(

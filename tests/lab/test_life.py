@@ -1,0 +1,375 @@
+"""The lab's life: interrupted, moved, copied, removed, full, read-only, two at once, begun anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nitro_workflow.cli import lab_state
+from nitro_workflow.cli import workflow as commands
+from nitro_workflow.errors import HostError, LabError
+from nitro_workflow.lab import Lab, LabUsers, StepResult, find_processes
+from nitro_workflow.lab.engine.disk_errors import disk_errors
+from nitro_workflow.lab.steps import p8_launch
+
+CLI = (sys.executable, "-m", "nitro_workflow.cli")
+DEADLINE = 40.0  # seconds, on a loaded machine
+
+
+def wait(condition: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CLI, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+
+
+# -- a lab is its folder ---------------------------------------------------------------------------
+
+
+def test_another_terminal_finds_and_ends_the_same_processes(fresh: Lab, tmp_path: Path) -> None:
+    fresh.up()
+    before = fresh.pair.status()
+    other = {"XDG_RUNTIME_DIR": str(tmp_path / "other"), "TMPDIR": str(tmp_path)}
+    shown = json.loads(run("status", "--json", "--lab", str(fresh.path), **other).stdout)
+    assert shown["processes"] == before
+    ended = run("down", "--lab", str(fresh.path), **other)
+    assert ended.stdout == "Stopped: idle, hypervisor, cloud.\n"
+    assert set(fresh.pair.status().values()) == {"stopped"}
+
+
+def test_a_link_to_the_lab_is_the_lab(fresh: Lab, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(fresh.path)
+    fresh.up()
+    assert Lab.open(tmp_path / "link").pair.status() == fresh.pair.status()
+
+
+def test_the_sockets_are_made_again_after_the_runtime_folder_was_cleaned(fresh: Lab) -> None:
+    fresh.up()
+    shutil.rmtree(fresh.pair.processes.runtime)
+    assert "its sockets are not there" in fresh.pair.status()["hypervisor"]
+    fresh.up()
+    assert "sockets" not in fresh.pair.status()["hypervisor"]
+    assert fresh.bench.host.describe_enclaves() == []
+
+
+def test_a_moved_lab_says_so_and_goes_on(fresh: Lab, tmp_path: Path) -> None:
+    fresh.run("P1")
+    key = fresh.bench.produced("P1", "key_arn")
+    moved = Lab.open(fresh.path.rename(tmp_path / "moved"))
+    try:
+        assert "the lab's former place" in moved.pair.status()["cloud"]
+        moved.up()
+        assert moved.bench.produced("P1", "key_arn") == key
+        assert not moved.ensure("P1"), "the key is there, in the moved cloud"
+        wait(lambda: len(find_processes(moved.path)) == 3, "the former processes have ended")
+    finally:
+        moved.down()
+
+
+def test_a_copy_of_a_lab_is_another_lab(fresh: Lab, tmp_path: Path) -> None:
+    fresh.up()
+    shutil.copytree(fresh.path, tmp_path / "copy", ignore=shutil.ignore_patterns("*.sock"))
+    copy = Lab.open(tmp_path / "copy")
+    assert set(copy.pair.status().values()) == {"stopped"}
+    assert copy.down() == []
+    assert all(state.startswith("running") for state in fresh.pair.status().values())
+
+
+def test_what_a_removed_lab_left_ends_by_itself(fresh: Lab) -> None:
+    fresh.up()
+    shutil.rmtree(fresh.path)
+    wait(lambda: not find_processes(fresh.path), "the idle watch ended them")
+
+
+def test_status_and_down_know_what_runs_for_a_removed_lab(fresh: Lab) -> None:
+    fresh.up()
+    shutil.rmtree(fresh.path)
+    for found in find_processes(fresh.path):
+        if found.name == "idle":
+            os.kill(found.pid, signal.SIGSTOP)
+    status = CliRunner().invoke(lab_state.status, ["--lab", str(fresh.path)])
+    assert isinstance(status.exception, LabError)
+    assert "cloud (pid" in status.exception.found
+    for found in find_processes(fresh.path):
+        if found.name == "idle":
+            os.kill(found.pid, signal.SIGKILL)
+    down = CliRunner().invoke(lab_state.down, ["--lab", str(fresh.path)])
+    assert "hypervisor" in down.output
+    assert find_processes(fresh.path) == []
+    assert not fresh.path.exists()
+
+
+def test_who_only_looks_makes_no_folder(tmp_path: Path) -> None:
+    for command in (lab_state.status, lab_state.trace, lab_state.reset):
+        result = CliRunner().invoke(command, ["--lab", str(tmp_path / "typo")])
+        assert isinstance(result.exception, LabError), command.name
+    assert CliRunner().invoke(lab_state.down, ["--lab", str(tmp_path / "typo")]).exit_code == 0
+    assert not (tmp_path / "typo").exists()
+
+
+# -- two at once -----------------------------------------------------------------------------------
+
+
+def test_a_service_that_a_person_started_is_joined_and_left_alone(fresh: Lab) -> None:
+    with subprocess.Popen(
+        [*CLI, "cloud", "serve", "--lab", str(fresh.path)], stderr=subprocess.DEVNULL
+    ) as service:
+        try:
+            endpoint = fresh.path / "cloud" / "endpoint.json"
+            wait(endpoint.exists, "the service is up")
+            fresh.run("P1")
+            assert fresh.pair.status()["cloud"] == f"running (pid {service.pid}), started by hand"
+            assert fresh.down() == ["idle", "hypervisor"]
+            assert endpoint.exists()
+            assert service.poll() is None
+        finally:
+            service.terminate()
+
+
+def test_only_the_last_user_of_a_lab_is_the_last(tmp_path: Path) -> None:
+    hold = (
+        "import sys, time; from pathlib import Path; from nitro_workflow.lab import LabUsers\n"
+        "with LabUsers(Path(sys.argv[1])): print('in', flush=True); time.sleep(60)"
+    )
+    with (
+        LabUsers(tmp_path) as here,
+        subprocess.Popen(
+            [sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        ) as other,
+    ):
+        assert other.stdout is not None
+        assert other.stdout.readline() == "in\n"
+        assert not here.last()
+        other.kill()
+        other.wait()
+        assert here.last(), "a killed one uses nothing"
+
+
+# -- interrupted -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def launched(lab: Lab, walked: dict[str, StepResult]) -> Lab:
+    lab.ensure("P8")
+    return lab
+
+
+def running(lab: Lab) -> tuple[list[str], list[str]]:
+    found = [one for one in lab.bench.host.describe_instances() if one["State"] != "stopped"]
+    enclaves = [enclave["EnclaveID"] for one in found for enclave in one["Enclaves"]]
+    return [one["InstanceId"] for one in found], enclaves
+
+
+class Killed(BaseException):
+    """What a kill is to a program: nothing after it is run."""
+
+
+@pytest.mark.parametrize("moment", ["run_instances", "boot_instance", "run_enclave"])
+def test_however_a_launch_was_interrupted_the_next_leaves_one_enclave(
+    launched: Lab, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The call is made, and its answer never noted: three times, then a launch that ends."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise Killed
+
+    host = type(launched.bench.host)
+    real_host, real_ask = getattr(host, moment, None), p8_launch._ask_for_instance
+    with monkeypatch.context() as patch:
+        if moment == "run_instances":
+            patch.setattr(p8_launch, "_ask_for_instance", lambda *a: interrupted(real_ask(*a)))
+        else:
+            patch.setattr(host, moment, lambda *a, **k: interrupted(real_host(*a, **k)))
+        for _ in range(3):
+            with pytest.raises(Killed):
+                launched.run("P8")
+        instances, enclaves = running(launched)
+        assert len(instances) <= 1
+        assert len(enclaves) <= 1
+    launched.run("P8")
+    produced = launched.bench.result("P8").produced
+    assert running(launched) == ([produced["instance_id"]], [produced["enclave_id"]])
+    ec2 = launched.bench.parties.session("administrator").client("ec2")
+    filters = [{"Name": "instance-state-name", "Values": ["running"]}]
+    left = ec2.describe_instances(Filters=filters)["Reservations"]
+    assert [one["InstanceId"] for group in left for one in group["Instances"]] == instances_of(
+        produced
+    )
+
+
+def instances_of(produced: dict[str, str]) -> list[str]:
+    return [produced["instance_id"]]
+
+
+def test_status_shows_what_no_step_knows(launched: Lab) -> None:
+    """An enclave beside P8's own: somebody ran it by hand, or a launch was interrupted."""
+    from nitro_workflow.host import LaunchRequest
+    from nitro_workflow.lab import image_of
+
+    instance = launched.bench.produced("P8", "instance_id")
+    request = LaunchRequest(str(image_of(launched.bench)), 512, 2, instance_id=instance)
+    extra = launched.bench.host.run_enclave(request)["EnclaveID"]
+    try:
+        shown = CliRunner().invoke(lab_state.status, ["--lab", str(launched.path)]).output
+        lines = [line for line in shown.splitlines() if line.startswith("enclave")]
+        assert f"{extra}, running, not of step P8" in lines[0], lines
+    finally:
+        launched.bench.host.terminate_enclave(extra)
+
+
+def test_an_earlier_instance_that_the_host_cannot_end_is_no_error(
+    launched: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = type(launched.bench.host)
+    real, refused = host.stop_instance, []
+
+    def stop(self: object, instance: str) -> None:
+        if not refused:
+            refused.append(instance)
+            raise HostError("gone", code="E39")
+        real(self, instance)
+
+    monkeypatch.setattr(host, "stop_instance", stop)
+    launched.run("P8")
+    assert refused
+    real(launched.bench.host, refused[0])
+
+
+# -- the disk --------------------------------------------------------------------------------------
+
+
+def test_looking_writes_nothing(fresh: Lab) -> None:
+    fresh.up()
+
+    def state() -> dict[str, tuple[int, int]]:
+        files = [path for path in fresh.path.rglob("*") if path.is_file()]
+        return {
+            str(p): (p.stat().st_mtime_ns, p.stat().st_ino)
+            for p in files
+            if p.parent.name != "logs"
+        }
+
+    before = state()
+    for _ in range(3):
+        fresh.pair.status()
+        fresh.pair.processes.endpoint()
+        assert fresh.pair.processes._cloud_answers()
+        run("status", "--lab", str(fresh.path))
+    assert state() == before
+
+
+def test_a_disk_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path) -> None:
+    for number, words in ((28, "make room"), (30, "writable"), (122, "quota")):
+        with pytest.raises(LabError) as caught, disk_errors("P3"):
+            raise OSError(number, os.strerror(number), str(tmp_path / "file"))
+        assert words in caught.value.next
+        assert caught.value.where == "P3"
+        assert "file" in caught.value.found
+
+
+def test_the_lock_is_held_where_nothing_can_be_written(fresh: Lab, monkeypatch) -> None:
+    real = os.open
+
+    def read_only(path: object, flags: int, *rest: int, **more: int) -> int:
+        if str(path) == str(fresh.path / "lock") and flags & os.O_RDWR:
+            raise OSError(30, "Read-only file system")
+        return real(path, flags, *rest, **more)
+
+    with fresh.bench.folder.lock("make it"):
+        pass
+    monkeypatch.setattr(os, "open", read_only)
+    with fresh.bench.folder.lock("look"):
+        other = Lab.open(fresh.path)
+        with pytest.raises(LabError, match="busy"), other.bench.folder.lock("other", 0.1):
+            pass
+
+
+# -- begun anew ------------------------------------------------------------------------------------
+
+
+def test_reset_asks_first_and_then_leaves_a_new_lab(fresh: Lab) -> None:
+    fresh.run("P1")
+    key, root = fresh.bench.produced("P1", "key_arn"), fresh.bench.cloud.trust().root_sha256
+    options = ["--lab", str(fresh.path)]
+    asked = CliRunner().invoke(lab_state.reset, options, input="n\n")
+    assert asked.exit_code == 1
+    assert fresh.bench.result("P1") is not None
+    done = CliRunner().invoke(lab_state.reset, [*options, "--yes"])
+    assert done.exit_code == 0, done.exception
+    assert find_processes(fresh.path) == []
+    again = Lab.open(fresh.path)
+    assert again.bench.folder.recorded() == []
+    again.run("P1")
+    assert again.bench.produced("P1", "key_arn") != key
+    assert again.bench.cloud.trust().root_sha256 != root
+
+
+def test_going_back_to_a_step_drops_it_and_those_after_it(launched: Lab) -> None:
+    launched.ensure("D9")
+    kept = launched.bench.result("P8")
+    launched.reset("D1")
+    assert launched.bench.result("P8") == kept
+    assert not any(launched.bench.result(f"D{number}") for number in range(1, 10))
+    assert launched.run("D9").caught_up[0] == "D1"
+
+
+def test_a_changed_trust_root_is_said_with_what_it_ends(fresh: Lab) -> None:
+    said: list[str] = []
+    fresh.bench.say = said.append
+    fresh.up()
+    fresh.up()
+    assert not any("trust root" in line for line in said), "it is new, and has not changed"
+    before = fresh.bench.cloud.trust().root_sha256
+    fresh.down()
+    fresh.up()
+    [line] = [line for line in said if "trust root changed" in line]
+    assert before[:16] in line
+    assert "P8" in line
+
+
+# -- one object a line -----------------------------------------------------------------------------
+
+
+def test_a_walk_that_cannot_start_is_one_object_too(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    result = CliRunner().invoke(commands.walk, ["--lab", str(tmp_path), "--json"])
+    assert result.exit_code == 3
+    [line] = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (line["step"], line["status"]) == ("", "failed")
+    assert "thesis.tex" in line["error"]["found"]
+
+
+def test_an_interrupted_walk_ends_with_an_object(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    one_rehearsal: Callable[[], AbstractContextManager[None]],
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lab, "up", interrupted)
+    result = CliRunner().invoke(commands.walk, ["--lab", str(tmp_path / "lab"), "--json"])
+    assert result.exit_code == 130
+    assert json.loads(result.stdout)["error"]["code"] == "Interrupted"
