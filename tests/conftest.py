@@ -34,6 +34,15 @@ def require() -> Callable[[str, bool, str], None]:
 
 
 @pytest.fixture(scope="session")
+def thorough() -> bool:
+    """Tell whether to try everything where a seeded sample is enough on every save.
+
+    `NITRO_THOROUGH=1`, as CI sets it: each bit of each document, each point of each sweep.
+    """
+    return os.environ.get("NITRO_THOROUGH") == "1"
+
+
+@pytest.fixture(scope="session")
 def vectors() -> Path:
     """Return the folder of real data that other people made."""
     return VECTORS

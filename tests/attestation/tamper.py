@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nitro_workflow.attestation import Verifier
 from nitro_workflow.errors import VerificationError
 
 
-def believed_flips(data: bytes, root: bytes, start: int, end: int) -> list[int]:
-    """Return the bit numbers in [start, end) whose flip is not refused at the document's time."""
+def believed_flips(data: bytes, root: bytes, bits: Sequence[int]) -> list[int]:
+    """Return those of the bit numbers whose flip is not refused at the document's time."""
     verifier = Verifier.with_root(root)
     believed = []
     changed = bytearray(data)
-    for bit in range(start, end):
+    for bit in bits:
         changed[bit >> 3] ^= 1 << (bit & 7)
         try:
             verifier.verify_including_debug(bytes(changed), at="document")
