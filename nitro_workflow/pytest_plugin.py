@@ -105,13 +105,12 @@ def nitro_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Yield this session's lab, in a folder of its own; its processes end with the session."""
     import shutil
 
-    from nitro_workflow.lab import Lab, runtime_folder
+    from nitro_workflow.lab import Lab
 
-    path = tmp_path_factory.mktemp("nitro") / "lab"
-    lab = Lab.open(path, size=SMALL_DATA)
+    lab = Lab.open(tmp_path_factory.mktemp("nitro") / "lab", size=SMALL_DATA)
     yield lab
     lab.down()
-    shutil.rmtree(runtime_folder(path), ignore_errors=True)
+    shutil.rmtree(lab.pair.processes.runtime, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from nitro_workflow.cli.standard_streams import (
     reader_may_leave,
     use_streams,
 )
-from nitro_workflow.errors import NitroWorkflowError, ServiceError
+from nitro_workflow.errors import MissingExtra, NitroWorkflowError, ServiceError
 from nitro_workflow.extras import missing_extra
 from nitro_workflow.system_errors import as_package_error
 from nitro_workflow.version import __version__
@@ -126,5 +126,6 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError) and error.filename == OUTPUT:
         known = ServiceError(known.found, where=OUTPUT, next="give it room, or open it")
     with contextlib.suppress(OSError):  # standard error may be closed or full as well
-        click.echo(str(known) if missing else known.diagnostics(), err=True)
+        one_line = isinstance(known, MissingExtra)
+        click.echo(str(known) if one_line else known.diagnostics(), err=True)
     return known.exit_code
