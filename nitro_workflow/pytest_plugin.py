@@ -103,14 +103,11 @@ def attestation_document() -> DocumentMaker:
 @pytest.fixture(scope="session")
 def nitro_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Yield this session's lab, in a folder of its own; its processes end with the session."""
-    import shutil
-
     from nitro_workflow.lab import Lab
 
     lab = Lab.open(tmp_path_factory.mktemp("nitro") / "lab", size=SMALL_DATA)
     yield lab
     lab.down()
-    shutil.rmtree(lab.pair.processes.runtime, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
