@@ -15,11 +15,14 @@ from nitro_workflow.cli.policy_answers import check, who_can_decrypt
 from nitro_workflow.cli.policy_files import (
     FILE,
     JSON,
+    echo,
     emit,
     fetch_key,
+    measured,
     read_file,
     read_grants,
     read_json_file,
+    read_key_policy,
     read_policy,
 )
 from nitro_workflow.errors import UsageError
@@ -87,9 +90,9 @@ def _show(explanation: Explanation, *, as_json: bool, met_on_aws: bool) -> None:
     from nitro_workflow.policy import render_explanation
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    click.echo(render_explanation(explanation, width))
+    echo(render_explanation(explanation, width))
     for text in warnings:
-        click.echo(f"AWS would not save this policy: {text}")
+        echo(f"AWS would not save this policy: {text}")
     if met_on_aws:
         click.echo(f"This is {OUR_READING}.")
     click.echo()
@@ -142,8 +145,10 @@ class _Given:
         trust = action.lower().startswith(("sts:assumerole", "sts:tagsession", "sts:setsource"))
         kind: PolicyKind = "trust" if trust else "resource"
         if kind not in self.resources:
-            path = self.options["key_policy"] or self.options["resource_policy"]
-            self.resources[kind] = read_policy(path, kind)
+            key_policy, other = self.options["key_policy"], self.options["resource_policy"]
+            self.resources[kind] = (
+                read_key_policy(key_policy) if key_policy else read_policy(other, kind)
+            )
         return self.resources[kind]
 
     def policies(self, request: Request) -> Policies:
@@ -177,30 +182,19 @@ def author(
     check_arns({"--owner": owner, "--role": role})
     document: Mapping[str, Any]
     if base is not None:
-        parsed = read_policy(base, "resource", lenient=False)
-        document = parsed.to_json() if parsed else {}
+        document = read_key_policy(base, lenient=False).to_json()
     else:
         document = write.initial_key_policy(owner or "")
         document = write.allow_data_keys(document, owner or "") if data_keys else document
-    measured = [
-        *map(_measure, images),
+    listed = [
+        *map(measured, images),
         *(parse_measurements(read_file(path), where=str(path)) for path in pcrs),
     ]
     pairs = dict(_pair(text) for text in context)
     result = write.attestation_policy(
-        document, role, measured, encryption_context=pairs, harden=not without_deny
+        document, role, listed, encryption_context=pairs, harden=not without_deny
     )
-    emit(result) if as_json else click.echo(json.dumps(result, indent=2, ensure_ascii=False))
-
-
-def _measure(path: Path) -> dict[str, str]:
-    from nitro_workflow.image import measure_file
-
-    measured = measure_file(path)
-    values = {"PCR0": measured.pcr0, "PCR1": measured.pcr1, "PCR2": measured.pcr2}
-    return {name: value.hex() for name, value in values.items()} | (
-        {"PCR8": measured.pcr8.hex()} if measured.pcr8 else {}
-    )
+    emit(result) if as_json else click.echo(json.dumps(result, indent=2))
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -220,14 +214,12 @@ def diff(ctx: click.Context, old: Path, new: Path, as_json: bool) -> None:
     from nitro_workflow.policy import analyse
     from nitro_workflow.policy import author as write
 
-    before, after = read_policy(old, "resource"), read_policy(new, "resource")
-    if before is None or after is None:
-        raise UsageError("no policies", expected="OLD and NEW")
+    before, after = read_key_policy(old), read_key_policy(new)
     change = write.diff(before.to_json(), after.to_json())
     verdicts = [analyse(parsed).without_attestation for parsed in (before, after)]
     if as_json:
         emit({**change.to_json(), "without_attestation": {"old": verdicts[0], "new": verdicts[1]}})
     else:
-        click.echo(change.unified or "No difference.")
+        echo(change.unified or "No difference.")
         click.echo(f"Path to the plaintext without attestation: {' → '.join(verdicts)}")
     ctx.exit(1 if change else 0)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nitro_workflow.cli.policy_files import (
     FILE,
     JSON,
+    echo,
     emit,
     fetch_key,
     read_grants,
+    read_key_policies,
     read_policy,
+    read_registers,
 )
 from nitro_workflow.errors import UsageError
 
@@ -35,27 +39,42 @@ _FAIL_ON = click.option(
 )
 
 
+_IMAGE = click.option("--image", type=FILE, help="An EIF: does it pass, and its debug twin?")
+_PCRS = click.option("--pcrs", type=FILE, help="The same of measurements as nitro-cli prints them.")
+_DOCUMENT = click.option("--document", type=FILE, help="The same of an attestation document.")
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--kind", type=_KINDS, default="key", show_default=True, help="Where it stands.")
+@_IMAGE
+@_PCRS
+@_DOCUMENT
 @_FAIL_ON
 @JSON
 @click.pass_context
 def check(
-    ctx: click.Context, files: Sequence[Path], kind: str, fail_on: Sequence[str], as_json: bool
-) -> None:
+    ctx: click.Context, files: Sequence[Path], kind: str, image: Path | None, pcrs: Path | None,
+    document: Path | None, fail_on: Sequence[str], as_json: bool,
+) -> None:  # fmt: skip
     """Read policies strictly and report what is dangerous or can never work.
 
-    Of a key policy three questions are answered: can the plaintext be had without attestation, with
-    a document of another image, from a debug enclave? Exit code 1 when an answer is "path" or
-    "unknown", or a finding is high or critical (see --fail-on); 3 when a file is no policy.
+    A file is a policy, the answer of `aws kms get-key-policy`, a CloudFormation template as JSON
+    (CDK writes such) or `terraform show -json` of a plan or a state. Of a key policy three
+    questions are answered: can the plaintext be had without attestation, with a document of another
+    image, from a debug enclave? Exit code 1 when an answer is "path" or "unknown", or a finding is
+    high or critical (see --fail-on); 3 when a file is no policy.
     """
+    registers = read_registers(image, pcrs, document)
     failed = False
     for path in files:
-        parsed = read_policy(path, "resource" if kind == "key" else _kind(kind), lenient=False)
-        if parsed is not None:
-            analysis = _check(path, parsed, key=kind == "key", as_json=as_json)
-            failed = failed or (analysis is not None and fails(analysis, fail_on))
+        if kind != "key":
+            _read_only(path, _kind(kind), as_json=as_json)
+            continue
+        for resource, parsed in read_key_policies(path, lenient=False):
+            record = {"file": str(path)} | ({"resource": resource} if resource else {})
+            analysis = _answer(record, parsed, registers, Known(), as_json=as_json)
+            failed = failed or fails(analysis, fail_on)
     ctx.exit(1 if failed else 0)
 
 
@@ -67,19 +86,49 @@ def fails(analysis: Analysis, fail_on: Sequence[str]) -> bool:
     return any(_SEVERITIES.index(f.severity) <= max(limits, default=-1) for f in analysis.findings)
 
 
-def _check(path: Path, parsed: Policy, *, key: bool, as_json: bool) -> Analysis | None:
-    """Print what is to be said of one policy; of a key policy return the analysis."""
-    from nitro_workflow.policy import analyse, notes, render_analysis
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beside the policy; ``unlisted`` says why grants could not be read."""
 
-    analysis = analyse(parsed) if key else None
+    grants: Sequence[Grant] | None = None
+    key_arn: str | None = None
+    unlisted: str = ""
+
+
+def _answer(
+    record: dict[str, Any], parsed: Policy, registers: Mapping[str, str] | None, known: Known, *,
+    as_json: bool, titled: bool = True,
+) -> Analysis:  # fmt: skip
+    """Print what is to be said of one key policy, and how it is called; return the analysis."""
+    from nitro_workflow.policy import analyse, ask_image, notes, render_analysis, render_image
+
+    analysis = analyse(parsed, grants=known.grants, key_arn=known.key_arn, unlisted=known.unlisted)
+    grants = known.grants or ()
+    answer = (
+        ask_image(parsed, registers, grants=grants, key_arn=known.key_arn) if registers else None
+    )
     odd = notes(parsed)
     if as_json:
-        record = analysis.to_json() if analysis else {"findings": []}
-        emit({"file": str(path), "notes": list(odd), **record})
-    else:
-        click.echo("\n".join([str(path), *(f"  {text}" for text in odd)]))
-        click.echo(render_analysis(analysis) if analysis else "  Read; nothing else to report.")
+        image = {"image": answer.to_json()} if answer else {}
+        emit({**record, "notes": list(odd), **image, **analysis.to_json()})
+        return analysis
+    head = [", ".join(record.values())] if titled else []
+    echo("\n".join([*head, *(f"  {text}" for text in odd if titled), render_analysis(analysis)]))
+    if answer:
+        echo("\n" + render_image(answer))
     return analysis
+
+
+def _read_only(path: Path, kind: PolicyKind, *, as_json: bool) -> None:
+    from nitro_workflow.policy import notes
+
+    parsed = read_policy(path, kind, lenient=False)
+    odd = notes(parsed) if parsed is not None else ()
+    if as_json:
+        emit({"file": str(path), "notes": list(odd), "findings": []})
+    else:
+        lines = [str(path), *(f"  {text}" for text in odd), "  Read; nothing else to report."]
+        echo("\n".join(lines))
 
 
 def _kind(text: str) -> PolicyKind:
@@ -89,37 +138,47 @@ def _kind(text: str) -> PolicyKind:
 
 
 @click.command("who-can-decrypt")
-@click.argument("key_policy", required=False, type=FILE)
+@click.argument("key_policies", nargs=-1, type=FILE, metavar="[KEY_POLICY]...")
 @click.option("--grants", type=FILE, help="The key's grants, as ListGrants answers them.")
 @click.option("--key-arn", help="Fetch the policy and the grants of this key from KMS.")
+@_IMAGE
+@_PCRS
+@_DOCUMENT
 @_FAIL_ON
 @JSON
 @click.pass_context
 def who_can_decrypt(
-    ctx: click.Context, key_policy: Path | None, grants: Path | None, key_arn: str | None,
-    fail_on: Sequence[str], as_json: bool,
+    ctx: click.Context, key_policies: Sequence[Path], grants: Path | None, key_arn: str | None,
+    image: Path | None, pcrs: Path | None, document: Path | None, fail_on: Sequence[str],
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Say who can ever get the plaintext, with and without attestation, and who can change that.
 
-    Exit code 1 when one of the three answers is "path" or "unknown", or a finding is high or
-    critical (see --fail-on), else 0: then it is proved that there is no path without attestation,
-    with another image or from a debug enclave.
+    Takes the files that `check` takes. Exit code 1 when one of the three answers is "path" or
+    "unknown", or a finding is high or critical (see --fail-on), else 0: then it is proved that
+    there is no path without attestation, with another image or from a debug enclave.
     """
-    from nitro_workflow.policy import analyse, render_analysis
-
-    if bool(key_policy) == bool(key_arn):
+    if bool(key_policies) == bool(key_arn):
         raise UsageError("no policy or two", expected="either KEY_POLICY or --key-arn")
-    known: Sequence[Grant] | None = read_grants(grants)
-    unlisted = ""
+    registers = read_registers(image, pcrs, document)
+    failed = False
+    asked = list(_asked(key_policies, grants, key_arn))
+    for record, parsed, known in asked:
+        titled = len(asked) > 1
+        analysis = _answer(record, parsed, registers, known, as_json=as_json, titled=titled)
+        failed = failed or fails(analysis, fail_on)
+    ctx.exit(1 if failed else 0)
+
+
+def _asked(
+    paths: Sequence[Path], grants: Path | None, key_arn: str | None
+) -> Iterator[tuple[dict[str, Any], Policy, Known]]:
     if key_arn:
         fetched = fetch_key(key_arn)
-        parsed, known, unlisted = fetched.policy, fetched.grants, fetched.unlisted
-    else:
-        found = read_policy(key_policy, "resource")
-        if found is None:  # the check above has made sure that there is a file
-            raise UsageError("no policy", expected="KEY_POLICY")
-        parsed = found
-    analysis = analyse(parsed, grants=known, key_arn=key_arn, unlisted=unlisted)
-    record = {"file": str(key_policy or key_arn), **analysis.to_json()}
-    emit(record) if as_json else click.echo(render_analysis(analysis))
-    ctx.exit(1 if fails(analysis, fail_on) else 0)
+        known = Known(fetched.grants, key_arn, fetched.unlisted)
+        yield {"file": key_arn}, fetched.policy, known
+    listed = read_grants(grants)
+    for path in paths:
+        for resource, parsed in read_key_policies(path):
+            record = {"file": str(path)} | ({"resource": resource} if resource else {})
+            yield record, parsed, Known(listed)

@@ -19,12 +19,17 @@ __all__ = [
     "FILE",
     "JSON",
     "FetchedKey",
+    "echo",
     "emit",
     "fetch_key",
+    "measured",
     "read_file",
     "read_grants",
     "read_json_file",
+    "read_key_policies",
+    "read_key_policy",
     "read_policy",
+    "read_registers",
 ]
 
 FILE = click.Path(path_type=Path)  # what is not there is bad input, as for every other command
@@ -39,6 +44,71 @@ def read_file(path: Path) -> bytes:
         raise PolicyError(
             str(error.strerror), expected="a readable file", where=str(path)
         ) from None
+
+
+def read_key_policies(path: Path, *, lenient: bool = True) -> tuple[tuple[str, Policy], ...]:
+    """Read every key policy of a file: (resource in a template, or ``""``; policy)."""
+    from nitro_workflow.policy import find_policies, parse_policy, parse_policy_leniently
+
+    read = parse_policy_leniently if lenient else parse_policy
+    data = read_file(path)
+    sources = find_policies(data, where=str(path))
+    if len(sources) == 1 and isinstance(sources[0].policy, Mapping) and not sources[0].resource:
+        return (("", read(data, name=str(path))),)  # from its text: errors name line and column
+    return tuple(
+        (source.resource, read(source.policy, name=_named(path, source.resource)))
+        for source in sources
+    )
+
+
+def _named(path: Path, resource: str) -> str:
+    return f"{path}, {resource}" if resource else str(path)
+
+
+def read_key_policy(path: Path, *, lenient: bool = True) -> Policy:
+    """Read the one key policy of a file; raises `UsageError` where it holds several."""
+    found = read_key_policies(path, lenient=lenient)
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} key policies in {path}", expected="one",
+            next="`nitro-workflow policy check` takes files with several",
+        )  # fmt: skip
+    return found[0][1]
+
+
+def read_registers(
+    image: Path | None, pcrs: Path | None, document: Path | None
+) -> dict[str, str] | None:
+    """Return the registers of an EIF, of measurements or of a document; None for no file.
+
+    Raises `UsageError` for more than one of them.
+    """
+    given = [path for path in (image, pcrs, document) if path is not None]
+    if len(given) > 1:
+        raise UsageError("more than one image", expected="one of --image, --pcrs and --document")
+    if image is not None:
+        return measured(image)
+    if pcrs is not None:
+        from nitro_workflow.policy import parse_measurements
+
+        return parse_measurements(read_file(pcrs), where=str(pcrs))
+    if document is not None:
+        from nitro_workflow.attestation import parse_document
+        from nitro_workflow.policy import pcr_values
+
+        return pcr_values(parse_document(read_file(document)))
+    return None
+
+
+def measured(path: Path) -> dict[str, str]:
+    """Return the registers of an EIF."""
+    from nitro_workflow.image import measure_file
+
+    found = measure_file(path)
+    values = {"PCR0": found.pcr0, "PCR1": found.pcr1, "PCR2": found.pcr2}
+    return {name: value.hex() for name, value in values.items()} | (
+        {"PCR8": found.pcr8.hex()} if found.pcr8 else {}
+    )
 
 
 def read_policy(path: Path | None, kind: PolicyKind, *, lenient: bool = True) -> Policy | None:
@@ -67,7 +137,12 @@ def read_grants(path: Path | None) -> tuple[Grant, ...] | None:
 
 def emit(value: Mapping[str, Any]) -> None:
     """Print one JSON object on one line, in ASCII: nothing in it can move a terminal."""
-    click.echo(json.dumps(value))
+    click.echo(json.dumps(value).replace("\x7f", "\\u007f"))
+
+
+def echo(text: str) -> None:
+    """Print text; what a hostile file put in it to move a terminal or turn its line is shown."""
+    click.echo("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text))
 
 
 @dataclass(frozen=True, slots=True)

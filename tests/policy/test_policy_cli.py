@@ -9,34 +9,7 @@ from pathlib import Path
 import pytest
 from policy_help import ACCOUNT, FOREIGN, KEY, OBJECT, OTHER, ROLE, SESSION, USER, allow, deny, to
 
-from nitro_workflow.cli import main
-
 GOOD = "ab" * 48
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Call the command in this process, as its script does."""
-
-    def call(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["nitro-workflow", "policy", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        assert (caught.value.code or 0) == code, out + err
-        return out, err
-
-    return call
-
-
-@pytest.fixture
-def files(tmp_path: Path):
-    def write(name, value):
-        path = tmp_path / name
-        path.write_text(value if isinstance(value, str) else json.dumps(value), "utf-8")
-        return path
-
-    return write
 
 
 def document(*statements):

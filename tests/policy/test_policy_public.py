@@ -25,12 +25,13 @@ def test_public_names():
     assert room.__all__ == in_order(room.__all__)
     assert set(room.__all__) == {
         "Analysis", "Cause", "Condition", "Deciding", "Decision", "Explanation", "FEEDS", "Grant",
-        "KEY_ARN", "KINDS", "Policies", "Policy", "PolicyFinding", "PolicyKind", "Principal",
-        "PrincipalKind", "Request", "RequestContext", "Statement", "StatementCheck",
-        "StatementOutcome", "Way", "Witness", "analyse", "author", "check_arns", "evaluate",
-        "explain", "notes", "parse_grants", "parse_measurements", "parse_policy",
-        "parse_policy_leniently", "parse_requests", "pcr_values", "read_json", "render_analysis",
-        "render_explanation", "requests_from_cloudtrail", "with_document",
+        "ImageAnswer", "KEY_ARN", "KINDS", "Policies", "Policy", "PolicyFinding", "PolicyKind",
+        "PolicySource", "Principal", "PrincipalKind", "Request", "RequestContext", "Statement",
+        "StatementCheck", "StatementOutcome", "Way", "Witness", "analyse", "ask_image", "author",
+        "check_arns", "evaluate", "explain", "find_policies", "notes", "parse_grants",
+        "parse_measurements", "parse_policy", "parse_policy_leniently", "parse_requests",
+        "pcr_values", "read_json", "render_analysis", "render_explanation", "render_image",
+        "requests_from_cloudtrail", "with_document",
     }  # fmt: skip
     assert all(getattr(room, name) is not None for name in room.__all__)
 

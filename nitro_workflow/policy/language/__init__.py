@@ -25,6 +25,7 @@ from nitro_workflow.policy.language.json_reading import read_json
 from nitro_workflow.policy.language.operators import parse_date, parse_network, parse_number
 from nitro_workflow.policy.language.placeholders import fill_placeholders, is_placeholder
 from nitro_workflow.policy.language.policy_document import KINDS, Policy, PolicyKind, Statement
+from nitro_workflow.policy.language.policy_sources import PolicySource, find_policies
 from nitro_workflow.policy.language.principals import (
     Grip,
     Principal,
@@ -54,6 +55,7 @@ __all__ = [
     "PcrKey",
     "Policy",
     "PolicyKind",
+    "PolicySource",
     "Principal",
     "PrincipalElement",
     "PrincipalKind",
@@ -61,6 +63,7 @@ __all__ = [
     "Template",
     "feeds",
     "fill_placeholders",
+    "find_policies",
     "is_placeholder",
     "literal",
     "mark",

@@ -14,6 +14,7 @@ from nitro_workflow.errors import PolicyError
 from nitro_workflow.policy.language.conditions import Condition, nearest_operator, parse_operator
 from nitro_workflow.policy.language.json_reading import (
     Path,
+    decode_text,
     locate,
     path_text,
     read_json,
@@ -312,7 +313,7 @@ def _parse(
     if isinstance(source, Mapping):
         return _Reader(None, kind, name, lenient=lenient).policy(_plain(source, what))
     value = read_json(source, what=what)
-    text = source if isinstance(source, str) else source.decode("utf-8-sig")
+    text = source if isinstance(source, str) else decode_text(source, what)
     return _Reader(text, kind, name, lenient=lenient).policy(value)
 
 

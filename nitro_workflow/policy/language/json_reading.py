@@ -12,7 +12,7 @@ from typing import Any
 
 from nitro_workflow.errors import PolicyError
 
-__all__ = ["MAX_DEPTH", "MAX_TEXT", "locate", "path_text", "read_json"]
+__all__ = ["MAX_DEPTH", "MAX_TEXT", "decode_text", "locate", "path_text", "read_json"]
 
 MAX_TEXT = 1_048_576  # characters; KMS takes 131,072 (facts.md §6), no policy of AWS is longer
 MAX_DEPTH = 32  # the language needs seven levels
@@ -77,14 +77,24 @@ def _check_unicode(text: str, what: str) -> None:
         raise _not_json(what, "half a surrogate pair", "", expected="Unicode text") from None
 
 
+def decode_text(source: bytes, what: str) -> str:
+    """Return the text of a file: UTF-8, or UTF-16 as PowerShell writes it, with or without a mark.
+
+    JSON begins with an ASCII character: where one of its first two bytes is zero it is UTF-16.
+    """
+    marks = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+    encoding = marks.get(source[:2], "utf-8-sig")
+    if source[:1] == b"\0" or source[1:2] == b"\0":
+        encoding = "utf-16-be" if source[:1] == b"\0" else "utf-16-le"
+    try:
+        return source.decode(encoding)
+    except UnicodeDecodeError as error:
+        name = "UTF-8" if encoding == "utf-8-sig" else "UTF-16"
+        raise _not_json(what, f"bytes that are not {name}", f"byte {error.start}") from None
+
+
 def _text(source: str | bytes, what: str) -> str:
-    if isinstance(source, bytes):
-        try:
-            text = source.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise _not_json(what, "bytes that are not UTF-8", f"byte {error.start}") from None
-    else:
-        text = source.removeprefix("\ufeff")
+    text = decode_text(source, what) if isinstance(source, bytes) else source.removeprefix("\ufeff")
     if len(text) > MAX_TEXT:
         raise _not_json(what, f"{len(text)} characters", "", expected=f"at most {MAX_TEXT}")
     if not text.strip():

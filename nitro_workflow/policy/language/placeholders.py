@@ -24,12 +24,18 @@ _MARKED = re.compile(r"<[^<>]+>|\$\{[^{}]+\}|\{\{[^{}]+\}\}")
 _WORDS = re.compile(r"pcr|value|example|replace|your|todo|hash|_|-", re.IGNORECASE)
 _SPACING = re.compile(r"[\s:]+")
 _IN_ARN = re.compile(r"arn:[^:]*:(?:iam|sts)::(?P<account>[^:]+):(?P<rest>.+)", re.DOTALL)
+_ACCOUNT_KEYS = ("aws:principalaccount", "kms:calleraccount", "aws:resourceaccount")
 _FIRST_ACCOUNT = 222_200_000_001  # made-up accounts, one for each that is to be filled in
 
 
 def is_placeholder(text: str) -> bool:
     """Say whether text is there to be replaced: ``<…>``, ``${…}``, ``{{…}}``."""
     return _MARKED.search(text) is not None
+
+
+def is_marked(text: str) -> bool:
+    """Say whether a condition's value is to be filled in: ``${…}`` is a policy variable there."""
+    return re.search(r"<[^<>]+>|\{\{[^{}]+\}\}", text) is not None
 
 
 def _stands_for_principal(text: str) -> bool:
@@ -71,7 +77,7 @@ def fill_placeholders(policy: Policy, key_arn: str) -> tuple[Policy, dict[str, s
             if isinstance(statement, dict) and isinstance(statement.get(element), dict):
                 statement[element] = _principals(statement[element], stands_in)
         if isinstance(statement, dict) and isinstance(statement.get("Condition"), dict):
-            statement["Condition"] = _conditions(statement["Condition"], filled)
+            statement["Condition"] = _conditions(statement["Condition"], stands_in)
     if not filled:
         return policy, {}
     return parse_policy_leniently(raw, kind=policy.kind, name=policy.name), filled
@@ -106,6 +112,25 @@ class _StandIns:
             self.taken.add(self.filled[text].lower())
         return self.filled[text]
 
+    def values(self, key: str, value: Any) -> Any:
+        """Return the values of a condition key, where they are compared with what is made up."""
+        if parse_key(key):
+            return _each(value, _stands_for_measurement, self._measurement)
+        if key.lower() == "aws:principalarn":
+            return _each(value, is_marked, self.principal)
+        if key.lower() in _ACCOUNT_KEYS:
+            return _each(value, is_marked, self._named_account)
+        return value
+
+    def _measurement(self, text: str) -> str:
+        digest = hashlib.sha384(text.encode("utf-8", "surrogatepass")).hexdigest()
+        self.filled[f"{text} as a measurement"] = digest
+        return digest
+
+    def _named_account(self, text: str) -> str:
+        self.filled[text] = self._account(text)
+        return self.filled[text]
+
     def _new(self, text: str) -> str:
         found = _IN_ARN.fullmatch(text)
         account = self._account(found["account"]) if found else self.account
@@ -128,21 +153,10 @@ class _StandIns:
         return self.accounts[text]
 
 
-def _conditions(block: Mapping[str, Any], filled: dict[str, str]) -> dict[str, Any]:
+def _conditions(block: Mapping[str, Any], stands_in: _StandIns) -> dict[str, Any]:
     return {
-        operator: {
-            key: _each(value, _stands_for_measurement, lambda text: _measurement(text, filled))
-            if parse_key(key)
-            else value
-            for key, value in keys.items()
-        }
+        operator: {key: stands_in.values(key, value) for key, value in keys.items()}
         if isinstance(keys, Mapping)
         else keys
         for operator, keys in block.items()
     }
-
-
-def _measurement(text: str, filled: dict[str, str]) -> str:
-    digest = hashlib.sha384(text.encode("utf-8", "surrogatepass")).hexdigest()
-    filled[f"{text} as a measurement"] = digest
-    return digest

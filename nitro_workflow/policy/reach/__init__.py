@@ -12,8 +12,9 @@
 from __future__ import annotations
 
 from nitro_workflow.policy.reach.analysis import Analysis, analyse
-from nitro_workflow.policy.reach.analysis_text import render_analysis
+from nitro_workflow.policy.reach.analysis_text import render_analysis, render_image
 from nitro_workflow.policy.reach.oddities import notes
+from nitro_workflow.policy.reach.one_image import ImageAnswer, ask_image
 from nitro_workflow.policy.reach.policy_finding import PolicyFinding
 from nitro_workflow.policy.reach.ways import Way
 from nitro_workflow.policy.reach.witness import KEY_ARN, Witness
@@ -21,10 +22,13 @@ from nitro_workflow.policy.reach.witness import KEY_ARN, Witness
 __all__ = [
     "KEY_ARN",
     "Analysis",
+    "ImageAnswer",
     "PolicyFinding",
     "Way",
     "Witness",
     "analyse",
+    "ask_image",
     "notes",
     "render_analysis",
+    "render_image",
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nitro_workflow.policy.reach.analysis import Analysis
+from nitro_workflow.policy.reach.one_image import ImageAnswer
 from nitro_workflow.policy.reach.ways import Way
 from nitro_workflow.policy.reach.witness import Witness
 
-__all__ = ["render_analysis"]
+__all__ = ["render_analysis", "render_image"]
 
 _VERDICTS = {
     "without_attestation": {
@@ -62,6 +63,28 @@ def render_analysis(analysis: Analysis) -> str:
             f"            shown by: {shown}, {_outcome(finding.witness)}",
         ]
     return "\n".join(lines)
+
+
+_PASSES = {
+    "none": "This image does not get the plaintext.",
+    "path": "This image gets the plaintext.",
+    "unknown": "Unknown whether this image gets the plaintext.",
+}
+_TWIN = {
+    "none": "Its debug twin does not.",
+    "path": "Its DEBUG twin gets it too.",
+    "unknown": "Unknown whether its debug twin gets it.",
+}
+
+
+def render_image(answer: ImageAnswer) -> str:
+    """Return the lines of an answer about one image, joined."""
+    shown = [w.request for w in (answer.witness, answer.debug_witness) if w is not None]
+    return "\n".join([
+        _PASSES[answer.passes], _TWIN[answer.debug_twin],
+        *(f"  shown by: {request.action} by {request.principal.arn}" for request in shown),
+        *(f"  {reason} is outside the fragment" for reason in answer.unknown),
+    ])  # fmt: skip
 
 
 def _outcome(witness: Witness) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "named_registers",
     "no_document",
     "other_images",
+    "pinned_document",
 ]
 
 PCR = f"{ATTESTATION_PREFIX}pcr"
@@ -119,6 +120,17 @@ def any_enclave(space: Space, pinned: Mapping[int, str]) -> DocumentClass:
     """Return the documents of an enclave with these registers."""
     accepts = {index: value.__eq__ for index, value in pinned.items()}
     return _enclave(space, accepts, {**_EXAMPLE, **pinned})
+
+
+def pinned_document(space: Space, held: Mapping[str, str]) -> DocumentClass:
+    """Return the documents with these registers, given as condition keys of one kind."""
+    registers = [(key, value) for name, value in held.items() if (key := parse_key(name))]
+    pinned = {register.index: value for register, value in registers}
+    if any(register.nitrotpm for register, _ in registers):
+        accepts = {index: value.__eq__ for index, value in pinned.items()}
+        found = _nitrotpm(space, accepts)
+        return DocumentClass(found.masks, base={**(found.base or {}), **held})
+    return any_enclave(space, pinned)
 
 
 def debug_enclaves(space: Space, pinned: Mapping[int, str] | None = None) -> DocumentClass:
