@@ -7,6 +7,7 @@ AWS's issuer and subject names are identical.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID
 
+from nitro_workflow.encoding import der_reason
 from nitro_workflow.errors import CertificateError
 
 __all__ = ["ECDSA_WITH_SHA384", "CertificateRecord", "parse_certificate"]
@@ -23,7 +25,13 @@ ECDSA_WITH_SHA384 = bytes.fromhex("300a06082a8648ce3d040303")
 """AlgorithmIdentifier of ecdsa-with-SHA384, without parameters (RFC 5758 §3.2)."""
 
 _CURVE = "secp384r1"
-_VERSION_TAG = 0xA0
+# SubjectPublicKeyInfo of a point of P-384, uncompressed: RFC 5480 §2.2 forbids the hybrid form, and
+# nobody needs to read the compressed one.
+_P384_POINT = bytes.fromhex("3076301006072a8648ce3d020106052b8104002203620004")
+_VERSION_TAG = b"\xa0"
+_PARTS = ("what is signed", "algorithm", "signature")
+_FIELDS = ("serial number", "algorithm", "issuer", "validity", "subject", "public key")
+_MAX_SERIAL = 20  # bytes; AWS's own have 20, and a zero before them that keeps them positive
 _INTEGER = 0x02
 _UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
 # What cryptography raises for bytes that are not a certificate; UserWarning where warnings are
@@ -43,8 +51,9 @@ _UNREADABLE = (
 class CertificateRecord(NamedTuple):
     """What a certificate says. Bytes are DER; nothing of it has been verified.
 
-    ``key`` is None where it is not on P-384. ``constraints`` and ``usage`` are None where the
-    extension is missing. ``critical`` has the OIDs of critical extensions that are not understood.
+    ``key`` is None where it is no uncompressed point of P-384. ``constraints`` and ``usage`` are
+    None where the extension is missing. ``critical`` has the OIDs of critical extensions that are
+    not understood.
     """
 
     der: bytes
@@ -64,17 +73,17 @@ class CertificateRecord(NamedTuple):
 def parse_certificate(der: bytes) -> CertificateRecord:
     """Return the record of one DER certificate. Raises `CertificateError`."""
     # Looked at before the certificate is read: cryptography only warns of what is wrong here.
-    signed, outer, signature = _elements(der, 0, 3)
-    tbs = _elements(signed, 0, 6)
-    # After the version, where there is one: serialNumber, signature, issuer, validity, subject.
-    first = 1 if tbs[0][0] == _VERSION_TAG else 0
+    signed, outer, signature = _elements(der, _PARTS)
+    # The version may be missing: it was, before version 2.
+    first = 1 if signed[_content(signed, 0)[0] :][:1] == _VERSION_TAG else 0
+    tbs = _elements(signed, (*("version",) * first, *_FIELDS))
     _check_head(serial=tbs[first], inner=tbs[first + 1], outer=outer)
     try:
         certificate = x509.load_der_x509_certificate(der)
         extensions = certificate.extensions
     except _UNREADABLE as error:
-        text = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise CertificateError(f"not a certificate: {text}", expected="X.509 in DER") from error
+        text = f"not a certificate: {der_reason(error)}"
+        raise CertificateError(text, expected="X.509 in DER") from error
     constraints, usage, critical = None, None, []
     for extension in extensions:
         value = extension.value
@@ -93,7 +102,7 @@ def parse_certificate(der: bytes) -> CertificateRecord:
         version=certificate.version,
         start=certificate.not_valid_before_utc,
         end=certificate.not_valid_after_utc,
-        key=_p384(certificate),
+        key=_p384(certificate) if tbs[first + 5].startswith(_P384_POINT) else None,
         constraints=constraints,
         usage=usage,
         critical=tuple(critical),
@@ -104,6 +113,10 @@ def _check_head(*, serial: bytes, inner: bytes, outer: bytes) -> None:
     begin, _ = _content(serial, 0)
     if serial[0] != _INTEGER or not any(serial[begin:]) or serial[begin] & 0x80:
         raise CertificateError("a serial number that is not positive", expected="RFC 5280 §4.1.2.2")
+    size = len(serial[begin:].lstrip(b"\0"))
+    if size > _MAX_SERIAL:
+        found = f"a serial number of {size} bytes"
+        raise CertificateError(found, expected=f"at most {_MAX_SERIAL} (RFC 5280 §4.1.2.2)")
     # Both must be the same (RFC 5280 §4.1.1.2): only the inner one is signed.
     for algorithm in (inner, outer):
         if algorithm != ECDSA_WITH_SHA384:
@@ -121,23 +134,27 @@ def _p384(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey | None:
     return key if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == _CURVE else None
 
 
-def _elements(der: bytes, start: int, count: int) -> list[bytes]:
-    """Return the first ``count`` elements of the constructed value at ``start`` (RFC 5280 §4.1)."""
-    offset, end = _content(der, start)
+def _elements(der: bytes, names: Sequence[str]) -> list[bytes]:
+    """Return the elements of a constructed value that ``names`` has, in order (RFC 5280 §4.1)."""
+    offset, end = _content(der, 0)
     elements: list[bytes] = []
-    while offset < end and len(elements) < count:
+    for name in names:
+        if offset >= end:
+            raise CertificateError(
+                f"not a certificate: there is no {name}", expected=f"{', '.join(names)}, in DER"
+            )
         stop = _content(der, offset)[1]
         elements.append(der[offset:stop])
         offset = stop
-    if len(elements) < count:
-        raise CertificateError(f"{len(elements)} elements", expected=f"{count} elements")
     return elements
 
 
 def _content(der: bytes, start: int) -> tuple[int, int]:
     """Return where the content of the element at ``start`` begins and ends."""
     if start + 2 > len(der):
-        raise CertificateError("the end of the certificate", expected="an element")
+        raise CertificateError(
+            "not a certificate: DER that ends too early", expected="X.509 in DER"
+        )
     length = der[start + 1]
     if length < 0x80:
         return start + 2, start + 2 + length

@@ -161,7 +161,7 @@ def _own_rules(record: CertificateRecord, name: str, cas_below: int) -> Iterator
     if record.version is not x509.Version.v3:
         yield Defect(record.version.name, "X.509 version 3", name)
     if record.key is None:
-        yield Defect("a key that is not on P-384", "a P-384 key", name)
+        yield Defect("a key that is not on P-384", "a point of P-384, uncompressed", name)
     for oid in record.critical:
         yield Defect(f"critical extension {oid}", "no critical extension but the known", name)
     yield from _constraints(record.constraints, name, cas_below)

@@ -27,6 +27,7 @@ __all__ = [
     "Mode",
     "instance_of",
     "mode_of",
+    "seconds_hint",
     "time_of",
 ]
 
@@ -60,6 +61,11 @@ MAX_MODULE_ID_CHARS = 256
 
 MAX_TIMESTAMP_MS = 253_402_300_799_999
 """Milliseconds since 1970: the end of year 9999, where calendars of most languages stop."""
+
+
+_SECONDS_FROM = 1_400_000_000
+_SECONDS_UNTIL = 4_102_444_800
+"""Seconds since 1970, years 2014 to 2100: as milliseconds, January and February 1970."""
 
 
 class FieldSpan(NamedTuple):
@@ -149,6 +155,14 @@ def mode_of(kind: Kind | None, pcrs: Mapping[int, bytes]) -> Mode | None:
 def time_of(timestamp_ms: int) -> datetime:
     """Return milliseconds since 1970 as a time in UTC, exactly."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=timestamp_ms)
+
+
+def seconds_hint(timestamp_ms: int) -> str:
+    """Return a hint where a timestamp is likely in seconds: no enclave is of 1970; else nothing."""
+    if not _SECONDS_FROM <= timestamp_ms < _SECONDS_UNTIL:
+        return ""
+    moment = time_of(timestamp_ms * 1000).isoformat()
+    return f"timestamp {timestamp_ms} looks like seconds ({moment}); documents have milliseconds"
 
 
 def instance_of(module_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nitro_workflow.attestation.document import FieldSpan, time_of
+from nitro_workflow.attestation.document import FieldSpan, seconds_hint, time_of
 from nitro_workflow.attestation.parse import Reading
 from nitro_workflow.attestation.verification_report import Report, StepOutcome
 
@@ -56,7 +56,8 @@ def _field(reading: Reading, name: str) -> Iterator[tuple[str, str, str]]:
         return
     value = reading.values[key]
     if name == "timestamp":
-        yield name, span, f"{value} ({time_of(value).isoformat()})"
+        hint = seconds_hint(value)
+        yield name, span, f"{value} ({time_of(value).isoformat()})" + (f"; {hint}" if hint else "")
     elif name == "pcrs":
         zero = sum(not any(pcr) for pcr in value.values())
         yield name, span, f"{len(value)}, of which {zero} all zero"

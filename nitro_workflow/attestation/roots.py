@@ -7,8 +7,10 @@ import hashlib
 from importlib import resources
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from nitro_workflow.encoding import der_reason
 from nitro_workflow.errors import CertificateError
 
 __all__ = ["AWS_ROOT_FINGERPRINT", "aws_root", "fingerprint", "parse_root"]
@@ -49,9 +51,11 @@ def parse_root(data: bytes) -> bytes:
             certificates = x509.load_pem_x509_certificates(data)
         else:
             certificates = [x509.load_der_x509_certificate(data)]
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise CertificateError(
-            f"not a certificate: {error}", expected="one certificate, PEM or DER", where="root"
+            f"not a certificate: {der_reason(error)}",
+            expected="one certificate, PEM or DER",
+            where="root",
         ) from error
     if len(certificates) != 1:
         raise CertificateError(

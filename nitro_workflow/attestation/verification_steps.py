@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from nitro_workflow.attestation.chain import Chain, check_validity
-from nitro_workflow.attestation.document import Defect, time_of
+from nitro_workflow.attestation.document import Defect, seconds_hint, time_of
 from nitro_workflow.attestation.expectations import Expected
 from nitro_workflow.attestation.parse import Reading
 from nitro_workflow.attestation.pcrs import PcrJudgement
@@ -112,7 +112,8 @@ def _fields(case: Case) -> Result:
     if case.reading.payload is None:
         return _skipped(_NO_PAYLOAD)
     unknown = tuple(f"unknown field {name[:64]!r}, not judged" for name in case.reading.unknown)
-    return Result(case.reading.fields, f"{len(case.reading.payload)} fields", unknown)
+    notes = (*unknown, *_seconds(case))
+    return Result(case.reading.fields, f"{len(case.reading.payload)} fields", notes)
 
 
 def _chain(case: Case) -> Result:
@@ -129,7 +130,8 @@ def _validity(case: Case) -> Result:
         return _skipped("the document has no time of its own that can be read")
     whose = "the document's own time" if case.time_source == "document" else "the given time"
     findings = tuple(check_validity(case.chain, case.at))
-    return Result(findings, f"all valid at {case.at.isoformat()}, {whose}")
+    hint = _seconds(case) if findings and case.time_source == "document" else ()
+    return Result(findings, f"all valid at {case.at.isoformat()}, {whose}", hint)
 
 
 def _root(case: Case) -> Result:
@@ -142,6 +144,8 @@ def _root(case: Case) -> Result:
     if bundle[0] != case.root:
         found = f"SHA-256 {fingerprint(bundle[0])}"
         return _failed(found, f"SHA-256 {trusted}", "cabundle[0]")
+    if case.chain.findings:
+        return _skipped("the first certificate is the trusted root, the chain does not hold")
     return _passed(f"SHA-256 {trusted}")
 
 
@@ -171,8 +175,14 @@ def _freshness(case: Case) -> Result:
         found = f"{_span(-age)} ahead of the given time"
         return _failed(found, f"at most {_span(CLOCK_SKEW)} ahead", "timestamp")
     if age > limit:
-        return _failed(f"{_span(age)} old", f"at most {_span(limit)} old", "timestamp")
+        found = f"{_span(age)} old"
+        return _failed(found, f"at most {_span(limit)} old", "timestamp", _seconds(case))
     return _passed(f"{_span(age)} old, at most {_span(limit)}")
+
+
+def _seconds(case: Case) -> tuple[str, ...]:
+    hint = seconds_hint(case.reading.values.get("timestamp_ms", 0))
+    return (hint,) if hint else ()
 
 
 def _span(age: timedelta) -> str:
@@ -258,7 +268,8 @@ STEPS: tuple[VerificationStep, ...] = (
         "validity",
         "All certificates are valid at the time",
         f"{_PROCESS} §3.2.3.1",
-        "Judge a fresh document now, an archived one at its own time.",
+        "Judge a fresh document now, an archived one at its own time: `--at document`, or "
+        'at="document".',
         _validity,
     ),
     VerificationStep(

@@ -235,7 +235,14 @@ def _moment(reading: Reading, at: At, expected: Expected) -> datetime | None:
         raise UsageError(
             f"the time {at!r}", expected="a datetime with a time zone, or 'document'", where="at"
         )
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise UsageError(
+            f"the time {at.isoformat()}",
+            expected="a time in the years 1 to 9999, in UTC too",
+            where="at",
+        ) from error
 
 
 def _refusal(outcome: StepOutcome) -> VerificationError:

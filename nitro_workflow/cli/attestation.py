@@ -36,8 +36,8 @@ _HEAD = (
 def attestation() -> None:
     """Show, verify and explain attestation documents.
 
-    A FILE holds one document as raw bytes, hex, base64 or base64url; `-` is standard input, and a
-    folder stands for the files in it.
+    A FILE holds one document as raw bytes, hex, base64 or base64url, or inside JSON or PEM; `-` is
+    standard input, and a folder stands for the files in it.
 
     Exit codes: 0 all was read, and accepted (`verify`, `explain`); 1 a document is refused; 2 the
     call does not make sense; 3 an input is no document at all.
@@ -224,12 +224,19 @@ def _names(files: tuple[str, ...], files_from: str | None) -> Iterator[str]:
             "no FILE", expected="files, a folder, - or --files-from LIST", where="arguments"
         )
     for name in files:
-        if name != "-" and Path(name).is_dir():
-            yield from (str(path) for path in sorted(Path(name).iterdir()) if path.is_file())
-        else:
-            yield name
+        yield from _files_of(name)
     if files_from is not None:
         yield from _listed(files_from)
+
+
+def _files_of(name: str) -> list[str]:
+    """Return the files in a folder, and what is no folder that can be read as it is."""
+    try:
+        if name != "-" and Path(name).is_dir():
+            return [str(path) for path in sorted(Path(name).iterdir()) if path.is_file()]
+    except OSError:
+        pass  # reading it says what is wrong with it
+    return [name]
 
 
 def _listed(files_from: str) -> Iterator[str]:

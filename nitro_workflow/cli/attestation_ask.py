@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -20,7 +22,6 @@ from nitro_workflow.attestation import (
     Verifier,
     all_of,
     any_of,
-    decode_input,
     exactly,
     from_key_policy,
     from_measurements,
@@ -28,12 +29,14 @@ from nitro_workflow.attestation import (
     parse_root,
 )
 from nitro_workflow.attestation import pcr8 as pcr8_of
+from nitro_workflow.encoding import der_reason
 from nitro_workflow.errors import InputError, PolicyError, UsageError
 
 __all__ = ["Ask", "asked", "read_input"]
 
 _MAX_JSON_BYTES = 4 << 20
 _AGE = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
+_URL_SAFE = str.maketrans("-_", "+/")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -79,13 +82,22 @@ def _moment(text: str) -> Callable[[], At]:
         given = datetime.fromisoformat(text)
     except ValueError:
         given = None
-    if given is None or given.tzinfo is None:
+    if given is None or given.tzinfo is None or not _in_the_calendar(given):
         raise UsageError(
             repr(text)[:100],
             expected="now, document, or a time with its zone as 2026-01-31T12:00:00Z",
             where="--at",
+            next="`--at document` judges an archived document at its own time.",
         )
     return lambda: given
+
+
+def _in_the_calendar(moment: datetime) -> bool:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:  # 0001-01-01T00:00+01:00 is in the year 0 of UTC
+        return False
+    return True
 
 
 def read_input(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
@@ -98,9 +110,13 @@ def read_input(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
             return sys.stdin.buffer.read(limit + 1)
         with path.open("rb") as file:
             return file.read(limit + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else None
         raise InputError(
-            error.strerror or str(error), expected="a file that can be read", where=str(path)
+            reason or str(error),
+            expected="a file that can be read",
+            where=str(path),
+            next="Check the path and its permissions.",
         ) from error
 
 
@@ -120,10 +136,12 @@ def _bytes(text: str | None, option: str) -> bytes | None:
         data = read_input(Path(text[1:]))
         return _spki(data, text[1:]) if b"-----BEGIN" in data else data
     if text.startswith("text:"):
-        return text.removeprefix("text:").encode()
-    if text.startswith("base64:"):
-        return decode_input(text.encode()[7:]).data
+        return os.fsencode(text.removeprefix("text:"))
     try:
+        if text.startswith("base64:"):
+            body = text.removeprefix("base64:").rstrip("=")
+            standard = body.translate(_URL_SAFE) + "=" * (-len(body) % 4)
+            return base64.b64decode(standard, validate=True)
         return bytes.fromhex(text)
     except ValueError:
         raise UsageError(
@@ -138,7 +156,7 @@ def _spki(pem: bytes, name: str) -> bytes:
     try:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise InputError(f"{error}", expected="a PEM public key", where=name) from error
+        raise InputError(der_reason(error), expected="a PEM public key", where=name) from error
     return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

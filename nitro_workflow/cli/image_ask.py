@@ -233,8 +233,9 @@ def ask_rootfs(
         )
     with contextlib.ExitStack() as stack:
         if rootfs is not None:
-            name = rootfs.resolve().name
-            yield RootfsSource(tree_from_folder(rootfs), command, environment, (), name, "1.0")
+            tree = tree_from_folder(rootfs)
+            name = _unicode(rootfs.resolve().name)
+            yield RootfsSource(tree, command, environment, (), name, "1.0")
             return
         if dockerfile is not None:
             image = stack.enter_context(built_dockerfile(dockerfile, architecture, say=_say))
@@ -242,7 +243,8 @@ def ask_rootfs(
             open_container_image(image or Path(), architecture, tag=tag, digest=digest)
         )
         choice = choose_command(opened.config, join_entrypoint=join_entrypoint, given=command)
-        tag = opened.tags[0] if opened.tags else (dockerfile or image or Path()).resolve().stem
+        from_path = _unicode((dockerfile or image or Path()).resolve().stem)
+        tag = opened.tags[0] if opened.tags else from_path
         yield RootfsSource(
             opened.tree,
             choice.command,
@@ -253,6 +255,11 @@ def ask_rootfs(
             opened.architecture,
             opened.docker_info,
         )
+
+
+def _unicode(name: str) -> str:
+    """Return a file's name as text that JSON has: bytes that are no UTF-8 are written out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def ask_moment(at: str | None) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -194,6 +195,12 @@ def sign(
     print_built(sign_image(file, signing, output), as_json=as_json)
 
 
+def _pcr(text: str) -> str:
+    if not re.fullmatch(r"[0-9A-Fa-f]{96}", text):
+        raise UsageError(repr(text)[:120], expected="96 hex digits", where="--pcr8")
+    return text.lower()
+
+
 @click.command()
 @click.argument("file", type=FILE)
 @click.option("--certificate", "certificate", type=FILE, help="Only if signed by this one (PEM).")
@@ -207,7 +214,7 @@ def verify(
     with Progress("Measuring") as progress, open_image(file) as opened:
         measured = measure_file(file, progress)
         verified = verify_signature(opened, measured, at=ask_moment(at))
-    wanted = [pcr8.lower()] if pcr8 else []
+    wanted = [_pcr(pcr8)] if pcr8 else []
     if certificate is not None:
         wanted.append(pcr_of(certificate_der(read_file(certificate, "a certificate"))).hex())
     if any(value != verified.pcr8.hex() for value in wanted):

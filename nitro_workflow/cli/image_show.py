@@ -20,8 +20,17 @@ as_json_option = click.option(
 
 
 def line(value: Any) -> None:
-    """Print a value as one line of JSON."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    """Print a value as one line of JSON; ASCII alone where a path in it is no Unicode."""
+    text = json.dumps(value, ensure_ascii=False)
+    click.echo(text if text.isascii() or _is_unicode(text) else json.dumps(value))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def rows(*pairs: tuple[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""What do these bytes say, and where: strict CBOR and COSE_Sign1.
+"""What do these bytes say, and where: strict CBOR and COSE_Sign1; why DER cannot be read.
 
 >>> from nitro_workflow.encoding import cbor
 >>> cbor.loads_strict(bytes.fromhex("a1636b65790a"))
@@ -15,5 +15,6 @@ head (RFC 8949 §4.1)
 from __future__ import annotations
 
 from nitro_workflow.encoding import cbor, cose
+from nitro_workflow.encoding.der_reason import der_reason
 
-__all__ = ["cbor", "cose"]
+__all__ = ["cbor", "cose", "der_reason"]

@@ -152,7 +152,7 @@ def test_a_summary_names_why() -> None:
 
 
 def test_unreadable_inputs_do_not_stop_a_batch(tmp_path: Path) -> None:
-    (tmp_path / "text").write_text("{}")
+    (tmp_path / "text").write_text("()")
     result = run("verify", "--json", *OWN, "/nonexistent", str(tmp_path / "text"), GOOD)
     first, second, third = rows(result)
     assert (first["verdict"], first["failed"]) == ("refused", ["shape"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,17 @@ from nitro_workflow.attestation.inputs import MAX_INPUT_BYTES, decode_input
 from nitro_workflow.errors import DocumentError
 
 from .conftest import vector
+
+
+def _json(data: bytes, field: str, **others: str) -> bytes:
+    value = {**others, field: base64.b64encode(data).decode()}
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _pem(data: bytes, label: bytes) -> bytes:
+    body = base64.encodebytes(data)
+    return b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label, body, label)
+
 
 RAW = vector("19b71700ef369a55")
 FORMS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
@@ -28,6 +40,13 @@ FORMS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "base64url": ("base64url", base64.urlsafe_b64encode),
     "base64url unpadded": ("base64url", lambda d: base64.urlsafe_b64encode(d).rstrip(b"=")),
     "with a byte order mark": ("base64", lambda data: b"\xef\xbb\xbf" + base64.b64encode(data)),
+    "JSON string": ("json", lambda data: json.dumps(data.hex()).encode()),
+    "JSON bytes": ("json", lambda data: json.dumps([*data]).encode()),
+    "JSON of a service": ("json", lambda d: _json(d, "attestation_document", nonce="n")),
+    "JSON of KMS": ("json", lambda d: _json(d, "AttestationDocument", Other="ü")),
+    "JSON in JSON": ("json", lambda d: b'\n{"Recipient": ' + _json(d, "attestationDoc") + b"}\n"),
+    "PEM": ("pem", lambda d: _pem(d, b"ATTESTATION DOCUMENT")),
+    "PEM windows": ("pem", lambda d: _pem(d, b"COSE").replace(b"\n", b"\r\n")),
     "amid white space": ("base64", lambda data: b" \t\n" + base64.b64encode(data) + b"\v\f "),
 }
 
@@ -43,7 +62,20 @@ def test_every_form_gives_the_document(name: str) -> None:
     [
         (b"", "nothing"),
         (b" \n\t ", "nothing"),
-        (b"{}", r"byte 0: character '\{'"),
+        (b"()", r"byte 0: character '\('"),
+        (b"{}", "JSON with no fields"),
+        (b'{"a": 1, "b\xc3\xbc": "00"}', "JSON with 'a', 'bü'"),
+        (b'{"document": "00", "attestation": "00"}', "JSON with 'document', 'attestation'"),
+        (b'{"document": 5}', "JSON, int"),
+        (b"[1, 2, 256]", "a JSON array"),
+        (b"[]", "JSON, list"),
+        (b'{"document": "84', "JSON that cannot be read"),
+        (b"[" * 100_000, "JSON that cannot be read"),
+        (b'{"document": ' * 9 + b'"00"' + b"}" * 9, "nested too deep"),
+        (b'"\\ud800"', "character"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "PEM, a CERTIFICATE"),
+        (b"-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----", "EC PRIVATE KEY"),
+        (b"-----BEGIN DOCUMENT-----\nAAAA\n-----END OTHER-----", "PEM that cannot be read"),
         (b"hEShATgioF#", "byte 10: character '#'"),
         (b"ab-/", "byte 3: character '/'"),
         (b"hEShA", "5 characters of base64"),

@@ -11,7 +11,7 @@ import pytest
 
 from nitro_workflow import attestation, encoding
 
-MODULES = ["", ".channel", ".expectations", ".inputs", ".issue", ".pcrs"]
+MODULES = ["", ".channel", ".expectations", ".inputs", ".issue", ".pcrs", ".wrapped_inputs"]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -68,7 +68,7 @@ def test_names_are_sorted_and_are_these() -> None:
         "render_row",
     ]
     assert attestation.__all__ == names
-    assert encoding.__all__ == ["cbor", "cose"]
+    assert encoding.__all__ == ["cbor", "cose", "der_reason"]
     assert all(getattr(attestation, name) is not None for name in names)
 
 

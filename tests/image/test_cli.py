@@ -74,7 +74,10 @@ def test_signed_builds_repeat(run, tmp_path, pairs):
     pcr8 = json.loads(run("pcr", "--signing-certificate", "c.pem").stdout)["PCR8"]
     assert verified["PCR8"] == pcr8
     with pytest.raises(ImageRefused, match="expected PCR8 00"):
-        run("verify", "a.eif", "--pcr8", "00", "--at", NOW.isoformat())
+        run("verify", "a.eif", "--pcr8", "00" * 48, "--at", NOW.isoformat())
+    for junk in ("00", "zz" * 48, "\udcff", "²" * 96):
+        with pytest.raises(UsageError, match="96 hex digits"):
+            run("verify", "a.eif", "--pcr8", junk, "--at", NOW.isoformat())
     with pytest.raises(ImageRefused):
         run("verify", "a.eif", "--at", "1999-01-01")
 

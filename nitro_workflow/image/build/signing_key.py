@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from nitro_workflow.encoding import cbor, cose
+from nitro_workflow.encoding import cbor, cose, der_reason
 from nitro_workflow.errors import ImageRefused
 from nitro_workflow.image.format import SignatureSection, pcr0_payload
 from nitro_workflow.image.inspect import public_key_of, signature_refused, unusable_key
@@ -113,7 +113,7 @@ def signing_key_from_pem(certificate: bytes, private_key: bytes) -> PemSigningKe
         key = serialization.load_pem_private_key(private_key, password=None)
     except (ValueError, TypeError) as error:
         raise unusable_key(
-            f"a private key that cannot be read: {error}", "an EC key in PEM"
+            f"a private key that cannot be read: {der_reason(error)}", "an EC key in PEM"
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise unusable_key(f"a {type(key).__name__}", "an EC key on P-256, P-384 or P-521")

@@ -7,6 +7,7 @@ blob with a digest is checked against it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import re
 import tarfile
@@ -105,6 +106,8 @@ def open_store(path: Path) -> Iterator[BlobStore]:
         return
     with contextlib.ExitStack() as stack:
         try:
+            if path.exists() and not path.is_file():  # a pipe without a writer would wait for ever
+                raise OSError(errno.EINVAL, "neither a file nor a folder")  # noqa: TRY301
             file: IO[bytes] = stack.enter_context(path.open("rb"))
             if is_compressed(file.read(4)):
                 file.seek(0)
@@ -115,7 +118,7 @@ def open_store(path: Path) -> Iterator[BlobStore]:
             yield TarStore(stack.enter_context(open_tar(file)))
         except (OSError, tarfile.TarError) as error:
             raise ImageError(
-                str(error),
+                getattr(error, "strerror", None) or str(error),
                 expected="an OCI layout (folder or tar) or a docker save archive",
                 where=str(path),
                 next="`docker save -o image.tar NAME` or `skopeo copy … oci:FOLDER` makes one.",

@@ -36,11 +36,13 @@ def tree_from_folder(folder: Path) -> Tree:
         root = os.fsencode(folder.resolve(strict=True))
         scan = _Scan(len(root) + 1)
         scan.folder(root)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        name = error.filename if isinstance(error, OSError) else None
+        reason = error.strerror if isinstance(error, OSError) else None
         raise ImageError(
-            error.strerror or str(error),
+            reason or str(error),
             expected="a folder that can be read",
-            where=os.fsdecode(error.filename) if error.filename else str(folder),
+            where=os.fsdecode(name) if name else str(folder),
             next="Give the root filesystem's folder, readable by you.",
         ) from error
     return Tree(tuple(sorted(scan.nodes, key=lambda node: node.path)), tuple(scan.notes))

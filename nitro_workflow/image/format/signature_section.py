@@ -75,11 +75,13 @@ def certificate_der(pem: bytes) -> bytes:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
+    from nitro_workflow.encoding import der_reason
+
     try:
         return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
     except ValueError as error:
         raise ImageError(
-            f"a certificate that cannot be read: {error}",
+            f"a certificate that cannot be read: {der_reason(error)}",
             expected="X.509 in PEM, from -----BEGIN CERTIFICATE----- on",
             where="signing certificate",
             next="Give the certificate as `openssl x509` writes it.",

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from nitro_workflow.encoding import cose
+from nitro_workflow.encoding import cose, der_reason
 from nitro_workflow.errors import EncodingError, ImageError, ImageRefused
 from nitro_workflow.image.format import certificate_der, parse_signature_section, pcr0_payload
 from nitro_workflow.image.inspect.measure import pcr_of
@@ -30,7 +30,9 @@ def public_key_of(certificate_pem: bytes) -> ec.EllipticCurvePublicKey:
     try:
         public = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise unusable_key(f"a public key that cannot be read: {error}", "an EC key") from error
+        raise unusable_key(
+            f"a public key that cannot be read: {der_reason(error)}", "an EC key"
+        ) from error
     if not isinstance(public, ec.EllipticCurvePublicKey):
         raise unusable_key(f"a certificate for a {type(public).__name__}", "an EC key")
     try:
@@ -48,7 +50,9 @@ def load_certificate(pem: bytes) -> x509.Certificate:
         _ = (certificate.issuer, certificate.subject, certificate.signature_algorithm_oid)
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     except (ValueError, x509.InvalidVersion) as error:
-        raise unusable_key(f"a certificate that cannot be read: {error}", "X.509 in PEM") from error
+        raise unusable_key(
+            f"a certificate that cannot be read: {der_reason(error)}", "X.509 in PEM"
+        ) from error
     return certificate
 
 
