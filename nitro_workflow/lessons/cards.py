@@ -18,7 +18,7 @@ from nitro_workflow.widgets import (
     size,
 )
 
-__all__ = ["attack_card", "step_card", "step_table"]
+__all__ = ["attack_card", "reset_card", "step_card", "step_table"]
 
 _OUTCOMES = {
     "refused": "the answer was no",
@@ -76,6 +76,12 @@ def attack_card(outcome: AttackOutcome) -> Inspection:
         checks=tuple(check for check in checks if check.outcome),
         detail=outcome.explanation,
     )
+
+
+def reset_card(title: str, what: str, then: str) -> Table:
+    """Return what starting over removes, and what to do next."""
+    rows = (TableRow("removes", (Cell(what),)), TableRow("next", (Cell(then),)))
+    return Table(title=title, columns=("start over",), rows=rows, tone="warning")
 
 
 def step_table(done: Sequence[str], here: Iterable[str] = ()) -> Table:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from nitro_workflow.errors import UsageError
-from nitro_workflow.lab import ROLES, STEPS, Lab, try_attack
+from nitro_workflow.lab import ROLES, STEPS, Lab, find_step, try_attack
 from nitro_workflow.lessons import cards, lesson_views
 from nitro_workflow.lessons.questions import QUESTIONS
 from nitro_workflow.widgets import (
@@ -71,6 +71,7 @@ class Lesson:
     def __repr__(self) -> str:
         title, steps = LESSONS[self.number]
         trust = self.lab.bench.cloud.trust()
+        notices = [line for notice in self.lab.notices for line in notice.splitlines()]
         before = f"ran first: {', '.join(self.caught_up)}" if self.caught_up else "all done"
         return "\n".join(
             [
@@ -80,6 +81,7 @@ class Lesson:
                 f"Steps here: {', '.join(steps)}; those before: {before}"
                 if steps
                 else "Steps here: none yet",
+                *notices,
             ]
         )
 
@@ -88,6 +90,19 @@ class Lesson:
     def run(self, step: str) -> View:
         """Run one step and show its evidence. Raises what the step raises."""
         return View(cards.step_card(self.lab.run(step)))
+
+    def reset(self, begin: str = "P1", *, yes: bool = False) -> View:
+        """Begin the lab anew, or go back to a step. Asks first: without ``yes`` nothing happens.
+
+        Raises `UsageError` for what is no step.
+        """
+        number = find_step(begin).number
+        what = "all that the lab holds" if number == "P1" else f"the records from {number} on"
+        if not yes:
+            call = f'lesson.reset("{number}", yes=True)'
+            return View(cards.reset_card("Start over?", what, f"if you are sure: {call}"))
+        self.lab.reset(number)
+        return View(cards.reset_card("Started over", what, "run this notebook from its first cell"))
 
     def steps(self) -> View:
         """Show the 17 steps, which are done, and which belong to this lesson."""

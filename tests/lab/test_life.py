@@ -374,3 +374,26 @@ def test_an_interrupted_walk_ends_with_an_object(
     result = CliRunner().invoke(commands.walk, ["--lab", str(tmp_path / "lab"), "--json"])
     assert result.exit_code == 130
     assert json.loads(result.stdout)["error"]["code"] == "Interrupted"
+
+
+def test_a_lesson_asks_before_it_starts_over(fresh: Lab) -> None:
+    from nitro_workflow.lessons import Lesson
+
+    fresh.run("P1")
+    lesson = Lesson(fresh, "01", ())
+    assert "yes=True" in str(lesson.reset()._repr_mimebundle_())
+    assert fresh.bench.result("P1") is not None
+    lesson.reset(yes=True)
+    assert fresh.bench.result("P1") is None
+    assert find_processes(fresh.path) == []
+    fresh.run("P1")
+
+
+def test_a_lesson_shows_that_the_trust_root_changed(fresh: Lab) -> None:
+    from nitro_workflow.lessons import Lesson
+
+    fresh.up()
+    assert "changed" not in repr(Lesson(fresh, "01", ()))
+    fresh.down()
+    fresh.up()
+    assert "trust root changed" in repr(Lesson(fresh, "01", ()))

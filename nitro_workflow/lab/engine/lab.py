@@ -48,6 +48,8 @@ class Lab:
     def __init__(self, folder: LabFolder, pair: Pair, say: Callable[[str], None]) -> None:
         self.pair = pair
         self.last_exit_code = 0
+        self.notices: list[str] = []
+        """What was said that a notebook should show, too: a trust root that changed."""
         self._running = ""
         self._seen: dict[str, float] = {}
         self.bench = self._new_bench(folder, say)
@@ -212,7 +214,9 @@ class Lab:
             self.pair.up()
             with cloud_errors("the lab's roles"):
                 self.bench.parties.ensure()
-            notice_trust_root(self.bench)
+            if notice := notice_trust_root(self.bench):
+                self.notices.append(notice)
+                self.bench.say(notice)
 
     def down(self) -> list[str]:
         """Stop the background processes; returns the names of those that ran."""

@@ -14,18 +14,22 @@ __all__ = ["notice_trust_root"]
 RECORD: Final = "trusted-root"
 
 
-def notice_trust_root(bench: Workbench) -> None:
-    """Compare the root with the one of the last start; tell of a change, and remember it."""
+def notice_trust_root(bench: Workbench) -> str:
+    """Compare the root with the one of the last start, and remember it; return what a change ends.
+
+    Returns "" where it did not change.
+    """
     path = bench.path / "hypervisor" / RECORD
     now = bench.cloud.trust().root_sha256
     before = path.read_text("ascii", "replace") if path.exists() else ""
     if before == now:
-        return
+        return ""
     save(path, now.encode())
-    if before:
-        bench.say(
-            f"The lab's trust root changed: SHA-256 {before[:16]}… went with its hypervisor, "
-            f"{now[:16]}… is new.\n"
-            "That ends the enclave of step P8, and all documents made before: they verify no "
-            "more. P8 and the D steps run again when they are needed."
-        )
+    if not before:
+        return ""
+    return (
+        f"The lab's trust root changed: SHA-256 {before[:16]}… went with its hypervisor, "
+        f"{now[:16]}… is new.\n"
+        "That ends the enclave of step P8, and all documents made before: they verify no "
+        "more. P8 and the D steps run again when they are needed."
+    )
