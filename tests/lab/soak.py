@@ -212,8 +212,9 @@ def soak(run: Soak, minutes: float, disk: bool) -> int:
         rounds += 1
         if after and after != first:
             run.faults.append(f"after {action.__name__}: another key or another answer")
+        print(f"round {rounds}: {action.__name__}", flush=True)
         for fault in run.faults[before:]:
-            print(f"round {rounds}, {action.__name__}: {fault}", flush=True)
+            print(f"  FAULT {fault}", flush=True)
     run.note_sessions()
     run.run("down")
     time.sleep(1)
