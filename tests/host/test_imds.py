@@ -184,10 +184,30 @@ def test_junk_ends_that_connection_only(service, junk, ask):
     assert ask("GET", "/x")[0] == 401
 
 
-def test_tokens_are_bounded(metadata, monkeypatch):
-    monkeypatch.setattr(imds, "TOKENS", 3)
-    tokens = [metadata.issue_token(60) for _ in range(5)]
-    assert [metadata.knows(it) for it in tokens] == [False, False, True, True, True]
+def test_no_token_is_forgotten_for_others(metadata):
+    tokens = [metadata.issue_token(60) for _ in range(3000)]
+    assert len(set(tokens)) == 3000
+    assert all(map(metadata.knows, tokens))
+    assert {len(it) for it in tokens} == {56}
+
+
+@pytest.mark.parametrize("at", range(0, 56, 5))
+def test_a_token_that_was_changed_is_none(metadata, at):
+    token = metadata.issue_token(60)
+    changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+    assert not metadata.knows(changed)
+    for other in (token[:-1], token + "A", "", "é" * 56, "=" * 56, "A" * 56):
+        assert not metadata.knows(other)
+
+
+def test_another_instances_token_is_none(metadata, fetched):
+    other = imds.MetadataService(metadata._record, lambda: None)
+    assert not metadata.knows(other.issue_token(60))
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "HEAD", "OPTIONS", "PATCH", "BREW"])
+def test_other_methods_are_405(ask, method):
+    assert ask(method, "/latest/api/token", **{TTL: "60"}) == (405, "")
 
 
 def test_botocores_own_client_takes_it(service, monkeypatch):
@@ -230,25 +250,20 @@ def test_a_listener_of_a_namespace_needs_no_path_and_asks_for_no_user(metadata, 
     assert listener.fileno() == -1
 
 
-def test_connections_are_bounded(service, monkeypatch, ask):
-    """Silent ones take all places; one more is closed, and is served once they are gone."""
+def test_silent_connections_keep_nobody_out(service, ask):
+    """More of them than there are places: each further one takes the oldest one's."""
     address = urlsplit(service.endpoint)
     silent = [
         socket.create_connection((address.hostname, address.port), timeout=5)
-        for _ in range(imds_server.CONNECTIONS)
+        for _ in range(imds_server.CONNECTIONS + 8)
     ]
-    with socket.create_connection((address.hostname, address.port), timeout=5) as further:
-        assert further.recv(1) == b""
+    assert ask("PUT", "/latest/api/token", **{TTL: "60"})[0] == 200
+    assert silent[0].recv(1) == b""
+    silent[-1].settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        silent[-1].recv(1)
     for it in silent:
         it.close()
-    deadline = time.monotonic() + 5
-    while True:
-        try:
-            assert ask("PUT", "/latest/api/token", **{TTL: "60"})[0] == 200
-        except OSError:
-            assert time.monotonic() < deadline
-        else:
-            break
 
 
 @pytest.mark.parametrize("below", ["", "/" + "A" * 32, "/A"])

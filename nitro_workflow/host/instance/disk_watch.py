@@ -11,7 +11,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final
 
-from nitro_workflow.host.instance.instance_disk import measure_folder
+from nitro_workflow.host.instance.instance_disk import FoldersMoved, measure_folder
 from nitro_workflow.host.instance.instance_paths import LOGS
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ LOG_BYTES: Final = 8 << 20
 EVERY: Final = 1.0  # seconds between two counts
 SUDDENLY: Final = 8  # a count at once where this part of the quota has gone from the disk
 
+PATIENCE: Final = 10  # counts in a row that moved folders may spoil
+
 MIB: Final = 1 << 20
 
 
@@ -41,6 +43,7 @@ class DiskWatch:
         self._device = folder.stat().st_dev
         self._counted = 0.0
         self._free = 0
+        self._in_vain = 0
 
     def __call__(self, usage: Usage) -> str:
         """Put the mode back, cut the logs, count where it is time to."""
@@ -50,7 +53,12 @@ class DiskWatch:
         if not self._is_due():
             return ""
         begun = time.monotonic()
-        found = excess(self._folder, self._disk, usage.deleted.get(self._device, 0))
+        try:
+            found = excess(self._folder, self._disk, usage.deleted.get(self._device, 0))
+            self._in_vain = 0
+        except FoldersMoved:
+            self._in_vain += 1
+            found = "folders that are moved while they are counted" * (self._in_vain > PATIENCE)
         self._counted = 2 * time.monotonic() - begun  # what takes long is done less often
         return found
 
@@ -68,10 +76,11 @@ class DiskWatch:
 
 
 def excess(folder: Path, disk: int, deleted: int = 0) -> str:
-    """Return what an instance's folder has too much of; ``deleted``: bytes of unlinked files."""
+    """Return what an instance's folder has too much of; ``deleted``: bytes of unlinked files.
+
+    Raises `FoldersMoved`.
+    """
     found = measure_folder(folder, entries=ENTRIES)
-    if found.too_deep:
-        return "folders in one another"
     if found.entries > ENTRIES:
         return f"files: over {ENTRIES}"
     size = found.size + deleted

@@ -36,7 +36,9 @@ ADDRESS: Final = ("169.254.169.254", 80)
 """Where an instance finds it. [src: EC2 user guide]"""
 
 CONNECTIONS: Final = 32
-"""At a time; further ones are closed. EC2 throttles too."""
+"""At a time; a further one takes the oldest one's place. EC2 throttles too."""
+
+CUT_SECONDS: Final = 1.0  # for a connection that is cut to end; milliseconds in fact
 
 _DIGITS: Final = re.compile(r"[0-9]{1,6}")
 
@@ -86,6 +88,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler, bind_and_activate=listener is None)
         self._shared = listener is None
         self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self._open: dict[Any, None] = {}  # the oldest first
         if listener is not None:
             self.socket.close()
             self.socket = listener
@@ -106,21 +109,31 @@ class _Server(ThreadingHTTPServer):
         return _user_of(client_address, self.server_address) == os.geteuid()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give the connection a thread, or close it where there are too many."""
+        """Give the connection a thread; where there are too many, the oldest one is cut for it."""
         if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+            self._cut_oldest()
+            if not self._free.acquire(timeout=CUT_SECONDS):
+                self.shutdown_request(request)
+                return
+        self._open[request] = None
         try:
             super().process_request(request, client_address)
         except RuntimeError:  # no further thread
+            self._open.pop(request, None)
             self._free.release()
             self.shutdown_request(request)
+
+    def _cut_oldest(self) -> None:
+        for request in list(self._open)[:1]:
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection."""
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self._open.pop(request, None)
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -184,6 +197,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(200 if text is not None else 404, text or "")
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer another method, or what is no request, without a page about this server."""
+        self.close_connection = True
+        self._answer(405 if code == 501 else code)
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """Log nothing: paths are dull and headers hold tokens."""
 
@@ -203,8 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, self.metadata.issue_token(int(seconds)), headers)
 
     def _answer(self, status: int, text: str = "", headers: dict[str, str] | None = None) -> None:
-        length = self.headers.get("Content-Length", "0")
-        if length != "0" or "Transfer-Encoding" in self.headers:
+        given = getattr(self, "headers", {})  # none where the request could not be read
+        if given.get("Content-Length", "0") != "0" or "Transfer-Encoding" in given:
             self.close_connection = True  # a body that nobody reads would be the next request
         body = text.encode()
         with contextlib.suppress(OSError):
