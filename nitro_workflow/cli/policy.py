@@ -25,10 +25,18 @@ from nitro_workflow.cli.policy_files import (
     read_key_policy,
     read_policy,
 )
+from nitro_workflow.cli.policy_history import authorization_details, history
 from nitro_workflow.errors import UsageError
 
 if TYPE_CHECKING:
-    from nitro_workflow.policy import Explanation, Policies, Policy, PolicyKind, Request
+    from nitro_workflow.policy import (
+        AuthorizationDetails,
+        Explanation,
+        Policies,
+        Policy,
+        PolicyKind,
+        Request,
+    )
 
 __all__ = ["policy"]
 
@@ -42,6 +50,7 @@ def policy() -> None:
 
 policy.add_command(check)
 policy.add_command(who_can_decrypt)
+policy.add_command(history)
 
 
 @policy.command()
@@ -54,6 +63,8 @@ policy.add_command(who_can_decrypt)
 @click.option("--grants", type=FILE, help="The key's grants, as ListGrants answers them.")
 @click.option("--document", type=FILE, help="Take the PCRs from this attestation document.")
 @click.option("--cloudtrail", type=FILE, help="Take the request from a CloudTrail record.")
+@click.option("--authorization-id", help="Ask AWS about a denial that it gave this id.")
+@click.option("--authorization", type=FILE, help="The same of a saved answer of AWS.")
 @click.option("--key-arn", help="Fetch the policy and the grants of this key from KMS.")
 @JSON
 @click.pass_context
@@ -63,28 +74,34 @@ def explain(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     The request is {"principal", "action", "resource", "resource_account", "context": {"key":
     ["value", …]}}. What AWS itself knows of the caller (aws:PrincipalArn, aws:PrincipalAccount,
     aws:username, …) is added unless the context gives it; a resource whose account neither the
-    ARN nor resource_account says is the caller's own. Exit code 0 when every request is allowed,
-    1 when one is denied.
+    ARN nor resource_account says is the caller's own. An authorization id stands in the message of
+    a denial of AWS: its access troubleshooter names the statements that matched, and our reading
+    the one that nearly did. Exit code 0 when every request is allowed, 1 when one is denied.
     """
     from nitro_workflow.policy import explain as explain_request
 
-    met_on_aws = bool(options["cloudtrail"] or options["document"] or options["key_arn"])
+    names = ("cloudtrail", "document", "key_arn", "authorization", "authorization_id")
+    met_on_aws = any(options[name] for name in names)
     denied = False
-    requests, given = _requests(options), _Given(options)
-    for request in requests:
+    asked = _Asked(options)
+    given = _Given(options, asked.policy)
+    for request, words in asked.requests:
         explanation = explain_request(request, given.policies(request))
         denied = denied or not explanation.decision.allowed
-        _show(explanation, as_json=as_json, met_on_aws=met_on_aws)
+        _show(explanation, words, as_json=as_json, met_on_aws=met_on_aws)
     ctx.exit(1 if denied else 0)
 
 
-def _show(explanation: Explanation, *, as_json: bool, met_on_aws: bool) -> None:
+def _show(
+    explanation: Explanation, words: AuthorizationDetails | None, *, as_json: bool, met_on_aws: bool
+) -> None:
     warnings = [text for outcome in explanation.outcomes for text in outcome.policy.warnings]
     warnings = list(dict.fromkeys(warnings))
     if as_json:
         record = explanation.to_json()
         record |= {"reading": OUR_READING} if met_on_aws else {}
         record |= {"warnings": warnings} if warnings else {}
+        record |= {"authorization": words.to_json()} if words else {}
         emit(record)
         return
     from nitro_workflow.policy import render_explanation
@@ -93,44 +110,71 @@ def _show(explanation: Explanation, *, as_json: bool, met_on_aws: bool) -> None:
     echo(render_explanation(explanation, width))
     for text in warnings:
         echo(f"AWS would not save this policy: {text}")
+    if words:
+        echo(words.to_text())
     if met_on_aws:
         click.echo(f"This is {OUR_READING}.")
     click.echo()
 
 
-def _requests(options: Mapping[str, Any]) -> list[Request]:
-    from nitro_workflow.policy import parse_requests, requests_from_cloudtrail, with_document
+_QUESTIONS = ("request_file", "cloudtrail", "authorization", "authorization_id")
 
-    if bool(options["request_file"]) == bool(options["cloudtrail"]):
-        raise UsageError(
-            "no question" if not options["request_file"] else "two questions",
-            expected="either --request or --cloudtrail",
-            next="nitro-workflow policy explain --help",
-        )
+
+class _Asked:
+    """The requests of the options, each with AWS's word about it where there is one.
+
+    ``policy`` is the resource's policy as AWS had it, None where it gave none.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        given = [name for name in _QUESTIONS if options[name]]
+        if len(given) != 1:
+            raise UsageError(
+                "no question" if not given else "two questions",
+                expected="either --request or --cloudtrail, --authorization or --authorization-id",
+                next="nitro-workflow policy explain --help",
+            )
+        self.policy: Policy | None = None
+        self.requests: list[tuple[Request, AuthorizationDetails | None]] = []
+        if given[0].startswith("authorization"):
+            file, asked = options["authorization"], options["authorization_id"]
+            details, self.policy = authorization_details(file, asked)
+            self.requests = [(entry.request, entry) for entry in details]
+        else:
+            self.requests = [(request, None) for request in _read_requests(options)]
+        if options["document"] is not None:
+            self._take_registers(options["document"])
+
+    def _take_registers(self, path: Path) -> None:
+        from nitro_workflow.attestation import parse_document
+        from nitro_workflow.policy import with_document
+
+        document = parse_document(read_file(path))
+        self.requests = [
+            (with_document(request, document), words) for request, words in self.requests
+        ]
+
+
+def _read_requests(options: Mapping[str, Any]) -> list[Request]:
+    from nitro_workflow.policy import parse_requests, requests_from_cloudtrail
+
     if options["cloudtrail"]:
-        requests = list(requests_from_cloudtrail(read_json_file(options["cloudtrail"])))
-    else:
-        path = options["request_file"]
-        requests = parse_requests(read_file(path), where=str(path))
-    if options["document"] is None:
-        return requests
-    from nitro_workflow.attestation import parse_document
-
-    document = parse_document(read_file(options["document"]))
-    return [with_document(request, document) for request in requests]
+        return list(requests_from_cloudtrail(read_json_file(options["cloudtrail"])))
+    path = options["request_file"]
+    return parse_requests(read_file(path), where=str(path))
 
 
 class _Given:
     """The policies of the options, each read once however many requests there are."""
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], told: Policy | None = None) -> None:
         names = ("key_policy", "resource_policy", "key_arn")
         if sum(bool(options[name]) for name in names) > 1:
             raise UsageError(
                 "more than one policy of the resource",
                 expected="one of --key-policy, --resource-policy and --key-arn",
             )
-        self.options = options
+        self.options, self.told = options, told
         self.fetched = fetch_key(options["key_arn"]) if options["key_arn"] else None
         self.grants = self.fetched.grants if self.fetched else read_grants(options["grants"]) or ()
         self.identity = [read_policy(path, "identity") for path in options["identity_policy"]]
@@ -145,6 +189,8 @@ class _Given:
         trust = action.lower().startswith(("sts:assumerole", "sts:tagsession", "sts:setsource"))
         kind: PolicyKind = "trust" if trust else "resource"
         if kind not in self.resources:
+            if self.told and not (self.options["key_policy"] or self.options["resource_policy"]):
+                return self.told
             key_policy, other = self.options["key_policy"], self.options["resource_policy"]
             self.resources[kind] = (
                 read_key_policy(key_policy) if key_policy else read_policy(other, kind)

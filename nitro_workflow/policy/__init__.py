@@ -30,6 +30,7 @@ from nitro_workflow.policy import author
 
 if TYPE_CHECKING:
     from nitro_workflow.policy.decide import (
+        AuthorizationDetails,
         Deciding,
         Decision,
         Grant,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         RequestContext,
         check_arns,
         evaluate,
+        parse_authorization,
         parse_grants,
         parse_measurements,
         parse_requests,
@@ -63,14 +65,17 @@ if TYPE_CHECKING:
     from nitro_workflow.policy.reach import (
         KEY_ARN,
         Analysis,
+        DecryptHistory,
         ImageAnswer,
         PolicyFinding,
         Way,
         Witness,
         analyse,
         ask_image,
+        look_back,
         notes,
         render_analysis,
+        render_history,
         render_image,
     )
     from nitro_workflow.policy.reasons import (
@@ -83,6 +88,11 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "parse_authorization": "decide",
+    "AuthorizationDetails": "decide",
+    "render_history": "reach",
+    "look_back": "reach",
+    "DecryptHistory": "reach",
     "render_image": "reach",
     "find_policies": "language",
     "PolicySource": "language",
@@ -134,10 +144,12 @@ __all__ = [
     "KEY_ARN",
     "KINDS",
     "Analysis",
+    "AuthorizationDetails",
     "Cause",
     "Condition",
     "Deciding",
     "Decision",
+    "DecryptHistory",
     "Explanation",
     "Grant",
     "ImageAnswer",
@@ -162,7 +174,9 @@ __all__ = [
     "evaluate",
     "explain",
     "find_policies",
+    "look_back",
     "notes",
+    "parse_authorization",
     "parse_grants",
     "parse_measurements",
     "parse_policy",
@@ -172,6 +186,7 @@ __all__ = [
     "read_json",
     "render_analysis",
     "render_explanation",
+    "render_history",
     "render_image",
     "requests_from_cloudtrail",
     "with_document",

@@ -9,6 +9,10 @@
 
 from __future__ import annotations
 
+from nitro_workflow.policy.decide.authorization_details import (
+    AuthorizationDetails,
+    parse_authorization,
+)
 from nitro_workflow.policy.decide.evaluate import (
     Deciding,
     Decision,
@@ -19,7 +23,11 @@ from nitro_workflow.policy.decide.evaluate import (
     lacking_allows,
 )
 from nitro_workflow.policy.decide.kms_grants import Grant
-from nitro_workflow.policy.decide.recorded_requests import requests_from_cloudtrail
+from nitro_workflow.policy.decide.recorded_requests import (
+    cloudtrail_records,
+    record_requests,
+    requests_from_cloudtrail,
+)
 from nitro_workflow.policy.decide.request import (
     ATTESTATION_PREFIX,
     Request,
@@ -37,6 +45,7 @@ from nitro_workflow.policy.decide.services import always_allows, never_allows
 
 __all__ = [
     "ATTESTATION_PREFIX",
+    "AuthorizationDetails",
     "Deciding",
     "Decision",
     "Effect",
@@ -47,13 +56,16 @@ __all__ = [
     "Situation",
     "always_allows",
     "check_arns",
+    "cloudtrail_records",
     "evaluate",
     "lacking_allows",
     "never_allows",
+    "parse_authorization",
     "parse_grants",
     "parse_measurements",
     "parse_requests",
     "pcr_values",
+    "record_requests",
     "requests_from_cloudtrail",
     "with_document",
 ]

@@ -17,7 +17,9 @@ from nitro_workflow.errors import PolicyError
 from nitro_workflow.policy.decide.request import Request, RequestContext
 from nitro_workflow.policy.language import Principal
 
-__all__ = ["requests_from_cloudtrail"]
+__all__ = ["cloudtrail_records", "record_requests", "requests_from_cloudtrail"]
+
+MAX_LEVELS = 4  # a list of events, each with its record as text
 
 _PCR = re.compile(r"attestationDocument(Enclave|NitroTPM)PCR([0-9]{1,2})")
 _IMAGE = "attestationDocumentEnclaveImageDigest"
@@ -33,13 +35,31 @@ def requests_from_cloudtrail(value: Any) -> tuple[Request, ...]:
 
     Raises `PolicyError` for what is none of these, and for a record that names no caller or key.
     """
-    records = tuple(_records(value))
+    records = cloudtrail_records(value)
+    return tuple(request for record in records for request in record_requests(record))
+
+
+def cloudtrail_records(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """Return the records in a value of the forms that `requests_from_cloudtrail` takes.
+
+    Raises `PolicyError` where there is none.
+    """
+    records = tuple(_records(value, 0))
     if not records:
         raise PolicyError("no record", expected="a CloudTrail record", where="CloudTrail")
-    return tuple(request for record in records for request in _requests(record))
+    return records
 
 
-def _records(value: Any) -> Iterator[Mapping[str, Any]]:
+def record_requests(record: Mapping[str, Any]) -> tuple[Request, ...]:
+    """Return the requests of one record; raises `PolicyError` where caller or key is not told."""
+    return tuple(_requests(record))
+
+
+def _records(value: Any, level: int) -> Iterator[Mapping[str, Any]]:
+    if level > MAX_LEVELS:
+        raise PolicyError(
+            "records within records", expected="a CloudTrail record", where="CloudTrail"
+        )
     if not isinstance(value, Mapping):
         raise PolicyError(
             type(value).__name__, expected="a CloudTrail record (an object)", where="CloudTrail"
@@ -47,12 +67,12 @@ def _records(value: Any) -> Iterator[Mapping[str, Any]]:
     for name in ("Records", "Events"):
         if isinstance(value.get(name), list):
             for entry in value[name]:
-                yield from _records(entry)
+                yield from _records(entry, level + 1)
             return
     inner = value.get("CloudTrailEvent")
     if isinstance(inner, str):
         try:
-            yield from _records(json.loads(inner))
+            yield from _records(json.loads(inner), level + 1)
         except (ValueError, RecursionError) as error:
             raise PolicyError(str(error), expected="JSON", where="CloudTrailEvent") from None
         return

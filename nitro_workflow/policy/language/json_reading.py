@@ -47,13 +47,13 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def read_json(source: str | bytes, *, what: str = "policy") -> Any:
+def read_json(source: str | bytes, *, what: str = "policy", limit: int = MAX_TEXT) -> Any:
     """Return the value of JSON text.
 
     Raises `PolicyError`, with line and column, for text that is not JSON, is not UTF-8, is longer
-    than `MAX_TEXT` characters, is nested deeper than `MAX_DEPTH`, or names a member twice.
+    than ``limit`` characters, is nested deeper than `MAX_DEPTH`, or names a member twice.
     """
-    text = _text(source, what)
+    text = _text(source, what, limit)
     _check_depth(text, what)
     try:
         value = json.loads(text, object_pairs_hook=_members, parse_constant=_no_constant)
@@ -93,10 +93,10 @@ def decode_text(source: bytes, what: str) -> str:
         raise _not_json(what, f"bytes that are not {name}", f"byte {error.start}") from None
 
 
-def _text(source: str | bytes, what: str) -> str:
+def _text(source: str | bytes, what: str, limit: int) -> str:
     text = decode_text(source, what) if isinstance(source, bytes) else source.removeprefix("\ufeff")
-    if len(text) > MAX_TEXT:
-        raise _not_json(what, f"{len(text)} characters", "", expected=f"at most {MAX_TEXT}")
+    if len(text) > limit:
+        raise _not_json(what, f"{len(text)} characters", "", expected=f"at most {limit}")
     if not text.strip():
         raise _not_json(what, "nothing", "line 1, column 1")
     return text

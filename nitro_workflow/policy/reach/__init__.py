@@ -13,6 +13,11 @@ from __future__ import annotations
 
 from nitro_workflow.policy.reach.analysis import Analysis, analyse
 from nitro_workflow.policy.reach.analysis_text import render_analysis, render_image
+from nitro_workflow.policy.reach.decrypt_history import (
+    DecryptHistory,
+    look_back,
+    render_history,
+)
 from nitro_workflow.policy.reach.oddities import notes
 from nitro_workflow.policy.reach.one_image import ImageAnswer, ask_image
 from nitro_workflow.policy.reach.policy_finding import PolicyFinding
@@ -22,13 +27,16 @@ from nitro_workflow.policy.reach.witness import KEY_ARN, Witness
 __all__ = [
     "KEY_ARN",
     "Analysis",
+    "DecryptHistory",
     "ImageAnswer",
     "PolicyFinding",
     "Way",
     "Witness",
     "analyse",
     "ask_image",
+    "look_back",
     "notes",
     "render_analysis",
+    "render_history",
     "render_image",
 ]
