@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from nitro_workflow.cli.cloud_env import LANGUAGES, recipe
-from nitro_workflow.cloud import DATA_ACCOUNT, Connection
+from nitro_workflow.cloud import DATA_ACCOUNT, REGION, Connection
 
 _LAB = click.option(
     "--lab",
@@ -90,8 +91,9 @@ def serve(
 @_LAB
 @click.option("--for", "language", type=click.Choice(LANGUAGES), default="boto3", show_default=True)
 @click.option("--account", default=DATA_ACCOUNT, show_default=True, help="Whose operator.")
+@click.option("--region", default=REGION, show_default=True, help="This cloud has every region.")
 @click.option("--show-secrets", is_flag=True, help="Print the secret access key as well.")
-def env(lab: Path | None, language: str, account: str, show_secrets: bool) -> None:
+def env(lab: Path | None, language: str, account: str, region: str, show_secrets: bool) -> None:
     """Print what an SDK needs to reach this cloud: endpoint, CA in its own way, credentials.
 
     Paste it, or: eval "$(nitro-workflow cloud env --for js)". It undoes what the shell holds for
@@ -100,7 +102,26 @@ def env(lab: Path | None, language: str, account: str, show_secrets: bool) -> No
     """
     folder = _folder(lab)
     connection = Connection.of(folder)
-    click.echo(recipe(connection, language, account, folder, show_secrets=show_secrets))
+    text = recipe(connection, language, account, folder, show_secrets=show_secrets, region=region)
+    click.echo(text)
+
+
+@cloud.command()
+@_LAB
+def doctor(lab: Path | None) -> None:
+    """Try the set-up of this shell: whether an AWS client started here reaches this cloud.
+
+    Says what leads elsewhere, and how to mend it. A client that would go elsewhere sends nothing.
+    """
+    from nitro_workflow.cli.cloud_doctor import diagnose
+
+    found = diagnose(Connection.of(_folder(lab)), os.environ)
+    for one in found:
+        click.echo(f"{'ok   ' if one.fine else 'WRONG'}  {one.what}: {one.found}")
+        if one.remedy:
+            click.echo(f"       next: {one.remedy}")
+    if not all(one.fine for one in found):
+        raise SystemExit(1)  # a finding, as in the one exit table
 
 
 @cloud.command()
