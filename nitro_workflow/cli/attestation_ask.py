@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -31,6 +30,7 @@ from nitro_workflow.attestation import (
 from nitro_workflow.attestation import pcr8 as pcr8_of
 from nitro_workflow.encoding import der_reason
 from nitro_workflow.errors import InputError, PolicyError, UsageError
+from nitro_workflow.system_errors import as_package_error
 
 __all__ = ["Ask", "asked", "read_input"]
 
@@ -111,12 +111,11 @@ def read_input(path: Path, limit: int = MAX_INPUT_BYTES) -> bytes:
         with path.open("rb") as file:
             return file.read(limit + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise InputError(
-            reason or str(error),
-            expected="a file that can be read",
-            where=str(path),
-            next="Check the path and its permissions.",
+        said = as_package_error(error)
+        if said is None:
+            raise
+        raise type(said)(
+            said.found, expected="a file that can be read", where=str(path), next=said.next
         ) from error
 
 
@@ -136,7 +135,7 @@ def _bytes(text: str | None, option: str) -> bytes | None:
         data = read_input(Path(text[1:]))
         return _spki(data, text[1:]) if b"-----BEGIN" in data else data
     if text.startswith("text:"):
-        return os.fsencode(text.removeprefix("text:"))
+        return _utf8(text.removeprefix("text:"), option)
     try:
         if text.startswith("base64:"):
             body = text.removeprefix("base64:").rstrip("=")
@@ -147,6 +146,18 @@ def _bytes(text: str | None, option: str) -> bytes | None:
         raise UsageError(
             repr(text)[:100], expected="hex digits, text:…, base64:… or @FILE", where=option
         ) from None
+
+
+def _utf8(text: str, option: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            "text that is no UTF-8",
+            expected="UTF-8",
+            where=option,
+            next="Give other bytes in hex, or in a file by @FILE.",
+        ) from error
 
 
 def _spki(pem: bytes, name: str) -> bytes:

@@ -15,6 +15,6 @@ head (RFC 8949 §4.1)
 from __future__ import annotations
 
 from nitro_workflow.encoding import cbor, cose
-from nitro_workflow.encoding.der_reason import der_reason
+from nitro_workflow.encoding.library_reasons import der_reason
 
 __all__ = ["cbor", "cose", "der_reason"]

@@ -127,8 +127,8 @@ def _check_architecture(one: Candidate, architecture: str | None) -> None:
         raise _bad(
             f"an image for {one.architecture}: {one}",
             f"one for {architecture}",
-            f"Give --arch {one.architecture}, or build the image for {architecture}: "
-            "`docker build --platform`, `skopeo copy --override-arch`.",
+            f"Ask for {one.architecture} (`image build --arch {one.architecture}`), or build the "
+            f"image for {architecture}: `docker build --platform`, `skopeo copy --override-arch`.",
         )
     if one.architecture not in ARCHITECTURES.values():
         raise _bad(
