@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.attestation import parse_document
+from nitro_workflow.cloud import Endpoint
 from nitro_workflow.host import (
-    CloudAddress,
     Hypervisor,
     InstanceRecord,
     ParentPrograms,
@@ -62,9 +62,9 @@ class Cloud:
         self._ca = ca
         ca.write_text("")
 
-    def address(self) -> CloudAddress:
+    def address(self) -> Endpoint:
         """Return an address that nothing answers at."""
-        return CloudAddress("https://127.0.0.1:9", "127.0.0.1", 9, str(self._ca))
+        return Endpoint("https://127.0.0.1:9", str(self._ca))
 
     def instance(self, instance_id: str) -> InstanceRecord:
         """Return the record."""

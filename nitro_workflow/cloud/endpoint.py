@@ -48,11 +48,11 @@ def read_cloud_file(path: Path, needed: tuple[str, ...] = ()) -> dict[str, Any]:
         found = f"no {path.name}"
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None)
-        found = f"{path.name}: {reason}" if reason else f"a {path.name} that is not JSON"
+        found = f"{path.name}: {reason}" if reason else f"{path.name} that is not JSON"
     else:
         if isinstance(document, dict) and set(needed) <= document.keys():
             return document
-        found = f"a {path.name} without {' and '.join(needed)}"
+        found = f"{path.name} without {' and '.join(needed)}"
     raise _unavailable(found, path)
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from nitro_workflow.host.control.machine import Hypervisor
     from nitro_workflow.host.control.sandbox_host import SandboxHost
     from nitro_workflow.host.instance.cloud_records import (
-        CloudAddress,
         InstanceRecord,
         RoleCredentials,
     )
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from nitro_workflow.host.sandbox.launcher import require_sandbox
 
 _HOMES = {
-    "CloudAddress": "instance.cloud_records",
     "Host": "protocol",
     "Hypervisor": "control.machine",
     "InstanceRecord": "instance.cloud_records",
@@ -55,7 +53,6 @@ _HOMES = {
 __all__ = [
     "LONGEST_SOCKET",
     "MEANINGS",
-    "CloudAddress",
     "Host",
     "Hypervisor",
     "InstanceRecord",

@@ -4,9 +4,10 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from nitro_workflow.cloud import Endpoint
 from nitro_workflow.errors import HostError
 from nitro_workflow.host.control.hypervisor import serve
-from nitro_workflow.host.instance.cloud_records import CloudAddress, InstanceRecord, RoleCredentials
+from nitro_workflow.host.instance.cloud_records import InstanceRecord, RoleCredentials
 from nitro_workflow.host.instance.instance_spec import ParentPrograms
 
 ROLE = "arn:aws:iam::444455556666:role/ParentInstance"
@@ -21,7 +22,7 @@ class Cloud:
 
     def address(self):
         url = f"https://127.0.0.1:{self._port}"
-        return CloudAddress(url, "127.0.0.1", self._port, str(self._ca))
+        return Endpoint(url, str(self._ca))
 
     def instance(self, instance_id):
         number = instance_id[-1]

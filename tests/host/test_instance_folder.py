@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
+from nitro_workflow.cloud import Endpoint
 from nitro_workflow.host.instance import instance_folder
-from nitro_workflow.host.instance.cloud_records import CloudAddress
 
-ADDRESS = CloudAddress("https://127.0.0.1:9", "127.0.0.1", 9, "/ca.pem")
+ADDRESS = Endpoint("https://127.0.0.1:9", "/ca.pem")
 
 
 @pytest.fixture

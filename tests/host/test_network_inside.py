@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from nitro_workflow.cloud import Endpoint
 from nitro_workflow.errors import HostError
 from nitro_workflow.host.control.control_line import SOCKET_NAME, ask
-from nitro_workflow.host.instance.cloud_records import CloudAddress
 from nitro_workflow.host.instance.instance_network import InstanceNetwork, hosts_file, places
 from nitro_workflow.vsock import recv_json, send_json
 from tests.host.conftest import INSTANCE, Host
@@ -342,7 +342,8 @@ def cpu_seconds(pid):
     ],
 )
 def test_where_the_cloud_is_found(host_name, inside):
-    address = CloudAddress("https://…:8443", host_name, 8443, "/ca.pem")
+    url_host = f"[{host_name}]" if ":" in host_name else host_name
+    address = Endpoint(f"https://{url_host}:8443", "/ca.pem")
     assert places(address) == (("169.254.169.254", 80), (inside, 8443))
     names = [line.split() for line in hosts_file(address).splitlines()]
     assert ("kms.example" in names[0]) is (host_name == "kms.example")
@@ -351,12 +352,12 @@ def test_where_the_cloud_is_found(host_name, inside):
 
 def test_an_address_that_loopback_cannot_have_is_refused():
     with pytest.raises(HostError, match="2001:db8::1"):
-        places(CloudAddress("https://[2001:db8::1]:1", "2001:db8::1", 1, "/ca.pem"))
+        places(Endpoint("https://[2001:db8::1]:1", "/ca.pem"))
 
 
 def test_other_listeners_than_those_asked_for_are_refused_and_closed():
     """What comes from the bootstrap is looked at: one listener too few, another port."""
-    address = CloudAddress("https://127.0.0.1:9", "127.0.0.1", 9, "/ca.pem")
+    address = Endpoint("https://127.0.0.1:9", "/ca.pem")
     listener = socket.create_server(("127.0.0.1", 0))
     with pytest.raises(HostError, match="another network"):
         InstanceNetwork([descriptor := listener.detach()], None, address)

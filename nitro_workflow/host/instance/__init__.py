@@ -16,7 +16,6 @@ from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nitro_workflow.host.instance.cloud_records import (
-        CloudAddress,
         CloudRecords,
         InstanceRecord,
         LabCloud,
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from nitro_workflow.host.instance.parent_instance import ParentInstance
 
 _HOMES = {
-    "CloudAddress": "cloud_records",
     "CloudRecords": "cloud_records",
     "InstanceRecord": "cloud_records",
     "LONGEST_SOCKET": "instance_paths",
@@ -40,7 +38,6 @@ _HOMES = {
 
 __all__ = [
     "LONGEST_SOCKET",
-    "CloudAddress",
     "CloudRecords",
     "InstanceRecord",
     "LabCloud",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["CloudAddress", "CloudRecords", "InstanceRecord", "LabCloud", "RoleCredentials"]
+__all__ = ["CloudRecords", "InstanceRecord", "LabCloud", "RoleCredentials"]
 
 SERVICE: Final = "ec2.amazonaws.com"
 """The principal whose key pair AWS's side of the lab holds."""
@@ -51,20 +51,10 @@ class RoleCredentials:
         return f"RoleCredentials({self.access_key_id!r}, expiration={self.expiration!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class CloudAddress:
-    """Where the cloud answers: ``host`` and ``port`` on loopback, the CA file it chains to."""
-
-    url: str
-    host: str
-    port: int
-    ca: str
-
-
 class CloudRecords(Protocol):
     """What a hypervisor needs of the cloud."""
 
-    def address(self) -> CloudAddress:
+    def address(self) -> Endpoint:
         """Return where the cloud answers; raises `CloudUnavailable`."""
 
     def instance(self, instance_id: str) -> InstanceRecord:
@@ -80,18 +70,16 @@ class LabCloud:
     def __init__(self, lab: Path) -> None:
         self._folder = lab / "cloud"
 
-    def address(self) -> CloudAddress:
+    def address(self) -> Endpoint:
         """Return where the cloud answers, as its ``endpoint.json`` says."""
-        from urllib.parse import urlsplit
-
-        body = self._read("endpoint.json")
         try:
-            parts = urlsplit(str(body["endpoint"]))
-            if parts.hostname is None:
-                raise ValueError("no host")  # noqa: TRY301 - one place answers for all
-            return CloudAddress(parts.geturl(), parts.hostname, parts.port or 443, str(body["ca"]))
-        except (KeyError, TypeError, ValueError) as error:
+            at = Endpoint.of(self._folder.parent)
+            known = bool(at.host and at.port)
+        except ValueError as error:
             raise _half_written("cloud/endpoint.json") from error
+        if not known:
+            raise _half_written("cloud/endpoint.json")
+        return at
 
     def instance(self, instance_id: str) -> InstanceRecord:
         """Return the record that DescribeInstances gives, with the role behind its profile."""
@@ -150,8 +138,9 @@ class LabCloud:
         config = botocore.config.Config(
             retries={"max_attempts": 2}, connect_timeout=3, read_timeout=15
         )
-        at = Endpoint(address.url, address.ca)
-        client = isolated_session(lambda: at, keys, party=SERVICE).client(service, config=config)
+        client = isolated_session(lambda: address, keys, party=SERVICE).client(
+            service, config=config
+        )
         try:
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
         except botocore.exceptions.ClientError as error:

@@ -29,7 +29,7 @@ from nitro_workflow.regular_file import read_regular
 from nitro_workflow.remove_tree import remove_tree
 
 if TYPE_CHECKING:
-    from nitro_workflow.host.instance.cloud_records import CloudAddress
+    from nitro_workflow.cloud import Endpoint
 
 __all__ = ["answers", "clear", "folder_mode", "last_lines", "prepare", "programs"]
 
@@ -41,7 +41,7 @@ _KEPT: Final = {STATE: stat.S_ISDIR, TRACE_FILE: stat.S_ISREG}
 _FOLDERS: Final = ("vsock", "vsock/3", STATE)
 
 
-def prepare(folder: Path, address: CloudAddress, user: int | None, disk: int) -> None:
+def prepare(folder: Path, address: Endpoint, user: int | None, disk: int) -> None:
     """Make the folder, or clear what an earlier run left; ``state`` and ``trace.jsonl`` are kept.
 
     What has grown over ``disk`` bytes is not, nor what is nested too deeply. ``user`` gets

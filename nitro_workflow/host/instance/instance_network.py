@@ -19,7 +19,7 @@ from nitro_workflow.host.instance.imds_server import ADDRESS, MetadataServer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nitro_workflow.host.instance.cloud_records import CloudAddress
+    from nitro_workflow.cloud import Endpoint
     from nitro_workflow.host.instance.imds import MetadataService
 
 __all__ = ["InstanceNetwork", "hosts_file", "places"]
@@ -27,7 +27,7 @@ __all__ = ["InstanceNetwork", "hosts_file", "places"]
 LOOPBACK: Final = "127.0.0.1"
 
 
-def places(address: CloudAddress) -> tuple[tuple[str, int], tuple[str, int]]:
+def places(address: Endpoint) -> tuple[tuple[str, int], tuple[str, int]]:
     """Return where the sandbox must listen: for the metadata service, and for the cloud.
 
     The cloud is found at its own address, so that URLs and certificates stay as they are; one that
@@ -46,7 +46,7 @@ def places(address: CloudAddress) -> tuple[tuple[str, int], tuple[str, int]]:
     return ADDRESS, (str(inside), address.port)
 
 
-def hosts_file(address: CloudAddress) -> str:
+def hosts_file(address: Endpoint) -> str:
     """Return the instance's /etc/hosts: it has no other way to look a name up."""
     names = f"localhost {address.host}" if _is_name(address.host) else "localhost"
     return f"{LOOPBACK} {names}\n::1 localhost\n"
@@ -59,7 +59,7 @@ class InstanceNetwork:
     """
 
     def __init__(
-        self, descriptors: Sequence[int], metadata: MetadataService, address: CloudAddress
+        self, descriptors: Sequence[int], metadata: MetadataService, address: Endpoint
     ) -> None:
         with contextlib.ExitStack() as unused:
             found = [unused.enter_context(socket.socket(fileno=it)) for it in descriptors]

@@ -17,7 +17,8 @@ from nitro_workflow.vsock import PROXY_PORT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nitro_workflow.host.instance.cloud_records import CloudAddress, InstanceRecord
+    from nitro_workflow.cloud import Endpoint
+    from nitro_workflow.host.instance.cloud_records import InstanceRecord
 
 __all__ = ["CA_INSIDE", "INSIDE", "ParentPrograms", "config", "environment", "visible"]
 
@@ -45,7 +46,7 @@ class ParentPrograms:
     folders: Sequence[Path] = ()
 
 
-def config(inside: str, address: CloudAddress, programs: ParentPrograms) -> str:
+def config(inside: str, address: Endpoint, programs: ParentPrograms) -> str:
     """Return the argument of `first_process`; ``inside`` is the instance's folder as it sees it."""
     proxy = [
         *(sys.executable, "-m", "nitro_workflow.vsock.proxy"),
@@ -57,7 +58,7 @@ def config(inside: str, address: CloudAddress, programs: ParentPrograms) -> str:
 
 
 def environment(
-    inside: str, address: CloudAddress, record: InstanceRecord, metadata_endpoint: str | None
+    inside: str, address: Endpoint, record: InstanceRecord, metadata_endpoint: str | None
 ) -> dict[str, str]:
     """Return the programs' environment.
 
@@ -88,7 +89,7 @@ def environment(
 
 
 def visible(
-    folder: Path, address: CloudAddress, programs: ParentPrograms
+    folder: Path, address: Endpoint, programs: ParentPrograms
 ) -> tuple[list[Bind], dict[str, str]]:
     """Return the binds and links of the sandbox; ``folder`` is the only one that is written to."""
     binds, links = sandboxes.system_binds()

@@ -35,11 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nitro_workflow.host.instance.cloud_records import (
-        CloudAddress,
-        InstanceRecord,
-        RoleCredentials,
-    )
+    from nitro_workflow.cloud import Endpoint
+    from nitro_workflow.host.instance.cloud_records import InstanceRecord, RoleCredentials
     from nitro_workflow.host.rules.limits import Limits
 
 __all__ = ["ParentInstance"]
@@ -57,7 +54,7 @@ class ParentInstance:
         self,
         record: InstanceRecord,
         folder: Path,
-        address: CloudAddress,
+        address: Endpoint,
         fetch: Callable[[], RoleCredentials],
         programs: ParentPrograms,
         *,
@@ -127,7 +124,7 @@ class ParentInstance:
         instance_folder.clear(self.folder)
 
     def _start(
-        self, address: CloudAddress, programs: ParentPrograms, metadata: MetadataService
+        self, address: Endpoint, programs: ParentPrograms, metadata: MetadataService
     ) -> None:
         credentials = metadata.prepare()
         endpoint = None
@@ -168,7 +165,7 @@ class ParentInstance:
             self._sandbox.kill()
 
     def _spec(
-        self, address: CloudAddress, programs: ParentPrograms, endpoint: str | None
+        self, address: Endpoint, programs: ParentPrograms, endpoint: str | None
     ) -> SandboxSpec:
         binds, links = instance_spec.visible(self.folder, address, programs)
         config = instance_spec.config(self._inside, address, programs)
@@ -185,7 +182,7 @@ class ParentInstance:
             unsafe_folder=None if self.sandboxed else str(self.folder),
         )
 
-    def _connect(self, sandbox: Sandbox, metadata: MetadataService, address: CloudAddress) -> None:
+    def _connect(self, sandbox: Sandbox, metadata: MetadataService, address: Endpoint) -> None:
         """Serve the sandbox's network, for as long as the sandbox runs."""
         try:
             found = sandbox.next_event(READY_SECONDS).descriptors
