@@ -1,11 +1,12 @@
 """Execute every notebook in order in a clean lab and write its outputs back in a stable form.
 
-Committed outputs hold static forms only: what a widget shows live is dropped; HTML and text stay.
+Committed outputs hold static forms only; which live view they belonged to is dropped.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
-LIVE = "application/vnd.jupyter.widget-view+json"
+LIVE = re.compile(r' data-nw-view="[0-9a-f-]{36}"')
 KERNEL = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -49,9 +50,10 @@ def settle(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def settle_output(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return one output without its live form."""
+    """Return one output without the name of its live form."""
     if "data" in output:
-        output.data.pop(LIVE, None)
+        if "text/html" in output.data:
+            output.data["text/html"] = LIVE.sub("", output.data["text/html"])
         output.metadata = nbformat.from_dict({})
     return output
 

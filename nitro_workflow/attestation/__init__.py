@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from nitro_workflow.attestation.certificate import CertificateRecord, parse_certificate
     from nitro_workflow.attestation.channel import (
         ChannelVerifier,
         bound_to_public_key,
@@ -98,6 +99,7 @@ _HOMES = {
     "STEPS": "verification_steps",
     "At": "verify",
     "AttestationDocument": "document",
+    "CertificateRecord": "certificate",
     "ChannelVerifier": "channel",
     "Expected": "expectations",
     "FieldSpan": "document",
@@ -121,6 +123,7 @@ _HOMES = {
     "from_key_policy": "expectations",
     "from_measurements": "expectations",
     "one_of_values": "pcrs",
+    "parse_certificate": "certificate",
     "parse_document": "parse",
     "parse_pcr": "expectations",
     "parse_root": "roots",
@@ -139,6 +142,7 @@ __all__ = [
     "STEPS",
     "At",
     "AttestationDocument",
+    "CertificateRecord",
     "ChannelVerifier",
     "Expected",
     "FieldSpan",
@@ -162,6 +166,7 @@ __all__ = [
     "from_key_policy",
     "from_measurements",
     "one_of_values",
+    "parse_certificate",
     "parse_document",
     "parse_pcr",
     "parse_root",

@@ -6,7 +6,7 @@ a question look alike; the view says which it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nitro_workflow.widgets.formats import short
@@ -31,74 +31,96 @@ _SOURCES = {
 _SHOWN = 4  # values of a list that a check shows before it counts the rest
 
 
+_UNTOLD = "not told"
+
+
 def decision_model(
     explanation: Mapping[str, Any], *, title: str = "", editable: Mapping[str, str] | None = None
 ) -> DecisionModel:
     """Return the view model of `policy.Explanation.to_json`.
 
-    ``editable`` maps the condition keys that a reader may change to their present values.
+    ``editable`` maps the condition keys that a reader may change to their present values. Raises
+    nothing: what a record does not tell, or tells in another shape, is shown as not told.
     """
-    verdict, tone = _VERDICTS[explanation["decision"]]
-    action = str(explanation["action"])
-    who = str(explanation["principal"]).rsplit(":", 1)[-1]
+    record = _mapping(explanation)
+    verdict, tone = _VERDICTS.get(_text(record, "decision"), (_UNTOLD, "warning"))
+    who = _text(record, "principal").rsplit(":", 1)[-1]
     return DecisionModel(
-        title=title or f"{action} by {who}",
+        title=title or f"{_text(record, 'action')} by {who}",
         verdict=verdict,
         tone=tone,
-        request=tuple((key, str(explanation[key])) for key in ("principal", "action", "resource")),
-        statements=tuple(_statements(explanation)),
-        reason=str(explanation["summary"]),
-        next=str(explanation.get("next") or ""),
-        source=_SOURCES.get(str(explanation.get("basis")), ""),
+        request=tuple((key, _text(record, key)) for key in ("principal", "action", "resource")),
+        statements=tuple(_statements(record)),
+        reason=_text(record, "summary"),
+        next=_text(record, "next", ""),
+        source=_SOURCES.get(_text(record, "basis"), ""),
         editable=tuple((editable or {}).items()),
     )
 
 
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _text(record: Mapping[str, Any], key: str, otherwise: str = _UNTOLD) -> str:
+    value = record.get(key)
+    return otherwise if value is None or value == "" else short(value)
+
+
 def _statements(explanation: Mapping[str, Any]) -> Iterator[StatementLine]:
     """Yield those that apply and the nearest one in full, the others by what they fail on."""
-    nearest = explanation.get("nearest") or {}
+    nearest = _mapping(explanation.get("nearest"))
     place = (nearest.get("policy"), nearest.get("statement"))
-    for record in explanation["statements"]:
-        full = record["applies"] or (record["policy"], record["statement"]) == place
+    for record in _mappings(explanation.get("statements")):
+        full = bool(record.get("applies"))
+        full = full or (record.get("policy"), record.get("statement")) == place
         yield _statement(record, full=full)
 
 
 def _statement(record: Mapping[str, Any], *, full: bool) -> StatementLine:
-    applies, effect = bool(record["applies"]), str(record["effect"])
+    applies, effect = record.get("applies") is True, _text(record, "effect")
     tone: Tone = "neutral" if not applies else "good" if effect == "Allow" else "bad"
-    label = str(record.get("sid") or f"statement {record['statement']}")
-    failed = [_title(check) for check in record["checks"] if not check["matched"]]
+    label = _text(record, "sid", f"statement {_text(record, 'statement')}")
+    checks = _mappings(record.get("checks"))
+    failed = [_title(check) for check in checks if check.get("matched") is not True]
     outcome = "applies" if applies else f"does not apply: {', '.join(failed)}"
-    checks = tuple(_check(check) for check in record["checks"]) if full else ()
-    return StatementLine(f"{label} ({record['policy']})", effect, tone, outcome, checks)
+    lines = tuple(map(_check, checks)) if full else ()
+    return StatementLine(f"{label} ({_text(record, 'policy')})", effect, tone, outcome, lines)
 
 
 def _title(record: Mapping[str, Any]) -> str:
-    key = str(record.get("key") or record["element"])
+    key = _text(record, "key", _text(record, "element"))
     return key.removeprefix("kms:RecipientAttestation:")
 
 
 def _check(record: Mapping[str, Any]) -> CheckLine:
-    title = _title(record)
-    matched = bool(record["matched"])
-    found = "no such key in the request" if record["found"] is None else _some(record["found"])
-    operator = f"{record['operator']}: " if record.get("operator") else ""
+    matched = record.get("matched") is True
+    found = record.get("found")
+    said = "no such key in the request" if found is None else _some(found)
+    operator = _text(record, "operator", "")
+    outcome = "matches" if matched else _text(record, "note", "differs")
     return CheckLine(
-        id=str(record["element"]),
-        title=title,
+        id=_text(record, "element"),
+        title=_title(record),
         tone="good" if matched else "warning",
-        outcome=operator + ("matches" if matched else str(record.get("note") or "differs")),
-        found="" if matched else found,
+        outcome=f"{operator}: {outcome}" if operator else outcome,
+        found="" if matched else said,
         expected="" if matched else _expected(record),
     )
 
 
 def _expected(record: Mapping[str, Any]) -> str:
-    all_but = "all but " if "Not" in str(record.get("operator", "")) else ""
-    return all_but + _some(record["expected"])
+    all_but = "all but " if "Not" in _text(record, "operator", "") else ""
+    return all_but + _some(record.get("expected"))
 
 
-def _some(values: Sequence[Any]) -> str:
+def _some(values: object) -> str:
+    if not isinstance(values, list | tuple):
+        return short(values)
     more = len(values) - _SHOWN
     text = short(list(values)[:_SHOWN])
     return f"{text} and {more} more" if more > 0 else text

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cryptography import x509
-
-from nitro_workflow.attestation import Reading, Report, StepOutcome
+from nitro_workflow.attestation import (
+    CertificateRecord,
+    Reading,
+    Report,
+    StepOutcome,
+    parse_certificate,
+)
+from nitro_workflow.errors import CertificateError
 from nitro_workflow.widgets.formats import moment, size
 from nitro_workflow.widgets.view_model import Cell as Value
 from nitro_workflow.widgets.view_model import (
@@ -101,15 +106,23 @@ def _zeros(count: int, shown: Sequence[FieldNode]) -> str:
 
 def _certificate(reading: Reading, name: str, der: bytes, index: int | None) -> FieldNode:
     role = "the leaf" if index is None else dict(enumerate(_CERTIFICATES)).get(index, "")
-    try:
-        lasts = _lifetime(x509.load_der_x509_certificate(der))
-    except ValueError:
-        lasts = "not a certificate"
+    record = _record(der)
+    lasts = "not a certificate" if isinstance(record, CertificateError) else _lifetime(record)
     return _node(reading, name, f"{size(len(der))}, {lasts}", role)
 
 
-def _lifetime(certificate: x509.Certificate) -> str:
-    life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+def _record(der: object) -> CertificateRecord | CertificateError:
+    """Read one certificate of an attacker's; what is none is told, not raised."""
+    if not isinstance(der, bytes):
+        return CertificateError("not a certificate: no bytes")
+    try:
+        return parse_certificate(der)
+    except CertificateError as error:
+        return error
+
+
+def _lifetime(certificate: CertificateRecord) -> str:
+    life = certificate.end - certificate.start
     hours = round(life.total_seconds() / 3600)
     return f"valid {hours} h" if hours < 48 else f"valid {round(hours / 24):,} days"
 
@@ -119,24 +132,25 @@ def chain_table(ders: Sequence[bytes], *, at: float) -> Table:
 
     ``ders`` is root first, leaf last. Raises nothing: what is not a certificate says so.
     """
-    names = [*_CERTIFICATES[: len(ders) - 1], "leaf"]
+    names = [*map(_name, range(len(ders) - 1)), "leaf"]
+    rows = [_chain_row(name, der, at) for name, der in zip(names, ders, strict=False)]
     return Table(
         title="Certificate chain, root first",
         columns=("issued by", "valid for", "at the time of the check"),
-        rows=tuple(_chain_row(name, der, at) for name, der in zip(names, ders, strict=False)),
+        rows=tuple(rows),
     )
+
+
+def _name(index: int) -> str:
+    return _CERTIFICATES[index] if index < len(_CERTIFICATES) else f"certificate {index + 1}"
 
 
 def _chain_row(name: str, der: bytes, at: float) -> TableRow:
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-    except ValueError as error:
-        return TableRow(name, (Value(str(error), "bad"), Value(""), Value("")), "bad")
-    begins = certificate.not_valid_before_utc.timestamp()
-    ends = certificate.not_valid_after_utc.timestamp()
+    record = _record(der)
+    if isinstance(record, CertificateError):
+        return TableRow(name, (Value(record.found, "bad"), Value("—"), Value("—")), "bad")
+    begins, ends = record.start.timestamp(), record.end.timestamp()
     said = "valid" if begins <= at <= ends else "not yet valid" if at < begins else "expired"
     tone: Tone = "good" if said == "valid" else "bad"
-    issuer = "itself" if certificate.issuer == certificate.subject else "the one above"
-    return TableRow(
-        name, (Value(issuer), Value(_lifetime(certificate)[6:]), Value(said, tone)), tone
-    )
+    issuer = "itself" if record.issuer == record.subject else "the one above"
+    return TableRow(name, (Value(issuer), Value(_lifetime(record)[6:]), Value(said, tone)), tone)

@@ -10,6 +10,10 @@ from datetime import UTC, datetime
 __all__ = ["duration", "moment", "short", "size"]
 
 
+DEPTH = 8
+"""Levels of a JSON value that are shown: records of the cloud and the lab have four at most."""
+
+
 def size(count: int) -> str:
     """Return ``4,498 bytes``."""
     return f"{count:,} bytes"
@@ -21,18 +25,30 @@ def duration(seconds: float) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Return seconds since 1970 as ``2026-11-25T00:13:47Z``."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return seconds since 1970 as ``2026-11-25T00:13:47Z``; as a number beyond the calendar."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:,.0f} s after 1970"
 
 
 def short(value: object) -> str:
-    """Return a JSON value as one short text: lists by their items, mappings as ``key=value``."""
+    """Return a JSON value as one short text: lists by their items, mappings as ``key=value``.
+
+    A value below `DEPTH` levels of others is left out.
+    """
+    return _short(value, DEPTH)
+
+
+def _short(value: object, depth: int) -> str:
+    if not depth:
+        return "…"
     if value is None:
         return "—"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{key}={short(item)}" for key, item in value.items())
+        return ", ".join(f"{key}={_short(item, depth - 1)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(short(item) for item in value)
+        return ", ".join(_short(item, depth - 1) for item in value)
     return str(value)

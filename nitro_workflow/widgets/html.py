@@ -184,6 +184,13 @@ def _lane(lanes: Sequence[str], name: str) -> int:
     return list(lanes).index(name)
 
 
+def _all_lanes(model: Lanes) -> tuple[str, ...]:
+    """Return the lanes, and after them those that only a message names."""
+    named = (name for one in model.messages for name in (one.source, one.target))
+    return tuple(dict.fromkeys((*model.lanes, *named)))
+
+
 def _lanes(model: Lanes) -> str:
-    rows = [_lane_row(message, model.lanes) for message in model.messages]
-    return _headline(model.title, "", "neutral") + _rows(("step", *model.lanes, "what"), rows)
+    lanes = _all_lanes(model)
+    rows = [_lane_row(message, lanes) for message in model.messages]
+    return _headline(model.title, "", "neutral") + _rows(("step", *lanes, "what"), rows)

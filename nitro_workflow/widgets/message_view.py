@@ -6,12 +6,12 @@ Only for showing: the Encryption SDK itself reads and checks what is decrypted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from nitro_workflow.errors import EncodingError
 from nitro_workflow.widgets.formats import size
-from nitro_workflow.widgets.view_model import FieldNode, Inspection
+from nitro_workflow.widgets.view_model import CheckLine, FieldNode, Inspection
 
 __all__ = ["HEADER_LIMIT", "message_inspection"]
 
@@ -37,7 +37,7 @@ class _Cursor:
                 f"{len(self.data) - self.at} bytes left",
                 expected=f"{count} bytes of {what}",
                 offset=self.at,
-                next="Check that the file is a whole Encryption SDK message.",
+                next="see that the file is a whole Encryption SDK message",
             )
         self.at += count
         return self.data[self.at - count : self.at]
@@ -59,36 +59,53 @@ class _Cursor:
 def message_inspection(data: bytes, *, total: int) -> Inspection:
     """Return the header of a message whose first bytes are ``data`` and which is ``total`` long.
 
-    Raises `EncodingError` with the offset where the header is cut or not of version 2.
+    Raises nothing: of a header that is cut, or of another version, the view has the fields before
+    that place, and a check that fails there.
     """
     cursor = _Cursor(data[:HEADER_LIMIT])
-    version = cursor.number(1, "version")
-    if version != 2:
-        raise EncodingError(
-            f"version {version}",
-            expected="2, the committing format",
-            offset=0,
-            next="Encrypt with a committing suite, as step P3 does.",
+    nodes: list[FieldNode] = []
+    checks: tuple[CheckLine, ...] = ()
+    verdict = ""
+    try:
+        nodes.extend(_fields(cursor))
+        verdict = f"header of {size(cursor.at)}, then frames; {size(total)} in all"
+    except EncodingError as error:
+        verdict = f"no whole header: it breaks at {error.where}"
+        checks = (
+            CheckLine("header", "header", "bad", "cannot be read", error.found, error.expected),
         )
-    suite = cursor.node("algorithm suite", lambda: _suite(cursor.number(2, "suite")))
-    nodes = (
-        FieldNode("version", "2", 0, 1),
-        suite,
-        cursor.node("message id", lambda: size(len(cursor.take(32, "message id"))), "random"),
-        cursor.node("encryption context", lambda: _context(cursor), "in clear, and authenticated"),
-        cursor.node("encrypted data keys", lambda: _keys(cursor), "only KMS can open them"),
-        cursor.node("content type", lambda: _content(cursor.number(1, "content type"))),
-        cursor.node("frame length", lambda: size(cursor.number(4, "frame length"))),
-        cursor.node("commitment", lambda: size(len(cursor.take(32, "commitment"))), "of the key"),
-        cursor.node("header tag", lambda: size(len(cursor.take(16, "header tag"))), "AES-GCM"),
-    )
     return Inspection(
         title="Encryption SDK message",
-        verdict=f"header of {size(cursor.at)}, then frames; {size(total)} in all",
-        tone="neutral",
-        nodes=nodes,
-        data=data[: cursor.at],
+        verdict=verdict,
+        tone="bad" if checks else "neutral",
+        checks=checks,
+        nodes=tuple(nodes),
+        data=data[:HEADER_LIMIT] if checks else data[: cursor.at],
     )
+
+
+def _fields(cursor: _Cursor) -> Iterator[FieldNode]:
+    """Yield the fields in their order; raises `EncodingError` where one cannot be read."""
+    yield cursor.node("version", lambda: _version(cursor.number(1, "version")))
+    yield cursor.node("algorithm suite", lambda: _suite(cursor.number(2, "suite")))
+    yield cursor.node("message id", lambda: size(len(cursor.take(32, "message id"))), "random")
+    yield cursor.node("encryption context", lambda: _context(cursor), "in clear, and authenticated")
+    yield cursor.node("encrypted data keys", lambda: _keys(cursor), "only KMS can open them")
+    yield cursor.node("content type", lambda: _content(cursor.number(1, "content type")))
+    yield cursor.node("frame length", lambda: size(cursor.number(4, "frame length")))
+    yield cursor.node("commitment", lambda: size(len(cursor.take(32, "commitment"))), "of the key")
+    yield cursor.node("header tag", lambda: size(len(cursor.take(16, "header tag"))), "AES-GCM")
+
+
+def _version(number: int) -> str:
+    if number != 2:
+        raise EncodingError(
+            f"version {number}",
+            expected="2, the committing format",
+            offset=0,
+            next="encrypt with a committing suite, as step P3 does",
+        )
+    return "2"
 
 
 def _suite(number: int) -> str:

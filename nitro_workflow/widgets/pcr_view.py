@@ -38,13 +38,20 @@ def pcr_table(columns: Mapping[str, Mapping[int, str]], *, title: str = "PCRs") 
 
 
 def _row(index: int, columns: list[Mapping[int, str]]) -> TableRow:
-    values = [column.get(index, "") for column in columns]
+    values = [_digits(column.get(index)) for column in columns]
     said = [value for value in values if value]
     agree = len(set(said)) == 1
     tone: Tone = "neutral" if len(said) < 2 else "good" if agree else "bad"
-    cells = tuple(_cell(value, said[0]) for value in values)
-    note = FEEDS[index] + ("; all zero" if said[0] == ZERO else "")
+    cells = tuple(_cell(value, said[0] if said else "") for value in values)
+    note = FEEDS[index] + ("; all zero" if said and said[0] == ZERO else "")
     return TableRow(f"PCR{index}", cells, tone, note)
+
+
+def _digits(value: object) -> str:
+    """Return a PCR as it is compared: in small letters, bytes as hex digits."""
+    if value is None:
+        return ""
+    return value.hex() if isinstance(value, bytes) else str(value).strip().lower()
 
 
 def _cell(value: str, first: str) -> Cell:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-__all__ = ["Question"]
+from nitro_workflow.widgets.live_view import live_inspector, mark
+from nitro_workflow.widgets.view_model import Choice
 
-_LIVE = "application/vnd.jupyter.widget-view+json"
+__all__ = ["Question"]
 
 
 @dataclass(frozen=True)
@@ -32,20 +33,10 @@ class Question:
         return f"{self.text}\n{options}"
 
     @functools.cached_property
-    def widget(self) -> Any:
+    def widget(self) -> Any | None:
         """Return the live form: radio buttons, and the reason once one is chosen."""
-        import ipywidgets
-
-        buttons = ipywidgets.RadioButtons(
-            options=list(self.options), value=None, layout=ipywidgets.Layout(width="auto")
-        )
-        said = ipywidgets.HTML()
-
-        def show(change: Any) -> None:
-            said.value = f"<p aria-live='polite'>{escape(self.answer(change.new))}</p>"
-
-        buttons.observe(show, names="index")
-        return ipywidgets.VBox([ipywidgets.HTML(f"<b>{escape(self.text)}</b>"), buttons, said])
+        said = tuple(map(self.answer, range(len(self.options))))
+        return live_inspector(Choice(self.text, tuple(self.options), said))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         options = "".join(f"<li>{escape(option)}</li>" for option in self.options)
@@ -54,5 +45,4 @@ class Question:
             f"<section><p><b>{escape(self.text)}</b></p><ul>{options}</ul>"
             f"<details><summary>Answer</summary>{escape(answer)}</details></section>"
         )
-        live = self.widget._repr_mimebundle_()
-        return {"text/plain": repr(self), "text/html": html, _LIVE: live[_LIVE]}
+        return {"text/plain": repr(self), "text/html": mark(html, self.widget)}

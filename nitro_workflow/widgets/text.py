@@ -71,7 +71,7 @@ def _table(model: Table) -> Iterator[str]:
     for row in model.rows:
         note = f"  {row.note}" if row.note else ""
         yield f"  {MARKS[row.tone]} {row.label}{note}"
-        for column, cell in zip(model.columns, row.cells, strict=True):
+        for column, cell in zip(model.columns, row.cells, strict=False):
             yield f"      {column:>10}  {cell.text}"
             if cell.difference >= 0:
                 yield f"      {'':>10}  {' ' * cell.difference}^ first difference"
@@ -80,7 +80,8 @@ def _table(model: Table) -> Iterator[str]:
 def _facts(rows: Sequence[TableRow]) -> Iterator[str]:
     width = max((len(row.label) for row in rows), default=0)
     for row in rows:
-        yield f"  {MARKS[row.tone]} {row.label:<{width}}  {row.cells[0].text}"
+        value = row.cells[0].text if row.cells else ""
+        yield f"  {MARKS[row.tone]} {row.label:<{width}}  {value}"
 
 
 def _decision(model: DecisionModel) -> Iterator[str]:

@@ -15,10 +15,12 @@ from typing import Any, Literal, TypeVar
 __all__ = [
     "Cell",
     "CheckLine",
+    "Choice",
     "DecisionModel",
     "FieldNode",
     "Inspection",
     "Lanes",
+    "Live",
     "Message",
     "Model",
     "StatementLine",
@@ -165,7 +167,18 @@ class Lanes:
     kind: Literal["lanes"] = "lanes"
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A question with its options, and what is said to each of them once it is chosen."""
+
+    text: str
+    options: tuple[str, ...]
+    said: tuple[str, ...]
+    kind: Literal["choice"] = "choice"
+
+
 Model = Inspection | Table | DecisionModel | Lanes
+Live = Model | Choice
 Value = TypeVar("Value")
 
 
@@ -190,7 +203,7 @@ def _visible(char: str) -> str:
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
-def to_json(model: Model) -> dict[str, Any]:
+def to_json(model: Live) -> dict[str, Any]:
     """Return the model as JSON values; ``data`` becomes lower-case hex."""
     plain = dataclasses.asdict(model)
     if isinstance(plain.get("data"), bytes):

@@ -9,7 +9,10 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
+
+import nbformat
 
 TOKEN = "for-tests-only"
 
@@ -26,6 +29,7 @@ def jupyterlab(folder: Path, settings: Path, **environment: str):
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0",
         f"--IdentityProvider.token={TOKEN}", "--LabApp.news_url=None",
+        "--LabApp.expose_app_in_browser=True",  # as ``jupyterapp``, for tests
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         f"--LabApp.user_settings_dir={settings / 'settings'}",
         f"--LabApp.workspaces_dir={settings / 'workspaces'}",
@@ -39,7 +43,11 @@ def jupyterlab(folder: Path, settings: Path, **environment: str):
         yield _address(process, log)
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:  # a kernel that was restarted can keep it waiting
+            process.kill()
+            process.wait()
 
 
 def _address(process: subprocess.Popen, log: Path) -> str:
@@ -85,3 +93,25 @@ def wait_until_idle(page, seconds: float = 240) -> None:
         if prompts and all(re.search(r"\[\d+\]", prompt) for prompt in prompts):
             return
     raise TimeoutError(f"cells that did not finish: {page.evaluate(state)}")
+
+
+def save(page, path: Path) -> nbformat.NotebookNode:
+    """Save the open notebook and return what is in its file then."""
+    before = path.stat().st_mtime_ns
+    page.keyboard.press("Control+s")
+    for _ in range(100):
+        page.wait_for_timeout(100)
+        if path.stat().st_mtime_ns != before:
+            break
+    page.wait_for_timeout(500)
+    return nbformat.read(path, as_version=4)
+
+
+def shut_down_kernels(address: str) -> None:
+    """End every session, as a server that is stopped over night does."""
+    base = address.rsplit("/lab", 1)[0]
+    with urllib.request.urlopen(f"{base}/api/sessions?token={TOKEN}") as answer:
+        sessions = json.load(answer)
+    for session in sessions:
+        url = f"{base}/api/sessions/{session['id']}?token={TOKEN}"
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()

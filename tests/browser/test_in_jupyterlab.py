@@ -7,7 +7,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.browser.jupyterlab import jupyterlab, run_all
+from tests.browser.jupyterlab import (
+    TOKEN,
+    jupyterlab,
+    run_all,
+    save,
+    shut_down_kernels,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +64,35 @@ def test_views_are_live_and_no_request_leaves_the_machine(lab, page):
     what_if.get_by_role("button", name="Decide again").click()
     what_if.get_by_text("asked again").first.wait_for(timeout=10_000)
     assert elsewhere == []
+
+
+def test_a_notebook_that_is_opened_the_next_day_shows_what_was_seen(lab, page, tmp_path):
+    run_all(page, lab, "look.ipynb")
+    first = page.locator(".nw").first
+    first.get_by_role("heading", name="Attestation document").wait_for(timeout=30_000)
+    saved = save(page, tmp_path / "notebooks" / "look.ipynb")
+    kinds = {kind for cell in saved.cells for out in cell.outputs for kind in out.get("data", {})}
+    assert kinds == {"text/plain", "text/html"}
+
+    shut_down_kernels(lab)
+    page.goto("about:blank")
+    page.goto(f"{lab}/tree/look.ipynb?token={TOKEN}&reset")
+    page.locator(".jp-OutputArea").get_by_text("Attestation document").first.wait_for()
+    assert page.get_by_text("model not found").count() == 0
+    assert page.locator("[data-nw-live]").count() == 0
+    page.get_by_text("✗ fails").first.wait_for()
+
+    run_all(page, lab, "look.ipynb")
+    page.locator(".nw").first.get_by_role("tree", name="Fields").wait_for(timeout=30_000)
+
+
+def test_a_kernel_that_ends_gives_the_static_form_back(lab, page):
+    run_all(page, lab, "look.ipynb")
+    page.locator(".nw").first.get_by_role("tree", name="Fields").wait_for(timeout=30_000)
+    page.evaluate("void jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+    page.locator("section[data-nw-view]:not([data-nw-live])").first.wait_for(timeout=30_000)
+    page.wait_for_function("document.querySelectorAll('.nw').length === 0")
+    assert page.get_by_text("Attestation document").count() > 0
 
 
 def _leaves(url: str) -> bool:

@@ -178,6 +178,17 @@ function whatIf(m, api) {
 
 // ---- lanes: who sent what to whom, and who could read it ----
 
+/** Mark those whose lane an arrow crosses: they carried every byte of it. */
+function relays(names, from, to, row) {
+  const between = names.slice(Math.min(from, to) + 1, Math.max(from, to));
+  return between.map((name, index) => {
+    const dot = el("span", { class: "relay", role: "img", "aria-label": `carried by ${name}`, title: `carried by ${name}` });
+    dot.style.gridRow = String(row);
+    dot.style.gridColumn = String(Math.min(from, to) + index + 3);
+    return dot;
+  });
+}
+
 function lanes(m) {
   const detail = el("p", { class: "note", "aria-live": "polite", text: "Choose a message to see what it was, or a party to see what it could read." });
   const grid = el("div", { class: "lanes" });
@@ -185,8 +196,9 @@ function lanes(m) {
   const arrows = m.messages.map((message, index) => {
     const from = m.lanes.indexOf(message.source);
     const to = m.lanes.indexOf(message.target);
-    const arrow = el("button", { type: "button", class: `arrow ${from === to ? "" : from < to ? "right" : "left"} ${message.tone}`, "aria-pressed": "false",
-      "aria-label": `${message.step}, ${message.source} to ${message.target}: ${message.text}`, text: message.text });
+    const arrow = el("button", { type: "button", class: `arrow ${from === to ? "self" : from < to ? "right" : "left"} ${message.tone}`, "aria-pressed": "false",
+      "aria-label": `${message.step}, ${message.source} to ${message.target}: ${message.text}` }, el("span", { class: "said", text: message.text }));
+    arrow.style.setProperty("--half", `calc(50% / ${Math.abs(from - to) + 1})`);
     arrow.style.gridColumn = `${Math.min(from, to) + 2} / ${Math.max(from, to) + 3}`;
     arrow.style.gridRow = String(index + 2);
     const step = el("span", { class: "step", text: message.step });
@@ -195,10 +207,14 @@ function lanes(m) {
       for (const other of arrows) other.setAttribute("aria-pressed", String(other === arrow));
       detail.textContent = `${message.step}: ${message.source} → ${message.target}. ${message.text}. ${message.detail} ${message.seen_by.length ? `Readable by ${message.seen_by.join(", ")}.` : ""} ${message.told_by ? `Told by ${message.told_by}.` : ""}`;
     });
-    grid.append(step, arrow);
+    grid.append(step, arrow, ...relays(m.lanes, from, to, index + 2));
     return arrow;
   });
   m.lanes.forEach((name, index) => {
+    const line = el("span", { class: "lifeline", "aria-hidden": "true" });
+    line.style.gridRow = `2 / ${m.messages.length + 2}`;
+    line.style.gridColumn = String(index + 2);
+    grid.prepend(line);
     const cell = el("span", { class: "name", text: name });
     cell.style.gridRow = "1";
     cell.style.gridColumn = String(index + 2);
@@ -219,19 +235,81 @@ function lanes(m) {
   return [...headline(m), el("div", {}, ...buttons), grid, detail];
 }
 
-const RENDERERS = { inspection, table, decision, lanes };
+// ---- choice: a question, and what is said to the option chosen ----
+
+let groups = 0;
+
+function choice(m) {
+  const said = el("p", { "aria-live": "polite" });
+  const group = `nw-choice-${++groups}`;
+  const options = m.options.map((option, index) => el("label", { class: "option" },
+    el("input", { type: "radio", name: group, onchange: () => { said.textContent = m.said[index]; } }), ` ${option}`));
+  return [el("p", {}, el("b", { text: m.text })), el("div", { role: "radiogroup", "aria-label": m.text }, ...options), said];
+}
+
+const RENDERERS = { inspection, table, decision, lanes, choice };
+
+/** Draw a model into `root`, and again whenever it changes; returns what ends that. */
+function live(model, root) {
+  const api = { set(name, value) { model.set(name, value); model.save_changes(); } };
+  const draw = () => {
+    const m = model.get("model");
+    root.replaceChildren(...RENDERERS[m.kind](m, api).filter((node) => node));
+  };
+  draw();
+  model.on("change:model", draw);
+  return () => model.off("change:model", draw);
+}
+
+// ---- the place of the live form: the static HTML of the same view, in the page already or later ----
+
+/** Every view of the page that is alive: its id, and what takes the place of its static form. */
+const places = /** @type {any} */ (globalThis).nitroWorkflowViews ??= { mounts: new Map(), planned: false };
+
+function fill() {
+  places.planned = false;
+  for (const host of document.querySelectorAll("[data-nw-view]:not([data-nw-live])")) {
+    places.mounts.get(host.getAttribute("data-nw-view"))?.(host);
+  }
+}
+
+function watch() {
+  places.observer ??= new MutationObserver(() => {
+    if (!places.planned) { places.planned = true; requestAnimationFrame(fill); }
+  });
+  places.observer.observe(document.body, { childList: true, subtree: true });
+  fill();
+}
+
+/** Take the static form's place until the kernel's side of the view is gone; then give it back. */
+function takePlace(model) {
+  const id = model.get("view");
+  const endings = new Set();
+  places.mounts.set(id, (host) => {
+    const still = [...host.childNodes];
+    const root = el("div", { class: "nw" });
+    host.setAttribute("data-nw-live", "yes");
+    const end = live(model, root);
+    host.replaceChildren(root);
+    endings.add(() => { end(); host.replaceChildren(...still); host.removeAttribute("data-nw-live"); });
+  });
+  const leave = () => {
+    places.mounts.delete(id);
+    for (const end of endings) end();
+    endings.clear();
+  };
+  model.on("comm_live_update", leave);
+  watch();
+  return leave;
+}
 
 export default {
+  initialize({ model }) {
+    return takePlace(model);
+  },
   render({ model, el: host }) {
     const root = el("div", { class: "nw" });
-    const api = { set(name, value) { model.set(name, value); model.save_changes(); } };
-    const draw = () => {
-      const m = model.get("model");
-      root.replaceChildren(...RENDERERS[m.kind](m, api).filter((node) => node));
-    };
-    draw();
-    model.on("change:model", draw);
     host.append(root);
-    return () => model.off("change:model", draw);
+    return live(model, root);
   },
 };

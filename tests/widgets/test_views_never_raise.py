@@ -1,0 +1,246 @@
+"""A view of anything shows what could be read and what could not: nothing raises, in no form."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import random
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nitro_workflow.attestation import Verifier
+from nitro_workflow.errors import ImageError
+from nitro_workflow.image import SectionKind, open_image
+from nitro_workflow.image.build.image_writer import bytes_part, write_image
+from nitro_workflow.lab import TraceEvent
+from nitro_workflow.policy import FEEDS
+from nitro_workflow.widgets import (
+    Cell,
+    Lanes,
+    Message,
+    Question,
+    Table,
+    TableRow,
+    View,
+    chain_table,
+    decision_model,
+    document_inspection,
+    image_inspection,
+    live_view,
+    message_inspection,
+    pcr_table,
+    trace_lanes,
+)
+from nitro_workflow.widgets.html import render_html
+from nitro_workflow.widgets.text import render_text
+from nitro_workflow.widgets.view_model import to_json, visible
+
+SEED = 20261128
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def drawn(model):
+    """Draw a model in every form."""
+    shown = visible(model)
+    assert render_text(shown)
+    assert render_html(shown)
+    assert json.dumps(to_json(shown))
+    return shown
+
+
+def mutations(seeds, count):
+    """Yield seeds with one to three bytes changed, cut, or doubled; the same ones each time."""
+    chance = random.Random(SEED)
+    for _ in range(count):
+        data = bytearray(chance.choice(seeds))
+        for _ in range(chance.choice([1, 1, 1, 2, 3])):
+            at = chance.randrange(len(data))
+            data[at] = chance.choice([data[at] ^ (1 << chance.randrange(8)), 0, 255])
+        if chance.random() < 0.1:
+            del data[chance.randrange(len(data)) :]
+        yield bytes(data)
+
+
+def test_documents(vectors):
+    seeds = [path.read_bytes() for path in sorted((vectors / "attestation").glob("*.bin"))]
+    verifier, now = Verifier.aws(), datetime(2026, 1, 1, tzinfo=UTC)
+    for data in mutations(seeds, 1_500):
+        report = verifier.explain(data, at=now)
+        model = drawn(document_inspection(report, trust="AWS"))
+        assert model.tone == ("good" if report.accepted else "bad")
+        values = report.reading.values
+        ders = [*values.get("cabundle", ()), values.get("certificate", b"")]
+        assert len(drawn(chain_table(ders, at=now.timestamp())).rows) == len(ders)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=9), st.floats())
+def test_chains(ders, at):
+    table = drawn(chain_table(ders, at=at))
+    assert len(table.rows) == len(ders)
+    assert {row.tone for row in table.rows} <= {"bad"}
+    assert [row.label for row in table.rows][-1:] == ["leaf"][: len(ders)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400), st.integers(0, 2**70))
+def test_messages(data, total):
+    for header in (data, b"\x02\x04\x78" + data):
+        model = drawn(message_inspection(header, total=total))
+        assert model.checks or model.tone == "neutral"
+
+
+def test_images(tmp_path):
+    path = tmp_path / "a.eif"
+    kinds = (SectionKind.KERNEL, SectionKind.CMDLINE, SectionKind.RAMDISK, SectionKind.RAMDISK)
+    parts = [bytes_part(kind, bytes(range(90))) for kind in kinds]
+    write_image(parts, output=path, architecture="x86_64")
+    for data in mutations([path.read_bytes()], 300):
+        try:
+            image = open_image(io.BytesIO(data))
+        except ImageError:
+            continue
+        with image:
+            drawn(image_inspection(image, label="x"))
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=9),
+        st.dictionaries(
+            st.integers(-2, 40),
+            st.text(max_size=9) | st.binary(max_size=4) | st.none() | st.just("0" * 96),
+        ),
+        max_size=4,
+    )
+)
+def test_pcrs(columns):
+    table = drawn(pcr_table(columns))
+    told = {index for column in columns.values() for index in column}
+    assert len(table.rows) == len(told & set(FEEDS))
+
+
+RECORD = {
+    "decision": "explicitDeny",
+    "action": "kms:Decrypt",
+    "principal": "arn:aws:iam::111122223333:role/R",
+    "resource": "*",
+    "summary": "because",
+    "next": "",
+    "basis": "what-if",
+    "nearest": {"policy": "resource", "statement": 1},
+    "statements": [
+        {
+            "policy": "resource",
+            "statement": 1,
+            "sid": "S",
+            "effect": "Deny",
+            "applies": True,
+            "checks": [
+                {
+                    "element": "Condition",
+                    "key": "kms:RecipientAttestation:PCR0",
+                    "operator": "StringNotEquals",
+                    "matched": False,
+                    "found": None,
+                    "expected": ["a", "b", "c", "d", "e"],
+                }
+            ],
+        }
+    ],
+}
+
+
+@given(st.data())
+def test_decisions(data):
+    record = json.loads(json.dumps(RECORD))
+    statement = record["statements"][0]
+    for place in (record, statement, statement["checks"][0]):
+        for key in data.draw(st.sets(st.sampled_from(sorted(place)))):
+            place[key] = data.draw(JSON)
+    model = drawn(decision_model(record))
+    assert model.verdict in {
+        "allowed",
+        "denied: nothing allows it",
+        "denied by an explicit Deny",
+        "not told",
+    }
+
+
+@given(JSON)
+def test_a_record_that_is_none_is_no_allowance(record):
+    model = drawn(decision_model(record))
+    if not (isinstance(record, dict) and "decision" in record):
+        assert (model.verdict, model.tone) == ("not told", "warning")
+
+
+TEXT = st.text(max_size=6)
+
+
+@given(
+    st.lists(
+        st.builds(
+            TraceEvent,
+            st.integers(),
+            TEXT,
+            TEXT,
+            st.sampled_from(["kms", "parent", "", "x"]),
+            st.sampled_from(["enclave", "cloud", "x"]),
+            TEXT,
+            st.integers(),
+            TEXT,
+            st.lists(TEXT, max_size=3).map(tuple),
+            TEXT,
+            TEXT,
+        ),
+        max_size=6,
+    )
+)
+def test_traces(events):
+    drawn(trace_lanes(events))
+
+
+def test_tables_and_lanes_that_do_not_fit():
+    few = TableRow("a", (), "good")
+    drawn(Table("t", ("one", "two"), (few, TableRow("b", (Cell("x"),)))))
+    drawn(Table("t", ("one",), (few,)))
+    drawn(Lanes("l", ("a",), (Message("D1", "b", "c", "text"),)))
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_shown(text):
+    table = Table(text, (text,), (TableRow(text, (Cell(text, "bad", 1),), note=text),), text)
+    drawn(dataclasses.replace(table, tone="bad"))
+    assert repr(View(table))
+    bundle = Question(text, (text, "b"), 0, text)._repr_mimebundle_()
+    assert "text/html" in bundle
+    json.dumps(bundle)
+
+
+def test_what_cannot_be_live_is_still_shown(monkeypatch):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    live_view._widget_class.cache_clear()
+    try:
+        bundle = View(Table("t", (), ()))._repr_mimebundle_()
+    finally:
+        live_view._widget_class.cache_clear()
+    assert set(bundle) == {"text/plain", "text/html"}
+    assert "data-nw-view" not in bundle["text/html"]
+
+
+@pytest.mark.parametrize("depth", [50, 5_000])
+def test_a_value_of_any_depth(depth):
+    value: object = 1
+    for _ in range(depth):
+        value = [value]
+    drawn(decision_model({"decision": "allowed", "action": value}))
