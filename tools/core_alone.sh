@@ -29,6 +29,6 @@ cd - >/dev/null
 mkdir "$work/checkout"
 cp -R tests "$work/checkout/"
 cd "$work/checkout"
-"$work/venv/bin/python" -m pytest -q -p no:cacheprovider -m "not interop" -W error \
+"$work/venv/bin/python" -m pytest -q -p no:cacheprovider -m "not interop and not extras and not slow" -W error \
     --ignore tests/image/test_lab_kms.py \
     tests/attestation tests/encoding tests/cms tests/nsm tests/policy tests/image tests/test_errors.py

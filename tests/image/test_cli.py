@@ -119,6 +119,7 @@ def test_sign_with_a_kms_key(run, tmp_path, pairs, monkeypatch):
     run("verify", "a.eif", "--at", NOW.isoformat())
 
 
+@pytest.mark.extras
 def test_a_kms_that_refuses_or_is_not_there(monkeypatch):
     from botocore.exceptions import ClientError, EndpointConnectionError
 

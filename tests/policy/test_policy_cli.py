@@ -115,7 +115,12 @@ def test_a_cloudtrail_record(run, files):
         (("--request", "{bad}"), 3, "line 1, column"),
         (("--request", "{r}", "--key-policy", "{bad}"), 3, "line 1, column"),
         (("--request", "{r}", "--key-policy", "{unknown}"), 3, "did you mean StringEquals?"),
-        (("--request", "{r}", "--key-arn", "alias/x"), 2, "arn:aws:kms:REGION"),
+        pytest.param(
+            ("--request", "{r}", "--key-arn", "alias/x"),
+            2,
+            "arn:aws:kms:REGION",
+            marks=pytest.mark.extras,
+        ),
     ],
 )
 def test_errors_and_their_exit_codes(run, files, arguments, code, says):
@@ -226,6 +231,7 @@ class Kms:
         return [{"Grants": self.grants}]
 
 
+@pytest.mark.extras
 def test_the_policy_of_a_key_is_fetched(run, files, monkeypatch):
     asked = files("r", request(SESSION, "kms:Decrypt", KEY))
     grant = {"GranteePrincipal": ROLE, "Operations": ["Decrypt"], "GrantId": "g"}

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.conftest import SLOW
+
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -84,3 +86,9 @@ def test_every_npm_package_has_a_hash():
     for path in (ROOT / "tests" / "interop").glob("*/package-lock.json"):
         packages = json.loads(path.read_text())["packages"]
         assert all("integrity" in package for name, package in packages.items() if name)
+
+
+def test_every_test_that_make_quick_leaves_out_is_there():
+    for node in SLOW:
+        path, _, name = node.partition("::")
+        assert f"def {name}(" in (ROOT / path).read_text(), node

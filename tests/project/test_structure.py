@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,11 @@ def module_files(root: Path = ROOT, packages: tuple[str, ...] = PACKAGES) -> dic
     return found
 
 
+@cache
+def parsed(path: Path, _when: int) -> ast.Module:
+    return ast.parse(path.read_bytes())
+
+
 def imports_of(name: str, files: dict[str, Path]) -> set[str]:
     """Every import as written: lazy ones and those for type checkers too.
 
@@ -40,7 +46,7 @@ def imports_of(name: str, files: dict[str, Path]) -> set[str]:
     are not counted.
     """
     path, found = files[name], set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(parsed(path, path.stat().st_mtime_ns)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
