@@ -50,7 +50,7 @@ def run(shell: str, folder: Path, **environment: str) -> subprocess.CompletedPro
         ("NW policy check none", 3, b"No such file"),
         ("NW policy check /tmp", 3, b"directory"),
         ("NW policy check $'no\\xff'", 3, b"No such file"),
-        ("printf 'a\\0b\\n' > list; NW attestation verify --files-from list", 3, b"null byte"),
+        ("printf 'a\\0b\\n' > list; NW attestation verify --files-from list", 3, b"NUL"),
         ("NW attestation verify DOC --nonce $'text:\\xff'", 3, b"UTF-8"),
         ("NW attestation verify DOC --at 0001-01-01T00:00:00+23:59", 2, b"--at document"),
         ("NW cloud new-credentials none/x", 3, b"No such file"),
