@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nitro_workflow.image import BootParts
+
 __all__ = ["Host", "LaunchRequest", "ParentChannel"]
 
 
@@ -105,6 +107,9 @@ class Host(Protocol):
 
     def logs(self, instance_id: str) -> dict[str, str]:
         """Return the ends of what the instance's programs printed, by program."""
+
+    def boot_parts(self) -> BootParts:
+        """Return the kernel and first ramdisk that images for this host are built with."""
 
     # -- nitro-cli ---------------------------------------------------------------------------------
 

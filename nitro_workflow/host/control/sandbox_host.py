@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import platform
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,8 @@ from nitro_workflow.vsock import read_trace, recv_json, send_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from nitro_workflow.image import BootParts
 
 __all__ = ["SandboxHost"]
 
@@ -184,6 +187,12 @@ class SandboxHost:
     def limits(self) -> str:
         """Return in words what holds the limits: control groups, or rlimits and a watch."""
         return str(self.ping()["limits"])
+
+    def boot_parts(self) -> BootParts:
+        """Return stand-ins: they are measured, and the sandbox plays what they would do."""
+        from nitro_workflow.image import BootParts
+
+        return BootParts.stand_in(platform.machine())
 
     def attestation_root(self) -> bytes:
         """Return the root certificate of the hypervisor's attestation PKI, DER."""

@@ -117,7 +117,7 @@ def other_image(bench: Workbench) -> Stopped:
         config = rootfs / "etc" / "nitro-workflow" / "config.json"
         config.unlink()  # a link to the developer's file, which must stay as it is
         config.write_bytes(measured_config(bench, threshold=2))
-        pack(rootfs, folder / "other.eif")
+        pack(bench, rootfs, folder / "other.eif")
         with extra_enclave(bench, folder / "other.eif") as running:
             return denied_job(bench, running["EnclaveCID"])
 
@@ -180,7 +180,7 @@ def network_from_enclave(bench: Workbench) -> Stopped:
         packed = base64.b64encode(script.encode()).decode()  # a command is one line
         program = f"import base64; exec(base64.b64decode('{packed}'))"
         command = ("/usr/bin/python3", "-I", "-S", "-B", "-c", program)
-        pack(bench.path / "developer" / "rootfs", image, command=command)
+        pack(bench, bench.path / "developer" / "rootfs", image, command=command)
         with extra_enclave(bench, image, debug=True) as running:
             tried = _console(bench, running["EnclaveID"])
     open_ways = [name for name, answer in tried.items() if answer == "open"]

@@ -136,7 +136,7 @@ def build(bench: Workbench) -> Outcome:
     """
     from nitro_workflow.image import measure_file
 
-    built = pack(bench.path / "developer" / "rootfs", image_of(bench))
+    built = pack(bench, bench.path / "developer" / "rootfs", image_of(bench))
     measured = measure_file(built.path)
     compared = _compare_with_inspection(bench)
     with built.path.open("rb") as file:
@@ -174,10 +174,10 @@ def build_holds(bench: Workbench, produced: Mapping[str, Any]) -> bool:
         return False
 
 
-def pack(rootfs: Path, output: Path, *, command: tuple[str, ...] = ()) -> Any:
+def pack(bench: Workbench, rootfs: Path, output: Path, *, command: tuple[str, ...] = ()) -> Any:
     """Build an image from a folder; the attacks build others from it."""
     from enclave_image.packing import COMMAND, ENVIRONMENT
-    from nitro_workflow.image import BootParts, build_image
+    from nitro_workflow.image import build_image
 
     return build_image(
         rootfs=rootfs,
@@ -186,7 +186,7 @@ def pack(rootfs: Path, output: Path, *, command: tuple[str, ...] = ()) -> Any:
         output=output,
         name=IMAGE_NAME,
         version=IMAGE_VERSION,
-        boot=BootParts.stand_in(platform.machine()),
+        boot=bench.host.boot_parts(),
         build_time=BUILD_TIME,
     )
 
