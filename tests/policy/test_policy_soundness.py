@@ -24,9 +24,11 @@ common = settings(
 def try_everything(policy, listed, seed):
     """Compare the three answers with what the evaluator says of some hundred requests."""
     analysis = analyse(policy, grants=listed, key_arn=KEY)
+    made_up = any("is filled in" in text for text in analysis.assumes)
     for question, witnesses in analysis.witnesses.items():
         for witness in witnesses:
-            assert evaluate(witness.request, set_of(policy, listed)).allowed, question
+            asked = witness.policies if made_up else set_of(policy, listed)
+            assert evaluate(witness.request, asked).allowed, question
             assert witness.request.context.attested == (question != "without_attestation")
     for finding in analysis.findings:
         assert finding.witness.holds, finding.code

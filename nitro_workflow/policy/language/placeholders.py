@@ -22,7 +22,7 @@ __all__ = ["fill_placeholders", "is_placeholder"]
 
 _MARKED = re.compile(r"<[^<>]+>|\$\{[^{}]+\}|\{\{[^{}]+\}\}")
 _WORDS = re.compile(r"pcr|value|example|replace|your|todo|hash|_|-", re.IGNORECASE)
-_SPACING = re.compile(r"[\s:]+")
+_SPACING = re.compile(r"[\s:._-]+")
 _IN_ARN = re.compile(r"arn:[^:]*:(?:iam|sts)::(?P<account>[^:]+):(?P<rest>.+)", re.DOTALL)
 _ACCOUNT_KEYS = ("aws:principalaccount", "kms:calleraccount", "aws:resourceaccount")
 _FIRST_ACCOUNT = 222_200_000_001  # made-up accounts, one for each that is to be filled in
@@ -56,7 +56,7 @@ def _stands_for_principal(text: str) -> bool:
 
 
 def _stands_for_measurement(text: str) -> bool:
-    """Say whether a value is to be filled in: digits with spaces between are a mistake instead."""
+    """Say whether a value is to be filled in: digits in groups are a mistake instead."""
     digits = _SPACING.sub("", text).lower()
     words = bool(digits.strip("0123456789abcdef")) and _WORDS.search(text) is not None
     return is_placeholder(text) or words
