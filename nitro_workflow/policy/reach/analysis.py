@@ -33,7 +33,7 @@ from nitro_workflow.policy.reach.plaintext_actions import (
 )
 from nitro_workflow.policy.reach.policy_finding import PolicyFinding, Severity, Subject
 from nitro_workflow.policy.reach.policy_findings import list_findings
-from nitro_workflow.policy.reach.request_space import Space, build_space
+from nitro_workflow.policy.reach.request_space import build_space
 from nitro_workflow.policy.reach.search import Search
 from nitro_workflow.policy.reach.the_key import infer_key
 from nitro_workflow.policy.reach.ways import Way, list_ways
@@ -129,10 +129,11 @@ def analyse(
     answers = _Answers()
     ways, changers, data_keys = list[Way](), list[Way](), list[Way]()
     findings: list[PolicyFinding] = []
-    budget, cut = Budget(), list[str]()
+    budget, cut, fenced = Budget(), list[str](), False
     try:
         search = Search(build_space(policies, arn, budget, unlisted=unlisted), budget)
         answers.ask_all(search)
+        fenced = search.closed_to_grants(no_document(search.space))
         search.budget = Budget(budget.steps // 2)
         ways.extend(list_ways(search, PLAINTEXT, deep=True))
         changers.extend(list_ways(search, tuple(CHANGERS), deep=False))
@@ -145,7 +146,7 @@ def analyse(
         f"{name} is filled in; here it stands for {value}" for name, value in filled.items()
     ]
     assumes += [said] if said else []
-    if grants is None and not unlisted and _grants_matter(policies, arn):
+    if grants is None and not unlisted and not fenced:
         assumes.append(NO_GRANTS)
     verdicts = [answers.verdict(question) for question in QUESTIONS]
     return Analysis(
@@ -203,16 +204,3 @@ class _Answers:
     def witnesses(self) -> dict[Question, tuple[Witness, ...]]:
         """Return the requests by question."""
         return {question: tuple(self.found.get(question, ())) for question in QUESTIONS}
-
-
-def _grants_matter(policies: Policies, key_arn: str) -> bool:
-    """Say whether a grant, if there were one, could open what is closed."""
-    budget = Budget()
-    try:
-        space: Space = build_space(
-            Policies(policies.resource), key_arn, budget, unlisted="a grant that is not listed"
-        )
-        search = Search(space, budget)
-        return any(not search.find(action, no_document(space)).proved for action in PLAINTEXT)
-    except OutOfBudget:
-        return True

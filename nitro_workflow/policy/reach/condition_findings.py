@@ -19,6 +19,7 @@ from nitro_workflow.policy.reach.plaintext_actions import (
 )
 from nitro_workflow.policy.reach.policy_finding import (
     PolicyFinding,
+    Repair,
     Severity,
     Subject,
     found,
@@ -102,8 +103,8 @@ def _never(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
             f"the Resource {resources.texts[0]} is not this key",
             "In a key policy only the key itself is a resource: the statement applies to"
             " nothing, and whoever it was to keep out is not kept out.",
-            'write "*", which is this key here',
-            witness, repair=every_resource(statement),
+            'write "*", which is this key here' + _or_nothing(statement),
+            witness, repair=_for_key(statement),
         )  # fmt: skip
         return
     rule = subject.rule_of(statement)
@@ -122,6 +123,15 @@ def _never(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
             "take out the conditions that exclude each other",
             witness, operator_of(condition), drop_statement(statement),
         )  # fmt: skip
+
+
+def _or_nothing(statement: Statement) -> str:
+    return "" if statement.allow else ", if the Deny is meant; it does nothing as it stands"
+
+
+def _for_key(statement: Statement) -> Repair:
+    """Make an Allow of the key; a Deny that never held might shut out who is meant: take it out."""
+    return every_resource(statement) if statement.allow else drop_statement(statement)
 
 
 def _index(condition: Condition) -> int:

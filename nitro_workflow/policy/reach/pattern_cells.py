@@ -219,9 +219,9 @@ class _Walk:
     def _after(self, state: State) -> Iterator[tuple[State, str]]:
         states, node, lower = state
         for char in self.letters:
-            moved = tuple(a.step(s, char) for a, s in zip(self.automata, states, strict=True))
-            if self.domain and not moved[-1]:
+            if self.domain and not self.domain.step(states[-1], char):
                 continue
+            moved = tuple(a.step(s, char) for a, s in zip(self.automata, states, strict=True))
             folded = lower
             for part in char.lower():
                 folded = self.fold.step(folded, part)

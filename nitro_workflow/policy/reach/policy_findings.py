@@ -11,8 +11,6 @@ from nitro_workflow.policy.reach.documents import no_document
 from nitro_workflow.policy.reach.plaintext_actions import CHANGERS, DATA_KEYS
 from nitro_workflow.policy.reach.policy_finding import PolicyFinding, Subject, found
 from nitro_workflow.policy.reach.repairs import allow_change, deny_action
-from nitro_workflow.policy.reach.request_space import build_space
-from nitro_workflow.policy.reach.search import Search
 from nitro_workflow.policy.reach.way_findings import unpinned_deployment, way_findings
 from nitro_workflow.policy.reach.ways import Way
 from nitro_workflow.policy.reach.witness import Witness
@@ -44,7 +42,7 @@ def list_findings(subject: Subject) -> Iterator[PolicyFinding]:
 
 
 def _changers(subject: Subject) -> Iterator[PolicyFinding]:
-    useless = _grants_are_useless(subject)
+    useless = subject.search.closed_to_grants(no_document(subject.search.space))
     for way in subject.changers:
         if way.action not in _CHANGE or way.without.witness is None:
             continue
@@ -57,17 +55,6 @@ def _changers(subject: Subject) -> Iterator[PolicyFinding]:
             "Whoever is named makes a way to the plaintext that no PCR fences.", fix,
             found(way.without), repair=deny_action(way.action),
         )  # fmt: skip
-
-
-def _grants_are_useless(subject: Subject) -> bool:
-    """Say whether no grant, whatever it says, would open what the policy closes."""
-    space = subject.search.space
-    wider = build_space(
-        space.policies, space.key_arn, subject.search.budget, unlisted="a grant that may come"
-    )
-    search = Search(wider, subject.search.budget)
-    actions = ("kms:Decrypt", "kms:ReEncryptFrom")
-    return all(search.find(action, no_document(wider)).proved for action in actions)
 
 
 def _delegation(subject: Subject) -> Iterator[PolicyFinding]:

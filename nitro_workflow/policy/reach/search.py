@@ -99,6 +99,16 @@ class Search:
             reasons[self._callers_opaque] = None
         return Outcome(reasons=tuple(reasons))
 
+    def closed_to_grants(self, document: DocumentClass) -> bool:
+        """Say whether no grant, whatever it says, would give the plaintext of a key that decrypts.
+
+        Only a Deny that holds everybody counts: a grant may be anybody's.
+        """
+        return not any(
+            _Question(self, action, document, None, {}).open_to_a_grant(self._all)
+            for action in ("kms:Decrypt", "kms:ReEncryptFrom")
+        )
+
     def views(self) -> tuple[_View, ...]:
         """Return the kinds of callers, each with the rules that hold it."""
         if self._views is None:
@@ -254,6 +264,15 @@ class _Question:
             chosen = solve(domains, choices, self.search.budget)
             if chosen is not None:
                 yield rule, chosen
+
+    def open_to_a_grant(self, view: _View) -> bool:
+        """Say whether a rule that asks for nothing would let a request through."""
+        rules = self.space.rules
+        denies = [rules[i] for i in view.denies if rules[i].acts(self.folded)]
+        choices = self._choices(self.start, denies, strict=False)
+        if choices is None:
+            return False
+        return solve(dict(self.start), choices, self.search.budget) is not None
 
     def _choices(
         self, start: Mapping[str, int], denies: Iterable[Rule], *, strict: bool
