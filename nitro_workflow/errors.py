@@ -106,6 +106,18 @@ class NitroWorkflowError(Exception):
         # What was found may be an attacker's: a terminal must not obey it.
         return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback."""
+        from nitro_workflow.refusal_box import text_box
+
+        return text_box(self)
+
+    def _repr_html_(self) -> str:
+        """Return the error as a notebook shows it where it is a value."""
+        from nitro_workflow.refusal_box import html_box
+
+        return html_box(self)
+
     def to_json(self) -> dict[str, str]:
         """Return ``{"type", "code", "found", "expected", "where", "next"}``, all strings.
 

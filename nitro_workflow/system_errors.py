@@ -3,8 +3,8 @@
 One translation, for the two edges where a person would otherwise meet a traceback: the command
 and a notebook. Code below says more where it knows more, and raises the package's errors itself.
 
->>> as_package_error(FileNotFoundError(2, "No such file or directory", "/nope"))
-InputError('/nope: No such file or directory')
+>>> str(as_package_error(FileNotFoundError(2, "No such file or directory", "/nope")))
+'/nope: No such file or directory'
 >>> as_package_error(KeyError("a fault of the program")) is None
 True
 """

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lab import ROLES, STEPS, Lab, find_step, try_attack
 from nitro_workflow.lessons import cards, lesson_views
+from nitro_workflow.lessons.lesson_errors import in_a_lesson
 from nitro_workflow.lessons.questions import QUESTIONS
 from nitro_workflow.widgets import (
     Cell,
@@ -35,6 +36,7 @@ LESSONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """Number → title and the steps that the lesson runs."""
 
 
+@in_a_lesson
 def open_lesson(number: str) -> Lesson:
     """Open the lab for a lesson and run what stands before it and is missing.
 
@@ -68,6 +70,7 @@ class Lesson:
         self.number = number
         self.caught_up = caught_up
 
+    @in_a_lesson
     def __repr__(self) -> str:
         title, steps = LESSONS[self.number]
         trust = self.lab.bench.cloud.trust()
@@ -87,10 +90,12 @@ class Lesson:
 
     # -- the workflow ------------------------------------------------------------------------------
 
+    @in_a_lesson
     def run(self, step: str) -> View:
         """Run one step and show its evidence. Raises what the step raises."""
         return View(cards.step_card(self.lab.run(step)))
 
+    @in_a_lesson
     def reset(self, begin: str = "P1", *, yes: bool = False) -> View:
         """Begin the lab anew, or go back to a step. Asks first: without ``yes`` nothing happens.
 
@@ -104,15 +109,18 @@ class Lesson:
         self.lab.reset(number)
         return View(cards.reset_card("Started over", what, "run this notebook from its first cell"))
 
+    @in_a_lesson
     def steps(self) -> View:
         """Show the 17 steps, which are done, and which belong to this lesson."""
         done = [step.number for step in STEPS if self.lab.bench.result(step.number)]
         return View(cards.step_table(done, LESSONS[self.number][1]))
 
+    @in_a_lesson
     def attack(self, name: str) -> View:
         """Try an attack and show how it ended: refused, useless or detected."""
         return View(cards.attack_card(try_attack(self.lab, name)))
 
+    @in_a_lesson
     def ask(self, name: str) -> Question:
         """Ask before the cell that decides. Raises `UsageError` for an unknown name."""
         if name not in QUESTIONS:
@@ -126,6 +134,7 @@ class Lesson:
 
     # -- what there is to see ----------------------------------------------------------------------
 
+    @in_a_lesson
     def parties(self) -> View:
         """Show the four roles: what each may do, and what only the cloud's answer keeps it from."""
         account = self.lab.bench.policies.account
@@ -142,26 +151,31 @@ class Lesson:
         ]
         return View(Table("Four roles in two accounts", ("account", "may", "may not"), tuple(rows)))
 
+    @in_a_lesson
     def key_policy(self) -> Listing:
         """Show the key policy as it stands in the cloud."""
         policy = lesson_views.key_policy(self.lab.bench)
         return json_listing(policy, title="The key policy, as KMS has it now")
 
+    @in_a_lesson
     def bucket_policy(self) -> Listing:
         """Show the bucket policy that P4 put."""
         policy = lesson_views.evidence(self.lab.bench, "P4")["bucket_policy"]
         return json_listing(policy, title="The bucket policy")
 
+    @in_a_lesson
     def difference(self, step: str) -> Listing:
         """Show how a step changed the key policy."""
         return difference(
             lesson_views.evidence(self.lab.bench, step)["difference"], title=f"What {step} changed"
         )
 
+    @in_a_lesson
     def who_can_decrypt(self) -> View:
         """Show every path to the plaintext that the key policy leaves."""
         return View(lesson_views.who_can_decrypt(self.lab.bench))
 
+    @in_a_lesson
     def what_if(self, **pcrs: str) -> View:
         """Show the decision for the instance's Decrypt, with values to change.
 
@@ -171,61 +185,75 @@ class Lesson:
         model, answer = lesson_views.what_if(self.lab.bench, edits)
         return View(model, what_if=answer)
 
+    @in_a_lesson
     def message(self) -> View:
         """Show the header of the Encryption SDK's message."""
         return View(lesson_views.message(self.lab.bench))
 
+    @in_a_lesson
     def measured_configuration(self) -> Listing:
         """Show what the enclave is told to trust; it is part of the image."""
         return json_listing(lesson_views.measured(self.lab.bench), title="Measured configuration")
 
+    @in_a_lesson
     def image(self) -> View:
         """Show the layout of the enclave image."""
         return View(lesson_views.image(self.lab.bench))
 
+    @in_a_lesson
     def origins(self) -> View:
         """Show where the files inside the image come from."""
         return View(lesson_views.origins(self.lab.bench))
 
+    @in_a_lesson
     def changed_image(self) -> View:
         """Show what one flipped bit does to the PCRs."""
         return View(lesson_views.changed_image(self.lab.bench))
 
+    @in_a_lesson
     def truncated_image(self) -> View:
         """Show how a truncated image is refused."""
         return View(lesson_views.truncated_image(self.lab.bench))
 
+    @in_a_lesson
     def measurements(self) -> View:
         """Show the PCRs as the developer's build and the owner's own reading give them."""
         return View(lesson_views.measurements(self.lab.bench))
 
+    @in_a_lesson
     def enclaves(self) -> Listing:
         """Show what nitro-cli's describe-enclaves says."""
         text = json.dumps(lesson_views.enclaves(self.lab.bench), indent=2)
         return Listing("nitro-cli describe-enclaves", text, "json")
 
+    @in_a_lesson
     def document(self) -> View:
         """Show the enclave's attestation document with every check."""
         self.lab.ensure("D3")
         return View(lesson_views.document(self.lab.bench))
 
+    @in_a_lesson
     def chain(self) -> View:
         """Show the document's certificates, root first, at the document's own time."""
         self.lab.ensure("D3")
         return View(lesson_views.chain(self.lab.bench))
 
+    @in_a_lesson
     def decision(self) -> View:
         """Show KMS's decision of D4 with its reason, from the cloud's own record."""
         return View(lesson_views.decision(self.lab.bench))
 
+    @in_a_lesson
     def pcrs(self) -> View:
         """Show the PCRs of document, image and key policy side by side."""
         return View(lesson_views.pcrs(self.lab.bench))
 
+    @in_a_lesson
     def trace(self) -> View:
         """Show who sent what to whom for the last job, and who could read it."""
         return View(lesson_views.trace(self.lab.bench))
 
+    @in_a_lesson
     def result(self) -> View:
         """Show the opened result: aggregates, small groups suppressed."""
         return View(lesson_views.result(self.lab.bench))
