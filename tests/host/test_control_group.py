@@ -88,6 +88,25 @@ def test_the_limits_are_written_as_the_kernel_reads_them(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_place_where_no_process_can_enter_is_of_no_use(tmp_path, monkeypatch):
+    """What looks delegated and is not must not keep the sandbox from starting."""
+    monkeypatch.setattr(control_group, "delegated_place", lambda: tmp_path)
+    assert control_group.place_of_this_process.__wrapped__() is None  # no group at all
+    make = control_group.Path.mkdir
+
+    def mkdir(path):
+        make(path)
+        for name in ("memory.max", "pids.max"):
+            (path / name).touch()
+
+    monkeypatch.setattr(control_group.Path, "mkdir", mkdir)
+    monkeypatch.setattr(
+        control_group.ControlGroup, "open_entry", lambda _: os.open("/dev/full", os.O_WRONLY)
+    )
+    monkeypatch.setattr(control_group.ControlGroup, "close", lambda _: None)
+    assert control_group.place_of_this_process.__wrapped__() is None
+
+
 @pytest.fixture
 def place(require):
     found = delegated_place()

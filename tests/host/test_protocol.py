@@ -105,6 +105,25 @@ def test_a_parent_that_drips_is_not_waited_for_beyond_the_deadline(parent):
     assert "timed out" in str(refused.value)
 
 
+def test_a_link_to_another_socket_is_not_followed(tmp_path):
+    """The administrator turns the instance's socket into a link to another one of this user."""
+    folder = instance_path(tmp_path, INSTANCE)
+    folder.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "other.sock"))
+        other.listen()
+        other.settimeout(0.2)
+        (folder / "control.sock").symlink_to(tmp_path / "other.sock")
+        with pytest.raises(HostError):
+            SandboxHost(tmp_path).channel(INSTANCE).ask({"op": "ping"})
+        with pytest.raises(TimeoutError):
+            other.accept()
+    (folder / "control.sock").unlink()
+    (folder / "control.sock").touch()
+    with pytest.raises(HostError):
+        SandboxHost(tmp_path).channel(INSTANCE).ask({"op": "ping"})
+
+
 def test_nobody_there_is_a_host_error(tmp_path):
     with pytest.raises(HostError) as refused:
         SandboxHost(tmp_path).channel(INSTANCE).ask({"op": "ping"})

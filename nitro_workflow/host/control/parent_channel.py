@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError
+from nitro_workflow.host.instance.instance_socket import connect
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -30,9 +31,7 @@ class SocketChannel:
         """Send one request, return its answer; see `ParentChannel`."""
         deadline = time.monotonic() + timeout
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(timeout)
-                connection.connect(str(self.path))
+            with connect(self.path, timeout) as connection:
                 connection.sendall(json.dumps(dict(request)).encode() + b"\n")
                 line = _line(connection, deadline)
         except OSError as error:

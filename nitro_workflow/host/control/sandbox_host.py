@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import platform
-import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.errors import HostError
+from nitro_workflow.errors import FrameError, HostError, VsockError
 from nitro_workflow.host.control.control_line import SOCKET_NAME, ask
 from nitro_workflow.host.control.parent_channel import SocketChannel
 from nitro_workflow.host.instance.instance_paths import (
@@ -21,6 +20,7 @@ from nitro_workflow.host.instance.instance_paths import (
     instance_path,
     instance_paths,
 )
+from nitro_workflow.host.instance.instance_socket import connect
 from nitro_workflow.host.protocol import LaunchRequest
 from nitro_workflow.host.rules.limits import DISK_MIB
 from nitro_workflow.regular_file import read_regular
@@ -148,20 +148,25 @@ class SandboxHost:
 
         Returns ``{"exit": int, "stdout": str, "stderr": str}``; ``timeout`` in seconds.
         """
-        path = self.describe_instance(instance_id)["RunSocket"]
+        path = Path(self.describe_instance(instance_id)["RunSocket"])
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-                sock.settimeout(timeout + 5)
-                sock.connect(path)
+            with connect(path, timeout + 5) as sock:
                 send_json(sock, {"argv": list(argv), "timeout": timeout})
                 return recv_json(sock)
-        except OSError as error:
+        except (OSError, VsockError, FrameError) as error:
             raise HostError(
-                f"the instance does not answer ({error.strerror or error})",
+                f"the instance does not answer ({self._why_not(instance_id, error)})",
                 expected="a running instance",
                 where=f"instance {instance_id}",
                 next="run step P8 again",
             ) from error
+
+    def _why_not(self, instance_id: str, error: Exception) -> str:
+        """Return what the instance was ended for, if it was; else what the connection says."""
+        with contextlib.suppress(HostError):
+            if reason := self.describe_instance(instance_id)["EndedFor"]:
+                return f"ended: more than its {reason}"
+        return getattr(error, "strerror", None) or str(error)
 
     def channel(self, instance_id: str) -> SocketChannel:
         """Return the way to the parent application; asks nobody yet."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +23,7 @@ from nitro_workflow.host.instance.instance_paths import (
     STATUS_FILE,
     TRACE_FILE,
 )
+from nitro_workflow.host.instance.instance_socket import connect
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.regular_file import read_regular
 from nitro_workflow.remove_tree import remove_tree
@@ -102,10 +102,8 @@ def last_lines(path: Path) -> str:
 
 def answers(path: Path) -> bool:
     """Return whether someone listens on the socket at ``path``."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(sandboxes.KILL_SECONDS)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
+    try:
+        connect(path, sandboxes.KILL_SECONDS).close()
+    except OSError:
+        return False
     return True

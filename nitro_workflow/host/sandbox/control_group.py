@@ -11,10 +11,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import subprocess
 import time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from nitro_workflow.host.rules.limits import instance_limits
 
 if TYPE_CHECKING:
     from nitro_workflow.host.rules.limits import Limits
@@ -23,6 +26,7 @@ __all__ = ["ControlGroup", "delegated_place", "place_of_this_process"]
 
 MOUNT: Final = Path("/sys/fs/cgroup")
 NEEDED: Final = frozenset(("memory", "pids"))
+TRY_SECONDS: Final = 10.0
 REMOVE_SECONDS: Final = 2.0  # for the kernel to let an empty group go; milliseconds in fact
 
 
@@ -40,8 +44,35 @@ def delegated_place(mount: Path = MOUNT, process: Path = Path("/proc/self/cgroup
 
 @cache
 def place_of_this_process() -> Path | None:
-    """Return `delegated_place` of this process, looked for once."""
-    return delegated_place()
+    """Return `delegated_place` of this process, tried once: None too where a group is of no use."""
+    place = delegated_place()
+    return place if place is not None and _is_of_use(place) else None
+
+
+def _is_of_use(place: Path) -> bool:
+    """Make a group as a sandbox's, have a process enter it, and remove it again."""
+    try:
+        group = ControlGroup(place, instance_limits())
+    except OSError:
+        return False
+    try:
+        return _can_be_entered(group)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    finally:
+        group.close()
+
+
+def _can_be_entered(group: ControlGroup) -> bool:
+    entry = group.open_entry()
+    try:
+        command = ["/bin/sh", "-c", f"echo 0 > /proc/self/fd/{entry}"]
+        done = subprocess.run(
+            command, pass_fds=(entry,), capture_output=True, timeout=TRY_SECONDS, check=False
+        )
+    finally:
+        os.close(entry)
+    return done.returncode == 0
 
 
 class ControlGroup:
