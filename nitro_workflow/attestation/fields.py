@@ -80,7 +80,8 @@ def _timestamp(value: Any) -> int:
     if type(value) is not int:
         raise _Broken(_kind_of(value), "an integer, milliseconds since 1970")
     if not 0 < value <= MAX_TIMESTAMP_MS:
-        raise _Broken(f"{value}", f"1 to {MAX_TIMESTAMP_MS} milliseconds")
+        finer = ", likely in micro- or nanoseconds" if value > MAX_TIMESTAMP_MS else ""
+        raise _Broken(f"{value}{finer}", f"1 to {MAX_TIMESTAMP_MS} milliseconds")
     return value
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import subprocess
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,8 +25,6 @@ BLOBS: Final = Path("/usr/share/nitro_enclaves/blobs")
 
 METADATA_LIMIT: Final = 4096
 """Bytes of the custom metadata file. [src: image-format MAX_META_FILE_SIZE]"""
-
-SAVE_SECONDS: Final = 600
 
 
 def build(options: Mapping[str, Any]) -> dict[str, str]:
@@ -94,31 +89,26 @@ def _dockerfile(folder: Path, architecture: str, stack: contextlib.ExitStack) ->
 
 @contextlib.contextmanager
 def _archive(uri: str) -> Iterator[Path]:
-    """Give the OCI layout or archive behind ``uri``; a name is asked of Docker, where it is."""
-    for prefix in ("oci:", "docker-archive:", "oci-archive:"):
+    """Give the OCI layout or archive behind ``uri``; a name is asked of docker or another tool."""
+    for prefix in ("oci:", "dir:", "docker-archive:", "oci-archive:"):
         if uri.startswith(prefix):
             yield Path(uri.removeprefix(prefix))
             return
     if Path(uri).exists():
         yield Path(uri)
         return
-    docker = shutil.which("docker")
-    if docker is None:
-        raise HostError(
-            f"Docker image pull error: no Docker on this machine for {uri!r:.80}",
-            expected="a `docker save` file, an OCI layout, or Docker",
-            next="--docker-uri docker-archive:FILE or oci:FOLDER",
-            code="E50",
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        saved = Path(folder, "image.tar")
-        command = [docker, "save", "--output", str(saved), "--", uri.removeprefix("docker:")]
+    from nitro_workflow.image import saved_image
+
+    with contextlib.ExitStack() as stack:
         try:
-            subprocess.run(command, check=True, capture_output=True, timeout=SAVE_SECONDS)
-        except (OSError, subprocess.SubprocessError) as error:
-            detail = getattr(error, "stderr", b"") or b""
-            text = detail.decode("utf-8", "replace").strip()[:200] or type(error).__name__
-            raise HostError(f"Docker image pull error: {text}", code="E50") from error
+            saved = stack.enter_context(saved_image(uri.removeprefix("docker:")))
+        except NitroWorkflowError as error:
+            raise HostError(
+                f"Docker image pull error: {error.found}",
+                expected="a `docker save` file, an OCI layout, or a tool that has the image",
+                next="--docker-uri docker-archive:FILE or oci:FOLDER",
+                code="E50",
+            ) from error
         yield saved
 
 

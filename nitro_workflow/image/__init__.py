@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         built_dockerfile,
         choose_command,
         open_container_image,
+        saved_image,
         tree_from_folder,
     )
     from nitro_workflow.image.format import (
@@ -118,6 +119,7 @@ _HOMES = {
     "build_image": "build",
     "build_time": "format",
     "built_dockerfile": "container",
+    "saved_image": "container",
     "certificate_der": "format",
     "check_image": "inspect",
     "choose_command": "container",
@@ -200,6 +202,7 @@ __all__ = [
     "pcr_of",
     "ramdisk_entries",
     "rfc3339",
+    "saved_image",
     "sign_image",
     "signing_key_from_pem",
     "tree_from_folder",

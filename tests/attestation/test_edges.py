@@ -67,6 +67,14 @@ def test_a_timestamp_in_seconds_gets_a_hint() -> None:
     assert all("seconds" not in " ".join(step.detail) for step in right.steps)
 
 
+@pytest.mark.parametrize("unit", [10**6, 10**9])
+def test_a_timestamp_in_finer_units_is_named(unit: int) -> None:
+    data = forge.document(CHAIN, timestamp=int(NOW.timestamp()) * unit)
+    report = Verifier.local(CHAIN.root).explain(data, at=NOW)
+    assert report.failed[0] == "fields"
+    assert "micro- or nanoseconds" in report.step("fields").found
+
+
 def test_show_gives_the_hint_too(tmp_path: Path) -> None:
     (tmp_path / "d").write_bytes(seconds())
     (tmp_path / "root").write_bytes(CHAIN.root)

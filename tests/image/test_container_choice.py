@@ -321,3 +321,13 @@ def test_a_name_with_a_nul_is_an_image_error(tmp_path):
     for path in (as_folder(tmp_path / "d", files), as_tar(tmp_path / "d.tar", files)):
         with pytest.raises(ImageError):
             _open(path)
+
+
+def test_an_encrypted_layer_is_named(tmp_path):
+    files = with_config(LAYERS)
+    manifest = files["blobs/" + manifest_of(files)["digest"].replace(":", "/")]
+    secret = manifest.replace(b"layer.v1.tar", b"layer.v1.tar+gzip+encrypted")
+    path = layout(tmp_path, {"digest": digest(secret)}, **files, **blob(secret))
+    with pytest.raises(ImageError, match="an encrypted layer") as caught:
+        _open(path)
+    assert "--decryption-key" in caught.value.next

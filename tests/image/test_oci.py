@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import ImageError, ServiceError
 from nitro_workflow.image.container.container_image import open_container_image
-from nitro_workflow.image.container.dockerfile import built_dockerfile
+from nitro_workflow.image.container.dockerfile import built_dockerfile, saved_image
 from nitro_workflow.image.container.entry_command import choose_command
 from nitro_workflow.image.ramdisk.file_tree import RamdiskLayout
 from tests.image.conftest import UNHURRIED
@@ -469,7 +469,7 @@ def test_dockerfiles(tmp_path, monkeypatch, name):
         tools, name,
         'case "$1" in build) echo building; echo id > "$3";; '
         f'save) for last; do :; done; while [ "$1" != -o ]; do shift; done; /bin/cp {archive} "$2";; '
-        f'push) /bin/cp {archive} "${{3#docker-archive:}}";; esac',
+        f'push) /bin/cp {archive} "${{4#docker-archive:}}";; esac',
     )  # fmt: skip
     said = []
     with built_dockerfile(source, "aarch64", say=said.append) as built:
@@ -492,7 +492,10 @@ def test_dockers_client_without_its_daemon_is_no_tool(tmp_path, monkeypatch):
     _tool(
         tmp_path, "buildah",
         f'case "$1" in build) echo id > "$3";; '
-        f'push) /bin/cp {archive} "${{3#docker-archive:}}";; esac',
+        f'push) /bin/cp {archive} "${{4#docker-archive:}}";; esac',
     )  # fmt: skip
     with built_dockerfile(tmp_path) as built:
         assert tree_of(built) == EXPECTED
+    with saved_image("app:1") as saved:
+        assert tree_of(saved) == EXPECTED
+    assert not saved.exists()

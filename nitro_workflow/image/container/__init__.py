@@ -33,6 +33,7 @@ _HOMES = {
     "ContainerImage": "container_image",
     "Tree": "folder_tree",
     "built_dockerfile": "dockerfile",
+    "saved_image": "dockerfile",
     "choose_command": "entry_command",
     "open_container_image": "container_image",
     "tree_from_folder": "folder_tree",
@@ -45,6 +46,7 @@ __all__ = [
     "built_dockerfile",
     "choose_command",
     "open_container_image",
+    "saved_image",
     "tree_from_folder",
 ]
 

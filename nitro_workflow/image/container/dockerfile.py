@@ -1,4 +1,4 @@
-"""A Dockerfile built by what is there to build it: docker, podman or buildah."""
+"""Dockerfiles built, and images saved, by what is there: docker, podman or buildah."""
 
 from __future__ import annotations
 
@@ -41,13 +41,28 @@ def built_dockerfile(
         )
     name = tool or next(filter(_works, TOOLS), None)
     if name is None or shutil.which(name) is None:
-        raise _no_tool(folder, name)
+        raise _no_tool(str(folder), name)
     with tempfile.TemporaryDirectory() as scratch:
         identity, archive = Path(scratch) / "id", Path(scratch) / "image.tar"
         platform = ["--platform", _PLATFORMS[architecture]] if architecture else []
         _run([name, "build", "--iidfile", str(identity), *platform, str(folder)], say)
         image = identity.read_text().strip()
         _run(_save(name, image, archive), say)
+        yield archive
+
+
+@contextlib.contextmanager
+def saved_image(image: str) -> Iterator[Path]:
+    """Save an image that docker, podman or buildah holds; yield the archive, removed afterwards.
+
+    Raises `ServiceError` where none of them works or has it.
+    """
+    name = next(filter(_works, TOOLS), None)
+    if name is None:
+        raise _no_tool(f"image {image!r:.80}", None)
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "image.tar"
+        _run(_save(name, image, archive), None)
         yield archive
 
 
@@ -65,12 +80,12 @@ def _works(tool: str) -> bool:
     return asked.returncode == 0
 
 
-def _no_tool(folder: Path, name: str | None) -> ServiceError:
+def _no_tool(where: str, name: str | None) -> ServiceError:
     silent = " (docker is there, its daemon does not answer)" if shutil.which("docker") else ""
     return ServiceError(
         f"no {name or ', '.join(TOOLS)} that works on this machine{'' if name else silent}",
-        expected="a tool that builds Dockerfiles",
-        where=str(folder),
+        expected="a tool that builds and holds images",
+        where=where,
         next="Start docker's daemon or install buildah; or build the image elsewhere and bring it "
         "by `skopeo copy docker://NAME oci:FOLDER`, then --image FOLDER.",
     )
@@ -78,9 +93,9 @@ def _no_tool(folder: Path, name: str | None) -> ServiceError:
 
 def _save(tool: str, image: str, archive: Path) -> list[str]:
     if tool == "buildah":
-        return [tool, "push", image, f"docker-archive:{archive}"]
+        return [tool, "push", "--", image, f"docker-archive:{archive}"]
     form = ["--format", "docker-archive"] if tool == "podman" else []
-    return [tool, "save", *form, "-o", str(archive), image]
+    return [tool, "save", *form, "-o", str(archive), "--", image]
 
 
 def _run(command: list[str], say: Callable[[str], None] | None) -> None:
@@ -102,7 +117,7 @@ def _run(command: list[str], say: Callable[[str], None] | None) -> None:
 def _failed(command: list[str], reason: str) -> ServiceError:
     return ServiceError(
         reason,
-        expected="a build that succeeds",
+        expected="a command that succeeds",
         where=" ".join(command[:2]),
         next="Run the command by hand; for docker, check that its daemon is running.",
     )

@@ -137,6 +137,7 @@ def _manifest(
     if kind:
         found.passed_over.append(f"an artifact of type {kind}")
         return
+    _refuse_encrypted(layers)
     configuration = _configuration(store, names.blob(config), config)
     platform = _object(descriptor, "platform")
     claimed = str(platform["architecture"]) if platform.get("architecture") else None
@@ -152,6 +153,18 @@ def _manifest(
         found.images.append(image)
     else:
         found.passed_over.append(f"an image for {image.platform}")
+
+
+def _refuse_encrypted(layers: list[Any]) -> None:
+    for layer in layers:
+        media = layer.get("mediaType") if isinstance(layer, dict) else None
+        if str(media).endswith("+encrypted"):
+            raise ImageError(
+                "an encrypted layer",
+                expected="layers that anybody can read: they become part of what is measured",
+                where=str(layer.get("digest"))[:80],
+                next="`skopeo copy --decryption-key KEY oci:FOLDER oci:NEW` decrypts it.",
+            )
 
 
 def _artifact(manifest: dict[str, Any], config: dict[str, Any], layers: list[Any]) -> str:
