@@ -40,8 +40,11 @@ def _openssl(*further: str) -> Callable[[Path], list[str]]:
 
 
 def _rclone(ca: Path) -> list[str]:
-    """Return lines that make the remote ``nitro:``, which takes the rest from the environment."""
-    remote = {"TYPE": "s3", "PROVIDER": "AWS", "ENV_AUTH": "true",
+    """Return lines that make the remote ``nitro:``, which takes the rest from the environment.
+
+    To rclone, AWS is a name that a bucket stands in front of; its other S3s have it in the path.
+    """
+    remote = {"TYPE": "s3", "PROVIDER": "Minio", "ENV_AUTH": "true",
               "FORCE_PATH_STYLE": "true"}  # fmt: skip
     return [
         "unset AWS_CA_BUNDLE",

@@ -30,7 +30,7 @@ libraries="$here/root/usr/lib/$(basename "$(dirname "$(find root -name libc.so.6
 python=$(find root/usr/bin -name 'python3.*' | head -1)
 run() { # name, then the program and what stands before its arguments
     name=$1 && shift
-    printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$here/$loader" "$libraries" "$*" >"bin/$name"
+    printf '#!/bin/sh\nexec "%s" --library-path "%s" %s "$@"\n' "$here/$loader" "$libraries" "$*" >"bin/$name"
     chmod +x "bin/$name"
 }
 run rclone "$here/root/usr/bin/rclone"
