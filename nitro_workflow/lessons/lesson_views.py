@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -119,6 +121,9 @@ def what_if(
     def decide(edits: Mapping[str, str]) -> DecisionModel:
         asked = {**values, **{key: value.strip() for key, value in edits.items()}}
         present = {key: value for key, value in asked.items() if value}  # an empty field: absent
+        odd = [key for key, value in present.items() if not _PCR.fullmatch(value)]
+        if odd:
+            return _not_asked(odd, asked)
         request = policy.Request(
             policy.Principal.parse(bench.policies.role_arn("instance")),
             "kms:Decrypt",
@@ -128,9 +133,35 @@ def what_if(
         )
         policies = policy.Policies(resource=parsed, identity=identity)
         record = policy.explain(request, policies).to_json()
-        return decision_model(record, title="What if the instance asked now?", editable=asked)
+        model = decision_model(record, title=_WHAT_IF, editable=asked)
+        left_out = [_short_key(key) for key, value in asked.items() if not value]
+        note = f" Left empty, as of a request without a document: {', '.join(left_out)}."
+        return replace(model, source=model.source + note) if left_out else model
 
     return decide(edits), decide
+
+
+_WHAT_IF = "What if the instance asked now?"
+_PCR = re.compile(r"[0-9a-fA-F]{96}")
+
+
+def _short_key(key: str) -> str:
+    return key.removeprefix("kms:RecipientAttestation:")
+
+
+def _not_asked(odd: Sequence[str], asked: Mapping[str, str]) -> DecisionModel:
+    """Return the view of values that no document can hold: nothing was decided."""
+    names = ", ".join(map(_short_key, odd))
+    return DecisionModel(
+        title=_WHAT_IF,
+        verdict=f"not decided: {names} is no PCR",
+        tone="warning",
+        request=tuple((_short_key(key), asked[key]) for key in odd),
+        statements=(),
+        reason="a PCR of SHA-384 is 96 hex digits; nothing was asked with another text",
+        next="write 96 hex digits, or leave the field empty: a request without a document",
+        editable=tuple(asked.items()),
+    )
 
 
 def _context(bench: Workbench) -> dict[str, str]:

@@ -54,3 +54,17 @@ def test_without_any_value_there_was_no_document(lab):
     nothing = {f"{PREFIX}{name}": "" for name in ("ImageSha384", *PCRS)}
     model, _ = lesson_views.what_if(lab, nothing)
     assert "carried no attestation document" in model.reason
+    assert "without a document: ImageSha384, PCR0" in model.source
+
+
+def test_one_empty_field_is_said(lab):
+    model, _ = lesson_views.what_if(lab, {f"{PREFIX}PCR0": ""})
+    assert model.source.endswith("Left empty, as of a request without a document: PCR0.")
+
+
+@pytest.mark.parametrize("value", ["hello", "0" * 95, "0" * 97, "g" * 96, "²" * 96])
+def test_what_no_document_holds_is_not_asked(lab, value):
+    model, decide = lesson_views.what_if(lab, {f"{PREFIX}PCR0": value})
+    assert (model.verdict, model.tone) == ("not decided: PCR0 is no PCR", "warning")
+    assert dict(model.editable)[f"{PREFIX}PCR0"] == value
+    assert decide({}).verdict == "allowed"
