@@ -135,12 +135,18 @@ class LocalCloud:
 
     @contextlib.contextmanager
     def with_document_age(self, seconds: int) -> Iterator[Cloud]:
-        """Run another cloud on a copy of keys, roles and policies, for one block."""
-        with tempfile.TemporaryDirectory(prefix="nitro-workflow-") as name:
+        """Run another cloud on a copy of keys, roles and policies, for one block.
+
+        Should this process be killed, the lab finds both again: the copy lies in its folder, and
+        the other cloud carries its identity.
+        """
+        with tempfile.TemporaryDirectory(prefix=".second-cloud-", dir=self._lab) as name:
             folder = Path(name)
             self._copy_state(folder)
-            command = [sys.executable, "-P", "-m", "nitro_workflow.cloud.local.serve"]
-            command += ["--lab", name, "--attestation-max-age", str(seconds)]
+            identity = read_cloud_file(self._lab / "lab.json").get("id", "")
+            command = [sys.executable, "-P", "-X", f"nitro_workflow_lab={identity}"]
+            command += ["-m", "nitro_workflow.cloud.local.serve", "--lab", name]
+            command += ["--attestation-max-age", str(seconds)]
             with (folder / "cloud.log").open("wb") as log:
                 process = subprocess.Popen(
                     command,

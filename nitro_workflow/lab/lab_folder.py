@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -43,7 +44,14 @@ __all__ = [
 FORMAT: Final = 1
 """Version of the folder's layout; another one is refused, never guessed at."""
 
+DRAFT_SECONDS: Final = 60.0
+"""No write of a job's record or of a background process takes so long; they hold no lock."""
+
+_LOCKED = ("steps", "owner", "developer")  # written by who holds the lab's lock, nobody else
+
+_DRAFT: Final = re.compile(r"\..+\.[0-9a-f]{12}|\.rootfs\.new|\.(attack|second-cloud)-.+")
 _KEPT = ("lock", "notebooks")
+_NOTES = ("runtime.json", "launch.json")
 _PARTS = ("steps", "owner", "developer", "jobs", "cloud", "hypervisor", "logs")
 
 
@@ -128,7 +136,9 @@ class LabFolder:
         return lab
 
     def _make(self, present: list[str]) -> None:
-        foreign = [name for name in present if name not in (*_PARTS, *_KEPT) and name[0] != "."]
+        foreign = [
+            name for name in present if name not in (*_PARTS, *_KEPT, *_NOTES) and name[0] != "."
+        ]
         if foreign:
             raise LabError(
                 f"{self.path} holds {foreign[0]} and no lab.json",
@@ -164,10 +174,21 @@ class LabFolder:
         The notebooks stay: what a learner wrote there is theirs.
         """
         for entry in self.path.iterdir():
-            if entry.name not in _KEPT:
+            # lab.json is replaced, last: interrupted before, this is still the lab it was.
+            if entry.name not in (*_KEPT, "lab.json"):
                 remove_tree(entry)
         self._make([])
         self._check()
+
+    def sweep(self) -> None:
+        """Remove the drafts that killed writers left; whoever calls it holds the lab's lock."""
+        for folder in (self.path, *(self.path / part for part in _PARTS)):
+            age = 0.0 if folder.name in _LOCKED or folder == self.path else DRAFT_SECONDS
+            for entry in folder.glob(".*"):
+                with contextlib.suppress(OSError):
+                    old = time.time() - entry.lstat().st_mtime >= age
+                    if old and _DRAFT.fullmatch(entry.name):
+                        remove_tree(entry)
 
     def settings(self) -> dict[str, Any]:
         """Return the lab's settings (``size`` in bytes of the data set, ``seed``)."""
@@ -175,10 +196,12 @@ class LabFolder:
 
     def change_settings(self, **changes: Any) -> None:
         """Keep some settings in ``lab.json``."""
-        record = read_json_or_advise(self.path)
-        settings = {**record.get("settings", {}), **changes}
-        if settings != record.get("settings"):
-            save(self.path / "lab.json", _dump({**record, "settings": settings}))
+        with self.lock("changing the settings"):
+            record = read_json_or_advise(self.path)
+            settings = {**record.get("settings", {}), **changes}
+            if settings != record.get("settings"):
+                self.sweep()  # what killed writers left may be what fills the disk
+                save(self.path / "lab.json", _dump({**record, "settings": settings}))
 
     def record(self, step: str) -> dict[str, Any] | None:
         """Return the record of a step's last good run, or None. A damaged record counts as none."""

@@ -397,3 +397,57 @@ def test_a_lesson_shows_that_the_trust_root_changed(fresh: Lab) -> None:
     fresh.down()
     fresh.up()
     assert "trust root changed" in repr(Lesson(fresh, "01", ()))
+
+
+def test_a_new_lab_in_the_place_of_a_removed_one_ends_what_that_left(fresh: Lab) -> None:
+    fresh.up()
+    before = {one.pid for one in find_processes(fresh.path)}
+    shutil.rmtree(fresh.path)
+    again = Lab.open(fresh.path)
+    assert "the lab that was here before" in again.pair.status()["cloud"]
+    again.up()
+    try:
+        assert before.isdisjoint(one.pid for one in find_processes(again.path))
+    finally:
+        again.down()
+
+
+def test_drafts_of_killed_writers_go_and_all_else_stays(fresh: Lab) -> None:
+    names = [".P1.json.0123456789ab", ".attack-xyz", ".second-cloud-abc", ".ordinary", ".P2.json.x"]
+    for name in names:
+        (fresh.path / "steps" / name).write_text("half")
+    for name in (*names, ".job.json.0123456789ab"):
+        (fresh.path / "jobs" / name).write_text("a job's record, being written")
+    os.utime(fresh.path / "jobs" / names[0], (0, 0))
+    fresh.bench.folder.sweep()
+    kept = sorted(path.name for path in (fresh.path / "steps").iterdir())
+    assert kept == [".P2.json.x", ".ordinary"]
+    jobs = {path.name for path in (fresh.path / "jobs").iterdir()}
+    assert jobs == {*names[1:], ".job.json.0123456789ab"}
+
+
+def test_a_lab_that_lost_its_record_is_made_one_again(fresh: Lab) -> None:
+    fresh.up()
+    fresh.down()
+    (fresh.path / "launch.json").write_text("{}")
+    (fresh.path / "lab.json").unlink()
+    assert Lab.open(fresh.path).bench.folder.identity != fresh.bench.folder.identity
+
+
+def test_a_walk_whose_folder_is_removed_ends_with_an_object(
+    fresh: Lab, one_rehearsal: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with subprocess.Popen(
+        [*CLI, "walk", "--json", "--size", "20KiB", "--lab", str(fresh.path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as walk:
+        assert walk.stdout is not None
+        assert json.loads(walk.stdout.readline())["step"] == "P1"
+        shutil.rmtree(fresh.path, ignore_errors=True)
+        out, err = walk.communicate(timeout=DEADLINE)
+    assert "Traceback" not in err, err
+    assert json.loads(out.splitlines()[-1])["status"] == "failed"
+    for left in find_processes(fresh.path):
+        left.end()

@@ -148,6 +148,7 @@ class Processes:
         """
         with self.folder.lock("starting the lab's processes"):
             self.folder.touch()
+            self.folder.sweep()
             for name in _LAST_FIRST:
                 for left in self._left(name):
                     self.say(f"Ending the {name} of {_former(left, self.folder)} …")

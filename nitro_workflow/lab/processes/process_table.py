@@ -158,7 +158,7 @@ def _value(words: list[str], option: str) -> str:
 
 
 def _user(status: str) -> int:
-    line = next(line for line in status.splitlines() if line.startswith("Uid:"))
+    line = next((line for line in status.splitlines() if line.startswith("Uid:")), "Uid: -1")
     return int(line.split()[1])
 
 

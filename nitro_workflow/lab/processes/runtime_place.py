@@ -65,11 +65,21 @@ def choose_runtime(lab: Path) -> Path:
     """Return the folder that the environment suggests; /tmp's where its path would be too long."""
     name = hashlib.sha256(os.fsencode(lab.resolve())).hexdigest()[:12]
     own = f"nitro-workflow-{os.getuid()}"
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    parent = Path(base) / "nitro-workflow" if base else Path(tempfile.gettempdir()) / own
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    usable = base.startswith("/") and _is_own_folder(Path(base))
+    parent = Path(base) / "nitro-workflow" if usable else Path(tempfile.gettempdir()) / own
     if len(os.fsencode(parent / name)) + LONGEST_SOCKET > AF_UNIX_LIMIT:
         parent = Path("/tmp") / own  # noqa: S108 - made 0700 and its owner checked in `_make`
     return parent / name
+
+
+def _is_own_folder(path: Path) -> bool:
+    """Tell whether it is there and this user's: what `su` leaves in the environment is not."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
 
 
 def _make(folder: Path) -> None:
