@@ -2,4 +2,5 @@
 
 from enclave_image.inside.job_server import main
 
-main()
+if __name__ == "__main__":
+    main()

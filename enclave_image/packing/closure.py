@@ -31,7 +31,14 @@ from enclave_image.packing.rehearsal import KEY_ARN, PracticeKms
 from enclave_image.packing.wheels import Wheels, interpreter
 from nitro_workflow.errors import ImageError, VsockError
 from nitro_workflow.nsm import NsmModule
-from nitro_workflow.vsock import GATEWAY, read_line, recv_json, send_json, write_stream
+from nitro_workflow.vsock import (
+    GATEWAY,
+    PROXY_PORT,
+    read_line,
+    recv_json,
+    send_json,
+    write_stream,
+)
 
 __all__ = ["Closure", "find_closure"]
 
@@ -186,7 +193,7 @@ def _config(kms: PracticeKms) -> MeasuredConfig:
     return MeasuredConfig(
         region="us-east-1",
         kms_host=HOST,
-        kms_port_vsock=8000,
+        kms_port_vsock=PROXY_PORT,
         ca_pem=kms.ca_pem,
         key_arn=KEY_ARN,
         encryption_context=CONTEXT,

@@ -17,6 +17,7 @@ from nitro_workflow.lab.steps.p1_p2_keys import (
     change_policy,
     policy_of,
 )
+from nitro_workflow.vsock import PROXY_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ def measured_config(bench: Workbench, *, threshold: int = 0) -> bytes:
     return MeasuredConfig(
         region=bench.cloud.region,
         kms_host=bench.cloud.kms_host,
-        kms_port_vsock=8000,
+        kms_port_vsock=PROXY_PORT,
         ca_pem=bench.cloud.trust().ca_pem,
         key_arn=bench.produced("P1", "key_arn"),
         encryption_context=dict(CONTEXT),
