@@ -88,7 +88,8 @@ def _statement(record: Mapping[str, Any], *, full: bool) -> StatementLine:
     checks = _mappings(record.get("checks"))
     failed = [_title(check) for check in checks if check.get("matched") is not True]
     outcome = "applies" if applies else f"does not apply: {', '.join(failed)}"
-    lines = tuple(map(_check, checks)) if full else ()
+    denies = applies and effect == "Deny"
+    lines = tuple(_check(check, denies=denies) for check in checks) if full else ()
     return StatementLine(f"{label} ({_text(record, 'policy')})", effect, tone, outcome, lines)
 
 
@@ -97,19 +98,23 @@ def _title(record: Mapping[str, Any]) -> str:
     return key.removeprefix("kms:RecipientAttestation:")
 
 
-def _check(record: Mapping[str, Any]) -> CheckLine:
+def _check(record: Mapping[str, Any], *, denies: bool) -> CheckLine:
+    """Draw one comparison; a condition that makes a Deny apply is what decided, and is no ✓."""
     matched = record.get("matched") is True
+    decided = matched and denies and record.get("key") is not None
     found = record.get("found")
     said = "no such key in the request" if found is None else _some(found)
     operator = _text(record, "operator", "")
-    outcome = "matches" if matched else _text(record, "note", "differs")
+    outcome = "matches, and so denies" if decided else "matches"
+    outcome = outcome if matched else _text(record, "note", "differs")
+    told = decided or not matched
     return CheckLine(
         id=_text(record, "element"),
         title=_title(record),
-        tone="good" if matched else "warning",
+        tone="bad" if decided else "good" if matched else "warning",
         outcome=f"{operator}: {outcome}" if operator else outcome,
-        found="" if matched else said,
-        expected="" if matched else _expected(record),
+        found=said if told else "",
+        expected=_expected(record) if told else "",
     )
 
 
