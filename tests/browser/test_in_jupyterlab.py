@@ -74,16 +74,23 @@ def test_a_notebook_that_is_opened_the_next_day_shows_what_was_seen(lab, page, t
     kinds = {kind for cell in saved.cells for out in cell.outputs for kind in out.get("data", {})}
     assert kinds == {"text/plain", "text/html"}
 
+    _require_static(lab, page)
+    saved.cells[0].source += "\n# by somebody whom this server does not trust"
+    nbformat.write(saved, tmp_path / "notebooks" / "look.ipynb")
+    _require_static(lab, page)
+
+    run_all(page, lab, "look.ipynb")
+    page.locator(".nw").first.get_by_role("tree", name="Fields").wait_for(timeout=30_000)
+
+
+def _require_static(lab, page):
     shut_down_kernels(lab)
     page.goto("about:blank")
     page.goto(f"{lab}/tree/look.ipynb?token={TOKEN}&reset")
     page.locator(".jp-OutputArea").get_by_text("Attestation document").first.wait_for()
+    page.get_by_text("✗ fails").first.wait_for()
     assert page.get_by_text("model not found").count() == 0
     assert page.locator("[data-nw-live]").count() == 0
-    page.get_by_text("✗ fails").first.wait_for()
-
-    run_all(page, lab, "look.ipynb")
-    page.locator(".nw").first.get_by_role("tree", name="Fields").wait_for(timeout=30_000)
 
 
 def test_a_kernel_that_ends_gives_the_static_form_back(lab, page):
