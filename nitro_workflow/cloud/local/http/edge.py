@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -232,6 +233,21 @@ def _disk_fault(error: OSError) -> ServiceFault:
     return ServiceFault("InternalError", f"The cloud's disk {what}; nothing was kept.", 500)
 
 
+def _start_threads(pool: ThreadPoolExecutor, dispatcher: Dispatcher) -> None:
+    """Start every thread now, each with its connection to the database.
+
+    What the process holds is then the same from its first request to its last.
+    """
+    together = threading.Barrier(budgets.THREADS)
+
+    def start() -> None:
+        dispatcher.services.store.read()
+        together.wait(timeout=budgets.GRACE_SECONDS)
+
+    for started in [pool.submit(start) for _ in range(budgets.THREADS)]:
+        started.result()
+
+
 async def _trim_memory() -> None:
     while True:
         await asyncio.sleep(budgets.TRIM_SECONDS)
@@ -260,6 +276,7 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         trimming = asyncio.create_task(_trim_memory())
+        _start_threads(pool, dispatcher)
         if on_start is not None:
             await on_start()
         yield
