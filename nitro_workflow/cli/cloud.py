@@ -170,7 +170,7 @@ def events(
             records[record["eventID"]] = record
     newest = sorted(records.values(), key=lambda record: record["eventTime"])[-limit:]
     for record in newest:
-        click.echo(json.dumps(record) if as_json else _lines(record))
+        click.echo(json.dumps(record) if as_json else "\n".join(map(_as_text, _lines(record))))
 
 
 def _records(
@@ -190,7 +190,12 @@ def _records(
                     return
 
 
-def _lines(record: dict[str, Any]) -> str:
+def _as_text(line: str) -> str:
+    """Return a line in which what a caller chose moves no cursor and makes no second line."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
+def _lines(record: dict[str, Any]) -> list[str]:
     identity = record["userIdentity"]
     who = identity.get("arn") or identity.get("invokedBy", "anonymous")
     service = record["eventSource"].partition(".")[0]
@@ -203,4 +208,4 @@ def _lines(record: dict[str, Any]) -> str:
     if text := decision.get("explanation", decision.get("summary", "")):
         lines += [f"  │ {line}" if line else "  │" for line in text.splitlines()]
     lines += [f"  {key}  {value}" for key, value in additional.get("recipient", {}).items()]
-    return "\n".join(lines)
+    return lines
