@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import click
 
-from nitro_workflow.errors import AccessRefused, CloudUnavailable, ImageError, UsageError
+from nitro_workflow.errors import ImageError, UsageError
 from nitro_workflow.image import (
     COMMAND_LINES,
     KMS_ARN,
@@ -121,27 +121,10 @@ class _Kms:
         self._client = boto3.client("kms", region_name=region, endpoint_url=endpoint)
 
     def sign(self, **parameters: Any) -> Mapping[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from nitro_workflow.cloud import cloud_errors
 
-        where = f"kms:Sign with {parameters['KeyId']}"
-        try:
+        with cloud_errors(f"kms:Sign with {parameters['KeyId']}"):
             answer: Mapping[str, Any] = self._client.sign(**parameters)
-        except ClientError as error:
-            what = error.response.get("Error", {})
-            raise AccessRefused(
-                f"{what.get('Message') or what.get('Code')}",
-                expected="a key with usage SIGN_VERIFY, and kms:Sign allowed",
-                where=where,
-                next="Check the key's policy and its spec: ECC_NIST_P256, P384 or P521.",
-                code=str(what.get("Code") or "AccessDeniedException"),
-            ) from error
-        except BotoCoreError as error:
-            raise CloudUnavailable(
-                str(error),
-                expected="a KMS that answers, and credentials for it",
-                where=where,
-                next="`nitro-workflow cloud env` prints what SDKs need to use the lab's.",
-            ) from error
         return answer
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from nitro_workflow.cli.image import image
-from nitro_workflow.errors import AccessRefused, CloudUnavailable
+from nitro_workflow.errors import CloudUnavailable, Refused
 from nitro_workflow.image import measure_file, open_image, verify_signature
 from tests.cloud.conftest import DATA, RunningCloud
 
@@ -77,7 +77,7 @@ def test_a_kms_that_says_no_or_nothing(cloud, environment, small):
     path = small()
     before = path.read_bytes()
     kms.disable_key(KeyId=arn)
-    with pytest.raises(AccessRefused) as refused:
+    with pytest.raises(Refused) as refused:
         sign(path, arn)
     assert refused.value.code == "DisabledException"
     with pytest.raises(CloudUnavailable):

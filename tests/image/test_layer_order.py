@@ -114,6 +114,7 @@ def test_a_damaged_archive_is_refused_with_its_offset(tmp_path, layer, where):
     with pytest.raises(ImageError) as caught:
         flat(tmp_path, layer)
     assert where in caught.value.where
+    assert caught.value.where.startswith("layer blobs/sha256/")
 
 
 def test_so_is_the_archive_that_holds_the_layers(tmp_path):

@@ -73,7 +73,7 @@ class LayerStack:
         """Put a layer, an uncompressed tar, on the tree. Raises `ImageError`."""
         self.tree.begin_layer()
         try:
-            for member in _members(file):
+            for member in _members(file, f"layer {where}"):
                 if not self._whiteout(member):
                     self._add(file, member)
         except (tarfile.TarError, ValueError, OverflowError, OSError) as error:
@@ -138,10 +138,10 @@ class LayerStack:
         return None
 
 
-def _members(file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
+def _members(file: IO[bytes], name: str) -> Iterator[tarfile.TarInfo]:
     file.seek(0)
     with open_tar(file) as archive:
-        for member in tar_members(archive):
+        for member in tar_members(archive, name):
             vars(archive)["members"].clear()  # tarfile keeps all it has seen
             yield member
 

@@ -48,34 +48,35 @@ def open_tar(file: IO[bytes]) -> tarfile.TarFile:
     return tarfile.TarFile(fileobj=_Guard(file), encoding="utf-8", errors="surrogateescape")
 
 
-def tar_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def tar_members(archive: tarfile.TarFile, name: str = "archive") -> Iterator[tarfile.TarInfo]:
     """Yield the entries of a tar, each after the one before it, at most `MAX_ENTRIES`.
 
+    ``name`` is what an error calls the tar.
     Raises `ImageError`: for a header that is damaged, cut, or zero with more behind it; and where a
     negative size would lead `tarfile` back, and round and round.
     """
     count, place = 0, -1
-    while (member := _next(archive)) is not None:
+    while (member := _next(archive, name)) is not None:
         count += 1
         if count > MAX_ENTRIES:
-            raise _bad("archive", f"more than {MAX_ENTRIES} entries", "at most MAX_ENTRIES")
+            raise _bad(name, f"more than {MAX_ENTRIES} entries", "at most MAX_ENTRIES")
         if member.size < 0 or member.offset <= place:
             raise _bad(
-                f"archive, byte {member.offset}", f"an entry of {member.size} bytes", "0 or more"
+                f"{name}, byte {member.offset}", f"an entry of {member.size} bytes", "0 or more"
             )
         place = member.offset
         yield member
-    _check_end(archive)
+    _check_end(archive, name)
 
 
-def _next(archive: tarfile.TarFile) -> tarfile.TarInfo | None:
+def _next(archive: tarfile.TarFile, name: str) -> tarfile.TarInfo | None:
     try:
         return archive.next()
     except tarfile.ReadError as error:
-        raise _bad(f"archive, byte {archive.offset}", str(error), _WANTED) from error
+        raise _bad(f"{name}, byte {archive.offset}", str(error), _WANTED) from error
 
 
-def _check_end(archive: tarfile.TarFile) -> None:
+def _check_end(archive: tarfile.TarFile, name: str) -> None:
     """Refuse what follows the last entry, unless it is the end: zero bytes, or nothing.
 
     `tarfile` ends in silence at a header that is damaged, cut or zero (python/cpython #120740): all
@@ -84,7 +85,7 @@ def _check_end(archive: tarfile.TarFile) -> None:
     file, start = cast("_Guard", archive.fileobj), archive.offset
     size = file.seek(0, io.SEEK_END)
     if start > size:
-        raise _bad(f"archive, byte {size}", "the end of the archive", "the rest of an entry")
+        raise _bad(f"{name}, byte {size}", "the end of the archive", "the rest of an entry")
     file.seek(start)
     place = start
     while piece := file.read(PIECE):
@@ -92,7 +93,7 @@ def _check_end(archive: tarfile.TarFile) -> None:
         if rest:
             at = place + len(piece) - len(rest)
             found = _not_the_end(start, at, size)
-            raise _bad(f"archive, byte {at if at >= start + _BLOCK else start}", found, _WANTED)
+            raise _bad(f"{name}, byte {at if at >= start + _BLOCK else start}", found, _WANTED)
         place += len(piece)
 
 
