@@ -60,10 +60,11 @@ CALLER_THREADS: Final = 4  # of those, for one caller
 LOOP_POLICY_CHARACTERS: Final = 16 * KIB
 GRACE_SECONDS: Final = 10  # that requests under way have, once the process was told to stop
 
-# Memory that was freed and is still ours goes back to the system so often. What is as large as a
-# connection's buffers is mapped by itself, so that it goes back at once.
+# Memory that was freed and is still ours goes back to the system so often. What is larger than the
+# blocks that an object comes in is mapped by itself, so that it goes back at once; were the blocks
+# mapped too, an upload would cost twice the processor time (benchmarks/large_objects.py).
 TRIM_SECONDS: Final = 10.0
-MAPPED_BYTES: Final = 128 * KIB
+MAPPED_BYTES: Final = MIB
 ARENAS: Final = 2
 
 # Memory for what was worked out once. A parsed policy takes some 40 times its text.

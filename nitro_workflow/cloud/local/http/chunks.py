@@ -84,6 +84,13 @@ class ChunkDecoder:
         Raises:
             ServiceFault: framing that is not aws-chunked, or a signature that fails.
         """
+        if self._state == "data" and not self._buffer and len(data) < self._left:
+            # The middle of a chunk, as most of a large body is: handed on without a copy.
+            self._left -= len(data)
+            if self.signer is not None:
+                self._digest.update(data)
+            yield data
+            return
         self._buffer += data
         while self._buffer:
             if self.done:
@@ -97,7 +104,8 @@ class ChunkDecoder:
             self._read_line(line)
 
     def _piece(self) -> bytes:
-        piece = bytes(self._buffer[: self._left])
+        with memoryview(self._buffer) as view:
+            piece = bytes(view[: self._left])
         del self._buffer[: len(piece)]
         self._left -= len(piece)
         if self.signer is not None:
