@@ -7,13 +7,13 @@ to one file of mode 0600.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from nitro_workflow.atomic import write_atomic
 from nitro_workflow.cloud.accounts import COMPUTE_ACCOUNT, DATA_ACCOUNT
 from nitro_workflow.cloud.local.auth import new_id, new_secret
 from nitro_workflow.cloud.local.handler import Services
@@ -133,10 +133,5 @@ def write_private(path: Path, keys: Keys, *, replace: bool = True) -> None:
             where="PATH",
             next="name another file; keys that a cloud was seeded with are not in any other place",
         )
-    draft = path.with_name(path.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(keys, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    text = json.dumps(keys, indent=1).encode()
+    write_atomic(path, text, mode=0o600, durable=True, failure=UsageError)

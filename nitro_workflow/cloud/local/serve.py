@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nitro_workflow.atomic import write_atomic
 from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.assemble import CREDENTIALS, open_services
 from nitro_workflow.cloud.local.call import MAX_AGE_S, Settings
@@ -251,9 +252,8 @@ def write_endpoint(folder: Path, endpoint: str, ca: Path) -> None:
     # A copy of the folder brings this file along: it must not lead to this cloud.
     inode = folder.stat().st_ino
     document = {"endpoint": endpoint, "ca": str(ca), "pid": os.getpid(), "inode": inode}
-    draft = folder / "endpoint.new"
-    draft.write_text(json.dumps(document), encoding="utf-8")
-    draft.replace(folder / "endpoint.json")
+    text = json.dumps(document).encode()
+    write_atomic(folder / "endpoint.json", text, failure=CloudUnavailable)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

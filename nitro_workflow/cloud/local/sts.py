@@ -11,7 +11,7 @@ from typing import Any
 
 from nitro_workflow.cloud.local.auth import Session, make_session
 from nitro_workflow.cloud.local.call import Call, ServiceFault
-from nitro_workflow.cloud.local.gate import parse_cached
+from nitro_workflow.cloud.local.gate import check_policy, parse_cached
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.errors import PolicyError
 
@@ -150,7 +150,7 @@ def _duration(params: Mapping[str, Any], longest: int) -> int:
 def _session_policy(text: str) -> str:
     if text:
         try:
-            parse_cached(text, "session")
+            check_policy(text, "session")
         except PolicyError as error:
             raise ServiceFault("MalformedPolicyDocument", str(error)) from None
     return text

@@ -7,7 +7,6 @@ enclave measured as its trust stays valid for the life of the cloud's folder.
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from nitro_workflow.atomic import write_atomic
+from nitro_workflow.errors import CloudUnavailable
 
 __all__ = ["TlsFiles", "ensure_tls"]
 
@@ -118,10 +120,4 @@ def _builder(
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:
-    draft = path.with_suffix(path.suffix + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_atomic(path, data, mode=mode, durable=True, failure=CloudUnavailable)

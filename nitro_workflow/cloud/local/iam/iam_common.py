@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
-from nitro_workflow.cloud.local.gate import parse_cached
+from nitro_workflow.cloud.local.gate import check_policy
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.protocol import PageTokens
 from nitro_workflow.errors import PolicyError
@@ -182,7 +182,7 @@ def check_document(text: str, kind: str) -> None:
         ServiceFault: MalformedPolicyDocument, with what `policy` found and where.
     """
     try:
-        parse_cached(text, kind)
+        check_policy(text, kind)
     except PolicyError as error:
         raise ServiceFault("MalformedPolicyDocument", str(error)) from None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.gate import check_policy
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import access
 from nitro_workflow.cloud.local.kms.key_records import Key, key_conditions
@@ -86,7 +87,7 @@ def check(services: Services, call: Call, key: Key, text: str) -> None:
             "LimitExceededException", f"The policy is larger than {MAX_POLICY_BYTES} bytes."
         )
     try:
-        policy = services.gate.parse(text, "resource")
+        policy = check_policy(text, "resource")
     except PolicyError as error:
         raise ServiceFault("MalformedPolicyDocumentException", str(error)) from error
     for principal in _principals(text):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
-from nitro_workflow.cloud.local.gate import parse_cached
+from nitro_workflow.cloud.local.gate import check_policy
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.s3.bucket_rows import allow_bucket, public_access
 from nitro_workflow.cloud.local.s3.object_headers import not_implemented
@@ -44,7 +44,7 @@ def put_bucket_policy(services: Services, call: Call) -> Mapping[str, Any]:
     if len(text.encode()) > _MAX_POLICY_BYTES:
         raise ServiceFault("PolicyTooLarge", f"Policies have {_MAX_POLICY_BYTES} bytes at most.")
     try:
-        parse_cached(text, "resource")
+        check_policy(text, "resource")
     except PolicyError as error:
         raise ServiceFault("MalformedPolicy", str(error), 400) from None
     if is_public(text) and public_access(services, row["name"]).block_policy:

@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from nitro_workflow.atomic import write_atomic
 from nitro_workflow.errors import CloudUnavailable
 
 __all__ = ["Vault"]
@@ -80,11 +81,5 @@ def _new_key_file(path: Path) -> bytes:
     """Write a new key so that a crash leaves all of it or nothing."""
     key = os.urandom(_KEY_BYTES)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_atomic(path, key, mode=0o600, durable=True, failure=CloudUnavailable)
     return key
