@@ -152,7 +152,7 @@ def test_a_nul_in_command_or_environment_is_not_reported_as_started(
 
 
 def test_a_program_that_ends_at_once_is_told_with_its_status(host, workshop):
-    code = "import sys; print('why it ended'); sys.exit(7)"
+    code = "import sys, time; time.sleep(0.4); print('why it ended'); sys.exit(7)"
     request = run_command(host, workshop, "/usr/bin/python3", "-S", "-c", code)
     error = refused(host.client.run_enclave, request)
     assert (error.code, "status 7" in error.found) == ("E36", True)

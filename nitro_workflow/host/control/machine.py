@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.atomic import write_atomic
 from nitro_workflow.attestation import HypervisorPki
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from nitro_workflow.host.rules.limits import Limits
 
 __all__ = ["Hypervisor"]
+
+UNSAFE_LIMITS: Final = "rlimits and the hypervisor's watch; nothing holds processes and tmpfs"
 
 
 class Hypervisor:
@@ -251,7 +253,7 @@ class Hypervisor:
             "pid": os.getpid(),
             "instances": sorted(self._parents),
             "sandboxed": not self._unsafe,
-            "limits": "none" if self._unsafe else limits_in_force(),
+            "limits": UNSAFE_LIMITS if self._unsafe else limits_in_force(),
         }
 
     def close(self) -> None:

@@ -37,8 +37,10 @@ __all__ = ["EnclaveProcess", "Plan"]
 BOOT_SECONDS: Final = 90.0
 """For the heartbeat, once for the image and once for the memory, as nitro-cli below 6 GiB."""
 
-SETTLE_SECONDS: Final = 0.15
-"""How long a program that has just been started may end and be told of in run-enclave's answer."""
+SETTLE_SECONDS: Final = 1.0
+"""How long a program may end and be told of in run-enclave's answer, unless it is seen at work."""
+
+SETTLE_PAUSE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +140,17 @@ class EnclaveProcess:
         self._sandbox.close()
         self.state = "RUNNING"
         threading.Thread(target=self._watch, daemon=True).start()
-        self._settled.wait(SETTLE_SECONDS)
+        self._settle()
         if self.exit_status is not None:
             self._ended_at_once(self.exit_status)
+
+    def _settle(self) -> None:
+        """Wait until the program listens, has asked its module, has ended, or some time is over."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while not self._settled.wait(SETTLE_PAUSE) and time.monotonic() < deadline:
+            gateway = self._gateway
+            if gateway is not None and gateway.is_listened_on:
+                return
 
     def _watch_over(self, roots: tuple[int, ...]) -> None:
         """Hold the memory of all its processes together, where no control group does."""

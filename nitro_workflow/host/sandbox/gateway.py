@@ -65,6 +65,13 @@ class Gateway:
                 target=self._accept, args=(listener, handle), name=name, daemon=True
             ).start()
 
+    @property
+    def is_listened_on(self) -> bool:
+        """Whether the enclave listens on a port, or has done so."""
+        with self._lock, contextlib.suppress(OSError), os.scandir(self._guest) as entries:
+            return any(it.name.isdigit() for it in entries)
+        return False
+
     def close(self) -> None:
         """Stop listening and cut every connection."""
         for listener in (self._outward, self._inward):
@@ -78,7 +85,9 @@ class Gateway:
         with contextlib.suppress(OSError):
             os.unlink(f"{self._cid}/v.sock", dir_fd=self._host)
             os.rmdir(str(self._cid), dir_fd=self._host)
-        os.close(self._guest)
+        with self._lock:
+            os.close(self._guest)
+            self._guest = -1
         os.close(self._host)
 
     def _listen_for_parent(self) -> socket.socket:
