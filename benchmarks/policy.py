@@ -1,11 +1,17 @@
 """Decisions, explanations and analyses of key policies, and how long the proof holds.
 
-    python benchmarks/policy.py [--requests 100000] [--json]
+    python benchmarks/policy.py [--requests 100000] [--policies 2000] [--json]
 
 - *decision*, *explanation*: of the walk's policy, microseconds of processor time, the best of many
   rounds. Limits 50 and 300.
 - *large*: a policy of 200 statements and 32 KB or more; a decision (limit 5 ms), its explanation,
   the analysis (limit 2 s).
+- *walk*: the analysis of the walk's policy, limit 20 ms.
+- *generated*: random key policies and grants, half of them of the whole language and half of the
+  fragment, each analysed and then tried by brute force (tests/policy/policy_brute_force.py): the
+  median time of an analysis (limit 5 ms), the share of policies with an "unknown" answer (inside
+  the fragment none may have one), false "none"s and witnesses that the evaluator refuses (none).
+- *samples*: published policies with an "unknown" answer, none.
 - *proof*: random requests without a document put to policies whose analysis finds no path without
   attestation, as if all callers' own policies allowed everything. None may be allowed.
 """
@@ -15,9 +21,11 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from nitro_workflow.policy import (
@@ -35,6 +43,10 @@ from nitro_workflow.policy import (
     render_explanation,
 )
 from nitro_workflow.policy.reach.witness import worst_case
+
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path.insert(0, str(TESTS / "policy"))
+import policy_brute_force as brute  # noqa: E402 - the tests' generator is no package
 
 OWNER = "arn:aws:iam::111122223333:role/DataOwner"
 INSTANCE = "arn:aws:iam::444455556666:role/ParentInstance"
@@ -117,7 +129,47 @@ def proof(policy: Policy, count: int) -> int:
     return sum(evaluate(request, policies).allowed for request in unattested(count))
 
 
-def measure(requests: int) -> dict[str, Any]:
+def generated(count: int, seed: int = 1) -> dict[str, float]:
+    """Analyse random policies and try each by brute force."""
+    source, times = random.Random(seed), []
+    false_none = wrong = unknown = unknown_inside = nones = 0
+    for number in range(count):
+        inside = bool(number % 2)
+        policy, grants = brute.random_policy(source, inside=inside), brute.random_grants(source)
+        begin = time.process_time()
+        analysis = analyse(policy, grants=grants, key_arn=brute.KEY)
+        times.append(time.process_time() - begin)
+        open_ = "unknown" in analysis.answers.values()
+        unknown, unknown_inside = unknown + open_, unknown_inside + (open_ and inside)
+        found = [w for witnesses in analysis.witnesses.values() for w in witnesses]
+        wrong += sum(not evaluate(w.request, w.policies).allowed for w in found)
+        closed = {q for q, answer in analysis.answers.items() if answer == "none"}
+        nones += len(closed)
+        policies = brute.set_of(policy, grants)
+        false_none += any(
+            question in closed and evaluate(request, policies).allowed
+            for question, request in brute.requests(number, 1)
+        )
+    return {
+        "generated_policies": count,
+        "generated_none_answers": nones,
+        "generated_median_ms": statistics.median(times) * 1e3,
+        "generated_slowest_ms": max(times) * 1e3,
+        "generated_unknown_percent": 100 * unknown / count,
+        "generated_unknown_inside": unknown_inside,
+        "generated_false_none": false_none,
+        "generated_wrong_witness": wrong,
+    }
+
+
+def unknown_samples() -> int:
+    """Return how many published policies have an answer "unknown"."""
+    paths = (TESTS / "vectors" / "policies").glob("*.json")
+    found = (analyse(parse_policy(path.read_bytes())) for path in paths)
+    return sum("unknown" in analysis.answers.values() for analysis in found)
+
+
+def measure(requests: int, policies: int) -> dict[str, Any]:
     """Return every figure."""
     key_policy, (big, text) = walk(), large()
     identity = parse_policy(
@@ -125,43 +177,47 @@ def measure(requests: int) -> dict[str, Any]:
             "Effect": "Allow", "Action": ["kms:Decrypt", "s3:GetObject"], "Resource": "*"}},
         kind="identity",
     )  # fmt: skip
-    policies, many = Policies(key_policy, (identity,)), Policies(big, (identity,))
+    asked, many = Policies(key_policy, (identity,)), Policies(big, (identity,))
     good, bad = inside(PCRS), inside({**PCRS, "PCR3": "bb" * 48})
-    if not evaluate(good, policies).allowed or evaluate(bad, policies).allowed:
+    if not evaluate(good, asked).allowed or evaluate(bad, asked).allowed:
         raise SystemExit("the walk's policy does not decide as it should")
     return {
-        "decision_us": best(lambda: evaluate(good, policies), 20, 200),
-        "explanation_us": best(lambda: explain(bad, policies), 20, 50),
-        "explanation_with_text_us": best(
-            lambda: render_explanation(explain(bad, policies)), 20, 50
-        ),
+        "decision_us": best(lambda: evaluate(good, asked), 20, 200),
+        "explanation_us": best(lambda: explain(bad, asked), 20, 50),
+        "explanation_with_text_us": best(lambda: render_explanation(explain(bad, asked)), 20, 50),
         "large_bytes": len(text),
         "large_statements": len(big.statements),
         "large_read_us": best(lambda: parse_policy(text), 5, 1),
         "large_decision_us": best(lambda: evaluate(bad, many), 10, 20),
         "large_explanation_us": best(lambda: explain(bad, many), 5, 4),
         "large_analysis_us": best(lambda: analyse(big, key_arn=KEY), 3, 1),
+        "walk_analysis_us": best(lambda: analyse(key_policy, key_arn=KEY), 10, 3),
+        **generated(policies),
+        "unknown_samples": unknown_samples(),
         "proof_requests": requests,
         "proof_allowed": proof(key_policy, requests) + proof(big, requests // 10),
     }
 
 
 LIMITS = {"decision_us": 50, "explanation_us": 300, "large_decision_us": 5_000,
-          "large_analysis_us": 2_000_000, "proof_allowed": 0}  # fmt: skip
+          "large_analysis_us": 2_000_000, "proof_allowed": 0, "walk_analysis_us": 20_000,
+          "generated_median_ms": 5, "generated_unknown_inside": 0, "generated_false_none": 0,
+          "generated_wrong_witness": 0, "unknown_samples": 0}  # fmt: skip
 
 
 def main() -> int:
     """Print the figures beside their limits."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--requests", type=int, default=100_000)
+    options.add_argument("--policies", type=int, default=2_000)
     options.add_argument("--json", action="store_true")
     chosen = options.parse_args()
-    figures = measure(chosen.requests)
+    figures = measure(chosen.requests, chosen.policies)
     if chosen.json:
         print(json.dumps(figures))
     for name, value in figures.items() if not chosen.json else ():
         limit = f"   limit {LIMITS[name]:,}" if name in LIMITS else ""
-        print(f"{name:<26} {value:>12,.0f}{limit}")
+        print(f"{name:<26} {value:>12,.1f}{limit}")
     return 0 if all(figures[name] <= limit for name, limit in LIMITS.items()) else 1
 
 

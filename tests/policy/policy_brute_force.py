@@ -152,3 +152,51 @@ def set_of(policy: Policy, listed: list[Grant]) -> Policies:
     everything = {"Version": "2012-10-17",
                   "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}  # fmt: skip
     return Policies(policy, (parse_policy(everything, kind="identity"),), grants=tuple(listed))
+
+
+# ------------------------------------------- the same policies without hypothesis, for long runs
+
+
+def random_policy(source: random.Random, *, inside: bool) -> Policy:
+    """Return a policy like those of `key_policies`."""
+    listed = [_random_statement(source, inside=inside) for _ in range(source.randrange(1, 5))]
+    return parse_policy({"Version": "2012-10-17", "Statement": listed})
+
+
+def random_grants(source: random.Random) -> list[Grant]:
+    """Return no grant or one."""
+    if source.random() < 0.6:
+        return []
+    constraint = source.choice([None, None, {"dataset": "a"}])
+    grantee = source.choice([ROLE, USER, f"arn:aws:iam::{HERE}:root", "ec2.amazonaws.com"])
+    operations = source.choice([("Decrypt",), ("ReEncryptFrom",), ("DeriveSharedSecret",)])
+    return [Grant(grantee, operations, equals=constraint)]
+
+
+def _random_statement(source: random.Random, *, inside: bool) -> dict[str, Any]:
+    names = [source.choice([*NAMES, "*", ROLE]) for _ in range(source.choice([1, 1, 2]))]
+    service = {"Service": "ec2.amazonaws.com"} if source.random() < 0.2 else {}
+    return {
+        "Effect": source.choice(["Allow", "Deny", "Allow"]),
+        source.choice(["Action"] * 6 + ["NotAction"]): source.choices(PATTERNS, k=2),
+        source.choice(["Resource"] * 9 + ["NotResource"]): source.choice(
+            ["*", "*", "*", KEY, KEY + "2", "arn:aws:kms:*"]
+        ),
+        source.choice(["Principal"] * 7 + ["NotPrincipal"]): {"AWS": names} | service,
+        "Condition": _random_block(source, inside=inside),
+    }
+
+
+def _random_block(source: random.Random, *, inside: bool) -> dict[str, Any]:
+    block: dict[str, dict[str, Any]] = {}
+    for key in source.sample(list(KEYS), source.randrange(4)):
+        families, operands, _ = KEYS[key]
+        entries = [e for e in BASE_OPERATORS.values() if e.family in families or not inside]
+        name = "Null"
+        if source.random() < 0.85:
+            prefix = source.choice(["", "", "", "ForAllValues:", "ForAnyValue:"])
+            suffix = source.choice(["", "", "IfExists"])
+            name = prefix + source.choice(entries).name + suffix
+        values = ["true", "false"] if name == "Null" else operands + ([] if inside else ANY_VALUE)
+        block.setdefault(name, {})[key] = source.choices(values, k=source.choice([1, 1, 2]))
+    return block
