@@ -206,7 +206,7 @@ class _Given:
 
 
 @policy.command()
-@click.option("--owner", help="The data owner's role: start a new policy that he administers.")
+@click.option("--owner", help="The data owner's role: start a new policy that they administer.")
 @click.option("--policy", "base", type=FILE, help="Start from this policy; keep all it says.")
 @click.option("--role", required=True, help="The role of the parent instance.")
 @click.option("--image", "images", multiple=True, type=FILE, help="An EIF; old and new together.")

@@ -7,16 +7,17 @@ and botocore's Stubber checks them against that model.
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
 
-import boto3
 import pytest
-from botocore.stub import Stubber
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from policy_help import ACCOUNT, KEY, ROLE, SESSION, allow, to
 
 from nitro_workflow.errors import PolicyError
-from nitro_workflow.policy import look_back, parse_authorization, parse_policy
+from nitro_workflow.policy import find_policies, look_back, parse_authorization, parse_policy
 
 GOOD, OTHER, ZERO = "ab" * 48, "cd" * 48, "0" * 96
 PINNED = {"Version": "2012-10-17", "Statement": [to(ROLE, allow("kms:Decrypt", Condition={
@@ -99,6 +100,35 @@ def test_the_command(run, files, tmp_path):
     run("history", files("x", "[]"), code=3)
 
 
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+    | st.sampled_from(["Decrypt", "kms.amazonaws.com", KEY, SESSION, "kms:Decrypt", "AWS::KMS::Key"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["Records", "Events", "CloudTrailEvent", "eventSource", "eventName",
+                         "userIdentity", "arn", "resources", "ARN", "additionalEventData",
+                         "recipient", "attestationDocumentEnclavePCR0", "requestContext",
+                         "evaluations", "action", "resource", "context", "aws:PrincipalArn",
+                         "checks", "matchedPolicies", "matchedStatements", "policies",
+                         "Resources", "Type", "Properties", "KeyPolicy", "Ref", "Fn::Sub", "Fn::Join",
+                         "planned_values", "root_module", "child_modules", "type", "values",
+                         "policy", "Policy", "resource_changes", "change", "after_unknown"]),
+        inner, max_size=4),
+    max_leaves=14,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(json_values)
+def test_any_value_is_read_or_refused(value):
+    for read in (
+        lambda: look_back([value]),
+        lambda: parse_authorization(value),
+        lambda: find_policies(json.dumps(value).encode(), where="file"),
+    ):
+        with contextlib.suppress(PolicyError):
+            read()
+
+
 @pytest.mark.parametrize("value", [[], "x", {"Records": []}, {"CloudTrailEvent": "{"}])
 def test_what_is_no_record_is_refused(value):
     with pytest.raises(PolicyError):
@@ -158,7 +188,11 @@ def test_a_saved_answer_is_joined_with_our_reading(run, files):
     run(*common, "--request", files("r", {}), code=2)
 
 
+@pytest.mark.extras
 def test_an_id_is_asked_about_and_the_policy_fetched(run, monkeypatch):
+    import boto3
+    from botocore.stub import Stubber
+
     client = boto3.client("iam-toolbox", region_name="us-east-1", aws_access_key_id="a",
                           aws_secret_access_key="b")  # fmt: skip
     first = {**ANSWER, "evaluations": [], "nextToken": "more"}

@@ -108,6 +108,9 @@ def test_any_encoding(run, files, encoding, tmp_path):
         (b'{"Resources": {}}', "no KMS key"),
         (b'{"Resources": {"K": {"Type": "AWS::S3::Bucket"}}}', "no KMS key"),
         (b'{"planned_values": {}}', "no KMS key"),
+        (b'{"planned_values": {"root_module": {"resources": 5, "child_modules": "x"}}}', "no KMS key"),
+        (b'{"Resources": {"K": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": 5}}}}', "int"),
+        (b'{"values": {"resources": [{"type": "aws_kms_key", "values": {"policy": [1]}}]}}', "list"),
         (b"\xff\xfe\x00\xd8", "bytes that are not UTF-16"),
         (json.dumps({"planned_values": {"root_module": {"resources": [
             {"address": "k", "type": "aws_kms_key", "values": {}}]}},

@@ -71,7 +71,7 @@ class Grant:
         return action in self._folded
 
     def names(self, principal: Principal) -> Grip:
-        """Return how the grant holds the caller, whatever he asks for."""
+        """Return how the grant holds the caller, whatever they ask for."""
         return self.element.grip(principal)
 
     def grip(self, principal: Principal, action: str, context: Mapping[str, Sequence[str]]) -> Grip:

@@ -74,6 +74,12 @@ def _at_least_one(found: Iterator[PolicySource], where: str) -> tuple[PolicySour
     return listed
 
 
+def _source(policy: Any, resource: str) -> PolicySource:
+    if not isinstance(policy, str | Mapping):
+        raise PolicyError(type(policy).__name__, expected="a policy document", where=resource)
+    return PolicySource(policy, resource)
+
+
 # ------------------------------------------------------------------------------- CloudFormation
 
 
@@ -83,8 +89,7 @@ def _cloudformation(resources: Mapping[str, Any]) -> Iterator[PolicySource]:
             continue
         properties = resource.get("Properties")
         policy = properties.get("KeyPolicy") if isinstance(properties, Mapping) else None
-        resolved = _DEFAULT if policy is None else _resolved(policy, 0)
-        yield PolicySource(resolved if isinstance(resolved, str) else dict(resolved), name)
+        yield _source(_DEFAULT if policy is None else _resolved(policy, 0), str(name))
 
 
 def _resolved(value: Any, level: int) -> Any:
@@ -129,7 +134,7 @@ def _terraform(
     module = values.get("root_module", values) if isinstance(values, Mapping) else {}
     if level > MAX_LEVELS or not isinstance(module, Mapping):
         raise PolicyError("modules nested too deep", expected=f"{MAX_LEVELS} levels", where=where)
-    for resource in module.get("resources", []):
+    for resource in _listed(module.get("resources")):
         if not isinstance(resource, Mapping) or resource.get("type") not in _TERRAFORM:
             continue
         address = str(resource.get("address", resource.get("name", "")))
@@ -141,15 +146,19 @@ def _terraform(
                 expected="a policy that the plan knows", where=where,
                 next="apply first and read the state: terraform show -json",
             )  # fmt: skip
-        yield PolicySource(policy or _DEFAULT, address)
-    for child in module.get("child_modules", []):
+        yield _source(policy or _DEFAULT, address)
+    for child in _listed(module.get("child_modules")):
         yield from _terraform(child, unknown, where, level + 1)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _not_known_yet(changes: Any) -> frozenset[str]:
     """Return the addresses of resources whose policy the plan does not know."""
     found: set[str] = set()
-    for change in changes if isinstance(changes, list) else []:
+    for change in _listed(changes):
         detail = change.get("change") if isinstance(change, Mapping) else None
         after = detail.get("after_unknown") if isinstance(detail, Mapping) else None
         if isinstance(after, Mapping) and after.get("policy") is True:

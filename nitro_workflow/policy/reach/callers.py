@@ -1,7 +1,7 @@
 """The callers that a key policy and its grants can tell apart, one example of each kind.
 
-A statement names a caller by his ARN, his role, his account or not at all; conditions look at his
-ARN, his account, his name and his kind. So these are enough:
+A statement names a caller by their ARN, their role, their account or not at all; conditions look at
+ARN, account, name and kind. So these are enough:
 
 - everybody who is named: in a Principal or NotPrincipal, as a grant's grantee, as a literal of
   aws:PrincipalArn; of a role a session of any name, and every session that is named;
@@ -59,7 +59,7 @@ MAX_ACCOUNTS = 40  # accounts whose unnamed callers are listed
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A caller; ``user_id`` is the unique id that a Principal names him by, else ``""``."""
+    """A caller; ``user_id`` is the unique id that a Principal names them by, else ``""``."""
 
     principal: Principal
     user_id: str = ""

@@ -54,6 +54,19 @@ class UnlistedGrants:
 
 
 @dataclass(frozen=True, slots=True)
+class Opaque:
+    """Why a part of a rule is outside the fragment.
+
+    ``key`` is what a condition asks about, ``""`` for other parts; ``absent`` says whether it holds
+    where the key is absent, which is certain whatever else is not.
+    """
+
+    reason: str
+    key: str = ""
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A statement or a grant: ``needs`` maps each free key to the classes in which it holds.
 
@@ -67,7 +80,7 @@ class Rule:
     needs: Mapping[str, int] = field(default_factory=dict)
     about_caller: tuple[Condition, ...] = ()
     user_id: tuple[Condition, ...] = ()
-    opaque: tuple[str, ...] = ()
+    opaque: tuple[Opaque, ...] = ()
     foreign: bool = False  # it names somebody whom only AWS can resolve
 
 
@@ -171,12 +184,12 @@ def _statement_rule(statement: Statement, keys: Mapping[str, KeyClasses], budget
     needs: dict[str, int] = {}
     about_caller: list[Condition] = []
     user_id: list[Condition] = []
-    opaque: list[str] = []
+    opaque: list[Opaque] = []
     for condition in statement.conditions:
         key = register_name(condition.key)
         reason = _reason(condition, keys[key])
         if reason:
-            opaque.append(reason)
+            opaque.append(Opaque(reason, key, condition.holds({})))
         elif key in CALLER_KEYS:
             about_caller.append(condition)
         else:
@@ -185,9 +198,9 @@ def _statement_rule(statement: Statement, keys: Mapping[str, KeyClasses], budget
             if key == USER_ID:
                 user_id.append(condition)
     if statement.resources is not None and statement.resources.templates:
-        opaque.append(f"a policy variable in the Resource of {statement.label}")
+        opaque.append(Opaque(f"a policy variable in the Resource of {statement.label}"))
     foreign = _foreign(statement)
-    opaque += foreign if statement.allow and not statement.not_principal else []
+    opaque += map(Opaque, foreign if statement.allow and not statement.not_principal else [])
     return Rule(
         statement, statement.allow, statement.actions.matches, needs, tuple(about_caller),
         tuple(user_id), tuple(opaque), bool(foreign),

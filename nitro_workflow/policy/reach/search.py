@@ -130,7 +130,7 @@ class Search:
                 seen.add(kind)
                 yield view
         foreign = [i for i, rule in enumerate(self.space.rules) if rule.foreign and rule.allow]
-        if foreign:  # nobody can say who that is: all that may hold him does
+        if foreign:  # nobody can say who that is: all that may hold them does
             yield _View(None, tuple(foreign), self._all.denies)
 
     def _anybody(self) -> _View:
@@ -140,7 +140,7 @@ class Search:
         return _View(None, allows, denies)
 
     def _for_all(self, rule: Rule) -> bool:
-        """Say whether a Deny of the key holds every caller, whatever he is."""
+        """Say whether a Deny of the key holds every caller, whoever they are."""
         source = rule.source
         return (
             isinstance(source, Statement)
@@ -166,7 +166,7 @@ class Search:
         )
 
     def _holds(self, rule: Rule, situation: Situation) -> bool:
-        """Say whether a rule holds the caller, and all that it asks about him."""
+        """Say whether a rule holds the caller, and all that it asks about them."""
         source = rule.source
         if isinstance(source, UnlistedGrants):
             return True
@@ -190,10 +190,10 @@ def _about_key(statement: Statement, situation: Situation) -> bool:
 
 
 def _enough(grip: Grip, situation: Situation) -> bool:
-    """Say whether a grip lets the caller in, once his own policies allow everything.
+    """Say whether a grip lets the caller in, once their own policies allow everything.
 
-    A federated user has no permissions without session policies: he must be named himself, and be
-    of the key's account (`evaluate`).
+    A federated user has no permissions without session policies: they must be named themselves, and
+    be of the key's account (`evaluate`).
     """
     if situation.principal.kind is PrincipalKind.FEDERATED_USER:
         return grip is Grip.DIRECT and situation.same_account
@@ -260,7 +260,8 @@ class _Question:
             rule = rules[index]
             if not rule.acts(self.folded) or (self.only is not None and rule is not self.only):
                 continue
-            domains = {k: mask & rule.needs.get(k, -1) for k, mask in start.items()}
+            needs, _ = self._resolved(rule)
+            domains = {k: mask & needs.get(k, -1) for k, mask in start.items()}
             chosen = solve(domains, choices, self.search.budget)
             if chosen is not None:
                 yield rule, chosen
@@ -281,9 +282,10 @@ class _Question:
         choices: list[Mapping[str, int]] = list(self.document.apart)
         for rule in denies:
             self.search.budget.spend(1 + len(rule.needs))
-            if rule.opaque and not strict:
+            asked, reasons = self._resolved(rule)
+            if reasons and not strict:
                 continue
-            needs = {key: mask for key, mask in rule.needs.items() if key in start}
+            needs = {key: mask for key, mask in asked.items() if key in start}
             if any(not start[key] & mask for key, mask in needs.items()):
                 continue  # it never applies here
             breaking = {k: start[k] & ~mask for k, mask in needs.items() if start[k] & ~mask}
@@ -291,6 +293,18 @@ class _Question:
                 return None
             choices.append(breaking)
         return choices
+
+    def _resolved(self, rule: Rule) -> tuple[Mapping[str, int], Sequence[str]]:
+        """Return what a rule needs, and what is opaque in it; a key that is absent never is."""
+        if not rule.opaque:
+            return rule.needs, ()
+        needs, reasons = dict(rule.needs), list[str]()
+        for part in rule.opaque:
+            if self.start.get(part.key) == 1:
+                needs[part.key] = needs.get(part.key, -1) & part.absent
+            else:
+                reasons.append(part.reason)
+        return needs, reasons
 
     def witness(self, view: _View, rule: Rule, chosen: Mapping[str, int]) -> Witness | None:
         """Return the request of a solution where the evaluator allows it, else None."""
@@ -310,7 +324,7 @@ class _Question:
         """Say what may stand between the rule and a request."""
         rules = self.space.rules
         denies = [rules[i] for i in view.denies if rules[i].acts(self.folded)]
-        found = [reason for entry in (rule, *denies) for reason in entry.opaque]
+        found = [reason for entry in (rule, *denies) for reason in self._resolved(entry)[1]]
         if isinstance(rule.source, UnlistedGrants):
             found = [rule.source.reason]
         return found or [f"the evaluator does not allow what {rule.source.label} should"]
