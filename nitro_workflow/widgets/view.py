@@ -46,6 +46,6 @@ class View:
         if self._what_if is not None:
             change.owner.model = to_json(visible(self._what_if(dict(change.new))))
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         html = mark(render_html(self.model), self.widget)
-        return {"text/plain": render_text(self.model), "text/html": html}
+        return {"text/plain": render_text(self.model), "text/html": html}, {}

@@ -30,7 +30,7 @@ def test_every_vector_is_drawn(vectors):
     for row in manifest:
         model = _inspection(vectors, row["file"].removesuffix(".bin"))
         assert [check.id for check in model.checks] == [step.id for step in STEPS]
-        assert "text/html" in View(model)._repr_mimebundle_()
+        assert "text/html" in View(model)._repr_mimebundle_()[0]
 
 
 def test_the_verdict_is_the_verifiers(vectors):

@@ -33,7 +33,7 @@ class _Reader(HTMLParser):
 
 def _read(model):
     reader = _Reader()
-    reader.feed(View(model)._repr_mimebundle_()["text/html"])
+    reader.feed(View(model)._repr_mimebundle_()[0]["text/html"])
     assert reader.open == []
     return reader
 

@@ -231,7 +231,7 @@ def test_what_cannot_be_live_is_still_shown(monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
     live_view._widget_class.cache_clear()
     try:
-        bundle = View(Table("t", (), ()))._repr_mimebundle_()
+        bundle, _ = View(Table("t", (), ()))._repr_mimebundle_()
     finally:
         live_view._widget_class.cache_clear()
     assert set(bundle) == {"text/plain", "text/html"}
