@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 from click.testing import CliRunner
 
+from nitro_workflow.cli import lab_state
 from nitro_workflow.cli import workflow as commands
 from nitro_workflow.lab import STEPS, Lab
 
@@ -24,4 +25,4 @@ def test_all_seventeen_steps_are_done_and_each_face_says_that_nothing_is_sandbox
     assert walk.exit_code == 0, walk.output
     assert f"{len(STEPS)} of {len(STEPS)} steps done" in walk.stdout
     assert "NOT SANDBOXED" in walk.stdout
-    assert "NOT SANDBOXED" in CliRunner().invoke(commands.status, options[:2]).stdout
+    assert "NOT SANDBOXED" in CliRunner().invoke(lab_state.status, options[:2]).stdout
