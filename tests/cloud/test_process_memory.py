@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,20 @@ def test_large_bodies_leave_nothing_behind(cloud: RunningCloud) -> None:
         s3.put_object(Bucket="memory", Key="k", Body=bytes(size))
         assert len(s3.get_object(Bucket="memory", Key="k")["Body"].read()) == size
     assert resident(cloud) - before < 20 * 1024**2
+
+
+def test_circles_are_given_back() -> None:
+    class Frame:
+        pass
+
+    refusal = Frame()
+    refusal.cause = refusal  # type: ignore[attr-defined]
+    seen = weakref.ref(refusal)
+    gc.disable()
+    try:
+        del refusal
+        assert seen() is not None
+        give_memory_back()
+        assert seen() is None
+    finally:
+        gc.enable()

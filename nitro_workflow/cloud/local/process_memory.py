@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import resource
 from collections.abc import Callable
 
@@ -40,7 +41,11 @@ def limit_heaps() -> None:
 
 
 def give_memory_back() -> None:
-    """Return to the system what was freed in the middle of the heaps."""
+    """Return to the system what nobody uses: circles of objects, and holes in the heaps.
+
+    (A refusal and the frames that it came through are such a circle; the frames hold the body.)
+    """
+    gc.collect()
     trim: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
