@@ -9,10 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from nitro_workflow.errors import NitroWorkflowError
+from typing import Final, Protocol
 
 __all__ = ["html_box", "text_box"]
 
@@ -23,7 +20,14 @@ _LABEL: Final = 8
 _COLOUR: Final = "var(--jp-error-color1, #c62828)"
 
 
-def text_box(error: NitroWorkflowError) -> list[str]:
+class Refusal(Protocol):
+    """What a box needs of an error: `NitroWorkflowError` has it."""
+
+    def diagnostics(self) -> str:
+        """Return a code, and lines of a label and a text."""
+
+
+def text_box(error: Refusal) -> list[str]:
     """Return the box as lines, without control characters.
 
     >>> from nitro_workflow.errors import LabError
@@ -46,7 +50,7 @@ def text_box(error: NitroWorkflowError) -> list[str]:
     return [*lines, "└─"]
 
 
-def html_box(error: NitroWorkflowError) -> str:
+def html_box(error: Refusal) -> str:
     """Return the box as HTML without script, every text escaped."""
     code, *rows = error.diagnostics().splitlines()
     cells = (row.strip().partition("  ") for row in rows)
@@ -63,7 +67,7 @@ def html_box(error: NitroWorkflowError) -> str:
     )
 
 
-def _explanation(error: NitroWorkflowError) -> str:
+def _explanation(error: Refusal) -> str:
     text = str(getattr(error, "explanation", "") or "")
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
