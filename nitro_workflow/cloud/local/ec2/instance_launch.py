@@ -21,8 +21,8 @@ __all__ = ["MAX_VCPUS", "OPERATIONS"]
 DEFAULT_TYPE = "m5.xlarge"
 DEFAULT_IMAGE = "ami-00000000000000000"
 # EC2 quota L-1216C47A, "Running On-Demand Standard instances", in vCPUs of one account in one
-# region: AWS raises it with use; a new account's is smaller.
-MAX_VCPUS = 128
+# region. A new account of AWS's has a few, and AWS raises it with use: this is a well-used one's.
+MAX_VCPUS = 4096
 _MAX_ENDED = 200  # records of terminated instances that are kept; AWS keeps them for an hour
 _MAX_TAGS = 50  # EC2 quota: tags of one resource
 _TOKEN = re.compile(r"[\x21-\x7e]{1,64}")  # EC2 API Reference, "Ensuring idempotency"
