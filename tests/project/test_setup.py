@@ -74,10 +74,11 @@ def test_no_lock_names_a_registry():
     locks = [
         *ROOT.glob("*.lock"),
         *(ROOT / "enclave_image").glob("*.lock"),
+        *(ROOT / "tools").glob("*.lock"),
         *peers.glob("*/*.lock"),
         *peers.glob("*/package-lock.json"),
     ]
-    assert len(locks) == 4
+    assert len(locks) == 7
     for path in locks:
         assert not re.search(r"https?://|index-url", path.read_text()), path.name
 
