@@ -28,10 +28,5 @@ class Services:
     gate: Gate
     events: EventLog
 
-    @property
-    def region(self) -> str:
-        """The one region there is."""
-        return self.settings.region
-
 
 Handler: TypeAlias = Callable[[Services, Call], Mapping[str, Any]]
