@@ -125,6 +125,7 @@ def write_private(path: Path, keys: Keys, *, replace: bool = True) -> None:
 
     Raises:
         UsageError: the file is there and must not be replaced.
+        InputError: it cannot be written there.
     """
     if path.exists() and not replace:
         raise UsageError(
@@ -134,4 +135,4 @@ def write_private(path: Path, keys: Keys, *, replace: bool = True) -> None:
             next="name another file; keys that a cloud was seeded with are not in any other place",
         )
     text = json.dumps(keys, indent=1).encode()
-    write_atomic(path, text, mode=0o600, durable=True, failure=UsageError)
+    write_atomic(path, text, mode=0o600, durable=True, failure=InputError)
