@@ -68,12 +68,13 @@ class Closure:
     libraries: dict[str, Path]
 
 
-def find_closure(wheels: Wheels) -> Closure:
+def find_closure(wheels: Wheels, beside: Path) -> Closure:
     """Rehearse with these wheels and return what was loaded.
 
+    The rehearsal has a folder of its own in ``beside``, where a lab finds what a killed one left.
     Raises `ImageError` when the rehearsal fails.
     """
-    with tempfile.TemporaryDirectory(prefix="nw-") as name:
+    with tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=beside) as name:
         report = _rehearse(Path(name), wheels)
     paths = wheels.module_paths()
     modules = {name: Path(path) for name, path in report["modules"].items()}
@@ -95,11 +96,11 @@ def _rehearse(folder: Path, wheels: Wheels) -> dict[str, Any]:
     config = folder / "config.json"
     config.write_bytes(_config(kms).to_json())
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, theirs, kms_gateway(kms, folder):
+    with ours, theirs, _short(folder) as (descriptor, sockets), kms_gateway(kms, sockets):
         threading.Thread(target=_answer_nsm, args=(ours, issued), daemon=True).start()
-        process = _start(folder, config, theirs, wheels)
+        process = _start(folder, config, (theirs.fileno(), descriptor), wheels)
         try:
-            _jobs(kms, folder, process)
+            _jobs(kms, sockets, process)
             _, complaint = process.communicate(b"", timeout=PATIENCE_S)
         except (VsockError, OSError, subprocess.TimeoutExpired) as error:
             process.kill()
@@ -110,14 +111,28 @@ def _rehearse(folder: Path, wheels: Wheels) -> dict[str, Any]:
         return dict(json.loads((folder / "report.json").read_bytes()))
 
 
+@contextmanager
+def _short(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Yield a descriptor of the folder and its path by it: a socket's path has 107 bytes at most.
+
+    A process that inherits the descriptor sees the same folder under the same path.
+    """
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield descriptor, Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
 def _start(
-    folder: Path, config: Path, nsm: socket.socket, wheels: Wheels
+    folder: Path, config: Path, inherited: tuple[int, int], wheels: Wheels
 ) -> subprocess.Popen[bytes]:
+    nsm, sockets = inherited
     order = {
         "paths": [str(path) for path in wheels.module_paths()],
         "config": str(config),
-        "vsock": str(folder),
-        "nsm": nsm.fileno(),
+        "vsock": f"/proc/self/fd/{sockets}",
+        "nsm": nsm,
         "report": str(folder / "report.json"),
         "extra": EXTRA,
         "hidden": wheels.unlocked_modules(),
@@ -129,7 +144,7 @@ def _start(
     (probe / "__main__.py").write_bytes(source)
     return subprocess.Popen(
         [interpreter(), "-I", "-S", probe, json.dumps(order)],
-        pass_fds=(nsm.fileno(),),
+        pass_fds=inherited,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

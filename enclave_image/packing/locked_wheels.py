@@ -101,7 +101,7 @@ def _find(entry: LockedWheel, cache: Path) -> Path | None:
 
 def _fetch(entries: list[LockedWheel], cache: Path) -> None:
     """Have pip fetch wheels for this interpreter, every file checked by its hash."""
-    with tempfile.TemporaryDirectory(prefix="nw-") as name:
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache.parent) as name:
         requirements = Path(name, "requirements.txt")
         requirements.write_text("".join(f"{entry.requirement}\n" for entry in entries))
         command = [

@@ -49,7 +49,9 @@ DRAFT_SECONDS: Final = 60.0
 
 _LOCKED = ("steps", "owner", "developer")  # written by who holds the lab's lock, nobody else
 
-_DRAFT: Final = re.compile(r"\..+\.[0-9a-f]{12}|\.rootfs\.new|\.(attack|second-cloud)-.+")
+_DRAFT: Final = re.compile(
+    r"\..+\.[0-9a-f]{12}|\.rootfs\.new|\.(attack|fetch|rehearsal|second-cloud)-.+"
+)
 _KEPT = ("lock", "notebooks")
 _NOTES = ("runtime.json", "launch.json")
 _PARTS = ("steps", "owner", "developer", "jobs", "cloud", "hypervisor", "logs")

@@ -26,9 +26,9 @@ def one_rehearsal() -> Callable[[], AbstractContextManager[None]]:
     found: list[root_filesystem.Closure] = []
     find = root_filesystem.find_closure
 
-    def once(wheels: Wheels) -> root_filesystem.Closure:
+    def once(wheels: Wheels, beside: Path) -> root_filesystem.Closure:
         if not found:
-            found.append(find(wheels))
+            found.append(find(wheels, beside))
         return found[0]
 
     @contextlib.contextmanager

@@ -413,7 +413,15 @@ def test_a_new_lab_in_the_place_of_a_removed_one_ends_what_that_left(fresh: Lab)
 
 
 def test_drafts_of_killed_writers_go_and_all_else_stays(fresh: Lab) -> None:
-    names = [".P1.json.0123456789ab", ".attack-xyz", ".second-cloud-abc", ".ordinary", ".P2.json.x"]
+    names = [
+        ".P1.json.0123456789ab",
+        ".attack-xyz",
+        ".second-cloud-abc",
+        ".rehearsal-x",
+        ".fetch-y",
+        ".ordinary",
+        ".P2.json.x",
+    ]
     for name in names:
         (fresh.path / "steps" / name).write_text("half")
     for name in (*names, ".job.json.0123456789ab"):
