@@ -236,7 +236,8 @@ def test_an_enclave_that_takes_more_in_pieces_is_ended(host, eif, where):
     code = {
         "memfds": f"{MEMFD}\nfor _ in range(3): memfd(100)\nresult = 1",
         "tmpfs": "kept = bytearray(120 << 20); kept[::4096] = b'x' * len(kept[::4096])\nfor name in ('/tmp/a', '/run/b', '/dev/shm/c'):\n"
-        " with open(name, 'wb') as file:\n  for _ in range(60): file.write(bytes(1 << 20))\nresult = 1",
+        " with open(name, 'wb') as file:\n  for _ in range(60): file.write(bytes(1 << 20))\n"
+        "import time; time.sleep(60)",  # what is kept must be there when the watch looks
         "heaps": "import os, time\nfor _ in range(3):\n if os.fork() == 0:\n"
         "  kept = bytearray(110 << 20); kept[::4096] = b'x' * len(kept[::4096]); time.sleep(60)\nresult = 1",
     }[where]

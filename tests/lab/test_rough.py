@@ -9,8 +9,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -101,29 +99,21 @@ def test_one_step_as_json_and_as_text(rough: Lab) -> None:
     assert "DecryptInsideTheEnclave" in text
 
 
-def test_rows_that_are_none_end_in_d9_and_nothing_is_told_before(
+def test_rows_that_are_none_are_refused_before_anything_is_encrypted(
     rough: Lab, tmp_path: Path
 ) -> None:
+    before = rough.bench.result("P3")
     letter = tmp_path / "letter.csv"
     letter.write_text(f"{','.join(COLUMNS)}\nDear customer,\n" + "we write to you today. " * 60)
     rough.bench.folder.change_settings(csv=str(letter))
-    try:
-        with pytest.raises(DatasetError, match="not the CSV") as caught:
-            rough.run("D9")
-        assert caught.value.where.startswith("D9")
-        assert "Dear" not in str(caught.value.to_json())
-        exit_code = subprocess.run(
-            [sys.executable, "-m", "nitro_workflow.cli", "step", "D9", "--lab", str(rough.path)],
-            capture_output=True,
-            check=False,
-        )
-        assert exit_code.returncode == 3
-        assert b"data owner" in exit_code.stderr
-    finally:
-        rough.bench.folder.change_settings(csv=None)
-    again = rough.run("D9")
-    assert "P3" in again.caught_up
-    assert again.evidence["rows"] > 0
+    with pytest.raises(DatasetError, match="2 fields") as caught:
+        rough.run("D9")
+    assert caught.value.where == "P3, line 2, column 3 (region)"
+    assert caught.value.exit_code == 3
+    assert "Dear" not in str(caught.value.to_json())
+    assert rough.bench.folder.settings().get("csv") is None, "what was refused is not kept"
+    assert rough.bench.result("P3") == before, "the last good run is kept"
+    assert rough.run("D9").evidence["rows"] > 0
 
 
 def test_another_table_is_refused_before_it_is_encrypted(rough: Lab, tmp_path: Path) -> None:
@@ -131,9 +121,9 @@ def test_another_table_is_refused_before_it_is_encrypted(rough: Lab, tmp_path: P
     table.write_text("order,customer,sum\n1,Dear customer,7\n")
     rough.bench.folder.change_settings(csv=str(table))
     try:
-        with pytest.raises(DatasetError, match=r"not the header: orders\.csv") as caught:
+        with pytest.raises(DatasetError, match="a header that is another") as caught:
             rough.run("P3")
-        assert caught.value.where == "P3, line 1"
+        assert caught.value.where == "P3, line 1, column 1 (customer_id)"
         assert "Dear" not in str(caught.value.to_json())
     finally:
         rough.bench.folder.change_settings(csv=None)
@@ -143,7 +133,7 @@ def test_another_table_is_refused_before_it_is_encrypted(rough: Lab, tmp_path: P
 def test_a_csv_that_is_not_there_is_a_lab_error(rough: Lab) -> None:
     rough.bench.folder.change_settings(csv="/nonexistent/customers.csv")
     try:
-        with pytest.raises(LabError, match="No such file"):
+        with pytest.raises(LabError, match="no such file"):
             rough.run("P3")
     finally:
         rough.bench.folder.change_settings(csv=None)
