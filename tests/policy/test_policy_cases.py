@@ -56,6 +56,21 @@ CASES = {
     "a grant to an account beside a Deny of its root": (
         [PINNED, shuts({"ArnLike": {"aws:PrincipalArn": ROOT}})],
         (Grant(ROOT, ("Decrypt",), "g1"),), "path path path", "grant_to_plaintext"),
+    "a measurement that the caller's tag gives": (
+        [opens({"StringEquals": pcrs(PCR0="${aws:PrincipalTag/pcr}")})], (),
+        "none path path", "debug_allowed"),
+    "a measurement that the caller's session gives": (
+        [opens({"StringEquals": pcrs(PCR0=[GOOD, "${aws:SourceIdentity}"])})], (),
+        "none path path", "image_not_pinned"),
+    "a measurement that the request gives": (
+        [opens({"StringEquals": pcrs(PCR0="${kms:EncryptionContext:pcr}")})], (),
+        "none path path", "image_not_pinned"),
+    "a measurement with a default": (
+        [opens({"StringEquals": pcrs(PCR0=f"${{aws:PrincipalTag/pcr, '{GOOD}'}}")})], (),
+        "none path path", "image_not_pinned"),
+    "a fence around what the caller's tag gives": (
+        [opens(), shuts({"StringNotEquals": pcrs(PCR0="${aws:PrincipalTag/pcr}")})], (),
+        "none unknown unknown", "not_a_measurement"),
     "a grant behind the fence": (
         [PINNED, shuts({"StringNotEquals": pcrs(PCR0=GOOD)})], GRANT, "none none none", ""),
     "presence by Null": (

@@ -21,6 +21,7 @@ from nitro_workflow.policy.language.principals import PrincipalElement
 __all__ = ["fill_placeholders", "is_placeholder"]
 
 _MARKED = re.compile(r"<[^<>]+>|\$\{[^{}]+\}|\{\{[^{}]+\}\}")
+_TEMPLATE_NAME = re.compile(r"\$\{\w[\w.-]*\}")
 _WORDS = re.compile(r"pcr|value|example|replace|your|todo|hash|_|-", re.IGNORECASE)
 _SPACING = re.compile(r"[\s:._-]+")
 _IN_ARN = re.compile(r"arn:[^:]*:(?:iam|sts)::(?P<account>[^:]+):(?P<rest>.+)", re.DOTALL)
@@ -56,7 +57,13 @@ def _stands_for_principal(text: str) -> bool:
 
 
 def _stands_for_measurement(text: str) -> bool:
-    """Say whether a value is to be filled in: digits in groups are a mistake instead."""
+    """Say whether a value is to be filled in.
+
+    Digits in groups are a mistake instead. ``${aws:userid}`` is a policy variable: whoever asks may
+    have a hand in its value. ``${PCR0}`` is none, since every context key has a prefix.
+    """
+    if "${" in _TEMPLATE_NAME.sub("", text):
+        return False
     digits = _SPACING.sub("", text).lower()
     words = bool(digits.strip("0123456789abcdef")) and _WORDS.search(text) is not None
     return is_placeholder(text) or words
