@@ -97,7 +97,7 @@ def test_p7_the_policy_names_these_pcrs_and_denies_all_others(lab: Lab, walked: 
 def test_p8_pcr3_and_pcr4_come_from_the_instance_record(lab: Lab, walked: Walked) -> None:
     document = parse_document(document_of(lab.bench))
     assert document.pcrs[3] == pcr3(lab.bench.policies.role_arn("instance"))
-    assert document.pcrs[4] == pcr4(walked["P8"].produced["instance_id"])
+    assert document.pcrs[4] == pcr4(lab.bench.produced("P8", "instance_id"))
     assert not document.is_debug
 
 
@@ -114,7 +114,7 @@ def test_d3_the_document_holds_and_is_the_one_that_the_cloud_saw(lab: Lab, walke
         document, at=datetime.now(UTC)
     )
     assert hashlib.sha256(document).hexdigest() == decided["document_sha256"]
-    assert verified.document.module_id == walked["P8"].produced["enclave_id"]
+    assert verified.document.module_id == lab.bench.produced("P8", "enclave_id")
     assert "document" not in walked["D3"].evidence["encryption-sdk"], "kept, not printed"
 
 
