@@ -131,8 +131,10 @@ CASES = {
         "path path path", "unattested_decrypt"),
     "a Kelvin sign for a k": (
         [PINNED, opens(action="\u212ams:Decrypt")], (), "none none none", ""),
-    "a service that is none": (
-        [PINNED, opens(who={"Service": "*"})], (), "none none none", "unreadable_principal"),
+    "every service": (
+        [PINNED, opens(who={"Service": "*"})], (),
+        "unknown unknown unknown", "unreadable_principal"),
+    "every provider": ([opens(who={"Federated": "*"})], (), "unknown unknown unknown", ""),
     "a canonical user": (
         [opens(who={"CanonicalUser": "abc"})], (), "unknown unknown unknown", ""),
     "IfExists in an Allow": (

@@ -11,6 +11,8 @@ from nitro_workflow.policy import notes
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
+        (allow("kms:Decrypy"), "no action kms:Decrypy"),
+        (deny(["kms:Decrypt", "KMS:De*crypted"]), "no action KMS:De*crypted"),
         (allow(Condition={"DateLessThan": {"aws:CurrentTime": "soon"}}), "'soon' is no value"),
         (allow(Condition={"Null": {"aws:CurrentTime": "maybe"}}), "'maybe' is no value"),
         (allow(Condition={"StringEquals": {"aws:SourceIp": []}}), "there is no value"),

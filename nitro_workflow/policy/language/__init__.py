@@ -32,6 +32,7 @@ from nitro_workflow.policy.language.principals import (
     PrincipalElement,
     PrincipalKind,
 )
+from nitro_workflow.policy.language.targets import ActionElement
 from nitro_workflow.policy.language.variables import Template
 from nitro_workflow.policy.language.wildcard import (
     ANY,
@@ -50,6 +51,7 @@ __all__ = [
     "KINDS",
     "ONE",
     "ONE_SEGMENT",
+    "ActionElement",
     "Condition",
     "Grip",
     "PcrKey",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nitro_workflow.policy.language import Condition, Policy, Statement, parse_key
+from nitro_workflow.policy.reach.kms_actions import unknown_actions
 from nitro_workflow.policy.reach.plaintext_actions import is_kms_key
 
 __all__ = ["notes"]
@@ -56,6 +57,8 @@ def _statement(policy: Policy, statement: Statement) -> Iterator[str]:
         used = next((text for text in texts if "${" in text), None)
         if used:
             yield f"{statement.label}: {used} is plain text; variables need Version 2012-10-17"
+    for action in unknown_actions(statement.actions):
+        yield f"{statement.label}: KMS has no action {action}, so it stands for nothing"
     for condition in statement.conditions:
         for text in _condition(statement, condition):
             yield f"{statement.label}: {condition.operator} {condition.key}: {text}"

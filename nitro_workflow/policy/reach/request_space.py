@@ -39,6 +39,7 @@ CALLER_KEYS = frozenset(
 )  # fmt: skip
 USER_ID = "aws:userid"  # known of some callers, a key like others for the rest
 _CONTEXT = "kms:EncryptionContext:"
+_KINDS = {"CanonicalUser": "canonical user", "Federated": "provider", "Service": "service"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +215,16 @@ def _reason(condition: Condition, classes: KeyClasses) -> str:
 
 
 def _foreign(statement: Statement) -> list[str]:
-    """Name the principals that only AWS can resolve."""
+    """Name the principals of whom only AWS knows who they are.
+
+    AWS documents no wildcard in a service's or a provider's name: nobody is named, or everybody.
+    """
     entries = statement.principal.entries if statement.principal else ()
-    return [f"the canonical user {value}" for kind, value in entries if kind == "CanonicalUser"]
+    return [
+        f"the {_KINDS[kind]} {value}"
+        for kind, value in entries
+        if kind == "CanonicalUser" or (kind in _KINDS and set(value) & set("*?"))
+    ]
 
 
 def _holds_in(condition: Condition, classes: KeyClasses, budget: Budget) -> int:
