@@ -57,9 +57,11 @@ def application(folder: Path) -> Iterator[tuple[PracticeKms, subprocess.Popen[by
     config.write_bytes(closure._config(kms).to_json())  # noqa: SLF001
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     answer = closure._answer_nsm  # noqa: SLF001
-    with ours, theirs, closure.kms_gateway(kms, folder):
+    short = closure._short(folder)  # noqa: SLF001
+    with ours, theirs, short as (descriptor, sockets), closure.kms_gateway(kms, sockets):
         threading.Thread(target=answer, args=(ours, issued), daemon=True).start()
-        process = closure._start(folder, config, theirs, Wheels.of_lock(folder / "wheels"))  # noqa: SLF001
+        wheels, inherited = Wheels.of_lock(folder / "wheels"), (theirs.fileno(), descriptor)
+        process = closure._start(folder, config, inherited, wheels)  # noqa: SLF001
         closure._wait_for(folder, process)  # noqa: SLF001
         yield kms, process
         process.kill()
