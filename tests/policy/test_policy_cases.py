@@ -204,6 +204,14 @@ def test_a_fence_alone_is_listed_with_a_document():
     assert way.witness.request.context.values["kms:recipientattestation:pcr0"] == (GOOD,)
 
 
+def test_whom_only_a_debug_enclave_serves_is_not_called_denied():
+    analysis = analyse(parse_policy_leniently(
+        {"Version": "2012-10-17",
+         "Statement": [ADMIN, opens({"StringEquals": pcrs(PCR0=ZERO)})]}))  # fmt: skip
+    (way,) = [way for way in analysis.ways if way.action == "kms:Decrypt"]
+    assert (analysis.to_json()["debug"], way.effect) == ("path", "allowed")
+
+
 def test_the_key_is_taken_from_what_the_policy_says():
     only = to(f"arn:aws:iam::{OTHER}:role/Owner", allow("kms:GetKeyPolicy"))
     analysis = analyse(parse_policy_leniently({"Version": "2012-10-17", "Statement": [only]}))

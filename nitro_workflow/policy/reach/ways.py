@@ -59,8 +59,12 @@ class Way:
 
     @property
     def witness(self) -> Witness | None:
-        """A request that gets through, the one without a document if there is one."""
-        return self.without.witness or self.named.witness
+        """A request that gets through, the plainest there is."""
+        return next((found.witness for found in self._outcomes if found.witness), None)
+
+    @property
+    def _outcomes(self) -> tuple[Outcome, ...]:
+        return (self.without, self.named, self.other, self.debug)
 
     @property
     def attested(self) -> bool:
@@ -74,7 +78,7 @@ class Way:
         """What comes of it: ``allowed``, or why not."""
         if self.witness is not None:
             return "allowed"
-        reasons = (*self.without.reasons, *self.named.reasons)
+        reasons = [reason for found in self._outcomes for reason in found.reasons]
         if reasons:
             return f"unknown: {reasons[0]}"
         if self.attested and not carries_document(self.action):
