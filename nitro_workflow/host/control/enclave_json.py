@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nitro_workflow.host.sandbox.enclave_process import EnclaveProcess
+    from nitro_workflow.host.control.enclave_machines import Enclave
 
 __all__ = ["described", "started"]
 
 
-def started(enclave: EnclaveProcess) -> dict[str, Any]:
+def started(enclave: Enclave) -> dict[str, Any]:
     """Return run-enclave's object."""
     plan = enclave.plan
     return {
@@ -26,7 +26,7 @@ def started(enclave: EnclaveProcess) -> dict[str, Any]:
     }
 
 
-def described(enclave: EnclaveProcess, *, metadata: bool) -> dict[str, Any]:
+def described(enclave: Enclave, *, metadata: bool) -> dict[str, Any]:
     """Return nitro-cli's object: its Measurements are the file's, also for a debug enclave."""
     body = {
         **started(enclave),

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.host.rules import launch_rules
 from nitro_workflow.host.rules.ecodes import failure
-from nitro_workflow.host.sandbox.enclave_process import EnclaveProcess, Plan
+from nitro_workflow.host.sandbox.enclave_process import Plan
 from nitro_workflow.host.sandbox.launcher import USERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nitro_workflow.errors import HostError
+    from nitro_workflow.host.control.enclave_machines import Enclave, EnclaveMachine
     from nitro_workflow.host.protocol import LaunchRequest
 
 __all__ = ["Enclaves", "UserNumbers"]
@@ -44,18 +45,23 @@ class UserNumbers:
 class Enclaves:
     """Starts enclaves by nitro-cli's rules, and finds them again; threads may call at once.
 
-    ``unsafe_folder``: where they run without a sandbox. ``on_end`` is told the id of each that is
-    gone.
+    ``machine`` is what they run on; ``unsafe_folder``: where they run without a sandbox.
+    ``on_end`` is told the id of each that is gone.
     """
 
     def __init__(
-        self, users: UserNumbers, unsafe_folder: Path | None, on_end: Callable[[str], None]
+        self,
+        machine: EnclaveMachine,
+        users: UserNumbers,
+        unsafe_folder: Path | None,
+        on_end: Callable[[str], None],
     ) -> None:
+        self._machine = machine
         self._users = users
         self._unsafe_folder = unsafe_folder
         self._on_end = on_end
-        self._living: dict[str, EnclaveProcess] = {}
-        self._ended: deque[EnclaveProcess] = deque(maxlen=REMEMBERED)
+        self._living: dict[str, Enclave] = {}
+        self._ended: deque[Enclave] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
         self._pool = launch_rules.cpu_pool(os.cpu_count() or 1)
 
@@ -66,8 +72,8 @@ class Enclaves:
         image: int,
         size: int,
         runs: Callable[[], bool],
-    ) -> EnclaveProcess:
-        """Apply nitro-cli's rules and start the sandbox, one launch at a time.
+    ) -> Enclave:
+        """Apply nitro-cli's rules and start the machine, one launch at a time.
 
         ``image`` is a sealed copy of ``size`` bytes; ``runs`` says whether the instance still does.
         """
@@ -76,17 +82,18 @@ class Enclaves:
         with self._lock:
             if not runs():
                 raise failure("E39", "the instance was stopped meanwhile", next="run step P8")
-            enclave = EnclaveProcess(self._plan(request, instance_id, image, memory), self._forget)
+            plan = self._plan(request, instance_id, image, memory)
+            enclave = self._machine.start(plan, self._forget)
             self._living[enclave.plan.enclave_id] = enclave
             return enclave
 
-    def living(self, instance_id: str | None = None) -> list[EnclaveProcess]:
+    def living(self, instance_id: str | None = None) -> list[Enclave]:
         """Return those that have been started and are not gone, of one instance or of all."""
         with self._lock:
             found = list(self._living.values())
         return [it for it in found if instance_id in (None, it.plan.instance_id)]
 
-    def find(self, enclave_id: str | None, name: str | None, *, ended: bool) -> EnclaveProcess:
+    def find(self, enclave_id: str | None, name: str | None, *, ended: bool) -> Enclave:
         """Return one by id or name, if ``ended`` also the last ones; raises `HostError` E39."""
         with self._lock:
             known = list(self._living.values())
@@ -116,7 +123,7 @@ class Enclaves:
             unsafe_folder=self._unsafe_folder / str(cid) if self._unsafe_folder else None,
         )
 
-    def _forget(self, enclave: EnclaveProcess) -> None:
+    def _forget(self, enclave: Enclave) -> None:
         with self._lock:
             self._living.pop(enclave.plan.enclave_id, None)
             self._ended.append(enclave)

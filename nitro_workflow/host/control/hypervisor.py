@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import HostError, NitroWorkflowError
 from nitro_workflow.host.control.control_line import SOCKET_NAME, ControlServer
+from nitro_workflow.host.control.enclave_machines import MACHINES, machine_of
 from nitro_workflow.host.control.machine import Hypervisor
 from nitro_workflow.host.instance.cloud_records import LabCloud
 from nitro_workflow.host.instance.instance_spec import ParentPrograms
@@ -29,6 +30,7 @@ from nitro_workflow.remove_tree import remove_tree
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from nitro_workflow.host.control.enclave_machines import EnclaveMachine
     from nitro_workflow.host.instance.cloud_records import CloudRecords
 
 __all__ = ["Hypervisor", "main", "serve"]
@@ -53,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=[],
         help="a further folder that instances may read",
     )
+    parser.add_argument("--machine", choices=MACHINES, default="sandbox", help="of the enclaves")
     parser.add_argument(
         "--unsafe-without-sandbox",
         action="store_true",
@@ -66,7 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         programs = ParentPrograms(options.application, options.visible)
         cloud = LabCloud(options.lab)
-        serve(options.lab, options.runtime, cloud, programs, unsafe_without_sandbox=unsafe)
+        machine = machine_of(options.machine)
+        serve(
+            options.lab,
+            options.runtime,
+            cloud,
+            programs,
+            machine=machine,
+            unsafe_without_sandbox=unsafe,
+        )
     except NitroWorkflowError as error:
         print(error.diagnostics(), file=sys.stderr)
         return error.exit_code
@@ -79,6 +90,7 @@ def serve(
     cloud: CloudRecords,
     programs: ParentPrograms,
     *,
+    machine: EnclaveMachine | None = None,
     unsafe_without_sandbox: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then end all that runs; raises `HostError` if not alone."""
@@ -87,7 +99,12 @@ def serve(
     with _alone(runtime):
         remove_tree(runtime / "unsafe")
         hypervisor = Hypervisor(
-            lab, runtime, cloud, programs, unsafe_without_sandbox=unsafe_without_sandbox
+            lab,
+            runtime,
+            cloud,
+            programs,
+            machine=machine,
+            unsafe_without_sandbox=unsafe_without_sandbox,
         )
         server = ControlServer(runtime / SOCKET_NAME, hypervisor.operations)
         stop = threading.Event()

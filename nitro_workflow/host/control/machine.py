@@ -15,6 +15,7 @@ from nitro_workflow.atomic import write_atomic
 from nitro_workflow.attestation import HypervisorPki
 from nitro_workflow.errors import HostError
 from nitro_workflow.host.control.enclave_json import described, started
+from nitro_workflow.host.control.enclave_machines import SandboxMachine
 from nitro_workflow.host.control.enclaves import Enclaves, UserNumbers
 from nitro_workflow.host.control.launch_tokens import LaunchTokens
 from nitro_workflow.host.instance.instance_paths import instance_path, instance_paths
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nitro_workflow.attestation import InstanceIssuer
+    from nitro_workflow.host.control.enclave_machines import EnclaveMachine
     from nitro_workflow.host.instance.cloud_records import CloudRecords, InstanceRecord
     from nitro_workflow.host.instance.instance_spec import ParentPrograms
     from nitro_workflow.host.rules.limits import Limits
@@ -44,7 +46,10 @@ UNSAFE_LIMITS: Final = "rlimits and the hypervisor's watch; nothing holds proces
 
 
 class Hypervisor:
-    """The operations behind the control socket; threads may call them at once."""
+    """The operations behind the control socket; threads may call them at once.
+
+    ``machine`` is what enclaves run on; the default is a sandbox.
+    """
 
     def __init__(
         self,
@@ -53,9 +58,11 @@ class Hypervisor:
         cloud: CloudRecords,
         programs: ParentPrograms,
         *,
+        machine: EnclaveMachine | None = None,
         unsafe_without_sandbox: bool = False,
     ) -> None:
         self._runtime = runtime
+        self._machine = machine or SandboxMachine()
         self._unsafe = unsafe_without_sandbox
         self._cloud = cloud
         self._programs = programs
@@ -70,7 +77,7 @@ class Hypervisor:
         self._tokens = LaunchTokens()
         self._users = UserNumbers()
         unsafe = runtime / "unsafe" if self._unsafe else None
-        self._enclaves = Enclaves(self._users, unsafe, self._tokens.forget)
+        self._enclaves = Enclaves(self._machine, self._users, unsafe, self._tokens.forget)
         _write_root(lab / "hypervisor" / "root.pem", self._pki.root_der)
 
     @property
@@ -248,11 +255,13 @@ class Hypervisor:
         return base64.b64encode(self._pki.root_der).decode()
 
     def ping(self) -> dict[str, Any]:
-        """Return the pid, the instances, whether there is a boundary, and what holds the limits."""
+        """Return the pid, the instances, the machine, the boundary, and what holds the limits."""
         return {
             "pid": os.getpid(),
             "instances": sorted(self._parents),
             "sandboxed": not self._unsafe,
+            "machine": self._machine.name,
+            "runs": self._machine.describe(),
             "limits": UNSAFE_LIMITS if self._unsafe else limits_in_force(),
         }
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.errors import HostError, ImageError, ImageRefused
+from nitro_workflow.errors import HostError
 from nitro_workflow.host.rules.ecodes import failure
 from nitro_workflow.host.rules.limits import enclave_limits
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.host.sandbox.enclave_console import Console
 from nitro_workflow.host.sandbox.gateway import Gateway
+from nitro_workflow.host.sandbox.launch_measurement import awaited_measurement
 from nitro_workflow.host.sandbox.launcher import Sandbox, SandboxSpec
 from nitro_workflow.host.sandbox.watch import Watch
 from nitro_workflow.nsm import NsmModule
@@ -120,12 +121,14 @@ class EnclaveProcess:
             try:
                 event = self._next_event(deadline)
             except HostError:
-                _measured(measuring)  # an image that cannot be read is E35, whoever saw it first
+                awaited_measurement(
+                    measuring
+                )  # an image that cannot be read is E35, whoever saw it first
                 raise
             if event.event == "unpacked":
                 gateway, folder = event.descriptors
                 self._gateway = Gateway(gateway, folder, host_folder, self.plan.cid, self._approved)
-            self.measured = _measured(measuring)
+            self.measured = awaited_measurement(measuring)
             module = NsmModule(
                 self.plan.enclave_id, registers(self.measured), issue, secrets.token_bytes
             )
@@ -233,14 +236,3 @@ class EnclaveProcess:
                 remove_tree(self.plan.unsafe_folder)
         self._on_end(self)
         self.ended.set()
-
-
-def _measured(measuring: Future[MeasuredImage]) -> MeasuredImage:
-    try:
-        return measuring.result()
-    except ImageRefused as error:
-        text = f"EIF signature checker error: {error.found}"
-        raise failure("E59", text, expected=error.expected, next=error.next) from error
-    except ImageError as error:
-        text = f"EIF file parsing error: {error.found}"
-        raise failure("E35", text, expected=error.expected, next=error.next) from error

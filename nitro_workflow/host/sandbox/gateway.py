@@ -1,8 +1,7 @@
 """The vsock of one sandboxed enclave: carries connections between its folder and the parent's.
 
-Both folders belong to processes that are not trusted: every socket is opened by name below a
-descriptor of its folder, never through a link, and only if it *is* a socket. [src: firecracker
-docs/vsock.md]
+Both folders belong to processes that are not trusted: `parent_side` opens what is there.
+[src: firecracker docs/vsock.md]
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import contextlib
 import os
 import re
 import socket
-import stat
 import threading
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import VsockError
 from nitro_workflow.host.sandbox.heartbeat import HEARTBEAT
+from nitro_workflow.host.sandbox.parent_side import SECONDS, ParentSide, dial_below
 from nitro_workflow.vsock import (
     HEARTBEAT_PORT,
     PARENT_CID,
@@ -34,8 +33,6 @@ __all__ = ["Gateway"]
 CONNECTIONS: Final = 128
 """Connections of one enclave at a time: a flood must not take the hypervisor's threads."""
 
-SECONDS: Final = 10.0  # for the line with the port
-
 _OUTWARD: Final = re.compile(rb"CONNECT (\d{1,10}) (\d{1,10})")
 _INWARD: Final = re.compile(rb"CONNECT (\d{1,10})")
 
@@ -52,13 +49,13 @@ class Gateway:
     ) -> None:
         self.alive = threading.Event()  # the heartbeat was heard and answered
         self._outward = socket.socket(fileno=gateway)
-        self._guest, self._host = guest_folder, os.dup(host_folder)
-        self._cid = cid
+        self._guest = guest_folder
+        self._parent = ParentSide(host_folder, cid)
         self._approved = approved
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._inward = self._listen_for_parent()
+        self._inward = self._parent.listen()
         for listener, handle in ((self._outward, self._out), (self._inward, self._in)):
             name = f"vsock-{cid}"
             threading.Thread(
@@ -82,34 +79,10 @@ class Gateway:
             for sock in self._open:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):
-            os.unlink(f"{self._cid}/v.sock", dir_fd=self._host)
-            os.rmdir(str(self._cid), dir_fd=self._host)
         with self._lock:
             os.close(self._guest)
             self._guest = -1
-        os.close(self._host)
-
-    def _listen_for_parent(self) -> socket.socket:
-        name = str(self._cid)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=self._host)
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        folder = os.open(name, flags, dir_fd=self._host)
-        try:
-            owner = os.fstat(self._host)
-            if os.geteuid() == 0:  # the instance is another user then
-                os.fchown(folder, owner.st_uid, owner.st_gid)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink("v.sock", dir_fd=folder)
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listener.bind(f"/proc/self/fd/{folder}/v.sock")
-            if os.geteuid() == 0:
-                os.chown("v.sock", owner.st_uid, owner.st_gid, dir_fd=folder, follow_symlinks=False)
-            listener.listen(64)
-        finally:
-            os.close(folder)
-        return listener
+        self._parent.close()
 
     def _accept(self, listener: socket.socket, handle: Callable[[socket.socket], None]) -> None:
         while (sock := accept_next(listener)) is not None:
@@ -142,14 +115,14 @@ class Gateway:
         if port == HEARTBEAT_PORT:
             self._heartbeat(sock)
             return
-        self._carry(sock, _dial(self._host, (str(PARENT_CID), f"v.sock_{port}")), port)
+        self._carry(sock, self._parent.dial(port), port)
 
     def _in(self, sock: socket.socket) -> None:
         """From the parent: to a port of the enclave."""
         match = _INWARD.fullmatch(read_line(sock))
         if match is not None:
             port = int(match[1])
-            self._carry(sock, _dial(self._guest, (str(port),)), port)
+            self._carry(sock, dial_below(self._guest, (str(port),)), port)
 
     def _heartbeat(self, sock: socket.socket) -> None:
         sock.sendall(f"OK {HEARTBEAT_PORT}\n".encode())
@@ -168,30 +141,3 @@ class Gateway:
             with self._lock:
                 self._open.discard(other)
             other.close()
-
-
-def _dial(folder: int, names: tuple[str, ...]) -> socket.socket:
-    """Connect to the socket at ``names`` below ``folder``, following no link."""
-    at = os.dup(folder)
-    try:
-        for name in names[:-1]:
-            flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            at, last = os.open(name, flags, dir_fd=at), at
-            os.close(last)
-        found = os.open(names[-1], os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
-    finally:
-        os.close(at)
-    try:
-        if not stat.S_ISSOCK(os.fstat(found).st_mode):
-            raise VsockError("not a socket", expected="a listener", where=f"vsock {names[-1]}")
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(SECONDS)
-            sock.connect(f"/proc/self/fd/{found}")
-            sock.settimeout(None)
-        except OSError:
-            sock.close()
-            raise
-    finally:
-        os.close(found)
-    return sock

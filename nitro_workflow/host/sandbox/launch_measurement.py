@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nitro_workflow.attestation import pcr3, pcr4
-from nitro_workflow.errors import ImageError
+from nitro_workflow.errors import ImageError, ImageRefused
+from nitro_workflow.host.rules.ecodes import failure
 from nitro_workflow.host.rules.launch_rules import host_architecture
 from nitro_workflow.image import Measurements, measure_fd, open_image, verify_signature
 from nitro_workflow.registers import ZERO_PCR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from concurrent.futures import Future
     from datetime import datetime
 
-__all__ = ["MeasuredImage", "launch_registers", "measure_image"]
+__all__ = ["MeasuredImage", "awaited_measurement", "launch_registers", "measure_image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,18 @@ def measure_image(descriptor: int, now: datetime) -> MeasuredImage:
         if image.signature_section is not None:
             verify_signature(image, measurements, at=now)
         return MeasuredImage(measurements, image.metadata)
+
+
+def awaited_measurement(measuring: Future[MeasuredImage]) -> MeasuredImage:
+    """Return what `measure_image` found; its refusals as `HostError` with nitro-cli's code."""
+    try:
+        return measuring.result()
+    except ImageRefused as error:
+        text = f"EIF signature checker error: {error.found}"
+        raise failure("E59", text, expected=error.expected, next=error.next) from error
+    except ImageError as error:
+        text = f"EIF file parsing error: {error.found}"
+        raise failure("E35", text, expected=error.expected, next=error.next) from error
 
 
 def launch_registers(

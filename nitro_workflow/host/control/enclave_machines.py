@@ -1,0 +1,89 @@
+"""What runs an enclave: a machine of one of two kinds, behind what the hypervisor needs of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from nitro_workflow.errors import UsageError
+from nitro_workflow.host.sandbox.enclave_process import EnclaveProcess
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+
+    from nitro_workflow.host.sandbox.enclave_console import Console
+    from nitro_workflow.host.sandbox.enclave_process import Plan
+    from nitro_workflow.host.sandbox.launch_measurement import MeasuredImage
+
+__all__ = ["MACHINES", "Enclave", "EnclaveMachine", "SandboxMachine", "machine_of"]
+
+MACHINES: Final = ("sandbox", "qemu")
+
+
+class Enclave(Protocol):
+    """One enclave from launch to end; ``state`` is EMPTY, RUNNING, TERMINATING or TERMINATED."""
+
+    plan: Plan
+    state: str
+    measured: MeasuredImage | None
+    exit_status: int | None
+    ended: threading.Event
+    console: Console
+
+    @property
+    def pid(self) -> int:
+        """The process that `terminate` ends, as this machine sees it."""
+
+    def launch(
+        self,
+        measuring: Future[MeasuredImage],
+        registers: Callable[[MeasuredImage], Mapping[int, bytes]],
+        issue: Callable[..., bytes],
+        host_folder: int,
+    ) -> None:
+        """Boot while ``measuring`` runs; nothing of the customer's runs before it has succeeded.
+
+        ``host_folder``: the parent's vsock folder. Raises `HostError` (E35, E36, E59); then nothing
+        of it is left.
+        """
+
+    def terminate(self) -> None:
+        """End it; returns when every process of it is gone."""
+
+
+class EnclaveMachine(Protocol):
+    """One kind of machine."""
+
+    @property
+    def name(self) -> str:
+        """The kind, one of `MACHINES`."""
+
+    def start(self, plan: Plan, on_end: Callable[[Enclave], None]) -> Enclave:
+        """Return a new enclave, not launched; ``on_end`` is called once when it is gone."""
+
+    def describe(self) -> str:
+        """Return in words what of an image is executed, and by what."""
+
+
+class SandboxMachine:
+    """A sandbox of this machine: plays kernel and ramdisk 0, executes what ramdisk 1 holds."""
+
+    name = "sandbox"
+
+    def start(self, plan: Plan, on_end: Callable[[Enclave], None]) -> Enclave:
+        """Return a new enclave, not launched."""
+        return EnclaveProcess(plan, on_end)
+
+    def describe(self) -> str:
+        """Return what of an image is executed."""
+        return "ramdisk 1; kernel and ramdisk 0 are measured too, and played by the sandbox"
+
+
+def machine_of(name: str) -> EnclaveMachine:
+    """Return the machine of that name; raises `UsageError`, or `HostError` where it is missing."""
+    if name == "sandbox":
+        return SandboxMachine()
+    raise UsageError(
+        f"host {name!r}", expected=" or ".join(MACHINES), next="name one of these with --host"
+    )
