@@ -20,6 +20,7 @@ from nitro_workflow.cli.standard_streams import (
     reader_may_leave,
     use_streams,
 )
+from nitro_workflow.cli.termination import end_in_order, exit_status
 from nitro_workflow.errors import MissingExtra, NitroWorkflowError, ServiceError
 from nitro_workflow.extras import missing_extra
 from nitro_workflow.system_errors import as_package_error
@@ -95,20 +96,27 @@ READER_GONE = 141  # 128 + SIGPIPE, as a shell shows of any tool whose reader ha
 def main() -> None:
     """Run the command; what went wrong becomes four lines and an exit code of the table."""
     use_streams()
+    end_in_order()
     try:
         status = _run()
         finish_output()
     except ReaderGone:
         status = READER_GONE
-    except click.exceptions.Abort:
-        click.echo("Stopped.", err=True)
-        status = 130
+    except click.exceptions.Abort as error:
+        status = _stopped(error)
     except click.ClickException as error:
         error.show()
         status = 2
     except (NitroWorkflowError, ModuleNotFoundError, *SYSTEM_ERRORS) as error:
         status = _explain(error)
     sys.exit(status)
+
+
+def _stopped(error: click.exceptions.Abort) -> int:
+    """Say so, where standard error is still there: a closed terminal takes it along."""
+    with contextlib.suppress(OSError):
+        click.echo("Stopped.", err=True)
+    return exit_status(error.__cause__)
 
 
 def _run() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from pathlib import Path
@@ -10,17 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from nitro_workflow.cli.json_walk import exit_code_of, print_results
 from nitro_workflow.cli.lab_options import heading, json_option, lab_option, open_lab
 from nitro_workflow.cli.step_text import show_part, show_step
-from nitro_workflow.errors import LabError, NitroWorkflowError
 
 if TYPE_CHECKING:
-    from nitro_workflow.lab import Lab
+    from collections.abc import Iterator
+
+    from nitro_workflow.lab import Lab, StepResult
 
 __all__ = ["step", "walk"]
 
 UNITS: Final = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
-INTERRUPTED: Final = 130  # as a shell reports a program that SIGINT ended
 LARGEST: Final = 8 * 1024**3  # bytes: it is on the disk three times
 
 
@@ -67,7 +67,7 @@ def walk(
     service). With --json every line is one object, whatever fails: the start, too.
     """
     if as_json:
-        ctx.exit(_walk_as_json(folder, size, csv, begin))
+        ctx.exit(print_results(_steps(folder, size, csv, begin), "walk"))
     begun = time.monotonic()
     opened = _begin(folder, size, csv)
     heading(opened)
@@ -76,7 +76,7 @@ def walk(
         part = show_part(result.step, part)
         show_step(result, everything=verbose)
         done += result.status == "done"
-        code = 0 if result.status == "done" else opened.last_exit_code
+        code = exit_code_of(result)
     _ending(opened, done, time.monotonic() - begun)
     ctx.exit(code)
 
@@ -88,65 +88,27 @@ def _begin(folder: Path | None, size: int, csv: Path | None) -> Lab:
     return opened
 
 
-def _walk_as_json(folder: Path | None, size: int, csv: Path | None, begin: str) -> int:
-    """Print one object a line; what ended the walk is the last one. Return the exit code."""
-    begun = time.monotonic()
-    step = ""
-    try:
-        opened = _begin(folder, size, csv)
-        for result in opened.walk(begin):
-            step = result.step
-            _print_json(result.to_json())
-    except NitroWorkflowError as error:
-        _print_json(_ended(error, "the start" if not step else f"after {step}", begun))
-        return error.exit_code
-    except KeyboardInterrupt:
-        title = f"after {step}" if step else "the start"
-        _print_json(_ended(_interruption(title), title, begun))
-        return INTERRUPTED
-    return opened.last_exit_code
-
-
-def _interruption(where: str) -> LabError:
-    return LabError(
-        "interrupted",
-        expected="the end of the walk",
-        where=where,
-        next="run `nitro-workflow walk` again: what was left is adopted or ended",
-        code="Interrupted",
-    )
-
-
-def _ended(error: NitroWorkflowError, title: str, begun: float) -> dict[str, Any]:
-    """Return the line of a walk that ended outside its steps; ``step`` is empty."""
-    return {
-        "step": "",
-        "party": "",
-        "title": title,
-        "status": "failed",
-        "seconds": round(time.monotonic() - begun, 3),
-        "evidence": {},
-        "error": error.to_json(),
-    }
-
-
-def _print_json(record: dict[str, Any]) -> None:
-    click.echo(json.dumps(record, ensure_ascii=False))
+def _steps(folder: Path | None, size: int, csv: Path | None, begin: str) -> Iterator[StepResult]:
+    yield from _begin(folder, size, csv).walk(begin)
 
 
 @click.command()
 @click.argument("number", metavar="STEP")
 @lab_option
 @json_option
-def step(number: str, folder: Path | None, as_json: bool) -> None:
+@click.pass_context
+def step(ctx: click.Context, number: str, folder: Path | None, as_json: bool) -> None:
     """Run one step of the workflow (P1 … P8, D1 … D9), after those it needs."""
+    if as_json:
+        ctx.exit(print_results(_only(number, folder), f"step {number}"))
     opened = open_lab(folder)
     result = opened.run(number)
-    if as_json:
-        _print_json(result.to_json())
-        return
     heading(opened)
     show_step(result, everything=True)
+
+
+def _only(number: str, folder: Path | None) -> Iterator[StepResult]:
+    yield open_lab(folder).attempt(number)
 
 
 def _ending(opened: Lab, done: int, seconds: float) -> None:

@@ -10,14 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from nitro_workflow.cli import lab_state
-from nitro_workflow.cli import workflow as commands
 from nitro_workflow.errors import HostError, LabError
 from nitro_workflow.lab import Lab, LabUsers, StepResult, find_processes
 from nitro_workflow.lab.engine.disk_errors import disk_errors
@@ -350,30 +348,7 @@ def test_a_changed_trust_root_is_said_with_what_it_ends(fresh: Lab) -> None:
     assert "P8" in line
 
 
-# -- one object a line -----------------------------------------------------------------------------
-
-
-def test_a_walk_that_cannot_start_is_one_object_too(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    result = CliRunner().invoke(commands.walk, ["--lab", str(tmp_path), "--json"])
-    assert result.exit_code == 3
-    [line] = [json.loads(line) for line in result.stdout.splitlines()]
-    assert (line["step"], line["status"]) == ("", "failed")
-    assert "thesis.tex" in line["error"]["found"]
-
-
-def test_an_interrupted_walk_ends_with_an_object(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    one_rehearsal: Callable[[], AbstractContextManager[None]],
-) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Lab, "up", interrupted)
-    result = CliRunner().invoke(commands.walk, ["--lab", str(tmp_path / "lab"), "--json"])
-    assert result.exit_code == 130
-    assert json.loads(result.stdout)["error"]["code"] == "Interrupted"
+# -- in a notebook ----------------------------------------------------------------------------------
 
 
 def test_a_lesson_asks_before_it_starts_over(fresh: Lab) -> None:
@@ -440,22 +415,3 @@ def test_a_lab_that_lost_its_record_is_made_one_again(fresh: Lab) -> None:
     (fresh.path / "launch.json").write_text("{}")
     (fresh.path / "lab.json").unlink()
     assert Lab.open(fresh.path).bench.folder.identity != fresh.bench.folder.identity
-
-
-def test_a_walk_whose_folder_is_removed_ends_with_an_object(
-    fresh: Lab, one_rehearsal: Callable[[], AbstractContextManager[None]]
-) -> None:
-    with subprocess.Popen(
-        [*CLI, "walk", "--json", "--size", "20KiB", "--lab", str(fresh.path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as walk:
-        assert walk.stdout is not None
-        assert json.loads(walk.stdout.readline())["step"] == "P1"
-        shutil.rmtree(fresh.path, ignore_errors=True)
-        out, err = walk.communicate(timeout=DEADLINE)
-    assert "Traceback" not in err, err
-    assert json.loads(out.splitlines()[-1])["status"] == "failed"
-    for left in find_processes(fresh.path):
-        left.end()

@@ -47,7 +47,6 @@ class Lab:
 
     def __init__(self, folder: LabFolder, pair: Pair, say: Callable[[str], None]) -> None:
         self.pair = pair
-        self.last_exit_code = 0
         self.notices: list[str] = []
         """What was said that a notebook should show, too: a trust root that changed."""
         self._running = ""
@@ -111,17 +110,18 @@ class Lab:
     def walk(self, begin: str = "P1") -> Iterator[StepResult]:
         """Run the steps in order, from ``begin`` on; a failed one is yielded and ends the walk."""
         for step in STEPS[STEPS.index(find_step(begin)) :]:
-            begun = time.monotonic()
-            try:
-                with self.bench.folder.lock(f"step {step.number}"):
-                    self.up()
-                    self._catch_up(step)
-                    result = self._run_one(step)
-            except NitroWorkflowError as error:
-                self.last_exit_code = error.exit_code
-                yield _failed(step, begun, error)
-                return
+            result = self.attempt(step.number)
             yield result
+            if result.error is not None:
+                return
+
+    def attempt(self, number: str) -> StepResult:
+        """Run one step as `run` does; return the error that ended it in its result."""
+        step, begun = find_step(number), time.monotonic()
+        try:
+            return self.run(number)
+        except NitroWorkflowError as error:
+            return _failed(step, begun, error)
 
     def current(self, step: Step) -> bool:
         """Tell whether the step's record exists, rests on its needs' records, and still holds."""
