@@ -60,7 +60,7 @@ def test_an_interrupted_walk_ends_with_an_object(
     assert json.loads(result.stdout)["error"]["code"] == "Interrupted"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_walk_with_an_object(fresh: Lab, number: signal.Signals) -> None:
     with walking(fresh, "--json") as walk:
         walk.send_signal(number)
