@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud import error_code
 from nitro_workflow.errors import UsageError
+from nitro_workflow.lab.call_record import CallRecorder
 from nitro_workflow.lab.lab_folder import save
 from nitro_workflow.lab.party_policies import ROLES
 
@@ -78,6 +79,8 @@ class Parties:
         self._mark = mark
         self.observe: Observe | None = None
         """Sees each request of a party, as it is about to be sent."""
+        self.calls = CallRecorder()
+        """Takes every call of a party: for the step that is running."""
         self._sessions: dict[str, boto3.Session] = {}
 
     def all(self) -> tuple[Party, ...]:
@@ -107,9 +110,9 @@ class Parties:
         if party not in self._sessions:
             self.ensure()
             account, role = self._policies.account(party), self._policies.role_arn(party)
-            self._sessions[party] = self._cloud.session(
-                account, role, party=party, observe=self._tell
-            )
+            made = self._cloud.session(account, role, party=party, observe=self._tell)
+            self.calls.watch(_TITLES[party], made.events)
+            self._sessions[party] = made
         return self._sessions[party]
 
     def operator(self, account: str) -> boto3.Session:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Outcome", "StepResult"]
+__all__ = ["Outcome", "StepProgress", "StepResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,20 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class StepProgress:
+    """What is heard of a step while it runs: ``state`` is ``running``, ``done`` or ``failed``."""
+
+    step: str
+    state: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     """One run of one step, as `nitro-workflow walk --json` prints it.
 
     ``status`` is ``done`` or ``failed``; ``caught_up`` lists the steps that were run first.
+    ``calls`` are records of `CallRecord`: what the step asked of others, secrets cut.
     """
 
     step: str
@@ -40,6 +50,7 @@ class StepResult:
     produced: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, str] | None = None
     at: str = ""
+    calls: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return ``{"step", "party", "title", "status", "seconds", "evidence", "error"?}``."""
@@ -61,6 +72,7 @@ class StepResult:
             "caught_up": list(self.caught_up),
             "produced": dict(self.produced),
             "at": self.at,
+            "calls": [dict(call) for call in self.calls],
         }
 
     @classmethod
@@ -78,4 +90,5 @@ class StepResult:
             produced=dict(record.get("produced", {})),
             error=record.get("error"),
             at=str(record.get("at", "")),
+            calls=tuple(dict(call) for call in record.get("calls", ())),
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nitro_workflow.cloud import Cloud
     from nitro_workflow.host import Host
+    from nitro_workflow.lab.call_record import CallRecorder
     from nitro_workflow.lab.lab_folder import LabFolder
     from nitro_workflow.lab.pair import Pair
 
@@ -48,6 +49,11 @@ class Workbench:
         self.policies = PartyPolicies.of(self.cloud)
         mark = self.folder.path / "cloud" / "roles-made"
         self.parties = Parties(self.cloud, self.policies, mark)
+
+    @property
+    def calls(self) -> CallRecorder:
+        """Return what takes the calls of the step that is running."""
+        return self.parties.calls
 
     @property
     def cloud(self) -> Cloud:

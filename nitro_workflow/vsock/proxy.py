@@ -2,8 +2,8 @@
 
 ``python -m nitro_workflow.vsock.proxy [-4|-6] [-w N] [--config FILE] LOCAL_PORT REMOTE
 REMOTE_PORT`` as AWS's ``vsock-proxy``. ``--trace FILE`` adds, for each connection and direction,
-one line: bytes, digest, TLS record types, server name asked for. That is all that a proxy can
-see.
+one line: bytes, digest, TLS record types and lengths, server name asked for. That is all that a
+proxy can see.
 """
 
 from __future__ import annotations
@@ -183,6 +183,7 @@ class _Direction:
                     visible_to=["enclave", "kms"],
                     carried_by=["proxy"],
                     records={kind: count for kind, count in records.items() if count},
+                    lengths=self._all.take_lengths(),
                     only_tls=whole,
                     not_tls_at=self._all.not_tls_at,
                     server_name=name,

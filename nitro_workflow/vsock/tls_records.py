@@ -22,6 +22,9 @@ RECORD_NAMES: Final = {
 RECORD_LIMIT: Final = (1 << 14) + 2048
 """Bytes of a record's body, TLS 1.2 being the looser. [src: RFC 5246 §6.2.3]"""
 
+LENGTHS: Final = 64
+"""Records whose lengths are kept at a time: a call to KMS has ten; the others are counted."""
+
 _HEADER: Final = 5
 _HELLO_LIMIT: Final = 16 * 1024  # bytes of the first handshake record that are kept for the name
 
@@ -31,6 +34,7 @@ class RecordObserver:
 
     def __init__(self) -> None:
         self.records: dict[str, int] = {}
+        self._lengths: list[tuple[str, int]] = []
         self.size = 0
         self.server_name: str | None = None
         self.not_tls_at: int | None = None  # offset of the first byte that is no TLS record
@@ -48,6 +52,11 @@ class RecordObserver:
     def only_tls(self) -> bool:
         """Whether whole TLS records, and nothing else, have passed."""
         return self.not_tls_at is None and not self._header and self._skip == 0
+
+    def take_lengths(self) -> list[tuple[str, int]]:
+        """Return type and length of the records since the last time, `LENGTHS` at most."""
+        taken, self._lengths = self._lengths, []
+        return taken
 
     def feed(self, data: bytes) -> None:
         """Take the next piece."""
@@ -79,6 +88,8 @@ class RecordObserver:
         if name != "handshake":
             self._hello = None
         self.records[name] = self.records.get(name, 0) + 1
+        if len(self._lengths) < LENGTHS:
+            self._lengths.append((name, length))
         self._skip = length
         self._header.clear()
 

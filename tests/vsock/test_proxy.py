@@ -137,6 +137,7 @@ def test_carries_both_ways_and_traces_digests_only(proxy):
     assert (outward["source"], outward["target"], outward["size"]) == ("enclave", "kms", 11)
     assert (inward["source"], inward["step"]) == ("kms", "D6")
     assert outward["records"] == {"application_data": 1}
+    assert outward["lengths"] == [["application_data", 6]]
     assert outward["only_tls"]
     assert outward["visible_to"] == ["enclave", "kms"]
     assert outward["carried_by"] == ["proxy"]
@@ -153,6 +154,7 @@ def test_each_burst_of_a_connection_that_stays_open_is_traced(proxy):
         events = lines(proxy, 4)
         assert [it["size"] for it in events] == [6] * 4
         assert [it["records"] for it in events] == [{"application_data": 1}] * 4
+        assert [it["lengths"] for it in events] == [[["application_data", 1]]] * 4
 
 
 def test_at_most_so_many_at_a_time(proxy):

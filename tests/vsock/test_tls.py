@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nitro_workflow.vsock.tls_records import RecordObserver, server_name
+from nitro_workflow.vsock.tls_records import LENGTHS, RecordObserver, server_name
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,16 @@ def test_name_and_records_however_it_is_cut(client_hello, piece):
     assert seen.only_tls
     assert seen.size == len(stream)
     assert seen.sha256 == hashlib.sha256(stream).hexdigest()
+
+
+def test_lengths_are_told_once_and_so_many_at_a_time(client_hello):
+    seen = RecordObserver()
+    seen.feed(client_hello + b"\x17\x03\x03\x00\x05abcde")
+    assert seen.take_lengths() == [("handshake", len(client_hello) - 5), ("application_data", 5)]
+    seen.feed(b"\x15\x03\x03\x00\x02zz" * (LENGTHS + 9))
+    assert seen.take_lengths() == [("alert", 2)] * LENGTHS
+    assert seen.take_lengths() == []
+    assert seen.records["alert"] == LENGTHS + 9
 
 
 def test_plain_text_is_reported_with_its_place(client_hello):

@@ -20,7 +20,7 @@ from nitro_workflow.lab.engine.trust_notice import notice_trust_root
 from nitro_workflow.lab.evidence.trace import note_request, now
 from nitro_workflow.lab.lab_folder import LabFolder
 from nitro_workflow.lab.processes import LocalPair
-from nitro_workflow.lab.step_result import StepResult
+from nitro_workflow.lab.step_result import StepProgress, StepResult
 from nitro_workflow.lab.steps import STEPS, all_needs, find_step
 from nitro_workflow.lab.workbench import Workbench
 
@@ -49,6 +49,8 @@ class Lab:
         self.pair = pair
         self.notices: list[str] = []
         """What was said that a notebook should show, too: a trust root that changed."""
+        self.progress: Callable[[StepProgress], None] | None = None
+        """Hears of each step that begins, and of how it ended."""
         self._running = ""
         self._seen: dict[str, float] = {}
         self.bench = self._new_bench(folder, say)
@@ -174,12 +176,16 @@ class Lab:
     def _run_one(self, step: Step) -> StepResult:
         self._running = step.number
         self._seen.pop(step.number, None)
-        at, begun = now(), time.monotonic()
+        self.bench.calls.begin()
+        self._tell(StepProgress(step.number, "running"))
+        at, begun, state = now(), time.monotonic(), "failed"
         try:
             with disk_errors(step.number), cloud_errors(step.number), _step_in_errors(step.number):
                 outcome = step.function(self.bench)
+            state = "done"
         finally:
             self._running = ""
+            self._tell(StepProgress(step.number, state, time.monotonic() - begun))
         result = StepResult(
             step=step.number,
             party=step.party,
@@ -190,11 +196,16 @@ class Lab:
             notes=outcome.notes,
             produced=dict(outcome.produces),
             at=at,
+            calls=self.bench.calls.taken(),
         )
         record = {**result.to_record(), "based_on": self._based_on(step)}
         self.bench.folder.keep(step.number, record)
         self._seen[step.number] = time.monotonic()
         return result
+
+    def _tell(self, progress: StepProgress) -> None:
+        if self.progress is not None:
+            self.progress(progress)
 
     def _based_on(self, step: Step) -> dict[str, str]:
         settings = self.bench.folder.settings() if step.number == "P3" else {}

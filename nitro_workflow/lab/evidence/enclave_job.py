@@ -32,7 +32,8 @@ ENDED: Final = ("done", "refused", "failed")
 
 def parent_of(bench: Workbench, instance: str = "") -> ParentClient:
     """Return the parent application of the launched instance."""
-    return ParentClient(bench.host.channel(instance or bench.produced("P8", "instance_id")))
+    channel = bench.host.channel(instance or bench.produced("P8", "instance_id"))
+    return ParentClient(channel, bench.calls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,19 +16,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nitro_workflow.host import ParentChannel
+    from nitro_workflow.lab.call_record import CallRecorder
 
 __all__ = ["ParentClient", "wait_for"]
 
 ANSWER_SECONDS: Final = 120.0
 """GetObject of the largest data set that the notebooks offer takes a tenth of this."""
 POLL_SECONDS: Final = 0.05
+LOOKING: Final = ("ping", "job")
+"""What only looks is no call of a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParentClient:
-    """The parent application of one instance, at the other end of ``channel``."""
+    """The parent application of one instance, at the other end of ``channel``.
+
+    ``calls`` takes what it is asked to do.
+    """
 
     channel: ParentChannel
+    calls: CallRecorder | None = None
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Send one request, return its answer.
@@ -36,6 +43,10 @@ class ParentClient:
         Raises `HostError` where nobody answers, and the recorded error where the parent refuses.
         """
         answer = self.channel.ask(request, timeout=ANSWER_SECONDS)
+        if self.calls is not None and request.get("op") not in LOOKING:
+            shown = {name: value for name, value in request.items() if value is not None}
+            self.calls.note("parent", "parent administrator", str(request.get("op")), shown,
+                            answer=answer, source="the control socket")  # fmt: skip
         if "error" in answer and answer.get("status") not in ("refused", "failed"):
             raise recorded_error(answer["error"], "parent instance")
         return answer

@@ -39,6 +39,8 @@ class TraceEvent:
     ``size`` in bytes and ``sha256`` in hex are of what was sent; "" where only a stream of TLS
     records was seen. ``at`` is ISO 8601 in UTC. ``told_by`` is whose word it is: a party tells of
     its own requests, all else is the parent's testimony, which no step rests on alone.
+    ``carried_by`` names who passed it on without being able to read it; ``records`` are the TLS
+    records that they saw: (type, length in bytes).
     """
 
     seq: int
@@ -52,6 +54,8 @@ class TraceEvent:
     visible_to: tuple[str, ...]
     at: str
     told_by: str = ""
+    carried_by: tuple[str, ...] = ()
+    records: tuple[tuple[str, int], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as `nitro-workflow trace --json` prints it."""
@@ -139,6 +143,8 @@ def _event(line: Mapping[str, Any]) -> TraceEvent | None:
             visible_to=tuple(_text(name) for name in line.get("visible_to") or ()),
             at=_text(_iso(line["at"])),
             told_by=_text(line.get("told_by") or ""),
+            carried_by=tuple(_text(name) for name in line.get("carried_by") or ()),
+            records=tuple((_text(kind), int(size)) for kind, size in line.get("lengths") or ()),
         )
     except (KeyError, TypeError, ValueError, OverflowError, OSError, NitroWorkflowError):
         return None

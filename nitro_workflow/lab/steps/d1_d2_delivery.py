@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+from nitro_workflow.cloud import Patience
 from nitro_workflow.errors import UntrustedAnswer
+from nitro_workflow.lab.evidence.decision_lookup import find_in
 from nitro_workflow.lab.evidence.enclave_job import Job, parent_of
+from nitro_workflow.lab.evidence.recorded_call import note_event_call
 from nitro_workflow.lab.step_result import Outcome
 
 if TYPE_CHECKING:
@@ -50,6 +54,7 @@ def download(bench: Workbench) -> Outcome:
             "sha256": answer["sha256"],
             "version_id": put["version_id"],
         }
+    _note_gets(bench, {one["version_id"] for one in got.values()})
     evidence = {
         "basis": "observed by the parent instance; digests compared with the owner's",
         "role": answer.get("role", "ParentInstance"),
@@ -57,6 +62,22 @@ def download(bench: Workbench) -> Outcome:
         "can_read_it": "no: it has the ciphertext and no key",
     }
     return Outcome(evidence, {"instance_id": bench.produced("P8", "instance_id"), "objects": got})
+
+
+def _note_gets(bench: Workbench, versions: set[str]) -> None:
+    """Take the parent's own calls from the cloud's records, where it has them.
+
+    The parent tells of none itself; CloudTrail's event history has no GetObject on AWS.
+    """
+    trail = bench.parties.session("administrator").client("cloudtrail")
+    for version in sorted(versions):
+
+        def wanted(event: Mapping[str, Any], version: str = version) -> bool:
+            return (event.get("requestParameters") or {}).get("versionId") == version
+
+        with contextlib.suppress(UntrustedAnswer):
+            event = find_in(trail, "GetObject", wanted, Patience(0, 0))
+            note_event_call(bench, event, party="parent instance")
 
 
 def send(bench: Workbench) -> Outcome:

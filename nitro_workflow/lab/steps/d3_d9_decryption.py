@@ -14,6 +14,7 @@ from nitro_workflow.errors import AccessRefused, NitroWorkflowError, UntrustedAn
 from nitro_workflow.lab.evidence import decision_lookup
 from nitro_workflow.lab.evidence.enclave_job import Job
 from nitro_workflow.lab.evidence.parent_client import wait_for
+from nitro_workflow.lab.evidence.recorded_call import note_event_call
 from nitro_workflow.lab.evidence.trace import proxy_lines
 from nitro_workflow.lab.step_result import Outcome
 from nitro_workflow.lab.steps.d1_d2_delivery import (
@@ -87,6 +88,7 @@ def _decision(bench: Workbench, job: Job) -> dict[str, Any]:
     pcrs = decision_lookup.recipient_pcrs(event)
     for index, value in bench.produced("P6", "pcrs").items():
         require_same("D4", f"PCR{index} that KMS saw", pcrs.get(int(index)), value)
+    note_event_call(bench, event, party="enclave")
     decided = decision_lookup.decision(event)
     return {
         "decision": decided.get("decision", "allowed"),
@@ -129,6 +131,7 @@ def seal(bench: Workbench) -> Outcome:
     def sealed(job: Job) -> dict[str, Any]:
         event = _event_of(bench, job.evidence("D3")["document_sha256"])
         _raise_denial(event, job)
+        note_event_call(bench, event, party="enclave")
         envelope = event["additionalEventData"]["envelope"]
         return {
             "envelope_bytes": envelope.get("bytes"),

@@ -51,6 +51,9 @@ def inspect(bench: Workbench) -> Outcome:
         bench.say(f"Root filesystem: {what} ({done} of {total}) …")
 
     report = build_rootfs(bench.path / "developer" / "rootfs", config=config, progress=tell)
+    shown = {"folder": "rootfs", "config": config}
+    bench.calls.note("function", "application developer", "build_rootfs", shown,
+                     service="enclave_image.packing", source="this process")  # fmt: skip
     listing = report_json(report).encode()
     save(bench.path / "owner" / "inspected.json", listing)
     digest = _digest_of(report)
@@ -139,6 +142,9 @@ def build(bench: Workbench) -> Outcome:
 
     built = pack(bench, bench.path / "developer" / "rootfs", image_of(bench))
     measured = measure_file(built.path)
+    bench.calls.note("function", "data owner", "measure_file", {"path": built.path.name},
+                     service="nitro_workflow.image", answer=measured.hex(),
+                     source="this process")  # fmt: skip
     compared = _compare_with_inspection(bench)
     with built.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -180,16 +186,19 @@ def pack(bench: Workbench, rootfs: Path, output: Path, *, command: tuple[str, ..
     from enclave_image.packing import COMMAND, ENVIRONMENT
     from nitro_workflow.image import build_image
 
-    return build_image(
-        rootfs=rootfs,
-        command=command or COMMAND,
-        environment=ENVIRONMENT,
-        output=output,
-        name=IMAGE_NAME,
-        version=IMAGE_VERSION,
-        boot=bench.host.boot_parts(),
-        build_time=BUILD_TIME,
-    )
+    inputs: dict[str, Any] = {
+        "command": command or COMMAND,
+        "environment": ENVIRONMENT,
+        "name": IMAGE_NAME,
+        "version": IMAGE_VERSION,
+        "build_time": BUILD_TIME,
+    }
+    built = build_image(rootfs=rootfs, output=output, boot=bench.host.boot_parts(), **inputs)
+    shown = {"rootfs": rootfs.name, "output": output.name, **inputs}
+    bench.calls.note("function", "application developer", "build_image", shown,
+                     service="nitro_workflow.image", answer=built.measurements.hex(),
+                     source="this process")  # fmt: skip
+    return built
 
 
 def _inputs(bench: Workbench) -> dict[str, Any]:

@@ -51,12 +51,12 @@ def launch(bench: Workbench) -> Outcome:
     booted = host.boot_instance(instance, disk_mib=_disk_mib(bench))
     programs = sorted(booted.get("Programs", {}))
     begun = time.monotonic()
-    enclave = host.run_enclave(
-        LaunchRequest(
-            str(image_of(bench)), MEMORY_MIB, CPUS, instance_id=instance, client_token=token
-        )
+    request = LaunchRequest(
+        str(image_of(bench)), MEMORY_MIB, CPUS, instance_id=instance, client_token=token
     )
+    enclave = host.run_enclave(request)
     seconds = round(time.monotonic() - begun, 3)
+    _note_launch(bench, request, enclave, seconds)
     evidence = {
         "basis": "observed by the cloud (instance) and the hypervisor (enclave)",
         "instance_id": instance,
@@ -80,6 +80,15 @@ def launch(bench: Workbench) -> Outcome:
     }
     notes = () if evidence["sandboxed"] else ("NOT SANDBOXED: nothing here is kept from anything",)
     return Outcome(evidence, produces, notes)
+
+
+def _note_launch(
+    bench: Workbench, request: LaunchRequest, enclave: Mapping[str, Any], seconds: float
+) -> None:
+    asked = {name: value for name, value in request.to_json().items() if value not in (None, "")}
+    shown = {**asked, "eif_path": image_of(bench).name}
+    bench.calls.note("nitro-cli", "parent administrator", "run-enclave", shown,
+                     answer=enclave, seconds=seconds, source="the hypervisor")  # fmt: skip
 
 
 def _disk_mib(bench: Workbench) -> int:
