@@ -28,10 +28,10 @@ browser: setup ## the notebooks and views in a real browser
 	$(BIN)/python -m pytest -m browser tests/browser
 
 interop: setup ## compare with other implementations, built from their registries
-	$(BIN)/python -m pytest -m "interop and not heavy" tests/interop
+	$(BIN)/python -m pytest -m "interop and not heavy" tests/interop tests/javascript
 
 interop-all: setup ## and with those that take minutes to build (the AWS SDK for Rust, QEMU)
-	$(BIN)/python -m pytest -m interop tests/interop
+	$(BIN)/python -m pytest -m interop tests/interop tests/javascript
 
 check: lint types imports ## what CI holds beside the tests
 

@@ -3,7 +3,7 @@
 An output holds text and HTML only. A widget's own output would be a mere reference to its state in
 the kernel: of a notebook that is opened the next day, JupyterLab draws "model not found" in its
 place, although the HTML stands beside it. So the widget draws no output of its own. Its module is
-told which piece of HTML is its static form (`mark`), and takes that piece's place for as long as
+told which piece of HTML is its static form (`marked`), and takes that piece's place for as long as
 the kernel that answers it is there.
 """
 
@@ -11,26 +11,40 @@ from __future__ import annotations
 
 import functools
 import uuid
-from pathlib import Path
 from typing import Any
 
-from nitro_workflow.widgets.view_model import Live, to_json, visible
+from nitro_workflow.widgets.drawing import to_json, visible
+from nitro_workflow.widgets.es_modules import STATIC, live_module, live_style
+from nitro_workflow.widgets.live_answers import Answers, told
 
-__all__ = ["live_inspector", "mark"]
-
-_STATIC = Path(__file__).parent / "static"
+__all__ = ["live_form", "live_inspector", "marked"]
 
 
-def live_inspector(model: Live) -> Any | None:
-    """Return the widget of one view; None where the Jupyter part is not installed."""
+def live_form(model: Any, answers: Answers) -> Any | None:
+    """Return the widget of one inspector; None where the Jupyter part is not installed.
+
+    What its module asks is answered by ``answers``.
+    """
     try:
-        made = _widget_class()
+        made = _inspector_class(model.kind)
+    except ImportError:
+        return None
+    view = str(uuid.uuid4())
+    widget = made(model=to_json(model), view=view, answers=bool(answers))
+    widget.on_msg(lambda widget, message, _: widget.send(told(answers, message)))
+    return widget
+
+
+def live_inspector(model: Any) -> Any | None:
+    """Return the widget of a plain model; None where the Jupyter part is not installed."""
+    try:
+        made = _plain_class()
     except ImportError:
         return None
     return made(model=to_json(visible(model)), view=str(uuid.uuid4()))
 
 
-def mark(html: str, widget: Any | None) -> str:
+def marked(html: str, widget: Any | None) -> str:
     """Return the HTML of a static form, marked as the place of its live one."""
     if widget is None:
         return html
@@ -38,15 +52,32 @@ def mark(html: str, widget: Any | None) -> str:
 
 
 @functools.cache
-def _widget_class() -> type[Any]:
+def _inspector_class(kind: str) -> type[Any]:
     import anywidget
     import traitlets
 
     class Inspector(anywidget.AnyWidget):
-        """One ES module with a renderer for each kind of model; Python holds the truth."""
+        """The ES module of one inspector; Python holds the truth."""
 
-        _esm = _STATIC / "inspector.js"
-        _css = _STATIC / "inspector.css"
+        _esm = live_module(kind)
+        _css = live_style(kind)
+        view = traitlets.Unicode().tag(sync=True)
+        model = traitlets.Dict().tag(sync=True)
+        answers = traitlets.Bool().tag(sync=True)
+
+    return Inspector
+
+
+@functools.cache
+def _plain_class() -> type[Any]:
+    import anywidget
+    import traitlets
+
+    class Inspector(anywidget.AnyWidget):
+        """One ES module with a renderer for each plain model; Python holds the truth."""
+
+        _esm = STATIC / "inspector.js"
+        _css = STATIC / "inspector.css"
         view = traitlets.Unicode().tag(sync=True)
         model = traitlets.Dict().tag(sync=True)
         selection = traitlets.List(traitlets.Int(), default_value=[0, 0]).tag(sync=True)

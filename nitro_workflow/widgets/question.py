@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from nitro_workflow.widgets.live_view import live_inspector, mark
+from nitro_workflow.widgets.live_view import live_inspector, marked
 from nitro_workflow.widgets.view_model import Choice
 
 __all__ = ["Question"]
@@ -45,4 +45,4 @@ class Question:
             f"<section><p><b>{escape(self.text)}</b></p><ul>{options}</ul>"
             f"<details><summary>Answer</summary>{escape(answer)}</details></section>"
         )
-        return {"text/plain": repr(self), "text/html": mark(html, self.widget)}
+        return {"text/plain": repr(self), "text/html": marked(html, self.widget)}

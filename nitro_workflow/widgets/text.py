@@ -14,6 +14,7 @@ from nitro_workflow.widgets.view_model import (
     Model,
     Table,
     TableRow,
+    Tone,
 )
 
 __all__ = ["render_text"]
@@ -33,7 +34,7 @@ def render_text(model: Model) -> str:
     return "\n".join(lines)
 
 
-def _headline(title: str, verdict: str, tone: str) -> str:
+def _headline(title: str, verdict: str, tone: Tone) -> str:
     return f"{MARKS[tone]} {title}: {verdict}" if verdict else title
 
 

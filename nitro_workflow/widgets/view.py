@@ -10,10 +10,15 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nitro_workflow.widgets.drawing import to_json, visible
+from nitro_workflow.widgets.es_modules import static_style
 from nitro_workflow.widgets.html import render_html
-from nitro_workflow.widgets.live_view import live_inspector, mark
+from nitro_workflow.widgets.inspectors import KINDS, Model, draw_html, draw_text
+from nitro_workflow.widgets.live_answers import Answers
+from nitro_workflow.widgets.live_view import live_form, live_inspector, marked
 from nitro_workflow.widgets.text import render_text
-from nitro_workflow.widgets.view_model import DecisionModel, Model, to_json, visible
+from nitro_workflow.widgets.view_model import DecisionModel
+from nitro_workflow.widgets.view_model import Model as PlainModel
 
 __all__ = ["View"]
 
@@ -24,19 +29,47 @@ WhatIf = Callable[[Mapping[str, str]], DecisionModel]
 class View:
     """What a notebook shows of a model.
 
-    ``what_if`` makes a decision's condition values editable; it is called with the edited values.
+    ``answers`` are the questions that the live form may ask, by name: each is called with what the
+    reader chose, and returns a model or JSON values. ``what_if`` makes a decision's condition
+    values editable; it is called with the edited values.
     """
 
-    def __init__(self, model: Model, *, what_if: WhatIf | None = None) -> None:
-        self.model = visible(model)
+    def __init__(
+        self,
+        model: Model | PlainModel,
+        *,
+        answers: Answers | None = None,
+        what_if: WhatIf | None = None,
+    ) -> None:
+        self.model: Any = visible(model)
+        self.answers: Answers = answers or {}
         self._what_if = what_if
 
+    @property
+    def text(self) -> str:
+        """The model as lines of text."""
+        return draw_text(self.model) if self._is_inspector else render_text(self.model)
+
+    @property
+    def html(self) -> str:
+        """The static form: one HTML fragment with its style, without script."""
+        if not self._is_inspector:
+            return render_html(self.model)
+        css = f"<style>{static_style(self.model.kind)}</style>"
+        return draw_html(self.model).replace('<div class="card">', f'{css}<div class="card">', 1)
+
+    @property
+    def _is_inspector(self) -> bool:
+        return self.model.kind in KINDS
+
     def __repr__(self) -> str:
-        return render_text(self.model)
+        return self.text
 
     @functools.cached_property
     def widget(self) -> Any | None:
-        """Return the live inspector, made on first use; None where Jupyter is not installed."""
+        """Return the live form, made on first use; None where Jupyter is not installed."""
+        if self._is_inspector:
+            return live_form(self.model, self.answers)
         widget = live_inspector(self.model)
         if widget is not None and self._what_if is not None:
             widget.observe(self._answer, names="edits")
@@ -47,5 +80,5 @@ class View:
             change.owner.model = to_json(visible(self._what_if(dict(change.new))))
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        html = mark(render_html(self.model), self.widget)
-        return {"text/plain": render_text(self.model), "text/html": html}, {}
+        html = marked(self.html, self.widget)
+        return {"text/plain": self.text, "text/html": html}, {}

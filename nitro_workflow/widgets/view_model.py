@@ -7,10 +7,10 @@ interprets.
 
 from __future__ import annotations
 
-import dataclasses
-import unicodedata
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal
+
+from nitro_workflow.widgets.drawing.verdicts import Tone
 
 __all__ = [
     "Cell",
@@ -29,8 +29,7 @@ __all__ = [
     "Tone",
 ]
 
-Tone = Literal["good", "bad", "neutral", "warning"]
-MARKS: dict[str, str] = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
+MARKS: dict[Tone, str] = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,33 +178,3 @@ class Choice:
 
 Model = Inspection | Table | DecisionModel | Lanes
 Live = Model | Choice
-Value = TypeVar("Value")
-
-
-def visible(value: Value) -> Value:
-    """Return the model with control and bidirectional-override characters written as escapes.
-
-    Such characters in an attacker's field would otherwise reorder what a person reads.
-    """
-    if isinstance(value, str):
-        return "".join(_visible(char) for char in value)  # type: ignore[return-value]
-    if isinstance(value, tuple):
-        return tuple(visible(item) for item in value)  # type: ignore[return-value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: visible(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return dataclasses.replace(value, **fields)
-    return value
-
-
-def _visible(char: str) -> str:
-    if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"}:
-        return char
-    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
-
-
-def to_json(model: Live) -> dict[str, Any]:
-    """Return the model as JSON values; ``data`` becomes lower-case hex."""
-    plain = dataclasses.asdict(model)
-    if isinstance(plain.get("data"), bytes):
-        plain["data"] = plain["data"].hex()
-    return plain

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nitro_workflow.widgets.view_model import to_json, visible
+from nitro_workflow.widgets.drawing import to_json, visible
+from nitro_workflow.widgets.es_modules import live_module, live_style
+from nitro_workflow.widgets.live_answers import told
 
 STATIC = Path(__file__).parents[2] / "nitro_workflow" / "widgets" / "static"
 FLAGS = [
@@ -64,6 +66,7 @@ def page(chromium):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1100, "height": 900})
+        page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         yield page
         browser.close()
@@ -82,6 +85,53 @@ def inspect(page):
         page.set_content(
             f"<!doctype html><style>{(STATIC / 'inspector.css').read_text()}</style>"
             f'{theme}background:{"#111" if dark else "#fff"}"><div id="host"></div>'
+            f'<script type="module">{script}</script>'
+        )
+        page.wait_for_selector("body[data-ready=yes]")
+        return page
+
+    return draw
+
+
+# The same for an inspector: its questions are answered by the view's own functions.
+LIVE = """
+const state = MODEL;
+const handlers = {};
+const model = {
+  get: (name) => state[name],
+  send: async (message) => handlers["msg:custom"]?.(await window.askPython(message)),
+  on: (name, handler) => { handlers[name] = handler; },
+  off: (name) => { delete handlers[name]; },
+};
+const url = URL.createObjectURL(new Blob([MODULE], { type: "text/javascript" }));
+const { default: widget } = await import(url);
+window.started = performance.now();
+window.cleanup = widget.render({ model, el: document.getElementById("host") });
+document.body.dataset.ready = "yes";
+"""
+THEMES = {
+    "light": 'data-jp-theme-light="true" style="background:#fff',
+    "dark": f'data-jp-theme-light="false" style="background:#111;{DARK}--jp-layout-color0:#111;',
+}
+
+
+@pytest.fixture
+def show(page):
+    """Show a view's live form in the page, light or dark."""
+    asked: list = []
+
+    def draw(view, *, theme="light", answers=True):
+        asked[:] = [view]
+        if not page.evaluate("'askPython' in window"):
+            page.expose_function("askPython", lambda message: told(asked[0].answers, message))
+        state = {"model": to_json(view.model), "answers": answers and bool(view.answers)}
+        script = LIVE.replace("MODEL", json.dumps(state), 1)
+        script = script.replace("MODULE", json.dumps(live_module(view.model.kind)), 1)
+        script = script.replace("</", "<\\/")
+        page.set_content(
+            f"<!doctype html><html lang=en><title>Inspector</title>"
+            f"<style>{live_style(view.model.kind)}</style>"
+            f'<body {THEMES[theme]}"><main id="host"></main>'
             f'<script type="module">{script}</script>'
         )
         page.wait_for_selector("body[data-ready=yes]")

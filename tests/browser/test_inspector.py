@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from nitro_workflow.widgets.view_model import to_json, visible
+from nitro_workflow.widgets.drawing import to_json, visible
 from tests.widgets.models import ALL, DECISION, HOSTILE, INSPECTION, LANES, TABLE
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from nitro_workflow.widgets import View
-from nitro_workflow.widgets.view_model import to_json, visible
+from nitro_workflow.widgets.drawing import to_json, visible
 from tests.widgets.models import ALL, DECISION, HOSTILE, INSPECTION, LANES, TABLE
 
 

@@ -36,9 +36,9 @@ from nitro_workflow.widgets import (
     pcr_table,
     trace_lanes,
 )
+from nitro_workflow.widgets.drawing import to_json, visible
 from nitro_workflow.widgets.html import render_html
 from nitro_workflow.widgets.text import render_text
-from nitro_workflow.widgets.view_model import to_json, visible
 
 SEED = 20261128
 JSON = st.recursive(
@@ -229,11 +229,11 @@ def test_any_text_is_shown(text):
 
 def test_what_cannot_be_live_is_still_shown(monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    live_view._widget_class.cache_clear()
+    live_view._plain_class.cache_clear()
     try:
         bundle, _ = View(Table("t", (), ()))._repr_mimebundle_()
     finally:
-        live_view._widget_class.cache_clear()
+        live_view._plain_class.cache_clear()
     assert set(bundle) == {"text/plain", "text/html"}
     assert "data-nw-view" not in bundle["text/html"]
 

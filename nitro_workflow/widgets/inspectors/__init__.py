@@ -1,0 +1,53 @@
+"""The inspectors: for each kind of thing one model, drawn as HTML, as text, and live.
+
+A kind is one word. Its model is in ``<kind>_model.py``, its forms in ``<kind>_html.py``
+(`draw_html`), ``<kind>_text.py`` (`draw_text`) and ``static/<kind>.js`` (`draw`); each is imported
+when something of that kind is drawn.
+
+>>> from nitro_workflow.widgets.inspectors import KINDS, draw_text
+>>> from nitro_workflow.widgets.inspectors.bytes_model import make_bytes
+>>> "bytes" in KINDS
+True
+>>> print(draw_text(make_bytes(b"hello")).splitlines()[0])
+– Not a form this package knows
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Protocol
+
+from nitro_workflow.widgets.drawing import Head, Markup
+
+__all__ = ["KINDS", "Model", "draw_html", "draw_text"]
+
+KINDS = frozenset({"bytes"})
+"""Every kind that has an inspector."""
+
+
+class Model(Protocol):
+    """What every view model has: its kind, which names its forms, and its head."""
+
+    @property
+    def kind(self) -> str:
+        """The kind, one of `KINDS`."""
+
+    @property
+    def head(self) -> Head:
+        """What it is, the verdict, why, next."""
+
+
+def draw_html(model: Model) -> Markup:
+    """Return the static form: HTML without script. Raises `KeyError` for a kind that is none."""
+    return _form(model, "html").draw_html(model)  # type: ignore[no-any-return]
+
+
+def draw_text(model: Model) -> str:
+    """Return the model as lines of text. Raises `KeyError` for a kind that is none."""
+    return "\n".join(_form(model, "text").draw_text(model))
+
+
+def _form(model: Model, form: str) -> Any:
+    if model.kind not in KINDS:
+        raise KeyError(model.kind)
+    return importlib.import_module(f"{__name__}.{model.kind}_{form}")

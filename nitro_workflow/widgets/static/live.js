@@ -1,0 +1,96 @@
+// @ts-check
+// The live form in a notebook: it takes the place of the static HTML of the same view while a kernel answers it.
+import { el } from "./common.js";
+import { root } from "./root.js";
+
+/** @typedef {import("./common.js").Host} Host */
+
+let questions = 0;
+
+/** Ask the kernel over the widget's messages. @param {any} model @param {AbortSignal} signal */
+function asker(model, signal) {
+  /** @type {Map<number, { done: (answer: any) => void, refused: (why: Error) => void }>} */
+  const open = new Map();
+  /** @param {any} message */
+  const hear = (message) => {
+    const waiting = open.get(message?.id);
+    if (!waiting) return;
+    open.delete(message.id);
+    if ("answer" in message) waiting.done(message.answer);
+    else waiting.refused(new Error(message.refused));
+  };
+  model.on("msg:custom", hear);
+  signal.addEventListener("abort", () => model.off("msg:custom", hear));
+  return (/** @type {string} */ question, /** @type {object} */ values = {}) => new Promise((done, refused) => {
+    const id = ++questions;
+    open.set(id, { done, refused });
+    model.send({ id, question, values });
+  });
+}
+
+/** Draw a model into a root; returns what ends that. @param {any} model @param {(m: any, host: Host) => Node} draw */
+function start(model, draw) {
+  const ending = new AbortController();
+  const ask = model.get("answers") ? asker(model, ending.signal) : null;
+  const { node, show } = root(draw, ask, ending.signal);
+  const again = () => show(model.get("model"));
+  again();
+  model.on("change:model", again);
+  return { node, end: () => { model.off("change:model", again); ending.abort(); } };
+}
+
+/** Every view of the page that is alive: its id, and what takes the place of its static form. */
+const places = /** @type {any} */ (globalThis).nitroWorkflowPlaces ??= { mounts: new Map(), planned: false };
+
+function fillPlaces() {
+  places.planned = false;
+  for (const host of document.querySelectorAll("[data-nw-view]:not([data-nw-live])")) {
+    places.mounts.get(host.getAttribute("data-nw-view"))?.(host);
+  }
+}
+
+function watch() {
+  places.observer ??= new MutationObserver(() => {
+    if (!places.planned) { places.planned = true; requestAnimationFrame(fillPlaces); }
+  });
+  places.observer.observe(document.body, { childList: true, subtree: true });
+  fillPlaces();
+}
+
+/** Take the static form's place until the kernel's side of the view is gone; then give it back. @param {any} model @param {(m: any, host: Host) => Node} draw */
+function takePlace(model, draw) {
+  const id = model.get("view");
+  /** @type {Set<() => void>} */
+  const endings = new Set();
+  places.mounts.set(id, (/** @type {Element} */ host) => {
+    const still = [...host.childNodes];
+    const { node, end } = start(model, draw);
+    host.setAttribute("data-nw-live", "yes");
+    host.replaceChildren(node);
+    endings.add(() => { end(); host.replaceChildren(...still); host.removeAttribute("data-nw-live"); });
+  });
+  const leave = () => {
+    places.mounts.delete(id);
+    for (const end of endings) end();
+    endings.clear();
+  };
+  model.on("comm_live_update", leave);
+  watch();
+  return leave;
+}
+
+/** What anywidget runs. @param {(m: any, host: Host) => Node} draw */
+export function widget(draw) {
+  return {
+    /** @param {{ model: any }} given */
+    initialize({ model }) {
+      return takePlace(model, draw);
+    },
+    /** @param {{ model: any, el: HTMLElement }} given */
+    render({ model, el: host }) {
+      const { node, end } = start(model, draw);
+      host.append(el("section", { class: "nw" }, node));
+      return end;
+    },
+  };
+}
