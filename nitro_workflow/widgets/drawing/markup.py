@@ -1,0 +1,42 @@
+"""HTML that is safe by its type: a ``str`` is text and is escaped, `Markup` is markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+__all__ = ["Kid", "Markup", "joined", "tag"]
+
+
+class Markup(str):
+    """HTML that `tag` made. Nothing else makes it: text of a document stays text."""
+
+    __slots__ = ()
+
+
+Kid = str | None
+Attribute = str | int | float | bool | None
+
+
+def tag(name: str, *kids: Kid, **attributes: Attribute) -> Markup:
+    """Return one element; kids of plain ``str`` are escaped, None and empty ones left out.
+
+    Attribute names lose a trailing ``_`` and write ``_`` as ``-``: ``class_``, ``aria_label``.
+    True gives a bare attribute; None and False leave it out.
+    """
+    return Markup(f"<{name}{_attributes(attributes)}>{joined(kids)}</{name}>")
+
+
+def joined(kids: Iterable[Kid]) -> Markup:
+    """Return kids one after another, escaped where they are text."""
+    return Markup("".join(k if isinstance(k, Markup) else escape(k) for k in kids if k))
+
+
+def _attributes(attributes: dict[str, Attribute]) -> str:
+    out = ""
+    for name, value in attributes.items():
+        if value is None or value is False:
+            continue
+        name = name.rstrip("_").replace("_", "-")
+        out += f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+    return out
