@@ -39,7 +39,9 @@ def table_lines(
     """Yield a table, each column as wide as its widest cell."""
     table = [*([list(columns)] if any(columns) else []), *map(list, lines)]
     count = max(map(len, table), default=0)
-    widths = [max((len(row[at]) for row in table if at < len(row)), default=0) for at in range(count)]
+    widths = [
+        max((len(row[at]) for row in table if at < len(row)), default=0) for at in range(count)
+    ]
     for row in table:
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False))
         yield f"{indent}{'  '.join(cells)}".rstrip()

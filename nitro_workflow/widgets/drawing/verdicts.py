@@ -10,7 +10,12 @@ __all__ = ["MARKS", "WORDS", "Head", "Tone"]
 Tone = Literal["good", "bad", "neutral", "warning"]
 
 MARKS: dict[Tone, str] = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "–"}
-WORDS: dict[Tone, str] = {"good": "passed", "bad": "failed", "warning": "look", "neutral": "not asked"}
+WORDS: dict[Tone, str] = {
+    "good": "passed",
+    "bad": "failed",
+    "warning": "look",
+    "neutral": "not asked",
+}
 
 
 @dataclass(frozen=True, slots=True)
