@@ -1,9 +1,9 @@
-"""What every inspector is drawn with: text that cannot become markup, heads, digests, tables.
+r"""What every inspector is drawn with: text that cannot become markup, heads, digests, tables.
 
 >>> from nitro_workflow.widgets.drawing import Head, head_lines, tag
 >>> tag("p", "<b> of an attacker's", tag("b", "ours"), class_="why")
 '<p class="why">&lt;b&gt; of an attacker&#x27;s<b>ours</b></p>'
->>> print(*head_lines(Head("PCRs", "PCR0 differs", "bad", next="Build again.")), sep="\\n")
+>>> print(*head_lines(Head("PCRs", "PCR0 differs", "bad", next="Build again.")), sep="\n")
 ✗ PCR0 differs
   PCRs
   next  Build again.

@@ -48,12 +48,10 @@ def rows(columns: Sequence[str], lines: Iterable[Sequence[Kid]], *, label: str =
 
 def facts(pairs: Iterable[tuple[str, Kid]], *, label: str = "") -> Markup:
     """Return names with their values, as a table of two columns; empty values are left out."""
-    lines = [(name, value) for name, value in pairs if value]
-    return tag(
-        "table",
-        tag("tbody", *(tag("tr", tag("th", name, scope="row"), tag("td", value)) for name, value in lines)),
-        class_="facts", aria_label=label or None,
-    )  # fmt: skip
+    lines = (
+        tag("tr", tag("th", name, scope="row"), tag("td", value)) for name, value in pairs if value
+    )
+    return tag("table", tag("tbody", *lines), class_="facts", aria_label=label or None)
 
 
 def scale_bar(parts: Sequence[tuple[str, int, int]], *, label: str) -> Markup:
@@ -65,8 +63,10 @@ def scale_bar(parts: Sequence[tuple[str, int, int]], *, label: str) -> Markup:
     for name, size, tint in parts:
         width = 100 * size / total
         title = tag("title", f"{name}, {size:,} bytes")
-        drawn.append(tag("rect", title, x=f"{at:.3f}", width=f"{width:.3f}", height=8,
-                         fill=f"var(--nw-f{tint})", stroke="var(--nw-bg)", stroke_width=".2"))  # fmt: skip
+        place = {"x": f"{at:.3f}", "width": f"{width:.3f}", "fill": f"var(--nw-f{tint})"}
+        drawn.append(
+            tag("rect", title, height=8, stroke="var(--nw-bg)", stroke_width=".2", **place)
+        )
         at += width
     return tag("svg", joined(drawn), class_="scale", viewBox="0 0 100 8", role="img",
                preserveAspectRatio="none", aria_label=label)  # fmt: skip

@@ -37,6 +37,6 @@ def _attributes(attributes: dict[str, Attribute]) -> str:
     for name, value in attributes.items():
         if value is None or value is False:
             continue
-        name = name.rstrip("_").replace("_", "-")
-        out += f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+        spelt = name.rstrip("_").replace("_", "-")
+        out += f" {spelt}" if value is True else f' {spelt}="{escape(str(value))}"'
     return out
