@@ -26,7 +26,7 @@ from nitro_workflow.extras import missing_extra
 from nitro_workflow.system_errors import as_package_error
 from nitro_workflow.version import __version__
 
-__all__ = ["main"]
+__all__ = ["main", "run_program"]
 
 # command -> (module of this package, attribute, one line of help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "cloud": ("cloud", "cloud", "Serve the local cloud; print what SDKs need to use it."),
     "down": ("lab_state", "down", "Stop the lab's background processes."),
     "events": ("cloud", "events", "Show the cloud's decision records, with their reasons."),
+    "host": ("host_machines", "host", "Start and show the instance for your own enclaves."),
     "image": ("image", "image", "Build, measure, check, sign and compare enclave images."),
     "lab": ("jupyter", "lab", "Start JupyterLab with the first notebook open."),
     "nitro-cli": ("host", "nitro_cli", "nitro-cli's commands, JSON and E-codes, on this machine."),
@@ -42,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": ("lab_state", "status", "Show the lab: steps done, processes, trust root."),
     "step": ("workflow", "step", "Run one step of the workflow."),
     "trace": ("lab_state", "trace", "Show who sent what to whom."),
+    "vsock": ("host_vsock", "vsock", "Talk to an enclave: connect to its ports, listen for it."),
     "walk": ("workflow", "walk", "Run the 17 steps, from key creation to attested decryption."),
 }
 
@@ -94,11 +96,16 @@ READER_GONE = 141  # 128 + SIGPIPE, as a shell shows of any tool whose reader ha
 
 
 def main() -> None:
-    """Run the command; what went wrong becomes four lines and an exit code of the table."""
+    """Run `nitro-workflow`."""
+    run_program(cli)
+
+
+def run_program(command: click.Command) -> None:
+    """Run a command; what went wrong becomes four lines and an exit code of the table."""
     use_streams()
     end_in_order()
     try:
-        status = _run()
+        status = _run(command)
         finish_output()
     except ReaderGone:
         status = READER_GONE
@@ -119,9 +126,9 @@ def _stopped(error: click.exceptions.Abort) -> int:
     return exit_status(error.__cause__)
 
 
-def _run() -> int:
+def _run(command: click.Command) -> int:
     plain: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}  # no-color.org
-    status = cli.main(standalone_mode=False, **plain)
+    status = command.main(standalone_mode=False, **plain)
     return status if isinstance(status, int) else 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from nitro_workflow.cli.image_ask import Progress, ask_moment, read_file
+from nitro_workflow.cli.image_launch import launch_options, show_launch
 from nitro_workflow.cli.image_make import build, sign, verify
 from nitro_workflow.cli.image_show import FILE, as_json_option, line, note_flags, rows
 from nitro_workflow.errors import ImageError, UsageError
@@ -96,10 +97,15 @@ def _measure_parts(parts: dict[str, Any], certificate: Path | None) -> Measureme
 @image.command()
 @click.argument("file", type=FILE)
 @click.option("--at", help="Judge the certificate's validity at this time (else now).")
+@launch_options
 @as_json_option
 @click.pass_context
-def check(ctx: click.Context, file: Path, at: str | None, as_json: bool) -> None:
-    """List every deviation from the format; exit 1 if one is an error."""
+def check(ctx: click.Context, /, file: Path, at: str | None, as_json: bool, **launch: Any) -> None:
+    """List every deviation from the format; exit 1 if one is an error.
+
+    With --launch also whatever would make run-enclave fail on this machine, with its E-code.
+    """
+    hinders = show_launch(file, ask_moment(at), as_json=as_json, **launch)
     with Progress("Checking") as progress:
         report = check_image(file, at=ask_moment(at), progress=progress)
     for finding in report.findings:
@@ -113,7 +119,7 @@ def check(ctx: click.Context, file: Path, at: str | None, as_json: bool) -> None
         others = len(report.findings) - errors
         plural = "" if errors == 1 else "s"
         rows(("Result", f"{errors} error{plural}; warnings and notes: {others}"))
-    ctx.exit(0 if report.ok else 1)
+    ctx.exit(0 if report.ok and not hinders else 1)
 
 
 @image.command()

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from nitro_workflow.host.instance.instance_paths import LONGEST_SOCKET
     from nitro_workflow.host.instance.instance_spec import ParentPrograms
     from nitro_workflow.host.protocol import Host, LaunchRequest, ParentChannel
+    from nitro_workflow.host.rules.allocator import allocator_file, read_pool
     from nitro_workflow.host.rules.ecodes import MEANINGS, status_of
+    from nitro_workflow.host.rules.launch_checks import launch_problems, least_launch
     from nitro_workflow.host.rules.launch_rules import parse_memory
     from nitro_workflow.host.sandbox.launcher import require_sandbox
 
@@ -45,7 +47,11 @@ _HOMES = {
     "ParentPrograms": "instance.instance_spec",
     "RoleCredentials": "instance.cloud_records",
     "SandboxHost": "control.sandbox_host",
+    "allocator_file": "rules.allocator",
+    "launch_problems": "rules.launch_checks",
+    "least_launch": "rules.launch_checks",
     "parse_memory": "rules.launch_rules",
+    "read_pool": "rules.allocator",
     "require_sandbox": "sandbox.launcher",
     "status_of": "rules.ecodes",
 }
@@ -61,7 +67,11 @@ __all__ = [
     "ParentPrograms",
     "RoleCredentials",
     "SandboxHost",
+    "allocator_file",
+    "launch_problems",
+    "least_launch",
     "parse_memory",
+    "read_pool",
     "require_sandbox",
     "status_of",
 ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nitro_workflow.image import BootParts
+    from nitro_workflow.vsock import Transport
 
 __all__ = ["Host", "LaunchRequest", "ParentChannel"]
 
@@ -98,6 +99,9 @@ class Host(Protocol):
 
     def channel(self, instance_id: str) -> ParentChannel:
         """Return the way to the parent application; asks nobody yet."""
+
+    def vsock(self, instance_id: str) -> Transport:
+        """Return vsock as programs of the instance have it: to its enclaves, and for them."""
 
     def trace(self, instance_id: str | None = None) -> list[dict[str, Any]]:
         """Return the lines that the parent and its proxy wrote, in each file's order.

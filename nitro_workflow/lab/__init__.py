@@ -23,7 +23,7 @@ from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nitro_workflow.lab.attacks import ATTACKS, AttackOutcome, try_attack
-    from nitro_workflow.lab.engine import Lab
+    from nitro_workflow.lab.engine import Lab, OwnInstance
     from nitro_workflow.lab.evidence import Job, TraceEvent, collect
     from nitro_workflow.lab.lab_folder import LabFolder, default_folder
     from nitro_workflow.lab.lab_users import LabUsers
@@ -57,6 +57,7 @@ __all__ = [
     "LabProcess",
     "LabUsers",
     "LocalPair",
+    "OwnInstance",
     "Pair",
     "Party",
     "Step",
@@ -88,6 +89,7 @@ _HOMES = {
     "LabProcess": "processes",
     "LabUsers": "lab_users",
     "LocalPair": "processes",
+    "OwnInstance": "engine",
     "Pair": "pair",
     "Party": "parties",
     "Step": "steps",

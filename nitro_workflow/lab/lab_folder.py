@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMAT",
     "LabFolder",
+    "data_folder",
     "default_folder",
     "read_json",
     "save",
@@ -61,8 +62,13 @@ def default_folder() -> Path:
     """Return the lab's folder: ``NITRO_WORKFLOW_LAB``, else one for each user."""
     if named := os.environ.get("NITRO_WORKFLOW_LAB"):
         return Path(named)
+    return data_folder() / "lab"
+
+
+def data_folder() -> Path:
+    """Return where this user's labs are by default: below ``XDG_DATA_HOME``."""
     data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(data) / "nitro-workflow" / "lab"
+    return Path(data) / "nitro-workflow"
 
 
 def save(path: Path, data: bytes) -> None:

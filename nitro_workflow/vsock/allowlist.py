@@ -44,13 +44,17 @@ def resolve(address: str, family: int = socket.AF_UNSPEC) -> str:
     Asked anew for each connection: the resolver's cache keeps the TTL that vsock-proxy keeps
     itself.
     """
+    return _addresses(address, family)[0]
+
+
+def _addresses(address: str, family: int) -> list[str]:
     try:
         found = socket.getaddrinfo(address, None, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise VsockError(
             f"no address for {address}", expected="a name that resolves", where="vsock proxy"
         ) from error
-    return str(found[0][4][0])
+    return [str(one[4][0]) for one in found]
 
 
 def check_allowed(
@@ -60,8 +64,8 @@ def check_allowed(
     same_port = [entry for entry in allowed if entry.port == remote.port]
     if any(entry.address.lower() == remote.address.lower() for entry in same_port):
         return
-    target = _try_resolve(remote.address, family)
-    if target and any(_try_resolve(entry.address, family) == target for entry in same_port):
+    target = _known(remote.address, family)[:1]  # the first is the one that is connected to
+    if target and any(target[0] in _known(entry.address, family) for entry in same_port):
         return
     listed = ", ".join(f"{entry.address}:{entry.port}" for entry in allowed) or "nothing"
     raise Refused(
@@ -85,11 +89,11 @@ def _entry(index: int, entry: Any) -> Remote:
     return Remote(address, port)
 
 
-def _try_resolve(address: str, family: int) -> str | None:
+def _known(address: str, family: int) -> list[str]:
     try:
-        return resolve(address, family)
+        return _addresses(address, family)
     except VsockError:
-        return None
+        return []
 
 
 def _bad(found: str, where: str = "allowlist file") -> InputError:

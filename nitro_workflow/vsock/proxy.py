@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
+import os
 import signal
 import socket
 import sys
@@ -20,29 +20,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import InputError, NitroWorkflowError
+from nitro_workflow.version import __version__
 from nitro_workflow.vsock.accepting import accept_next, run_in_thread
 from nitro_workflow.vsock.allowlist import Remote, check_allowed, parse_allowlist, resolve
+from nitro_workflow.vsock.burst_observer import BurstObserver, watch_bursts
 from nitro_workflow.vsock.relay import relay_sockets
-from nitro_workflow.vsock.tls_records import RecordObserver
 from nitro_workflow.vsock.trace_lines import TraceWriter
 from nitro_workflow.vsock.transport import open_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["Proxy", "main"]
+    from nitro_workflow.vsock.transport import Transport
 
-DEFAULT_CONFIG: Final = Path("/etc/nitro_enclaves/vsock-proxy.yaml")
+__all__ = ["Proxy", "main", "run_proxy", "user_config"]
+
+CONFIG: Final = Path("/etc/nitro_enclaves/vsock-proxy.yaml")
+"""AWS's default; where there is none, `user_config`. [src: vsock_proxy src/main.rs]"""
+
+VERSION: Final = f"Vsock-TCP proxy 1.0.2+nitro-workflow.{__version__}"
+
 DEFAULT_WORKERS: Final = 4
 """Connections at a time. [src: vsock_proxy src/main.rs]"""
 
 CONNECT_SECONDS: Final = 10.0
 
 CLOSE_SECONDS: Final = 2.0  # for what was cut to be noted; milliseconds in fact
-
-QUIET_SECONDS: Final = 0.05
-"""A direction that rests so long has ended a burst: one line of trace for each."""
-
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -119,11 +122,17 @@ class Proxy:
         return server
 
     def _observe(self, client: socket.socket, server: socket.socket) -> None:
-        """Relay; note each burst once its direction is quiet, and the rest at the end."""
-        outward = _Direction("D3", "enclave", "kms", self._trace)
-        inward = _Direction("D6", "kms", "enclave", self._trace)
+        """Relay; note each burst once its direction is quiet, and the rest at the end.
+
+        Where nobody wants to know, nothing is looked at: the kernel moves the bytes.
+        """
+        if self._trace is None:
+            relay_sockets(client, server)
+            return
+        outward = BurstObserver("D3", "enclave", "kms", self._trace)
+        inward = BurstObserver("D6", "kms", "enclave", self._trace)
         ended = threading.Event()
-        watch = threading.Thread(target=_watch, args=(ended, outward, inward), daemon=True)
+        watch = threading.Thread(target=watch_bursts, args=(ended, outward, inward), daemon=True)
         watch.start()
         relay_sockets(client, server, from_left=outward.feed, from_right=inward.feed)
         ended.set()
@@ -132,80 +141,19 @@ class Proxy:
             direction.note(outward.server_name, ended=True)
 
 
-class _Direction:
-    """One direction of one connection, noted burst by burst: it may stay open for long."""
-
-    def __init__(self, step: str, source: str, target: str, trace: TraceWriter | None) -> None:
-        self._names = {"step": step, "source": source, "target": target}
-        self._trace = trace
-        self._lock = threading.Lock()
-        self._all = RecordObserver()
-        self._burst = hashlib.sha256()
-        self._size = 0
-        self._counted: dict[str, int] = {}
-        self._last = 0.0
-
-    @property
-    def server_name(self) -> str | None:
-        """The name that the client asked for, as far as it has come by."""
-        return self._all.server_name
-
-    @property
-    def quiet(self) -> bool:
-        """Whether something has passed, and then nothing for `QUIET_SECONDS`."""
-        return self._size > 0 and time.monotonic() - self._last > QUIET_SECONDS
-
-    def feed(self, data: bytes) -> None:
-        """Take the next piece."""
-        with self._lock:
-            self._all.feed(data)
-            self._burst.update(data)
-            self._size += len(data)
-            self._last = time.monotonic()
-
-    def note(self, name: str | None, *, ended: bool = False) -> None:
-        """Write one line about what has passed since the last one.
-
-        Until the direction has ``ended``, the last record may still be on its way.
-        """
-        with self._lock:
-            if self._trace is None or not self._size:
-                return
-            seen, before = dict(self._all.records), self._counted
-            records = {kind: seen[kind] - before.get(kind, 0) for kind in sorted(seen)}
-            whole = self._all.only_tls if ended else self._all.not_tls_at is None
-            with contextlib.suppress(OSError):  # a full disk must not cut the enclave off
-                self._trace.append(
-                    **self._names,
-                    what="TLS records through the vsock proxy",
-                    size=self._size,
-                    sha256=self._burst.hexdigest(),
-                    visible_to=["enclave", "kms"],
-                    carried_by=["proxy"],
-                    records={kind: count for kind, count in records.items() if count},
-                    lengths=self._all.take_lengths(),
-                    only_tls=whole,
-                    not_tls_at=self._all.not_tls_at,
-                    server_name=name,
-                )
-            self._burst, self._size, self._counted = hashlib.sha256(), 0, seen
-
-
-def _watch(ended: threading.Event, outward: _Direction, inward: _Direction) -> None:
-    while not ended.wait(QUIET_SECONDS / 2):
-        for direction in (outward, inward):
-            if direction.quiet:
-                direction.note(outward.server_name)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the proxy; return its exit status."""
+    """Run the proxy where this process has vsock by itself; return its exit status."""
+    return run_proxy(arguments, open_transport)
+
+
+def run_proxy(arguments: Sequence[str] | None, transport: Callable[[], Transport]) -> int:
+    """Run the proxy on a port of ``transport()``; return its exit status."""
     options = _parser().parse_args(arguments)
     family = {4: socket.AF_INET, 6: socket.AF_INET6}.get(options.family, socket.AF_UNSPEC)
     remote = Remote(options.remote_addr, options.remote_port)
     try:
-        check_allowed(remote, parse_allowlist(_read(options.config)), family)
-        listener = open_transport().listen(options.local_port)
+        check_allowed(remote, parse_allowlist(_configuration(options.config)), family)
+        listener = transport().listen(options.local_port)
     except NitroWorkflowError as error:
         print(error.diagnostics(), file=sys.stderr)
         return error.exit_code
@@ -234,9 +182,10 @@ def _parser() -> argparse.ArgumentParser:
     version.add_argument("-4", "--ipv4", dest="family", action="store_const", const=4)
     version.add_argument("-6", "--ipv6", dest="family", action="store_const", const=6)
     parser.add_argument("-w", "--num_workers", type=_port, default=DEFAULT_WORKERS, metavar="N")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"[default: {CONFIG}]")
     parser.add_argument("--trace", type=Path, metavar="FILE")
-    parser.add_argument("local_port", type=int)
+    parser.add_argument("-V", "--version", action="version", version=VERSION)
+    parser.add_argument("local_port", type=_vsock_port)
     parser.add_argument("remote_addr")
     parser.add_argument("remote_port", type=_port)
     return parser
@@ -249,15 +198,31 @@ def _port(text: str) -> int:
     return value
 
 
-def _read(path: Path) -> str:
+def _vsock_port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32 - 1:  # VMADDR_PORT_ANY is none
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {2**32 - 2}")
+    return value
+
+
+def user_config() -> Path:
+    """Return where a user without root keeps the allowlist: ``$XDG_CONFIG_HOME/nitro-workflow``."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "nitro-workflow" / "vsock-proxy.yaml"
+
+
+def _configuration(named: Path | None) -> str:
+    """Return the text of the configuration; nothing is allowed without one."""
+    own = user_config()
+    path = named or (own if own.exists() and not CONFIG.exists() else CONFIG)
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"cannot be read ({type(error).__name__})",
+            f"{path} cannot be read ({type(error).__name__})",
             expected="vsock-proxy's configuration file",
             where="--config",
-            next="give the file with the allowlist",
+            next=f"give the file with the allowlist, or write {own}",
         ) from error
 
 

@@ -24,12 +24,14 @@ __all__ = [
     "GUEST_FOLDER",
     "HEARTBEAT_PORT",
     "PARENT_CID",
+    "PARENT_DEVICE",
     "PROXY_PORT",
     "SETTING",
     "GuestTransport",
     "HostTransport",
     "KernelTransport",
     "Transport",
+    "has_own_transport",
     "open_transport",
     "read_line",
 ]
@@ -47,6 +49,9 @@ HEARTBEAT_PORT: Final = 9000
 
 GUEST_FOLDER: Final = Path("/run/vsock")
 """The folder that plays the vsock device inside the sandbox."""
+
+PARENT_DEVICE: Final = Path("/dev/nitro_enclaves")
+"""What only an EC2 parent with enclaves enabled has. [src: Linux drivers/virt/nitro_enclaves]"""
 
 GATEWAY: Final = "host.sock"
 """The socket in `GUEST_FOLDER` that carries connections out: ``CONNECT <cid> <port>``."""
@@ -139,6 +144,11 @@ def open_transport() -> Transport:
     if GUEST_FOLDER.is_dir():
         return GuestTransport()
     return KernelTransport()
+
+
+def has_own_transport() -> bool:
+    """Tell whether this process has vsock by itself: set, in an enclave, on an EC2 parent."""
+    return bool(os.environ.get(SETTING)) or GUEST_FOLDER.is_dir() or PARENT_DEVICE.exists()
 
 
 def read_line(sock: socket.socket, limit: int = LINE_LIMIT) -> bytes:

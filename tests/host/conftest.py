@@ -13,8 +13,9 @@ import pytest
 
 from nitro_workflow.errors import HostError, SandboxUnavailable, VsockError
 from nitro_workflow.host import LaunchRequest, SandboxHost, require_sandbox
+from nitro_workflow.image import signing_key_from_pem
 from nitro_workflow.vsock import HostTransport, recv_json, send_json
-from tests.host import images
+from tests.host import images, signing
 
 INSTANCE = "i-0123456789abcdef0"
 
@@ -210,3 +211,8 @@ def enclave(host, shared_enclave):
 @pytest.fixture
 def ask(host, enclave):
     return lambda code: host.ask(enclave["EnclaveCID"], code)
+
+
+@pytest.fixture(scope="session")
+def signing_key():
+    return signing_key_from_pem(*signing.certificate_and_key())

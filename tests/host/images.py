@@ -11,6 +11,8 @@ from pathlib import Path
 
 from nitro_workflow.image import BootParts, build_image
 
+ROOT = Path(__file__).parents[2]
+
 MODULES = (
     "nitro_workflow.enclave.nsm_device",
     "nitro_workflow.vsock.frames",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from collections import deque
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.host.rules import launch_rules
+from nitro_workflow.host.rules.allocator import read_pool
 from nitro_workflow.host.rules.ecodes import failure
 from nitro_workflow.host.sandbox.enclave_process import Plan
 from nitro_workflow.host.sandbox.launcher import USERS
@@ -63,7 +63,6 @@ class Enclaves:
         self._living: dict[str, Enclave] = {}
         self._ended: deque[Enclave] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
-        self._pool = launch_rules.cpu_pool(os.cpu_count() or 1)
 
     def start(
         self,
@@ -77,12 +76,16 @@ class Enclaves:
 
         ``image`` is a sealed copy of ``size`` bytes; ``runs`` says whether the instance still does.
         """
-        available = launch_rules.machine_memory_mib()
-        memory = launch_rules.check_memory(size, request.memory_mib, available)
+        pool = read_pool()
         with self._lock:
             if not runs():
                 raise failure("E39", "the instance was stopped meanwhile", next="run step P8")
-            plan = self._plan(request, instance_id, image, memory)
+            others = [it.plan for it in self._living.values() if it.plan.instance_id == instance_id]
+            left = pool.memory_left(sum(it.memory_mib for it in others))
+            memory = launch_rules.check_memory(size, request.memory_mib, left)
+            taken = {cpu for it in others for cpu in it.cpus}
+            cpus = launch_rules.choose_cpus(pool.cpus, taken, request.cpu_count, request.cpu_ids)
+            plan = self._plan(request, instance_id, image, memory, cpus)
             enclave = self._machine.start(plan, self._forget)
             self._living[enclave.plan.enclave_id] = enclave
             return enclave
@@ -105,17 +108,23 @@ class Enclaves:
                 return enclave
         raise _unknown(enclave_id or name or "")
 
-    def _plan(self, request: LaunchRequest, instance_id: str, image: int, memory: int) -> Plan:
+    def _plan(
+        self,
+        request: LaunchRequest,
+        instance_id: str,
+        image: int,
+        memory: int,
+        cpus: tuple[int, ...],
+    ) -> Plan:
         plans = [it.plan for it in self._living.values()]
         cid = launch_rules.choose_cid(request.enclave_cid, {it.cid for it in plans})
-        taken = {cpu for it in plans for cpu in it.cpus}
         return Plan(
             name=launch_rules.choose_name(
                 request.enclave_name, Path(request.eif_path).name, {it.name for it in plans}
             ),
             enclave_id=f"{instance_id}-enc{secrets.token_hex(8)}",
             cid=cid,
-            cpus=launch_rules.choose_cpus(self._pool, taken, request.cpu_count, request.cpu_ids),
+            cpus=cpus,
             memory_mib=memory,
             debug=request.debug_mode,
             image=image,

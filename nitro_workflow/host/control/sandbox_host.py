@@ -17,6 +17,7 @@ from nitro_workflow.host.instance.instance_paths import (
     LOGS,
     STATE,
     TRACE_FILE,
+    VSOCK_FOLDER,
     instance_path,
     instance_paths,
 )
@@ -25,7 +26,7 @@ from nitro_workflow.host.protocol import LaunchRequest
 from nitro_workflow.host.rules.limits import DISK_MIB
 from nitro_workflow.regular_file import read_regular
 from nitro_workflow.remove_tree import remove_tree
-from nitro_workflow.vsock import read_trace, recv_json, send_json
+from nitro_workflow.vsock import HostTransport, read_trace, recv_json, send_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,6 +172,10 @@ class SandboxHost:
     def channel(self, instance_id: str) -> SocketChannel:
         """Return the way to the parent application; asks nobody yet."""
         return SocketChannel(instance_path(self._runtime, instance_id) / CONTROL_SOCKET)
+
+    def vsock(self, instance_id: str) -> HostTransport:
+        """Return vsock as the instance has it: to its enclaves, and for them."""
+        return HostTransport(instance_path(self._runtime, instance_id) / VSOCK_FOLDER)
 
     def trace(self, instance_id: str | None = None) -> list[dict[str, Any]]:
         """Return what the parent and its proxy wrote; None: of every instance that left any."""

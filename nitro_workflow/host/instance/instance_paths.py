@@ -13,6 +13,7 @@ __all__ = [
     "STATE",
     "STATUS_FILE",
     "TRACE_FILE",
+    "VSOCK_FOLDER",
     "instance_path",
     "instance_paths",
 ]
@@ -27,6 +28,9 @@ TRACE_FILE: Final = "trace.jsonl"
 STATUS_FILE: Final = "status.json"
 STATE: Final = "state"
 """The folder of what the instance stores."""
+
+VSOCK_FOLDER: Final = "vsock"
+"""The folder that plays vsock: one subfolder a CID."""
 
 LOGS: Final = {"instance": "instance.log", "parent": "parent.log", "proxy": "proxy.log"}
 """Program → its log."""

@@ -12,7 +12,19 @@ from nitro_workflow.host.rules.ecodes import failure
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-__all__ = ["check_memory", "choose_cid", "choose_cpus", "choose_name", "cpu_pool", "parse_memory"]
+__all__ = [
+    "check_cid",
+    "check_memory",
+    "check_name",
+    "choose_cid",
+    "choose_cpus",
+    "choose_name",
+    "cpu_pool",
+    "least_memory",
+    "machine_memory_mib",
+    "parse_memory",
+    "threads_of_a_core",
+]
 
 MIB: Final = 1 << 20
 
@@ -52,7 +64,7 @@ def check_memory(eif_bytes: int, requested_mib: int, available_mib: int) -> int:
 
     ``eif_bytes`` is the size of the image in bytes; ``available_mib`` what the machine has.
     """
-    minimum = -(-eif_bytes // MIB) * EIF_SHARE
+    minimum = _share(eif_bytes)
     if requested_mib < minimum:
         raise failure(
             "E26",
@@ -72,12 +84,21 @@ def check_memory(eif_bytes: int, requested_mib: int, available_mib: int) -> int:
     if requested_mib > available_mib:
         raise failure(
             "E27",
-            f"Insufficient memory available. Requested {requested_mib} MiB, this machine has "
-            f"{available_mib} MiB",
+            f"Insufficient memory available. User provided `memory` is {requested_mib} MB, which "
+            f"is more than the available hugepage memory ({available_mib} MB)",
             expected=f"≤ {available_mib} MiB",
-            next=f"--memory {minimum}, if that is less",
+            next="ask for less, terminate another enclave, or raise memory_mib in allocator.yaml",
         )
     return -(-requested_mib // REGION_MIB) * REGION_MIB
+
+
+def least_memory(eif_bytes: int) -> int:
+    """Return the least MiB that an image of so many bytes is started with."""
+    return max(_share(eif_bytes), MINIMUM_MIB)
+
+
+def _share(eif_bytes: int) -> int:
+    return -(-eif_bytes // MIB) * EIF_SHARE
 
 
 def machine_memory_mib() -> int:
@@ -89,16 +110,21 @@ def choose_cid(wanted: int | None, taken: Collection[int]) -> int:
     """Return the CID: ``wanted``, or a free one for None and 0; raises `HostError` E03 or E29."""
     if not wanted:
         return next(cid for cid in range(AUTOMATIC_CID, LAST_CID) if cid not in taken)
-    if not FIRST_CID <= wanted <= LAST_CID:
+    check_cid(wanted)
+    if wanted in taken:
+        raise failure("E29", f"CID {wanted} is in use", next="leave --enclave-cid out")
+    return wanted
+
+
+def check_cid(wanted: int | None) -> None:
+    """Raise `HostError` E03 for a CID that no enclave can have; None and 0 ask for any."""
+    if wanted and not FIRST_CID <= wanted <= LAST_CID:
         raise failure(
             "E03",
             f"Invalid argument provided: enclave-cid {wanted}",
             expected=f"{FIRST_CID} to {LAST_CID}; 3 is the parent",
             next="leave --enclave-cid out",
         )
-    if wanted in taken:
-        raise failure("E29", f"CID {wanted} is in use", next="leave --enclave-cid out")
-    return wanted
 
 
 def cpu_pool(cpus: int) -> tuple[int, ...]:
@@ -120,11 +146,22 @@ def choose_cpus(
     free = [cpu for cpu in pool if cpu not in taken]
     if ids is not None:
         if len(set(ids)) != len(ids):
-            raise failure("E20", "Duplicate CPU IDs", expected="each id once")
+            twice = ", ".join(
+                str(cpu) for cpu in sorted({it for it in ids if list(ids).count(it) > 1})
+            )
+            raise failure(
+                "E20",
+                "Invalid CPU configuration. User provided `cpu-ids` contains same CPU(s) (CPU(s) "
+                f"{twice}) multiple times.",
+                expected="each id once",
+            )
         missing = [cpu for cpu in ids if cpu not in free]
         if missing:
             raise failure(
-                "E21", f"CPU {missing[0]} is not available in the pool", expected=f"of {free}"
+                "E21",
+                "No such CPU available in the pool. User provided `cpu-ids` contains CPU "
+                f"{missing[0]}, which is not available in the pool.",
+                expected=f"of {free}",
             )
         _check_cores(len(ids))
         return tuple(ids)
@@ -133,8 +170,9 @@ def choose_cpus(
     if count > len(free):
         raise failure(
             "E22",
-            f"Insufficient CPUs available. Requested {count}, available {len(free)}",
-            expected=f"≤ {len(free)}",
+            f"Insufficient CPUs available in the pool. User provided `cpu-count` is {count}, which "
+            "is more than the configured CPU pool size.",
+            expected=f"≤ {len(free)}, of {len(pool)} in the pool",
             next="terminate another enclave, or ask for fewer",
         )
     _check_cores(count)
@@ -146,7 +184,7 @@ def _check_cores(count: int) -> None:
 
     [src: Linux uapi/linux/nitro_enclaves.h, NE_ERR_NO_VCPUS_ADDED, NE_ERR_FULL_CORES_NOT_USED]
     """
-    threads = THREADS_A_CORE.get(host_architecture(), 1)
+    threads = threads_of_a_core()
     if count == 0:
         raise failure(
             "E29",
@@ -164,16 +202,26 @@ def _check_cores(count: int) -> None:
         )
 
 
+def threads_of_a_core() -> int:
+    """Return how many CPUs a core of this machine's architecture has: the least for an enclave."""
+    return THREADS_A_CORE.get(host_architecture(), 1)
+
+
 def choose_name(wanted: str | None, eif_name: str, taken: Collection[str]) -> str:
     """Return the name: ``wanted`` or the file's without ``.eif``; a taken one gets ``_1``, ``_2``.
 
     Raises `HostError` E58 for a name that is empty, too long or unprintable.
     """
     name = wanted if wanted is not None else eif_name.removesuffix(".eif")
-    if not name or len(name) > NAME_LIMIT or not name.isprintable():
-        raise failure("E58", "Naming error", expected=f"1 to {NAME_LIMIT} printable characters")
+    check_name(name)
     numbered = (name if not n else f"{name}_{n}" for n in range(len(taken) + 1))
     return next(it for it in numbered if it not in taken)
+
+
+def check_name(name: str) -> None:
+    """Raise `HostError` E58 for a name that is empty, too long or unprintable."""
+    if not name or len(name) > NAME_LIMIT or not name.isprintable():
+        raise failure("E58", "Naming error", expected=f"1 to {NAME_LIMIT} printable characters")
 
 
 def host_architecture() -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from nitro_workflow.image.inspect.image_signature import (
         VerifiedSignature,
+        check_certificate_validity,
         public_key_of,
         signature_refused,
         unusable_key,
@@ -57,6 +58,7 @@ _HOMES = {
     "Measurements": "measure",
     "Meter": "measure",
     "VerifiedSignature": "image_signature",
+    "check_certificate_validity": "image_signature",
     "check_image": "validator",
     "crc_of_header_and_body": "measure",
     "describe_contents": "describe",
@@ -82,6 +84,7 @@ __all__ = [
     "Measurements",
     "Meter",
     "VerifiedSignature",
+    "check_certificate_validity",
     "check_image",
     "crc_of_header_and_body",
     "describe_contents",

@@ -113,6 +113,16 @@ def verify_signature(image: Image, measured: Measurements, *, at: datetime) -> V
     )
 
 
+def check_certificate_validity(image: Image, at: datetime) -> None:
+    """Raise `ImageRefused` where the signing certificate is not valid at ``at``; hash nothing.
+
+    An unsigned image has none. Raises `ImageError` for a section that cannot be read.
+    """
+    if image.signature_section is not None:
+        pem = parse_signature_section(image.signature_section).certificate_pem
+        check_validity(load_certificate(pem), at)
+
+
 def check_validity(certificate: x509.Certificate, at: datetime) -> None:
     """Raise `ImageRefused` unless ``at`` is within the certificate's validity."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc

@@ -1,4 +1,6 @@
-"""The engine of steps: what is missing or no longer holds is run first, in the table's order.
+"""The engine of steps, and the instance for whoever wants none of them.
+
+What is missing or no longer holds is run first, in the table's order.
 
 >>> from nitro_workflow.lab.engine import Lab
 >>> Lab.open("/tmp/lab").run("P1").status  # doctest: +SKIP
@@ -6,5 +8,6 @@
 """
 
 from nitro_workflow.lab.engine.lab import Lab
+from nitro_workflow.lab.engine.own_instance import OwnInstance
 
-__all__ = ["Lab"]
+__all__ = ["Lab", "OwnInstance"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nitro_workflow.host import Host
     from nitro_workflow.lab.workbench import Workbench
 
-__all__ = ["launch", "launch_holds"]
+__all__ = ["instance_of_launch", "launch", "launch_holds"]
 
 MEMORY_MIB: Final = 512
 """Of the enclave: an image of 80 MB unpacked, and a process of 150 MB at most."""
@@ -96,6 +96,11 @@ def _disk_mib(bench: Workbench) -> int:
     sealed = bench.result("P3")
     size = int(sealed.produced["sdk_bytes"]) if sealed else bench.size
     return DISK_MIB + VERSIONS * -(-size // (1 << 20))
+
+
+def instance_of_launch(bench: Workbench, ec2: Any) -> dict[str, Any]:
+    """Return RunInstances' record of the launch that is open here, the same until P8 is done."""
+    return _run_instance(bench, ec2, _begin(bench))
 
 
 def _begin(bench: Workbench) -> str:

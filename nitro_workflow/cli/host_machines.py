@@ -1,0 +1,112 @@
+"""`host up|down|status`: the instance that nitro-cli's enclaves run on, with no lab around it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nitro_workflow.cli.lab_options import json_option, short_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nitro_workflow.lab import OwnInstance
+
+__all__ = ["host"]
+
+
+def _folder_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    text = "Folder of the host or lab  [default: NITRO_WORKFLOW_LAB, else your own host]"
+    return click.option("--lab", "folder", type=click.Path(path_type=Path), help=text)(function)
+
+
+@click.group()
+def host() -> None:
+    """Start, stop and see the instance that your own enclaves run on."""
+
+
+@host.command()
+@_folder_option
+@json_option
+def up(folder: Path | None, as_json: bool) -> None:
+    """Start the instance: its role, metadata service, KMS and the vsock proxy to it.
+
+    nitro-cli run-enclave does it on first need. After four idle hours all of it stops by itself.
+    """
+    from nitro_workflow.lab import OwnInstance
+
+    def tell(text: str) -> None:
+        click.secho(text, dim=True, err=True)
+
+    own = OwnInstance.open(folder, say=tell)
+    own.up()
+    _show(own, as_json)
+
+
+@host.command()
+@_folder_option
+def down(folder: Path | None) -> None:
+    """Stop the instance, its enclaves and the processes behind it; the folder stays."""
+    from nitro_workflow.lab import OwnInstance
+
+    own = OwnInstance.find(folder)
+    stopped = own.down() if own else []
+    click.echo(f"Stopped: {', '.join(stopped)}" if stopped else "Nothing ran.")
+
+
+@host.command()
+@_folder_option
+@json_option
+def status(folder: Path | None, as_json: bool) -> None:
+    """Show instance, role, credentials, KMS, vsock and enclaves. Starts nothing."""
+    from nitro_workflow.lab import OwnInstance
+
+    own = OwnInstance.find(folder)
+    if own is None:
+        click.echo("{}" if as_json else "No host yet: `nitro-workflow host up` makes one.")
+        return
+    _show(own, as_json)
+
+
+@host.command()
+@_folder_option
+@click.option("--print-secrets", is_flag=True, required=True, help="Say that you want them.")
+def credentials(folder: Path | None, print_secrets: bool) -> None:
+    """Print the instance role's keys as an SDK's credential_process expects them."""
+    from nitro_workflow.lab import OwnInstance
+
+    del print_secrets  # required, so that nobody prints secrets by mistake
+    click.echo(json.dumps(OwnInstance.open(folder).credentials()))
+
+
+def _show(own: OwnInstance, as_json: bool) -> None:
+    facts = own.facts()
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    rows = {
+        "Host": short_path(own.folder.path),
+        "Instance": facts["instance"] or "none runs; nitro-cli run-enclave starts one",
+        "Role": facts["role"],
+        "Credentials": facts["credentials"],
+        "Metadata": facts["metadata"],
+        "KMS": facts["kms"],
+        "CA": facts["ca"],
+        "Proxy": facts["proxy"],
+        "Pool": facts["pool"],
+        "Limits": facts["limits"],
+    }
+    for name, value in rows.items():
+        if value:
+            click.echo(f"{name:<12}{value}")
+    for one in facts["enclaves"]:
+        mode = "debug" if one["Flags"] == "DEBUG_MODE" else "production"
+        click.echo(
+            f"{'Enclave':<12}{one['EnclaveID']}, CID {one['EnclaveCID']}, "
+            f"{one['State'].lower()}, {mode}, named {one['EnclaveName']}"
+        )
+    if facts["instance"]:
+        click.echo(f"\nFor SDKs of the instance's programs:\n{facts['environment']}")
