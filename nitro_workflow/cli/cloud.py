@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def doctor(lab: Path | None) -> None:
 
     found = diagnose(Connection.of(_folder(lab)), os.environ)
     for one in found:
-        click.echo(f"{'ok   ' if one.fine else 'WRONG'}  {one.what}: {one.found}")
+        click.echo(f"{one.mark:<5}  {one.what}: {one.found}")
         if one.remedy:
             click.echo(f"       next: {one.remedy}")
     if not all(one.fine for one in found):
@@ -149,6 +150,7 @@ def new_credentials(path: Path) -> None:
 @click.command()
 @_LAB
 @click.option("--account", multiple=True, help="Only this account's records (repeatable).")
+@click.option("--region", default=REGION, show_default=True, help="Which region's records.")
 @click.option("--name", help="Only this API call, such as Decrypt.")
 @click.option("--denied", is_flag=True, help="Only refusals.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
@@ -156,6 +158,7 @@ def new_credentials(path: Path) -> None:
 def events(
     lab: Path | None,
     account: tuple[str, ...],
+    region: str,
     name: str | None,
     denied: bool,
     limit: int,
@@ -166,28 +169,31 @@ def events(
     accounts = account or tuple(key for key in connection.keys if key.isdigit())
     records: dict[str, dict[str, Any]] = {}
     for owner in accounts:
-        for record in _records(connection, owner, name, denied, limit):
+        # One more than is shown says whether there are more.
+        for record in islice(_records(connection, owner, region, name, denied), limit + 1):
             records[record["eventID"]] = record
     newest = sorted(records.values(), key=lambda record: record["eventTime"])[-limit:]
     for record in newest:
         click.echo(json.dumps(record) if as_json else "\n".join(map(_as_text, _lines(record))))
+    if not newest:
+        click.echo(f"No such record in {region}; --region names another.", err=True)
+    elif len(records) > limit:
+        click.echo(
+            f"The newest {limit}; there are more: --limit {min(limit * 10, 10_000)}", err=True
+        )
 
 
 def _records(
-    connection: Connection, account: str, name: str | None, denied: bool, limit: int
+    connection: Connection, account: str, region: str, name: str | None, denied: bool
 ) -> Iterator[dict[str, Any]]:
+    """Yield the account's records, newest first."""
     attributes = [{"AttributeKey": "EventName", "AttributeValue": name}] if name else []
-    found = 0
-    with connection.client("cloudtrail", account) as client:
+    with connection.client("cloudtrail", account, region) as client:
         for page in client.get_paginator("lookup_events").paginate(LookupAttributes=attributes):
             for event in page["Events"]:
                 record = json.loads(event["CloudTrailEvent"])
-                if denied and "errorCode" not in record:
-                    continue
-                yield record
-                found += 1
-                if found >= limit:
-                    return
+                if "errorCode" in record or not denied:
+                    yield record
 
 
 def _as_text(line: str) -> str:

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,8 +21,10 @@ __all__ = ["Diagnosis", "diagnose"]
 
 _SERVICES = ("CLOUDTRAIL", "EC2", "IAM", "KMS", "S3", "STS")
 _TIMEOUT_S = 5
-_CA_FILES = ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
-             "NODE_EXTRA_CA_CERTS")  # fmt: skip
+# The first that is set is boto3's and the AWS CLI's CA; each of the others is some programs' own,
+# and a shell may hold it for what is not AWS: name → what `cloud env --for` sets it for.
+_CA_FILES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+_OTHER_CA_FILES = {"SSL_CERT_FILE": "other", "CURL_CA_BUNDLE": "other", "NODE_EXTRA_CA_CERTS": "js"}
 # Identities that an SDK takes before the lab's keys, or in their place.
 _IDENTITIES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -34,12 +37,21 @@ _IDENTITIES = (
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing that was looked at: `fine`, or what leads elsewhere and what to do. No secrets."""
+    """One thing that was looked at: `fine`, or what leads elsewhere and what to do. No secrets.
+
+    `aside` says that it is some programs' matter, and whether it is well for them is not known.
+    """
 
     what: str
     fine: bool
     found: str
     remedy: str = ""
+    aside: bool = False
+
+    @property
+    def mark(self) -> str:
+        """The word in front of it: ``ok``, ``note`` or ``WRONG``."""
+        return ("note" if self.aside else "ok") if self.fine else "WRONG"
 
 
 def diagnose(connection: Connection, environment: Mapping[str, str]) -> list[Diagnosis]:
@@ -50,7 +62,7 @@ def diagnose(connection: Connection, environment: Mapping[str, str]) -> list[Dia
         *_proxy(connection, environment),
         *_authorities(connection, environment),
     ]
-    return [*found, *_trial(connection)]
+    return [*found, *_trial(connection, environment)]
 
 
 def _endpoints(connection: Connection, environment: Mapping[str, str]) -> Iterator[Diagnosis]:
@@ -97,14 +109,37 @@ def _proxy(connection: Connection, environment: Mapping[str, str]) -> Iterator[D
 
 
 def _authorities(connection: Connection, environment: Mapping[str, str]) -> Iterator[Diagnosis]:
-    for name in _CA_FILES:
-        path = environment.get(name)
-        if path:
+    first = next((name for name in _CA_FILES if environment.get(name)), "")
+    if first:
+        trouble = _trouble(connection, Path(environment[first]))
+        remedy = f"export AWS_CA_BUNDLE={quote(connection.endpoint.ca)}" if trouble else ""
+        yield Diagnosis(first, not trouble, trouble or _VOUCHES, remedy)
+    for name, language in _OTHER_CA_FILES.items():
+        if path := environment.get(name):
             trouble = _trouble(connection, Path(path))
-            remedy = f"export {name}={connection.endpoint.ca}" if trouble else ""
-            yield Diagnosis(name, not trouble, trouble or "vouches for the cloud", remedy)
+            # Whose it is, is not known here: to change it may break what has it for its own.
+            advice = f"for a program that reads it, in a shell of its own: {_recipe(language)}"
+            yield Diagnosis(
+                name, True, f"{trouble}; boto3 does not read it" if trouble else _VOUCHES,
+                advice if trouble else "", aside=bool(trouble),
+            )  # fmt: skip
     if environment.get("AWS_CA_BUNDLE"):
-        yield Diagnosis("rclone", True, "fails where AWS_CA_BUNDLE is set: cloud env --for rclone")
+        found = "fails where AWS_CA_BUNDLE is set"
+        yield Diagnosis("rclone", True, found, _recipe("rclone"), aside=True)
+
+
+def _lent_authority(connection: Connection, environment: Mapping[str, str]) -> str:
+    """Return the CA of a shell that is set up for another SDK than boto3; "" where boto3 has one.
+
+    The trial is of the rest then: the endpoint, the identity.
+    """
+    if any(environment.get(name) for name in _CA_FILES):
+        return ""
+    files = (environment.get(name, "") for name in _OTHER_CA_FILES)
+    if any(path and not _trouble(connection, Path(path)) for path in files):
+        return connection.endpoint.ca
+    store = f"{connection.endpoint.ca}.p12"
+    return connection.endpoint.ca if store in environment.get("JAVA_TOOL_OPTIONS", "") else ""
 
 
 def _trouble(connection: Connection, path: Path) -> str:
@@ -124,10 +159,14 @@ def _trouble(connection: Connection, path: Path) -> str:
         return f"cannot be used: {error.strerror or type(error).__name__}"
 
 
-def _trial(connection: Connection) -> Iterator[Diagnosis]:
+def _trial(connection: Connection, environment: Mapping[str, str]) -> Iterator[Diagnosis]:
     """Make the clients that a program would make here; ask who they are, of this cloud only."""
+    lent = _lent_authority(connection, environment)
+    if lent:
+        found = "not set, which boto3 and the AWS CLI read; the trial below has the lab's CA"
+        yield Diagnosis("AWS_CA_BUNDLE", True, found, aside=True)
     try:
-        session = _session()
+        session = _session(lent)
         clients = {name: session.create_client(name) for name in ("sts", "kms", "s3")}
     except Exception as error:  # noqa: BLE001 - botocore's own words are the diagnosis
         yield Diagnosis("boto3", False, f"{type(error).__name__}: {error}", _RECIPE)
@@ -146,15 +185,22 @@ def _trial(connection: Connection) -> Iterator[Diagnosis]:
             client.close()
 
 
-_RECIPE = 'eval "$(nitro-workflow cloud env)"'
+def _recipe(language: str = "") -> str:
+    option = f" --for {language}" if language else ""
+    return f'eval "$(nitro-workflow cloud env{option})"'
 
 
-def _session() -> Any:
+_RECIPE, _VOUCHES = _recipe(), "vouches for the cloud"
+
+
+def _session(authority: str) -> Any:
     """Return botocore's session of this environment, without what asks a machine for its role."""
     import botocore.session
 
     session = botocore.session.Session()
     session.set_config_variable("region", session.get_config_variable("region") or "us-east-1")
+    if authority:
+        session.set_config_variable("ca_bundle", authority)
     chain = session.get_component("credential_provider")
     for name in ("iam-role", "container-role"):
         chain.remove(name)

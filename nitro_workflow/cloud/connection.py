@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nitro_workflow.cloud.accounts import REGION
 from nitro_workflow.cloud.endpoint import Endpoint, read_cloud_file
 from nitro_workflow.cloud.isolated_sessions import isolated_session
 from nitro_workflow.errors import UsageError
@@ -56,9 +57,9 @@ class Connection:
         return self.keys[account]
 
     @contextmanager
-    def client(self, service: str, account: str) -> Iterator[Any]:
+    def client(self, service: str, account: str, region: str = REGION) -> Iterator[Any]:
         """Yield a client of the account's operator, closed at the end; errors as `session`."""
-        client = self.session(account).client(service)
+        client = self.session(account).client(service, region_name=region)
         try:
             yield client
         finally:

@@ -46,8 +46,7 @@ def doctor(cloud: RunningCloud) -> Doctor:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_cloud_env_prints_is_well(cloud: RunningCloud, doctor: Doctor, language: str) -> None:
     given = environment(cloud, "--for", language, "--show-secrets")
-    # boto3 is what the trial uses: it is told of the CA in its own way.
-    said = doctor({**given, "AWS_CA_BUNDLE": cloud.ca})
+    said = doctor(given)
     assert said.exit_code == 0, said.output
     assert f"boto3: is arn:aws:iam::{DATA}:user/operator of this cloud" in said.output
     assert "WRONG" not in said.output
@@ -106,13 +105,30 @@ def test_an_authority_that_does_not_vouch(
 ) -> None:
     given = environment(cloud, "--show-secrets")
     other = str(ensure_tls(tmp_path, "us-east-1").ca)
-    for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
-        said = doctor(given, **{name: other})
-        assert said.exit_code == 1
-        assert f"WRONG  {name}: does not vouch for the cloud" in said.output
-        assert f"next: export {name}={cloud.ca}" in said.output
-    said = doctor(given, SSL_CERT_FILE="/nonexistent")
-    assert "WRONG  SSL_CERT_FILE: cannot be used" in said.output
+    said = doctor(given, AWS_CA_BUNDLE=other)
+    assert said.exit_code == 1
+    assert "WRONG  AWS_CA_BUNDLE: does not vouch for the cloud" in said.output
+    assert f"next: export AWS_CA_BUNDLE={cloud.ca}" in said.output
+    said = doctor({**given, "AWS_CA_BUNDLE": ""}, REQUESTS_CA_BUNDLE=other)
+    assert "WRONG  REQUESTS_CA_BUNDLE: does not vouch for the cloud" in said.output
+    assert f"next: export AWS_CA_BUNDLE={cloud.ca}" in said.output
+    said = doctor(given, REQUESTS_CA_BUNDLE=other)  # AWS_CA_BUNDLE comes before it
+    assert said.exit_code == 0, said.output
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"])
+@pytest.mark.parametrize("path", ["other", "/nonexistent"])
+def test_another_programs_authority_is_left_alone(
+    cloud: RunningCloud, doctor: Doctor, tmp_path: Path, name: str, path: str
+) -> None:
+    """It was called wrong, and the advice would have broken whatever it was set for."""
+    given = environment(cloud, "--show-secrets")
+    other = str(ensure_tls(tmp_path, "us-east-1").ca) if path == "other" else path
+    said = doctor(given, **{name: other})
+    assert said.exit_code == 0, said.output
+    assert "WRONG" not in said.output
+    assert f"note   {name}: " in said.output
+    assert f"export {name}" not in said.output
 
 
 def test_a_region_of_ones_own(cloud: RunningCloud) -> None:

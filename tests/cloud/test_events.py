@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from nitro_workflow.cli.cloud import events as events_command
 from nitro_workflow.cloud.local.call import ANONYMOUS, Call
 from nitro_workflow.cloud.local.dispatch import Dispatcher
 from nitro_workflow.cloud.local.gate.decision_records import make_event, redact
@@ -45,6 +47,35 @@ def test_each_account_sees_its_own(cloud: RunningCloud) -> None:
     cloud.client("ec2", COMPUTE).describe_instance_types()
     assert cloud.events(COMPUTE, EventName="DescribeInstanceTypes")
     assert not cloud.events(DATA, EventName="DescribeInstanceTypes")
+
+
+def test_a_region_shows_its_own(cloud: RunningCloud) -> None:
+    """IAM has no regions: what it did is where CloudTrail keeps what is of no region."""
+    session = cloud.session(DATA)
+    at = {"endpoint_url": cloud.endpoint, "verify": cloud.ca, "region_name": "eu-north-1"}
+    kms, iam, trail = (session.client(name, **at) for name in ("kms", "iam", "cloudtrail"))
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    iam.get_user()
+    wanted = [{"AttributeKey": "ResourceName", "AttributeValue": key}]
+    there = trail.lookup_events(LookupAttributes=wanted)["Events"]
+    assert [event["EventName"] for event in there] == ["CreateKey"]
+    assert cloud.events(ResourceName=key) == []
+    assert cloud.events(EventName="GetUser")[0]["awsRegion"] == "us-east-1"
+    for client in (kms, iam, trail):
+        client.close()
+
+
+def test_the_command_says_that_there_are_more(cloud: RunningCloud) -> None:
+    sts = cloud.client("sts")
+    for _ in range(3):
+        sts.get_caller_identity()
+    words = ["--lab", str(cloud.lab), "--name", "GetCallerIdentity", "--account", DATA]
+    few = CliRunner().invoke(events_command, [*words, "--limit", "2"])
+    assert "The newest 2; there are more: --limit 20" in few.output
+    all_of_them = CliRunner().invoke(events_command, [*words, "--limit", "10000"])
+    assert "there are more" not in all_of_them.output
+    elsewhere = CliRunner().invoke(events_command, [*words, "--region", "ap-south-2"])
+    assert elsewhere.output == "No such record in ap-south-2; --region names another.\n"
 
 
 def test_pages_do_not_shift(cloud: RunningCloud) -> None:
@@ -164,6 +195,7 @@ def test_one_bad_record_takes_no_other_along(
         event = {
             "eventID": name, "eventTime": "2026-01-02T03:04:05Z", "eventName": name,
             "eventSource": "kms.amazonaws.com", "userIdentity": identity, "readOnly": True,
+            "awsRegion": "us-east-1",
         }  # fmt: skip
         return lambda _brief: event | changed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -101,6 +102,44 @@ class _Unsigned(S3SigV4Auth):
 @pytest.fixture(scope="module", autouse=True)
 def bucket(cloud: RunningCloud) -> None:
     cloud.client("s3").create_bucket(Bucket="faults")
+
+
+class _Streaming(S3SigV4Auth):
+    def payload(self, request: Any) -> str:
+        return "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+
+@pytest.mark.parametrize("ends", [b"zz\r\n", None], ids=["wrong framing", "hangs up"])
+def test_a_large_body_that_goes_wrong_leaves_nothing(
+    cloud: RunningCloud, ends: bytes | None
+) -> None:
+    """Far behind what a thread has already digested and written."""
+    pair, size = cloud.keys[DATA], 4 * 1024**2
+    request = signed(
+        Credentials(pair["access_key_id"], pair["secret_access_key"]), method="PUT", body=b"",
+        url=f"{cloud.endpoint}/faults/wrong", signer=_Streaming, service="s3",
+        headers={"x-amz-decoded-content-length": str(2 * size)},
+    )  # fmt: skip
+    lines = [f"{k}: {v}" for k, v in request.headers.items()]
+    head = "\r\n".join([f"PUT {request.path} HTTP/1.1", *lines, "content-length: 9000000"])
+    incoming = cloud.lab / "cloud" / "incoming"
+    with tls(cloud) as wrapped:
+        wrapped.sendall(f"{head}\r\n\r\n{size:x}\r\n".encode() + bytes(size) + b"\r\n")
+        assert until(lambda: any(p.stat().st_size >= size // 2 for p in incoming.iterdir()))
+        if ends is not None:
+            wrapped.sendall(ends + bytes(2 * 1024**2))
+            assert says(wrapped, b"no hexadecimal number")
+    assert until(lambda: not any(incoming.iterdir()))
+    served(cloud)
+
+
+@pytest.mark.parametrize("size", [0, 1, 512 * 1024, 1024**2 - 1, 3 * 1024**2 + 7])
+def test_a_body_arrives_in_order(cloud: RunningCloud, size: int) -> None:
+    s3, body = cloud.client("s3"), os.urandom(size)
+    answer = s3.put_object(Bucket="faults", Key="order", Body=body)
+    assert answer["ETag"] == f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+    assert s3.get_object(Bucket="faults", Key="order")["Body"].read() == body
+    s3.delete_object(Bucket="faults", Key="order")
 
 
 def test_garbage_before_tls(cloud: RunningCloud) -> None:

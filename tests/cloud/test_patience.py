@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import ast
+import asyncio
+import contextlib
 import inspect
 import os
 import signal
+import socket
+import ssl
+import time
 from pathlib import Path
 
 import pytest
 import uvicorn.protocols.http.flow_control as uvicorn_flow
 import uvicorn.protocols.http.httptools_impl as uvicorn_http
 
-from nitro_workflow.cloud.local.http import PatientProtocol
+from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.http.gathering import Gathering
+from nitro_workflow.cloud.local.http.patience import PatientProtocol
+from nitro_workflow.cloud.local.http.record_reader import RecordReader
 from tests.cloud.conftest import RunningCloud
 from tests.cloud.test_faults import says, tls
 
@@ -57,6 +64,39 @@ def test_an_idle_connection_does_not_hold_the_end_up(own_cloud: RunningCloud) ->
         assert says(wrapped, b'"status":"ok"')
         assert own_cloud.stop(signal.SIGTERM) == 0
     assert "graceful shutdown exceeded" not in own_cloud.log  # uvicorn's words after ten seconds
+
+
+def test_a_handshake_that_does_not_end(cloud: RunningCloud) -> None:
+    """It held a descriptor and its memory for a minute."""
+    hello = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(*hello, server_hostname="localhost").do_handshake()
+    first = hello[1].read()
+    for part in (b"", first[:50], first):
+        with socket.create_connection(("127.0.0.1", cloud.port)) as raw:
+            raw.settimeout(budgets.HANDSHAKE_SECONDS + 20)
+            raw.sendall(part)
+            began = time.monotonic()
+            with contextlib.suppress(ConnectionResetError):
+                while raw.recv(65_536):
+                    pass
+            assert time.monotonic() - began > budgets.HANDSHAKE_SECONDS / 2
+
+
+def test_the_buffer_is_empty_of_others(cloud: RunningCloud) -> None:
+    """All connections are read into one buffer: what one sends never reaches another's request."""
+    with tls(cloud) as one, tls(cloud) as other:
+        one.sendall(b"GET /_nitro/health?" + b"a" * 30_000)
+        other.sendall(b"GET /_nitro/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert says(other, b'"status":"ok"')
+        one.sendall(b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert says(one, b'"status":"ok"')
+
+
+def test_all_that_a_protocol_is_told_reaches_ours() -> None:
+    told = {name for kind in (asyncio.BaseProtocol, asyncio.BufferedProtocol)
+            for name, value in vars(kind).items() if inspect.isfunction(value)}  # fmt: skip
+    assert told <= vars(RecordReader).keys()
 
 
 def test_without_uvloop(own_cloud: RunningCloud, tmp_path: Path) -> None:

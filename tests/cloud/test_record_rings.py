@@ -43,7 +43,7 @@ def event(name: str, kind: str = "IAMUser", size: int = 1_000, **changed: Any) -
     return {
         "eventID": name, "eventTime": "2026-01-02T03:04:05Z", "eventName": name,
         "eventSource": "kms.amazonaws.com", "userIdentity": identity, "readOnly": True,
-        "requestParameters": "x" * size,
+        "awsRegion": "us-east-1", "requestParameters": "x" * size,
         "resources": [{"ARN": f"arn:aws:kms:us-east-1:{DATA}:key/{name}", "accountId": DATA}],
         **changed,
     }  # fmt: skip
@@ -137,6 +137,7 @@ def test_a_cloud_of_before_keeps_its_records(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "old.sqlite3") as db:
         db.executescript(OLD)
         for name, document in (("a", {}), ("b", {"errorCode": "AccessDenied"})):
+            document |= {"awsRegion": f"eu-west-{name}"}
             row = (name, 0.0, name, "s", "u", "k", "true", json.dumps(document))
             db.execute("INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     db.close()
@@ -150,6 +151,8 @@ def test_a_cloud_of_before_keeps_its_records(tmp_path: Path) -> None:
     log.record(lambda _brief: event("c"))
     log.close()
     assert names(store, "allowed") == ["a", "c"]
+    regions = store.read().execute("SELECT region FROM events ORDER BY seq").fetchall()
+    assert [row["region"] for row in regions] == ["eu-west-a", "eu-west-b", "us-east-1"]
     store.close()
 
 

@@ -16,8 +16,11 @@ GIB: Final = 1024 * MIB
 
 # A connection and the head of a request.
 CONNECTIONS: Final = 2_000  # at a time; each costs some 50 KB with its TLS
+HANDSHAKE_SECONDS: Final = 10.0  # from the connection to the end of TLS's handshake
 HEAD_BYTES: Final = 64 * KIB  # request line and headers; S3 itself takes 8 KB of them
 HEAD_SECONDS: Final = 20.0  # from the first byte (or the handshake) to the end of the headers
+# To send what is left of an answer, and for the client's own close_notify.
+SHUTDOWN_SECONDS: Final = 15.0
 FAREWELL_SECONDS: Final = 0.5  # a client that keeps an idle connection does not answer close_notify
 FIELDS: Final = 2_000  # of one query or form; a form of the largest policy has fewer than twenty
 
@@ -42,6 +45,8 @@ BODIES_BYTES: Final = 32 * MIB
 CALLER_BODIES_BYTES: Final = 8 * MIB
 SMALL_BYTES: Final = 16 * KIB  # an attestation document is some 7 KB in base64
 ROOM_SECONDS: Final = 5.0
+BATCH_BYTES: Final = 512 * KIB  # of an object, digested and written while the next ones come
+DIGEST_THREADS: Final = 2
 UPLOADS: Final = 64  # objects that are received at a time: each has a file and three digests
 CALLER_UPLOADS: Final = 32
 

@@ -1,4 +1,7 @@
-"""CloudTrail: the decision records of an account, looked up by the account itself."""
+"""CloudTrail: the decision records of an account in a region, looked up by the account itself.
+
+Source: AWS CloudTrail API Reference, LookupEvents: the events of the region that is asked.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,7 @@ def lookup_events(services: Services, call: Call) -> Mapping[str, Any]:
     size = params.get("MaxResults", _PAGE)
     query = EventQuery(
         account=call.caller.account,
+        region=call.region,
         filters=filters,
         since=params.get("StartTime", datetime.fromtimestamp(0, UTC)).timestamp(),
         until=params.get("EndTime", call.now).timestamp(),

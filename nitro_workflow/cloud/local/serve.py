@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["ServeOptions", "main", "serve"]
 
 _BACKLOG = 1024
+_HTTP = "nitro_workflow.cloud.local.http"  # where uvicorn looks for our loop and our connection
 # Seconds that a thread of the pool may keep the interpreter while the event loop waits for it.
 # Python's 5 ms make a convoy: with eight clients half the answers a second (benchmarks/kms.py).
 _SWITCH_S = 0.0005
@@ -198,8 +199,6 @@ def _listen(host: str, port: int) -> socket.socket:
 def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: socket.socket) -> None:
     import uvicorn
 
-    from nitro_workflow.cloud.local.http import PatientProtocol
-
     keep_memory_private()
     limit_heaps()
     log_warnings()
@@ -214,8 +213,8 @@ def _run(options: ServeOptions, services: Services, tls: TlsFiles, listener: soc
     app = make_app(Dispatcher(services), log=make_access_log(options.access_log), on_start=ready)
     config = uvicorn.Config(
         app,
-        loop="auto",  # uvloop where it can be imported
-        http=PatientProtocol,
+        loop=f"{_HTTP}.patient_loop:PatientLoop",
+        http=f"{_HTTP}.record_reader:RecordReader",
         lifespan="on",
         ws="none",
         ssl_certfile=tls.certificate,

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from nitro_workflow.cloud.accounts import REGION
 from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.call import Call, Caller, ServiceFault
 from nitro_workflow.cloud.local.protocol import write_time
@@ -21,6 +22,8 @@ from nitro_workflow.cloud.local.protocol import write_time
 __all__ = ["make_event", "redact"]
 
 _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+# CloudTrail User Guide, "Global service events": recorded in US East (N. Virginia).
+_GLOBAL = frozenset({"iam"})
 _READ_VERBS = ("Get", "List", "Describe", "Head", "Lookup")
 # CloudTrail's own table for KMS: these change nothing that is kept.
 _READ_NAMES = frozenset(
@@ -48,7 +51,7 @@ def make_event(
         "eventTime": write_time(call.now, "iso8601"),
         "eventSource": f"{call.service}.amazonaws.com",
         "eventName": name,
-        "awsRegion": call.region,
+        "awsRegion": REGION if call.service in _GLOBAL else call.region,
         "sourceIPAddress": call.source_ip,
         "userAgent": call.user_agent,
         "requestParameters": _parameters(shape, call.params, refused=fault is not None),

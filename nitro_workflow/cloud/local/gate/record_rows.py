@@ -23,7 +23,8 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, time REAL NOT NULL,
     name TEXT NOT NULL, source TEXT NOT NULL, username TEXT NOT NULL, access_key TEXT NOT NULL,
-    read_only TEXT NOT NULL, document TEXT NOT NULL, ring TEXT NOT NULL, bytes INTEGER NOT NULL);
+    read_only TEXT NOT NULL, document TEXT NOT NULL, ring TEXT NOT NULL, bytes INTEGER NOT NULL,
+    region TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS event_accounts (
     account TEXT NOT NULL, seq INTEGER NOT NULL REFERENCES events (seq) ON DELETE CASCADE,
     PRIMARY KEY (account, seq)) WITHOUT ROWID;
@@ -34,7 +35,7 @@ CREATE INDEX IF NOT EXISTS event_times ON events (time);
 CREATE INDEX IF NOT EXISTS event_rings ON events (ring, seq);
 CREATE INDEX IF NOT EXISTS event_account_rows ON event_accounts (seq);
 """
-_ROWS = 80  # rows a statement: of eleven values each, below SQLite's oldest limit of 999
+_ROWS = 80  # rows a statement: of twelve values each, below SQLite's oldest limit of 999
 _ROW_BYTES = 200  # of an index entry, an account, a resource
 _BUDGETS = {
     "allowed": budgets.ALLOWED_RECORD_BYTES,
@@ -45,17 +46,23 @@ _KEPT = 0.9  # of a full ring, so that not every batch has to make room
 
 
 def upgrade(store: Store) -> None:
-    """Give the table of a cloud that was made before there were rings its two columns."""
+    """Give the table of an older cloud the columns that came later: of its ring, its region."""
     with store.transaction(records=True) as db:
         columns = {row["name"] for row in db.execute("PRAGMA table_info(events)")}
-        if not columns or "ring" in columns:
-            return
-        db.execute("ALTER TABLE events ADD COLUMN ring TEXT NOT NULL DEFAULT 'allowed'")
-        db.execute("ALTER TABLE events ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0")
-        refused = "json_extract(document, '$.errorCode') IS NOT NULL"
-        kind = f"CASE WHEN {refused} THEN 'refused' ELSE 'allowed' END"
-        # Words of ours alone.
-        db.execute(f"UPDATE events SET ring = {kind}, bytes = length(document) + {_ROW_BYTES * 2}")  # noqa: S608
+        if columns and "ring" not in columns:
+            _add_rings(db)
+        if columns and "region" not in columns:
+            db.execute("ALTER TABLE events ADD COLUMN region TEXT NOT NULL DEFAULT ''")
+            db.execute("UPDATE events SET region = json_extract(document, '$.awsRegion')")
+
+
+def _add_rings(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE events ADD COLUMN ring TEXT NOT NULL DEFAULT 'allowed'")
+    db.execute("ALTER TABLE events ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0")
+    refused = "json_extract(document, '$.errorCode') IS NOT NULL"
+    kind = f"CASE WHEN {refused} THEN 'refused' ELSE 'allowed' END"
+    # Words of ours alone.
+    db.execute(f"UPDATE events SET ring = {kind}, bytes = length(document) + {_ROW_BYTES * 2}")  # noqa: S608
 
 
 def ring_sizes(store: Store) -> dict[str, int]:
@@ -103,7 +110,7 @@ def insert_records(
     )
     grown: dict[str, int] = {}
     for row in rows:
-        *_, ring, size = row
+        *_, ring, size, _region = row
         grown[ring] = grown.get(ring, 0) + size
     return grown
 
@@ -149,6 +156,7 @@ def _columns(event: Mapping[str, Any]) -> tuple[Any, ...]:
         _ring(event),
         # Its rows in the other two tables, and what SQLite needs for them.
         len(text) + _ROW_BYTES * (2 + len(_resources(event))),
+        _text(event["awsRegion"]),
     )
 
 
@@ -185,6 +193,7 @@ class EventQuery:
     """
 
     account: str
+    region: str
     filters: Mapping[str, str]
     since: float
     until: float
@@ -193,9 +202,9 @@ class EventQuery:
 
 
 def find_events(store: Store, query: EventQuery) -> Sequence[Any]:
-    """Return rows of ``events`` that the account may see, newest first."""
-    where = ["a.account = ?", "e.time BETWEEN ? AND ?", "e.seq < ?"]
-    values: list[Any] = [query.account, query.since, query.until, query.below]
+    """Return rows of ``events`` of a region that the account may see, newest first."""
+    where = ["a.account = ?", "e.region = ?", "e.time BETWEEN ? AND ?", "e.seq < ?"]
+    values: list[Any] = [query.account, query.region, query.since, query.until, query.below]
     for column, value in query.filters.items():
         where.append(
             "EXISTS (SELECT 1 FROM event_resources r WHERE r.seq = e.seq AND r.name = ?)"

@@ -1,7 +1,7 @@
 """The socket's side of the cloud: TLS, connections, bodies; behind it nobody knows of HTTP servers.
 
-`make_app` is the ASGI application in front of the dispatcher, `PatientProtocol` uvicorn's
-connection with limits, `ensure_tls` the lab's certificate.
+`make_app` is the ASGI application in front of the dispatcher, `ensure_tls` the lab's certificate;
+uvicorn is told of our loop (`patient_loop`) and our connection (`record_reader`) by their names.
 
 >>> from pathlib import Path
 >>> from tempfile import mkdtemp
@@ -22,11 +22,9 @@ from nitro_workflow.lazy import lazy_names
 if TYPE_CHECKING:
     from nitro_workflow.cloud.local.http.access_log import log_warnings, make_access_log
     from nitro_workflow.cloud.local.http.edge import make_app
-    from nitro_workflow.cloud.local.http.patience import PatientProtocol
     from nitro_workflow.cloud.local.http.tls_identity import TlsFiles, ensure_tls
 
 __all__ = [
-    "PatientProtocol",
     "TlsFiles",
     "ensure_tls",
     "log_warnings",
@@ -35,7 +33,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PatientProtocol": "patience",
     "TlsFiles": "tls_identity",
     "ensure_tls": "tls_identity",
     "log_warnings": "access_log",

@@ -84,13 +84,11 @@ class ChunkDecoder:
         Raises:
             ServiceFault: framing that is not aws-chunked, or a signature that fails.
         """
-        if self._state == "data" and not self._buffer and len(data) < self._left:
+        if self._state == "data" and not self._buffer:
             # The middle of a chunk, as most of a large body is: handed on without a copy.
-            self._left -= len(data)
-            if self.signer is not None:
-                self._digest.update(data)
-            yield data
-            return
+            piece = data[: self._left]
+            data = data[len(piece) :]
+            yield self._taken(piece)
         self._buffer += data
         while self._buffer:
             if self.done:
@@ -107,6 +105,10 @@ class ChunkDecoder:
         with memoryview(self._buffer) as view:
             piece = bytes(view[: self._left])
         del self._buffer[: len(piece)]
+        return self._taken(piece)
+
+    def _taken(self, piece: bytes) -> bytes:
+        """Return content of the chunk that is being read, counted and digested."""
         self._left -= len(piece)
         if self.signer is not None:
             self._digest.update(piece)

@@ -69,6 +69,7 @@ def _bodies() -> Room:
 class _Edge:
     dispatcher: Dispatcher
     pool: ThreadPoolExecutor
+    digesting: ThreadPoolExecutor
     log: AccessLog
     bodies: Room = field(default_factory=_bodies)
     uploads: Room = field(
@@ -197,12 +198,29 @@ class _Edge:
         async with self.uploads.hold(arrival.lane, 1):
             try:
                 with Intake(plan, path) as intake:
-                    async for piece in incoming.pieces():
-                        intake.feed(piece)
-                    body: BodyFile = await self._run(arrival, intake.finish)
+                    last = await self._digest(intake, incoming)
+                    body: BodyFile = await self._run(arrival, intake.finish, last)
                     return await self._run(arrival, self.dispatcher.finish, arrival, request, body)
             except OSError as error:
                 raise _disk_fault(error) from None
+
+    async def _digest(self, intake: Intake, incoming: Incoming) -> list[bytes]:
+        """Let a thread digest and write what has come while more comes; return the last of it."""
+        loop, batch, size = asyncio.get_running_loop(), list[bytes](), 0
+        under_way: asyncio.Future[None] | None = None
+        try:
+            async for piece in incoming.pieces():
+                batch.append(piece)
+                size += len(piece)
+                if size >= budgets.BATCH_BYTES and not incoming.complete:
+                    if under_way is not None:
+                        await under_way
+                    under_way = loop.run_in_executor(self.digesting, intake.take, batch)
+                    batch, size = [], 0
+        finally:
+            if under_way is not None:
+                await under_way
+        return batch
 
     async def _run(
         self, arrival: Arrival, function: Callable[P, T], *arguments: P.args, **_: P.kwargs
@@ -267,6 +285,7 @@ def make_app(
     from starlette.routing import Route
 
     pool = ThreadPoolExecutor(budgets.THREADS, thread_name_prefix="cloud")
+    digesting = ThreadPoolExecutor(budgets.DIGEST_THREADS, thread_name_prefix="digest")
 
     async def health(_request: Any) -> JSONResponse:
         rows = dispatcher.services.store.read().execute("SELECT count(*) FROM accounts").fetchone()
@@ -281,10 +300,11 @@ def make_app(
             await on_start()
         yield
         trimming.cancel()
+        digesting.shutdown(wait=True)
         pool.shutdown(wait=True)
 
     inner = Starlette(routes=[Route(HEALTH, health)], lifespan=lifespan)
-    edge = _Edge(dispatcher, pool, log)
+    edge = _Edge(dispatcher, pool, digesting, log)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # The services' paths are raw bytes that no router must touch (keys like "//" and "%2F").

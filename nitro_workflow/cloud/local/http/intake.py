@@ -11,6 +11,7 @@ from typing import BinaryIO, Self
 
 from nitro_workflow.cloud.local.call import BodyFile, ServiceFault
 from nitro_workflow.cloud.local.http.intake_plan import IntakePlan, too_large
+from nitro_workflow.cloud.local.http.write_back import WriteBack
 from nitro_workflow.cloud.local.protocol import encode_checksum, new_checksum
 
 __all__ = ["Intake"]
@@ -37,6 +38,7 @@ class Intake:
         if self._path is not None:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             self._file = os.fdopen(descriptor, "wb")
+            self._write_back = WriteBack(descriptor)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,13 +66,20 @@ class Intake:
                 self.content += piece
             else:
                 self._file.write(piece)
+                self._write_back.grown_to(self._size)
 
-    def finish(self) -> BodyFile:
-        """Verify length, digests and checksums; the content is on the disk when this returns.
+    def take(self, pieces: Iterable[bytes]) -> None:
+        """Take several; raises as `feed`."""
+        for piece in pieces:
+            self.feed(piece)
+
+    def finish(self, last: Iterable[bytes] = ()) -> BodyFile:
+        """Take the last pieces and verify all; the content is on the disk when this returns.
 
         Raises:
             ServiceFault: IncompleteBody, BadDigest, XAmzContentSHA256Mismatch, …
         """
+        self.take(last)
         plan = self._plan
         cut = plan.decoder is not None and not plan.decoder.done
         if cut or (plan.length is not None and plan.length != self._size):

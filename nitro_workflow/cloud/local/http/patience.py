@@ -26,6 +26,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._content: list[bytes] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own
         """Start to wait for the first head."""
@@ -59,6 +60,7 @@ class PatientProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what comes while a head is not complete counts as head."""
         super().data_received(data)
+        self._hand_on()
         if self._head_timer is not None:
             self._head_bytes += len(data)
             if self._head_bytes > budgets.HEAD_BYTES:
@@ -73,6 +75,27 @@ class PatientProtocol(HttpToolsProtocol):
         """Stop to wait: uvicorn takes the request from here."""
         self._stop_timer()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Gather what one read brings, which may be many pieces of HTTP's chunked coding."""
+        self._content.append(body)
+
+    def on_message_complete(self) -> None:
+        """Hand on what belongs to this request before the next one begins."""
+        self._hand_on()
+        super().on_message_complete()
+
+    def _hand_on(self) -> None:
+        if not self._content:
+            return
+        cycle: Any = self.cycle
+        body, self._content = b"".join(self._content), []
+        if cycle.body:
+            super().on_body(body)
+        elif not cycle.response_complete:
+            # In uvicorn's place of it, so that what it makes of its bytes copies nothing.
+            cycle.body = b""
+            super().on_body(body)
 
     def shutdown(self) -> None:
         """Close the connection if it is idle, without waiting long for its TLS farewell."""
