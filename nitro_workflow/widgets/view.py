@@ -10,12 +10,13 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nitro_workflow.widgets.drawing import to_json, visible
+from nitro_workflow.widgets.drawing import Model, to_json, visible
 from nitro_workflow.widgets.es_modules import static_style
 from nitro_workflow.widgets.html import render_html
-from nitro_workflow.widgets.inspectors import KINDS, Model, draw_html, draw_text
+from nitro_workflow.widgets.inspectors import KINDS, draw_html, draw_text
 from nitro_workflow.widgets.live_answers import Answers
 from nitro_workflow.widgets.live_view import live_form, live_inspector, marked
+from nitro_workflow.widgets.opened import Opened
 from nitro_workflow.widgets.text import render_text
 from nitro_workflow.widgets.view_model import DecisionModel
 from nitro_workflow.widgets.view_model import Model as PlainModel
@@ -30,7 +31,8 @@ class View:
     """What a notebook shows of a model.
 
     ``answers`` are the questions that the live form may ask, by name: each is called with what the
-    reader chose, and returns a model or JSON values. ``what_if`` makes a decision's condition
+    reader chose, and returns a model or JSON values. ``related`` are other views of the same thing,
+    read as attributes. ``what_if`` makes a decision's condition
     values editable; it is called with the edited values.
     """
 
@@ -39,11 +41,28 @@ class View:
         model: Model | PlainModel,
         *,
         answers: Answers | None = None,
+        related: Mapping[str, Callable[[], Opened]] | None = None,
         what_if: WhatIf | None = None,
     ) -> None:
         self.model: Any = visible(model)
         self.answers: Answers = answers or {}
+        self._related = related or {}
         self._what_if = what_if
+
+    @classmethod
+    def of(cls, opened: Opened) -> View:
+        """Return the view of what was opened."""
+        return cls(opened.model, answers=opened.answers, related=opened.related)
+
+    def __getattr__(self, name: str) -> View:
+        """Return another view of the same thing by its name, as ``chain`` of a document."""
+        related = self.__dict__.get("_related", {})
+        if name not in related:
+            raise AttributeError(name)
+        return View.of(related[name]())
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._related]
 
     @property
     def text(self) -> str:

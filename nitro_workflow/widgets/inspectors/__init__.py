@@ -15,26 +15,14 @@ True
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol
+from typing import Any
 
-from nitro_workflow.widgets.drawing import Head, Markup
+from nitro_workflow.widgets.drawing import Markup, Model
 
-__all__ = ["KINDS", "Model", "draw_html", "draw_text"]
+__all__ = ["KINDS", "draw_html", "draw_text"]
 
 KINDS = frozenset({"bytes"})
 """Every kind that has an inspector."""
-
-
-class Model(Protocol):
-    """What every view model has: its kind, which names its forms, and its head."""
-
-    @property
-    def kind(self) -> str:
-        """The kind, one of `KINDS`."""
-
-    @property
-    def head(self) -> Head:
-        """What it is, the verdict, why, next."""
 
 
 def draw_html(model: Model) -> Markup:
