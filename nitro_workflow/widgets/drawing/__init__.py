@@ -39,7 +39,7 @@ from nitro_workflow.widgets.drawing.text_pieces import (
     indented,
     table_lines,
 )
-from nitro_workflow.widgets.drawing.verdicts import MARKS, WORDS, Head, Tone
+from nitro_workflow.widgets.drawing.verdicts import MARKS, WORDS, Head, Model, Tone
 
 __all__ = [
     "MARKS",
@@ -49,6 +49,7 @@ __all__ = [
     "Head",
     "Kid",
     "Markup",
+    "Model",
     "Picture",
     "Tone",
     "card",

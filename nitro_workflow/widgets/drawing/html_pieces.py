@@ -48,9 +48,9 @@ def rows(columns: Sequence[str], lines: Iterable[Sequence[Kid]], *, label: str =
 
 def facts(pairs: Iterable[tuple[str, Kid]], *, label: str = "") -> Markup:
     """Return names with their values, as a table of two columns; empty values are left out."""
-    lines = (
+    lines = [
         tag("tr", tag("th", name, scope="row"), tag("td", value)) for name, value in pairs if value
-    )
+    ]
     return tag("table", tag("tbody", *lines), class_="facts", aria_label=label or None)
 
 
@@ -63,10 +63,8 @@ def scale_bar(parts: Sequence[tuple[str, int, int]], *, label: str) -> Markup:
     for name, size, tint in parts:
         width = 100 * size / total
         title = tag("title", f"{name}, {size:,} bytes")
-        place = {"x": f"{at:.3f}", "width": f"{width:.3f}", "fill": f"var(--nw-f{tint})"}
-        drawn.append(
-            tag("rect", title, height=8, stroke="var(--nw-bg)", stroke_width=".2", **place)
-        )
+        x, wide, fill = f"{at:.3f}", f"{width:.3f}", f"var(--nw-f{tint})"
+        drawn.append(tag("rect", title, x=x, width=wide, height=8, fill=fill))
         at += width
     return tag("svg", joined(drawn), class_="scale", viewBox="0 0 100 8", role="img",
                preserveAspectRatio="none", aria_label=label)  # fmt: skip

@@ -37,6 +37,6 @@ def _attributes(attributes: dict[str, Attribute]) -> str:
     for name, value in attributes.items():
         if value is None or value is False:
             continue
-        spelt = name.rstrip("_").replace("_", "-")
-        out += f" {spelt}" if value is True else f' {spelt}="{escape(str(value))}"'
+        written = name.rstrip("_").replace("_", "-")
+        out += f" {written}" if value is True else f' {written}="{escape(str(value))}"'
     return out

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-__all__ = ["MARKS", "WORDS", "Head", "Tone"]
+__all__ = ["MARKS", "WORDS", "Head", "Model", "Tone"]
 
 Tone = Literal["good", "bad", "neutral", "warning"]
 
@@ -31,3 +31,15 @@ class Head:
     tone: Tone
     why: str = ""
     next: str = ""
+
+
+class Model(Protocol):
+    """What every view model has: its kind, which names its forms, and its head."""
+
+    @property
+    def kind(self) -> str:
+        """The kind, one word."""
+
+    @property
+    def head(self) -> Head:
+        """What it is, the verdict, why, next."""
