@@ -4,7 +4,7 @@ Pure: bytes in, what they are out; nothing is opened, nothing believed, nothing 
 are taken off one by one (hex, base64, PEM, JSON fields, gzip, a log line) and are told.
 
 >>> from nitro_workflow.widgets.recognise import recognise
->>> found = recognise(b'{"Policy": "{\\\\"Statement\\\\": []}"}')
+>>> found = recognise(b'{"Policy": "{\\"Statement\\": []}"}')
 >>> found.kind, found.why
 ('policy', 'JSON with Statement')
 >>> found.path
