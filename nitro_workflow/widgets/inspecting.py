@@ -11,7 +11,7 @@ from nitro_workflow.attestation import At, AttestationDocument, Expected
 from nitro_workflow.errors import InputError, UsageError
 from nitro_workflow.system_errors import as_package_error
 from nitro_workflow.widgets.opened import Ask
-from nitro_workflow.widgets.opening import opened
+from nitro_workflow.widgets.openers import opened
 from nitro_workflow.widgets.recognise import (
     MAX_RECOGNISED_BYTES,
     Recognised,
