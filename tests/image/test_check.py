@@ -25,7 +25,8 @@ from nitro_workflow.image.ramdisk.file_tree import (
 from tests.image.conftest import IDENTITY, NOW, UNHURRIED, key_and_certificate
 
 BOOTSTRAP = b"".join(RamdiskLayout(bootstrap_nodes(b"I", b"N")).pieces())
-CUSTOMER = b"".join(RamdiskLayout(customer_nodes([file_node(b"a", b"x")], ["/a"], [])).pieces())
+PROGRAM = file_node(b"a", b"\x7fELF", 0o755)
+CUSTOMER = b"".join(RamdiskLayout(customer_nodes([PROGRAM], ["/a"], [])).pieces())
 BZIMAGE = bytes(0x202) + b"HdrS" + bytes(200)
 ARM_IMAGE = bytes(56) + b"ARM\x64" + bytes(200)
 
@@ -74,6 +75,8 @@ def test_a_good_image_has_no_findings(tmp_path, pairs):
 
 def test_a_stand_in_is_said(tmp_path):
     (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "a").write_bytes(b"\x7fELF")
+    (tmp_path / "r" / "a").chmod(0o755)
     built = build_image(
         rootfs=tmp_path / "r", command=["/a"], environment={}, output=tmp_path / "x.eif",
         name="n", version="1", boot=BootParts.stand_in("aarch64"), build_time=NOW,

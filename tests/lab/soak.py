@@ -80,8 +80,8 @@ class Soak:
     def run(self, *arguments: str, terminal: str = "one") -> tuple[int, str]:
         return self.end_of(self.start(*arguments, terminal=terminal))
 
-    def walk(self) -> subprocess.Popen[str]:
-        return self.start("walk", "--json", "--size", "256KiB")
+    def walk(self, terminal: str = "one") -> subprocess.Popen[str]:
+        return self.start("walk", "--json", "--size", "256KiB", terminal=terminal)
 
     # -- what is done to it ------------------------------------------------------------------------
 
@@ -132,7 +132,9 @@ class Soak:
         first = self.walk()
         time.sleep(self.chance.uniform(0, WALK_SECONDS / 2))
         second = self.chance.choice(["walk", "status", "down"])
-        code, _ = self.run(second, terminal=self.chance.choice(["two", "ssh"]))
+        terminal = self.chance.choice(["two", "ssh"])
+        other = self.walk(terminal) if second == "walk" else self.start(second, terminal=terminal)
+        code, _ = self.end_of(other)
         if code not in (0, 3, 4):
             self.faults.append(f"second terminal: {second} {code}")
         self.end_of(first)

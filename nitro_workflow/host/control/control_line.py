@@ -90,15 +90,21 @@ def ask(path: Path, op: str, *, timeout: float, **request: Any) -> Any:
         answer = json.loads(line)
     except (OSError, ValueError) as error:
         raise HostError(
-            f"no answer to {op} ({error})",
+            f"no answer to {op}: {_why(error)}",
             expected="a running hypervisor",
             where="hypervisor",
-            next="any step of the lab starts it; `nitro-workflow status` tells",
+            next="`nitro-workflow step P8` starts it and an enclave; `nitro-workflow status` tells",
             code="E39",
         ) from error
     if "error" in answer:
         raise _rebuilt(answer["error"])
     return answer.get("ok")
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return "the hypervisor is not running"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _failed(error: NitroWorkflowError) -> dict[str, Any]:

@@ -25,7 +25,13 @@ from nitro_workflow.image.format import (
     is_stand_in_kernel,
     rfc3339,
 )
-from nitro_workflow.image.ramdisk import RamdiskLayout, bootstrap_nodes, customer_nodes
+from nitro_workflow.image.ramdisk import (
+    RamdiskLayout,
+    bootstrap_nodes,
+    command_problem,
+    customer_nodes,
+    files_of_nodes,
+)
 
 if TYPE_CHECKING:
     from nitro_workflow.image.build.signing_key import SigningKey
@@ -74,6 +80,7 @@ def build_image(
     lines = _environment_lines(environment)
     build = build_info or _build_info(boot, build_time)
     identity = Identity(name, version, build, docker_info, custom_metadata)
+    problem = command_problem(files_of_nodes(tree.nodes), command, lines)
     parts = [
         bytes_part(SectionKind.KERNEL, boot.kernel),
         bytes_part(SectionKind.CMDLINE, boot.command_line),
@@ -87,7 +94,7 @@ def build_image(
         architecture=boot.architecture,
         signing=signing,
         is_stand_in=boot.is_stand_in,
-        notes=tree.notes,
+        notes=(*tree.notes, *([f"{problem}: it ends at once (E36)"] if problem else [])),
         progress=progress,
     )
 

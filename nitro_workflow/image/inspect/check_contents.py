@@ -21,10 +21,11 @@ from nitro_workflow.image.format import (
 )
 from nitro_workflow.image.inspect.check_report import ImageFinding, Severity
 from nitro_workflow.image.inspect.measure import Measurements
-from nitro_workflow.image.ramdisk import ramdisk_entries
+from nitro_workflow.image.ramdisk import ApplicationRamdisk, ramdisk_entries
 
 _README: Final = "README of aws-nitro-enclaves-image-format"
 _CLI: Final = "nitro-cli, build-enclave"
+_INIT: Final = "init/init.c of aws-nitro-enclaves-sdk-bootstrap"
 _READER: Final = "EifReader, src/utils/eif_reader.rs"
 LINUX_COMMAND_LINE: Final = 2048  # bytes, COMMAND_LINE_SIZE of Linux on both architectures
 
@@ -126,17 +127,20 @@ def check_ramdisks(image: Image) -> Iterator[ImageFinding]:
                       "Linux, buffer-format.rst")  # fmt: skip
             continue
         try:
-            names = {entry.path: entry.kind for entry in ramdisk_entries(image, index)}
+            found = ApplicationRamdisk.read(ramdisk_entries(image, index))
         except ImageError as error:
             yield _at(section, "ramdisk-archive", "warning", f"{error.where}: {error.found}",
                       error.expected, "Linux, buffer-format.rst")  # fmt: skip
             continue
         wanted = ("init",) if index == 0 else ("cmd", "env", "rootfs") if index == 1 else ()
-        missing = [name for name in wanted if name not in names]
+        missing = [name for name in wanted if name not in found.files]
         if missing:
             yield _at(section, "ramdisk-content", "note",
                       f"ramdisk {index} without {', '.join(missing)}", ", ".join(wanted),
                       _CLI)  # fmt: skip
+        if index == 1 and (problem := found.command_problem()):
+            yield _at(section, "ramdisk-command", "warning", problem,
+                      "a program that can start: this ends at once, E36", _INIT)  # fmt: skip
     if len(image.ramdisks) == 1:
         yield _at(image.ramdisks[0], "ramdisk-only-one", "note", "no application ramdisk",
                   "two: bootstrap and application; PCR2 is that of nothing", _CLI)  # fmt: skip

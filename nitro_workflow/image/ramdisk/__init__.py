@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from nitro_workflow.image.ramdisk.application_ramdisk import ApplicationRamdisk
     from nitro_workflow.image.ramdisk.file_tree import (
         Node,
         RamdiskLayout,
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
         ramdisk_entries,
         safe_path,
     )
+    from nitro_workflow.image.ramdisk.start_command import (
+        command_problem,
+        files_of_nodes,
+    )
     from nitro_workflow.image.ramdisk.unpack import (
         Unpacked,
         unpack_entries,
@@ -35,13 +40,16 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "ApplicationRamdisk": "application_ramdisk",
     "Node": "file_tree",
     "RamdiskEntry": "ramdisk_entry",
     "RamdiskLayout": "file_tree",
     "Unpacked": "unpack",
     "bootstrap_nodes": "file_tree",
+    "command_problem": "start_command",
     "customer_nodes": "file_tree",
     "file_node": "file_tree",
+    "files_of_nodes": "start_command",
     "folder_node": "file_tree",
     "ramdisk_entries": "ramdisk_entry",
     "safe_path": "ramdisk_entry",
@@ -51,13 +59,16 @@ _HOMES = {
 }
 
 __all__ = [
+    "ApplicationRamdisk",
     "Node",
     "RamdiskEntry",
     "RamdiskLayout",
     "Unpacked",
     "bootstrap_nodes",
+    "command_problem",
     "customer_nodes",
     "file_node",
+    "files_of_nodes",
     "folder_node",
     "ramdisk_entries",
     "safe_path",
