@@ -131,6 +131,8 @@ def test_nobody_there(tmp_path):
     with pytest.raises(HostError) as caught:
         ask(tmp_path / "absent", "ping", timeout=1)
     assert caught.value.code == "E39"
+    assert caught.value.found == "no answer to ping: the hypervisor is not running"
+    assert "step P8" in caught.value.next
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "silent"))
         listener.listen()

@@ -87,7 +87,7 @@ def test_stages_of_the_bootstrap_become_errors_with_a_place():
     )
     assert isinstance(error, SandboxUnavailable)
     assert "namespaces" in error.found
-    error = sandbox_errors.boot_error({"stage": "program", "text": "/x: No such file"})
+    error = sandbox_errors.boot_error({"stage": "program", "text": "[Errno 2] /x: No such file"})
     assert (error.code, error.where) == ("E36", "boot, program")
 
 

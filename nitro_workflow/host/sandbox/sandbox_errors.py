@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError, SandboxUnavailable
 
@@ -13,12 +14,22 @@ if TYPE_CHECKING:
 
 __all__ = ["boot_error", "remedy"]
 
+_NUMBER: Final = re.compile(r"^\[Errno -?\d+\] ")  # Python's own beginning of an OSError's text
+
 
 def boot_error(fields: Mapping[str, Any]) -> HostError | SandboxUnavailable:
     """Return the error for what the bootstrap told, by its stage."""
-    stage, text = fields.get("stage", "?"), fields.get("text", "")
+    stage = fields.get("stage", "?")
+    text = _NUMBER.sub("", str(fields.get("text", "")))
     if stage in ("image", "program", "vsock"):
-        return HostError(text, expected="an image that boots", where=f"boot, {stage}", code="E36")
+        check = "`nitro-workflow image check` names what a command lacks that cannot start"
+        return HostError(
+            text,
+            expected="an image that boots",
+            where=f"boot, {stage}",
+            next=check if stage == "program" else "",
+            code="E36",
+        )
     return SandboxUnavailable(
         f"{text} ({stage})",
         expected="user, mount, pid and network namespaces",

@@ -40,17 +40,27 @@ from nitro_workflow.policy.reach.ways import about_attestation, needs_document
 
 __all__ = ["condition_findings"]
 
+_NEVER_HOLDS = frozenset({"not_a_measurement", "partial_value", "unknown_key", "upper_case"})
+"""What each says of a condition is why its statement never applies."""
+
 
 def condition_findings(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
-    """Yield what is to be said of one statement, whatever it opens."""
-    yield from _form(subject, statement)
-    yield from _never(subject, statement)
+    """Yield what is to be said of one statement, whatever it opens; one finding a cause."""
+    form = list(_form(subject, statement))
+    values = list(_all_values(subject, statement))
+    said = {finding.operator for finding in (*form, *values) if finding.code in _NEVER_HOLDS}
+    yield from form
+    yield from (f for f in _never(subject, statement) if not f.operator or f.operator not in said)
     yield from _no_recipient(subject, statement)
     if statement.allow:
         yield from _mixed(subject, statement)
         yield from _fenced_absence(subject, statement)
     else:
         yield from _anded(subject, statement)
+    yield from values
+
+
+def _all_values(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     for condition in about_attestation(statement):
         key = parse_key(condition.key)
         if key is not None and condition.operator.base.family == "String":

@@ -10,6 +10,7 @@ from nitro_workflow.policy.language import parse_key
 __all__ = [
     "CHANGERS",
     "DATA_KEYS",
+    "PAIR",
     "PLAINTEXT",
     "RECIPIENT",
     "WITHOUT_RECIPIENT",
@@ -20,7 +21,8 @@ __all__ = [
 # Operations that give somebody the plaintext of a ciphertext that exists, or a shared secret.
 PLAINTEXT = ("kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret")
 # Operations that give their caller a new key in clear: what will be encrypted under it.
-DATA_KEYS = ("kms:GenerateDataKey", "kms:GenerateDataKeyPair")
+PAIR = "kms:GenerateDataKeyPair"  # the private key in clear, beside the encrypted one
+DATA_KEYS = ("kms:GenerateDataKey", PAIR)
 # Operations whose request can carry a document; everywhere else attestation keys are absent.
 RECIPIENT = frozenset(
     f"kms:{name}".lower()

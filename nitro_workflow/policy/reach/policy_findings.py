@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nitro_workflow.policy.decide import Request
-from nitro_workflow.policy.language import Principal, Statement
+from nitro_workflow.policy.language import Principal
 from nitro_workflow.policy.reach.condition_findings import condition_findings
 from nitro_workflow.policy.reach.documents import no_document
-from nitro_workflow.policy.reach.plaintext_actions import CHANGERS, DATA_KEYS
+from nitro_workflow.policy.reach.plaintext_actions import CHANGERS, DATA_KEYS, PAIR
 from nitro_workflow.policy.reach.policy_finding import PolicyFinding, Subject, found
 from nitro_workflow.policy.reach.repairs import allow_change, deny_action
 from nitro_workflow.policy.reach.way_findings import unpinned_deployment, way_findings
@@ -79,30 +79,50 @@ def _data_keys(subject: Subject) -> Iterator[PolicyFinding]:
     """Yield that data keys come in clear to everybody, to an account, or to the one who decrypts.
 
     A named owner who makes data keys is how envelope encryption begins: that is listed only. So is
-    who decrypts without a document anyway.
+    who decrypts without a document anyway. A named role that makes pairs alone is told: others
+    encrypt with the public key, and GenerateDataKeyPair answers the private one in clear.
     """
     inside = {name for way in subject.ways if way.named.witness for name in way.principals}
     open_ = {id(way.rule) for way in subject.ways if way.without.witness}
+    makers = {name for way in subject.data_keys if way.action != PAIR for name in way.principals}
     said: set[int] = set()
     for way in subject.data_keys:
-        statement = way.statement
         if way.without.witness is None or id(way.rule) in open_ | said:
             continue
-        if not _too_wide(way, statement, inside):
-            continue
-        said.add(id(way.rule))
-        wide = statement is not None and statement.principal and statement.principal.everyone
-        yield PolicyFinding(
-            "data_key_in_clear", "high" if wide else "medium", statement,
-            f"{way.action} gives data keys in clear",
-            f"{', '.join(way.principals)} gets new data keys outside any enclave, and with a key"
-            " whatever is encrypted under it.",
-            f"allow {way.action} to the owner of the data only, or ask for a document there too",
-            found(way.without), repair=deny_action(*DATA_KEYS),
-        )  # fmt: skip
+        if _too_wide(way, inside):
+            said.add(id(way.rule))
+            yield _in_clear(way)
+        elif way.action == PAIR and not makers & set(way.principals):
+            said.add(id(way.rule))
+            yield _private_keys(way)
 
 
-def _too_wide(way: Way, statement: Statement | None, inside: set[str]) -> bool:
+def _in_clear(way: Way) -> PolicyFinding:
+    statement = way.statement
+    wide = statement is not None and statement.principal and statement.principal.everyone
+    return PolicyFinding(
+        "data_key_in_clear", "high" if wide else "medium", statement,
+        f"{way.action} gives data keys in clear",
+        f"{', '.join(way.principals)} gets new data keys outside any enclave, and with a key"
+        " whatever is encrypted under it.",
+        f"allow {way.action} to the owner of the data only, or ask for a document there too",
+        found(way.without), repair=deny_action(*DATA_KEYS),
+    )  # fmt: skip
+
+
+def _private_keys(way: Way) -> PolicyFinding:
+    return PolicyFinding(
+        "data_key_in_clear", "low", way.statement,
+        f"{way.action} gives private keys in clear",
+        f"{', '.join(way.principals)} gets the private key of a new pair outside any enclave, and"
+        " with it whatever others encrypt with the public one.",
+        "allow kms:GenerateDataKeyPairWithoutPlaintext in its place, or ask for a document",
+        found(way.without), repair=deny_action(PAIR),
+    )  # fmt: skip
+
+
+def _too_wide(way: Way, inside: set[str]) -> bool:
+    statement = way.statement
     element = statement.principal if statement else None
     if element is not None and (element.everyone or element.accounts):
         return True
