@@ -123,7 +123,7 @@ def _stopped(error: click.exceptions.Abort) -> int:
     """Say so, where standard error is still there: a closed terminal takes it along."""
     with contextlib.suppress(OSError):
         click.echo("Stopped.", err=True)
-    return exit_status(error.__cause__)
+    return exit_status(error.__cause__ or error.__context__)
 
 
 def _run(command: click.Command) -> int:

@@ -139,6 +139,7 @@ def _verify_one(name: str, report: Report) -> tuple[dict[str, object], list[str]
         for step in failures
     ]
     lines = [f"         {s.id}: {plain(s.found)}; expected {plain(s.expected)}" for s in failures]
+    lines += dict.fromkeys(f"         next: {plain(s.next, 240)}" for s in failures if s.next)
     if "pcrs" in passed:
         lines.append(f"         PCRs match {plain(passed['pcrs'].found)}")
     matched = passed["pcrs"].found if "pcrs" in passed else None

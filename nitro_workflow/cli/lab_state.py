@@ -15,7 +15,7 @@ from nitro_workflow.cli.lab_options import (
     short_path,
     warn_without_sandbox,
 )
-from nitro_workflow.errors import LabError
+from nitro_workflow.errors import LabError, UsageError
 
 if TYPE_CHECKING:
     from nitro_workflow.lab import Lab, LabProcess, StepResult
@@ -186,8 +186,10 @@ def trace(folder: Path | None, as_json: bool, job: str) -> None:
 def down(folder: Path | None, new_port: bool) -> None:
     """Stop the lab's background processes; what the lab knows stays in its folder."""
     if left := _orphans(folder):
+        from nitro_workflow.lab import end_orphan
+
         for one in left:
-            one.end()
+            end_orphan(one)
         stopped = [one.name for one in left]
     elif not (_path_of(folder) / "lab.json").exists():
         stopped = []
@@ -211,18 +213,37 @@ def _tell_of_a_service(opened: Lab) -> None:
     "--from", "begin", default="P1", show_default=True, metavar="STEP", help="First step."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def reset(folder: Path | None, begin: str, yes: bool) -> None:
+@click.pass_context
+def reset(ctx: click.Context, folder: Path | None, begin: str, yes: bool) -> None:
     """Begin anew: end the processes and empty the lab, or go back to a step.
 
     From P1 all is removed: keys, data, images, records. From a later step its record and those
     after it are dropped, and the next walk or step makes them again.
     """
-    from nitro_workflow.lab import find_step
+    from nitro_workflow.lab import STEPS, find_step
 
     opened = open_lab(folder, make=False)
     number = find_step(begin).number
-    what = "all that it holds" if number == "P1" else f"the records from {number} on"
-    if not yes:
-        click.confirm(f"Remove {what} in {short_path(opened.path)}?", abort=True)
+    first = number == STEPS[0].number
+    what = "all that it holds" if first else f"the records of {number} and of the steps after it"
+    if not (yes or _agreed(f"Remove {what} in {short_path(opened.path)}?")):
+        click.echo("Nothing was removed.")
+        ctx.exit(1)
     opened.reset(number)
-    click.echo(f"Removed {what}. `nitro-workflow walk` begins at P1.")
+    again = "walk` begins anew" if first else f"walk --from {number}` makes them again"
+    click.echo(f"Removed {what}. `nitro-workflow {again}.")
+
+
+def _agreed(question: str) -> bool:
+    """Ask; where nobody answers, say how to do without."""
+    try:
+        return click.confirm(question)
+    except (click.Abort, OSError) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        raise UsageError(
+            "no answer: standard input has ended",
+            expected="y or n",
+            where="reset",
+            next="`--yes` removes without asking",
+        ) from error

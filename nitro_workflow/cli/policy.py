@@ -26,7 +26,7 @@ from nitro_workflow.cli.policy_files import (
     read_policy,
 )
 from nitro_workflow.cli.policy_history import authorization_details, history
-from nitro_workflow.errors import UsageError
+from nitro_workflow.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from nitro_workflow.policy import (
@@ -247,6 +247,15 @@ def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise UsageError(f"--context {text}", expected="KEY=VALUE")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            "text that is no UTF-8",
+            expected="UTF-8: an encryption context is text",
+            where="--context",
+            next="write it in UTF-8, as who encrypts does",
+        ) from error
     return key, value
 
 

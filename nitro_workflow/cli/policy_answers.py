@@ -64,6 +64,9 @@ def check(
     questions are answered: can the plaintext be had without attestation, with a document of another
     image, from a debug enclave? Exit code 1 when an answer is "path" or "unknown", or a finding is
     high or critical (see --fail-on); 3 when a file is no policy.
+
+    "none" is a proof where conditions compare keys with constants, each key by one kind of
+    operator; what lies outside that gives "unknown", by name.
     """
     registers = read_registers(image, pcrs, document)
     failed = False
@@ -157,6 +160,9 @@ def who_can_decrypt(
     Takes the files that `check` takes. Exit code 1 when one of the three answers is "path" or
     "unknown", or a finding is high or critical (see --fail-on), else 0: then it is proved that
     there is no path without attestation, with another image or from a debug enclave.
+
+    "none" is a proof where conditions compare keys with constants, each key by one kind of
+    operator; what lies outside that gives "unknown", by name.
     """
     if bool(key_policies) == bool(key_arn):
         raise UsageError("no policy or two", expected="either KEY_POLICY or --key-arn")

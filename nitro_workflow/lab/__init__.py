@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.pair import Pair
     from nitro_workflow.lab.parties import Party
     from nitro_workflow.lab.party_policies import ROLES
-    from nitro_workflow.lab.processes import LabProcess, LocalPair, find_processes
+    from nitro_workflow.lab.processes import LabProcess, LocalPair, end_orphan, find_processes
     from nitro_workflow.lab.step_result import StepResult
     from nitro_workflow.lab.steps import (
         STEPS,
@@ -68,6 +68,7 @@ __all__ = [
     "collect",
     "default_folder",
     "document_of",
+    "end_orphan",
     "find_processes",
     "find_step",
     "image_of",
@@ -100,6 +101,7 @@ _HOMES = {
     "collect": "evidence",
     "default_folder": "lab_folder",
     "document_of": "steps",
+    "end_orphan": "processes",
     "find_processes": "processes",
     "find_step": "steps",
     "image_of": "steps",

@@ -154,6 +154,8 @@ class LabFolder:
                 where="lab folder",
                 next="name another folder with --lab, or empty this one",
             )
+        # Who may write here could put files of theirs in the place of the lab's keys.
+        self.path.chmod(self.path.stat().st_mode & 0o7755)
         self._parts()
         made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         record = {"format": FORMAT, "id": secrets.token_hex(8), "created": made}

@@ -299,3 +299,14 @@ def test_explain_of_what_cannot_be_decoded_has_no_row_without_its_heading(tmp_pa
     text.write_text("hello")
     assert run("explain", str(text)).stdout.splitlines()[:2] == [str(text), "  not read"]
     assert run("verify", str(text)).stdout.startswith("verdict ")
+
+
+def test_a_refusal_says_what_to_do_next_once() -> None:
+    old = run("verify", "--at", "2020-01-01T00:00:00Z", GOOD)
+    assert old.exit_code == 1
+    [advice] = [line for line in old.stdout.splitlines() if "next: Judge" in line]
+    assert "`--at document`" in advice
+    bad = run("verify", *OWN, BAD).stdout.splitlines()
+    advised = [line for line in bad if line.startswith("         next: ")]
+    assert advised
+    assert len(advised) == len(set(advised))

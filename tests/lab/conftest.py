@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -46,7 +45,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     opened = Lab.open(tmp_path_factory.mktemp("lab"), size=SIZE)
     yield opened
     opened.down()
-    shutil.rmtree(opened.pair.processes.runtime, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -69,4 +67,3 @@ def fresh(tmp_path: Path) -> Iterator[Lab]:
     yield opened
     if (opened.path / "lab.json").exists():
         opened.down()
-    shutil.rmtree(opened.pair.processes.runtime, ignore_errors=True)

@@ -187,15 +187,15 @@ class Soak:
         return found
 
     def left_on_disk(self) -> list[str]:
-        """Return drafts in the lab, and files in the folders for drafts; sockets' folders aside."""
+        """Return drafts in the lab, and what is left in the folders for drafts and sockets."""
         drafts = [p for p in self.lab.rglob(".*") if p.is_file() and "rootfs" not in p.parts]
         for terminal in ("one", "two", "ssh"):
             folder = self.base / terminal
-            aside = ("nitro-workflow", f"nitro-workflow-{os.getuid()}")
+            aside = ("nitro-workflow", f"nitro-workflow-{os.getuid()}")  # the folders' own folder
             if folder.exists():
                 drafts += [p for p in folder.iterdir() if p.name not in aside]
-        states = [p for p in self.base.rglob("instance/*/state/*") if self.lab not in p.parents]
-        return [str(path) for path in (*drafts, *states)]
+                drafts += [p for name in aside for p in folder.glob(f"{name}/*")]
+        return [str(path) for path in drafts]
 
 
 def soak(run: Soak, minutes: float, disk: bool) -> int:

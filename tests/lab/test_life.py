@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from nitro_workflow.cli import lab_state
 from nitro_workflow.errors import HostError, LabError
 from nitro_workflow.lab import Lab, LabUsers, StepResult, find_processes
 from nitro_workflow.lab.engine.disk_errors import disk_errors
+from nitro_workflow.lab.processes.runtime_place import remove_runtime
 from nitro_workflow.lab.steps import p8_launch
 
 CLI = (sys.executable, "-m", "nitro_workflow.cli")
@@ -55,6 +57,36 @@ def test_another_terminal_finds_and_ends_the_same_processes(fresh: Lab, tmp_path
     ended = run("down", "--lab", str(fresh.path), **other)
     assert ended.stdout == "Stopped: idle, hypervisor, cloud.\n"
     assert set(fresh.pair.status().values()) == {"stopped"}
+
+
+def test_nothing_is_left_beside_the_lab(fresh: Lab) -> None:
+    """Neither after `down` nor after a removed lab's end: no socket, no ciphertext."""
+    fresh.up()
+    runtime = fresh.pair.processes.runtime
+    assert (runtime / "hypervisor.sock").exists()
+    fresh.down()
+    assert not runtime.exists()
+    fresh.up()
+    assert fresh.pair.processes.runtime == runtime, "the same one again"
+    shutil.rmtree(fresh.path)
+    wait(lambda: not runtime.exists(), "the idle watch removed it")
+
+
+def test_only_a_labs_own_folder_of_sockets_is_removed(tmp_path: Path) -> None:
+    """Whatever a command line in /proc names."""
+    for name in ("0123456789ab", "nitro-workflow/other", "nitro-workflow/0123456789ab"):
+        (tmp_path / name).mkdir(parents=True)
+        remove_runtime(tmp_path / name)
+    left = [name for name in ("0123456789ab", "nitro-workflow/other") if (tmp_path / name).exists()]
+    assert left == ["0123456789ab", "nitro-workflow/other"]
+    assert not (tmp_path / "nitro-workflow" / "0123456789ab").exists()
+
+
+def test_a_lab_in_a_folder_that_others_may_write_takes_it_for_itself(tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab").chmod(0o777)
+    Lab.open(tmp_path / "lab")
+    assert (tmp_path / "lab").stat().st_mode & 0o022 == 0
 
 
 def test_a_link_to_the_lab_is_the_lab(fresh: Lab, tmp_path: Path) -> None:
@@ -313,7 +345,12 @@ def test_reset_asks_first_and_then_leaves_a_new_lab(fresh: Lab) -> None:
     key, root = fresh.bench.produced("P1", "key_arn"), fresh.bench.cloud.trust().root_sha256
     options = ["--lab", str(fresh.path)]
     asked = CliRunner().invoke(lab_state.reset, options, input="n\n")
-    assert asked.exit_code == 1
+    assert (asked.exit_code, asked.output.splitlines()[-1]) == (1, "Nothing was removed.")
+    for unanswered in ("</dev/null", "<&-"):
+        line = f"{shlex.join(CLI)} reset --lab {shlex.quote(str(fresh.path))} {unanswered}"
+        silent = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+        assert silent.returncode == 2
+        assert "--yes" in silent.stderr
     assert fresh.bench.result("P1") is not None
     done = CliRunner().invoke(lab_state.reset, [*options, "--yes"])
     assert done.exit_code == 0, done.exception
@@ -332,6 +369,14 @@ def test_going_back_to_a_step_drops_it_and_those_after_it(launched: Lab) -> None
     assert launched.bench.result("P8") == kept
     assert not any(launched.bench.result(f"D{number}") for number in range(1, 10))
     assert launched.run("D9").caught_up[0] == "D1"
+
+
+def test_going_back_names_what_was_dropped_and_how_to_make_it_again(tmp_path: Path) -> None:
+    Lab.open(tmp_path / "lab")
+    options = ["--lab", str(tmp_path / "lab"), "--from", "p5", "--yes"]
+    said = CliRunner().invoke(lab_state.reset, options).output
+    assert "the records of P5 and of the steps after it" in said
+    assert "`nitro-workflow walk --from P5` makes them again" in said
 
 
 def test_a_changed_trust_root_is_said_with_what_it_ends(fresh: Lab) -> None:

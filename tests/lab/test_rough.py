@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -52,7 +51,6 @@ def walk(
         yield lab, lines
     finally:
         lab.down()
-        shutil.rmtree(lab.pair.processes.runtime)
 
 
 @pytest.fixture

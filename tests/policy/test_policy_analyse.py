@@ -130,6 +130,60 @@ def test_findings(code, verdict, statements):
 
 
 @pytest.mark.parametrize(
+    ("code", "condition"),
+    [
+        ("unknown_key", {"StringEquals": {"kms:RecipientAttestation:PCR99": GOOD[0]}}),
+        ("upper_case", {"StringEquals": {"kms:RecipientAttestation:PCR0": GOOD[0].upper()}}),
+        ("not_a_measurement", {"StringEquals": {"kms:RecipientAttestation:PCR0": "abc"}}),
+        ("partial_value", {"StringEquals": {"kms:RecipientAttestation:PCR0": GOOD[0][:9] + "*"}}),
+        ("never_matches", {"StringEquals": {"aws:PrincipalOrgID": "o-1"},
+                           "Null": {"aws:PrincipalOrgID": "true"}}),
+    ],
+)  # fmt: skip
+def test_a_cause_is_one_finding(code, condition):
+    statement = to(ROLE, allow("kms:Decrypt", Condition=condition))
+    analysis = analyse(key_policy(ADMIN, inside({0: GOOD[0], 3: GOOD[3]}), statement))
+    assert [found for found in codes(analysis) if found != "deployment_not_pinned"] == [code]
+
+
+def test_two_causes_in_one_statement_are_two_findings():
+    condition = {
+        "StringEquals": {"kms:ViaServices": "x", "aws:PrincipalOrgID": "o-1"},
+        "Null": {"aws:PrincipalOrgID": "true"},
+    }
+    statement = to(ROLE, allow("kms:Decrypt", Condition=condition))
+    found = codes(analyse(key_policy(ADMIN, inside({0: GOOD[0], 3: GOOD[3]}), statement)))
+    assert "unknown_key" in found
+
+
+PAIR = "kms:GenerateDataKeyPair"
+INSIDE_ONLY = {"Null": {"kms:RecipientAttestation:PCR0": "false"}}
+
+
+@pytest.mark.parametrize(
+    ("statements", "severities"),
+    [
+        # KMS answers PrivateKeyPlaintext, unless the request carries a document.
+        ([to(USER, allow(PAIR))], ["low"]),
+        ([to(USER, allow(PAIR + "WithoutPlaintext"))], []),
+        ([to(USER, allow(PAIR, Condition=INSIDE_ONLY))], []),
+        ([to(USER, allow(PAIR)), to("*", deny(PAIR))], []),
+        # Who makes data keys of both kinds is the owner, who encrypts their own.
+        ([to(USER, allow([PAIR, "kms:GenerateDataKey"]))], []),
+        ([to(USER, allow(PAIR)), to(USER, allow("kms:GenerateDataKey"))], []),
+        ([to(USER, allow(PAIR)), to(ROLE, allow("kms:GenerateDataKey"))], ["low", "medium"]),
+        ([to(ROLE, allow(PAIR))], ["medium"]),
+        ([to("*", allow(PAIR))], ["high"]),
+    ],
+)
+def test_a_pairs_private_key_in_clear(statements, severities):
+    analysis = analyse(key_policy(ADMIN, inside({0: GOOD[0], 3: GOOD[3]}), *statements))
+    found = [one for one in analysis.findings if one.code == "data_key_in_clear"]
+    assert sorted(one.severity for one in found) == severities
+    check(analysis)
+
+
+@pytest.mark.parametrize(
     "statements",
     [
         [inside({0: GOOD[0], 3: GOOD[3]}), *FENCES],

@@ -278,3 +278,17 @@ def test_author_takes_arns_only(run, files, name):
     )
     assert f"{name} x" in err
     assert "arn:aws:iam::ACCOUNT:role/NAME" in err
+
+
+def test_author_takes_a_context_that_is_text_only(run, files):
+    pcrs = files("p", {"Measurements": {"PCR0": GOOD}})
+    base = ("author", "--owner", f"arn:aws:iam::{ACCOUNT}:role/Owner", "--role", ROLE)
+    for context in ("a=\udcff", "\udcff=a"):
+        _, err = run(*base, "--pcrs", pcrs, "--context", context, code=3)
+        assert "no UTF-8" in err
+        assert "--context" in err
+
+
+def test_a_proof_says_what_it_is_one_of(run, files):
+    out, _ = run("check", files("k", document(ADMIN, DEPLOYED)))
+    assert "“constants of one kind”: conditions compare keys with constants" in out

@@ -55,13 +55,16 @@ def test_the_fixtures_work_in_another_projects_tests(tmp_path):
         *(sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"),
         *("-p", "nitro_workflow.pytest_plugin", "--rootdir", str(tmp_path), str(tmp_path)),
     ]
+    (tmp_path / "run").mkdir()
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
+    environment |= {"XDG_RUNTIME_DIR": str(tmp_path / "run")}
     environment.pop("PYTEST_ADDOPTS", None)
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
     assert "3 passed" in done.stdout
+    assert list((tmp_path / "run" / "nitro-workflow").iterdir()) == [], "no socket is left"
 
 
 def test_it_is_pytests_to_find_and_loads_nothing_until_it_is_used():

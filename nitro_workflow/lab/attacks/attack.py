@@ -60,10 +60,10 @@ class Attack:
 
     name: str
     title: str
-    party: str
     what: str
-    needs: str
     attempt: Callable[[Workbench], Stopped]
+    needs: str
+    party: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Nothing here is stopped by the lab: each is a signed request that the cloud refu
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.lab.attacks.attack import Attack, Stopped, refused_by_cloud
@@ -181,11 +182,7 @@ def administrator_decrypt(bench: Workbench) -> Stopped:
     return _kms(bench, "Decrypt", CiphertextBlob=blob, EncryptionContext=dict(CONTEXT))
 
 
-def _row(
-    name: str, title: str, what: str, attempt: Callable[[Workbench], Stopped], needs: str = "P1"
-) -> Attack:
-    return Attack(name, title, WHO, what, needs, attempt)
-
+_row: Final = partial(Attack, needs="P1", party=WHO)
 
 ADMINISTRATOR: Final = (
     _row("put-key-policy", "Change the key's policy", "kms:PutKeyPolicy", put_key_policy),
@@ -218,7 +215,7 @@ ADMINISTRATOR: Final = (
         "Move the data key under a key of his own",
         "kms:ReEncrypt to his own key",
         re_encrypt,
-        "P2",
+        needs="P2",
     ),
     _row(
         "tag-resource",
@@ -231,36 +228,42 @@ ADMINISTRATOR: Final = (
         "Decrypt without a document",
         "kms:Decrypt, no Recipient",
         administrator_decrypt,
-        "P2",
+        needs="P2",
     ),
     _row(
         "administrator-decrypt-with-document",
         "Decrypt with a genuine document of the right enclave",
         "kms:Decrypt with the enclave's own document",
         decrypt_with_document,
-        "D3",
+        needs="D3",
     ),
-    _row("assume-owner", "Become the data owner", "sts:AssumeRole of DataOwner", assume_owner, ""),
+    _row(
+        "assume-owner",
+        "Become the data owner",
+        "sts:AssumeRole of DataOwner",
+        assume_owner,
+        needs="",
+    ),
     _row(
         "put-role-policy",
         "Give his own role everything",
         "iam:PutRolePolicy",
         put_role_policy,
-        "",
+        needs="",
     ),
     _row(
         "put-bucket-policy",
         "Open the owner's bucket",
         "s3:PutBucketPolicy",
         put_bucket_policy,
-        "P4",
+        needs="P4",
     ),
-    Attack(
+    _row(
         "owner-decrypt",
         "The owner decrypts outside the enclave",
-        "data owner",
         "kms:Decrypt, no Recipient",
-        "P2",
         owner_decrypt,
+        needs="P2",
+        party="data owner",
     ),
 )

@@ -12,6 +12,7 @@ import threading
 from base64 import b64decode
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import EnclaveError, HostError, NitroWorkflowError, ReceiptRefused
@@ -31,8 +32,6 @@ from nitro_workflow.lab.steps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nitro_workflow.lab.workbench import Workbench
 
 __all__ = ["PARENT"]
@@ -214,11 +213,7 @@ def _put(bench: Workbench, context: dict[str, str], key: str, *, seed: int) -> d
     return {"key": key, "version_id": str(answer["VersionId"])}
 
 
-def _row(
-    name: str, title: str, what: str, attempt: Callable[[Workbench], Stopped], needs: str = "P8"
-) -> Attack:
-    return Attack(name, title, WHO, what, needs, attempt)
-
+_row: Final = partial(Attack, needs="P8", party=WHO)
 
 PARENT: Final = (
     _row(
@@ -262,6 +257,6 @@ PARENT: Final = (
         "Answer with an earlier result",
         "result and receipt of an earlier job",
         replayed_receipt,
-        "D9",
+        needs="D9",
     ),
 )

@@ -11,6 +11,7 @@ import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import EnvelopeError, HostError, UntrustedAnswer
@@ -24,8 +25,6 @@ from nitro_workflow.lab.evidence import decision_lookup
 from nitro_workflow.lab.steps import CONTEXT, document_of, start_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     from nitro_workflow.lab.workbench import Workbench
@@ -214,11 +213,7 @@ def bad_signature(bench: Workbench) -> Stopped:
     )
 
 
-def _row(
-    name: str, title: str, what: str, attempt: Callable[[Workbench], Stopped], needs: str = "P8"
-) -> Attack:
-    return Attack(name, title, WHO, what, needs, attempt)
-
+_row: Final = partial(Attack, needs="P8", party=WHO)
 
 INSTANCE: Final = (
     _row(
@@ -244,7 +239,7 @@ INSTANCE: Final = (
         "Forge a document under another root",
         "kms:Decrypt, right PCRs, wrong root",
         other_root,
-        "D3",
+        needs="D3",
     ),
     _row(
         "decrypt-old-document",

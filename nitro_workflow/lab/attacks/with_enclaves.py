@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import time
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -36,7 +37,7 @@ from nitro_workflow.lab.steps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from nitro_workflow.lab.workbench import Workbench
 
@@ -211,9 +212,7 @@ def _console(bench: Workbench, enclave: str) -> dict[str, str]:
     )
 
 
-def _row(name: str, title: str, what: str, attempt: Callable[[Workbench], Stopped]) -> Attack:
-    return Attack(name, title, WHO, what, "P8", attempt)
-
+_row: Final = partial(Attack, needs="P8", party=WHO)
 
 ENCLAVES: Final = (
     _row(

@@ -8,5 +8,6 @@
 from nitro_workflow.lab.processes.background import Processes
 from nitro_workflow.lab.processes.local_pair import LocalPair
 from nitro_workflow.lab.processes.process_table import LabProcess, find_processes
+from nitro_workflow.lab.processes.runtime_place import end_orphan
 
-__all__ = ["LabProcess", "LocalPair", "Processes", "find_processes"]
+__all__ = ["LabProcess", "LocalPair", "Processes", "end_orphan", "find_processes"]

@@ -7,7 +7,6 @@ kernel's table (`process_table`): no record of ours has to be there, or be right
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import ssl
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.cloud import Endpoint, isolated_environment
 from nitro_workflow.errors import CloudUnavailable, HostError, LabError, SandboxUnavailable
-from nitro_workflow.host import SandboxHost
 from nitro_workflow.lab.lab_folder import LabFolder, read_json, save
 from nitro_workflow.lab.processes.process_table import (
     NAMES,
@@ -28,7 +26,7 @@ from nitro_workflow.lab.processes.process_table import (
     is_running,
     start_tick,
 )
-from nitro_workflow.lab.processes.runtime_place import known_runtime, make_runtime
+from nitro_workflow.lab.processes.runtime_place import known_runtime, make_runtime, remove_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -259,9 +257,7 @@ class Processes:
             stopped = [name for name in names if self._end(name)]
             self._reap()
             for runtime in runtimes:
-                # What stopped instances stored: copies of the ciphertext, on a disk that is RAM.
-                with contextlib.suppress(OSError):
-                    SandboxHost(runtime).sweep()
+                remove_runtime(runtime)
             if new_port:
                 (self.folder.path / "cloud" / "port").unlink(missing_ok=True)
         return stopped

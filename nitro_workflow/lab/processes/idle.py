@@ -17,6 +17,7 @@ from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.lab.lab_folder import LabFolder
 from nitro_workflow.lab.processes.background import Processes
 from nitro_workflow.lab.processes.process_table import find_processes
+from nitro_workflow.lab.processes.runtime_place import end_orphan
 
 __all__ = ["main"]
 
@@ -55,7 +56,7 @@ def _end_orphans(lab: Path, identity: str) -> None:
     own = os.getpid()
     for found in find_processes(lab, identity):
         if found.identity == identity and found.pid != own:
-            found.end()
+            end_orphan(found)
 
 
 def _stop(lab: Path) -> None:

@@ -6,9 +6,11 @@ folder: a lab is its folder, not its environment.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 from pathlib import Path
@@ -17,16 +19,20 @@ from typing import TYPE_CHECKING, Final
 from nitro_workflow.errors import LabError
 from nitro_workflow.host import LONGEST_SOCKET
 from nitro_workflow.lab.lab_folder import save
+from nitro_workflow.remove_tree import remove_tree
 
 if TYPE_CHECKING:
     from nitro_workflow.lab.lab_folder import LabFolder
+    from nitro_workflow.lab.processes.process_table import LabProcess
 
-__all__ = ["choose_runtime", "known_runtime", "make_runtime"]
+__all__ = ["choose_runtime", "end_orphan", "known_runtime", "make_runtime", "remove_runtime"]
 
 AF_UNIX_LIMIT: Final = 107
 """Bytes of a Unix socket's path, ``sun_path`` less its NUL (unix(7))."""
 
 RECORD: Final = "runtime.json"
+_NAME: Final = re.compile(r"[0-9a-f]{12}")
+_PARENT: Final = re.compile(r"nitro-workflow(-\d+)?")
 
 
 def known_runtime(folder: LabFolder) -> Path:
@@ -59,6 +65,25 @@ def make_runtime(folder: LabFolder) -> Path:
     if not path.exists() or path.read_bytes() != record:
         save(path, record)
     return known
+
+
+def remove_runtime(folder: Path) -> None:
+    """Remove a lab's folder of sockets once nothing serves them; `make_runtime` makes it anew.
+
+    With it go what stopped instances stored: copies of ciphertext, on a disk that is memory. Only
+    what `make_runtime` can have made is removed.
+    """
+    if _NAME.fullmatch(folder.name) and _PARENT.fullmatch(folder.parent.name):
+        with contextlib.suppress(OSError):
+            if folder.lstat().st_uid == os.getuid():
+                remove_tree(folder)
+
+
+def end_orphan(found: LabProcess) -> None:
+    """End a process whose lab has gone, with the sockets that it served."""
+    found.end()
+    if found.runtime and not found.alive:
+        remove_runtime(Path(found.runtime))
 
 
 def choose_runtime(lab: Path) -> Path:

@@ -29,6 +29,8 @@ _VERDICTS = {
     },
 }
 
+MEANING = "conditions compare keys with constants, no variables; each key by one kind of operator"
+
 
 def render_analysis(analysis: Analysis) -> str:
     """Return the lines of an analysis, joined."""
@@ -38,6 +40,8 @@ def render_analysis(analysis: Analysis) -> str:
             f"  “No path” is proved: every kind of request was looked at (fragment"
             f" “{analysis.fragment}”)"
         )
+    if "none" in analysis.answers.values() or analysis.unknown:
+        lines.append(f"  “{analysis.fragment}”: {MEANING}")
     lines += [f"  provided that {text}" for text in analysis.assumes]
     lines += [
         f"  {entry.action}: {entry.reason} is outside the fragment “{analysis.fragment}”"
