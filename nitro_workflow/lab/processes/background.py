@@ -155,7 +155,8 @@ class Processes:
             self._up_hypervisor()
             self.folder.touch()
             if self._find("idle") is None:
-                self._start("idle", "--seconds", str(self.idle_seconds))
+                patience = ("--seconds", str(self.idle_seconds))
+                self._start("idle", *patience, "--identity", self.folder.identity)
 
     def _up_cloud(self) -> None:
         if self._cloud_answers():

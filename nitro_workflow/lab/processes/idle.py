@@ -1,6 +1,6 @@
 """Stops a lab that nobody uses, and what a removed lab left running.
 
-``python -m nitro_workflow.lab.processes.idle --lab FOLDER --seconds N``.
+``python -m nitro_workflow.lab.processes.idle --lab FOLDER --seconds N --identity ID``.
 Every step touches the lab's lock file; when that is older than N seconds, the processes are
 stopped. Where the folder is removed, or moved away, they are of no use, and end within seconds.
 """
@@ -29,12 +29,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lab", required=True, type=Path)
     parser.add_argument("--seconds", required=True, type=float)
+    parser.add_argument("--identity", required=True)  # the lab may be gone before this has begun
     options = parser.parse_args(arguments)
-    identity = LabFolder.open(options.lab, make=False).identity
-    while (left := _left(options.lab, identity, options.seconds)) is not None and left > 0:
+    while (left := _left(options.lab, options.identity, options.seconds)) is not None and left > 0:
         time.sleep(min(left, NAP))
     if left is None:
-        _end_orphans(options.lab, identity)
+        _end_orphans(options.lab, options.identity)
     else:
         _stop(options.lab)
 
