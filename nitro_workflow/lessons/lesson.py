@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from nitro_workflow.errors import UsageError
-from nitro_workflow.lab import ROLES, STEPS, Lab, find_step, try_attack
+from nitro_workflow.lab import ROLES, STEPS, Lab, find_step, image_of, try_attack
 from nitro_workflow.lessons import cards, lesson_views
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
 from nitro_workflow.lessons.questions import QUESTIONS
@@ -19,6 +19,8 @@ from nitro_workflow.widgets import (
     View,
     difference,
     json_listing,
+    make_pcrs,
+    pcr_answers,
 )
 
 __all__ = ["LESSONS", "Lesson", "open_lesson"]
@@ -182,8 +184,11 @@ class Lesson:
         ``pcrs`` are other values than the policy's, by name: ``PCR0="0" * 96``.
         """
         edits = {f"kms:RecipientAttestation:{name}": value for name, value in pcrs.items()}
-        model, answer = lesson_views.what_if(self.lab.bench, edits)
-        return View(model, what_if=answer)
+        return self._inquiry(edits)
+
+    def _inquiry(self, edits: Mapping[str, str]) -> View:
+        asked = lesson_views.what_if(self.lab.bench)
+        return View(asked.model(edits, {} if edits else None), answers={"decide": asked.answer})
 
     @in_a_lesson
     def message(self) -> View:
@@ -246,7 +251,9 @@ class Lesson:
     @in_a_lesson
     def pcrs(self) -> View:
         """Show the PCRs of document, image and key policy side by side."""
-        return View(lesson_views.pcrs(self.lab.bench))
+        columns = lesson_views.pcr_columns(self.lab.bench)
+        model = make_pcrs(columns, image=image_of(self.lab.bench))
+        return View(model, answers=pcr_answers(columns))
 
     @in_a_lesson
     def trace(self) -> View:

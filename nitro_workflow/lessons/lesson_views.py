@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,23 +19,25 @@ from nitro_workflow.lab import (
     image_of,
     policy_of,
 )
-from nitro_workflow.policy import Way
 from nitro_workflow.widgets import (
     HEADER_LIMIT,
     Cell,
     CheckLine,
-    DecisionModel,
+    Inquiry,
     Inspection,
     Lanes,
+    PcrsModel,
+    PolicyModel,
     Table,
     TableRow,
-    Tone,
     chain_table,
-    decision_model,
     document_inspection,
     image_inspection,
+    inquire,
+    make_pcrs,
+    make_policy,
+    make_reach,
     message_inspection,
-    pcr_table,
     size,
     trace_lanes,
 )
@@ -75,93 +75,29 @@ def key_policy(bench: Workbench) -> dict[str, Any]:
     return policy_of(kms, bench.produced("P1", "key_arn"))
 
 
-def who_can_decrypt(bench: Workbench) -> Table:
+def who_can_decrypt(bench: Workbench) -> PolicyModel:
     """Return what `policy.analyse` finds: every way to a plaintext, and who can change that."""
-    parsed = policy.parse_policy(key_policy(bench), kind="resource")
-    report = policy.analyse(parsed, grants=())
-    rows = [_way(way, "can decrypt") for way in report.ways]
-    rows += [_way(way, "can change that") for way in report.changers if way.witness]
-    rows += [
-        TableRow(finding.severity, (Cell(finding.title), Cell(finding.fix)), "warning")
-        for finding in report.findings
-    ]
-    open_ways = {"none": "no way", "path": "there is a way", "unknown": "not known"}
-    verdict = open_ways[report.without_attestation]
-    return Table(
-        title="Who can ever get the plaintext?",
-        columns=("who or what", "how"),
-        rows=tuple(rows) or (TableRow("nobody", (Cell("no statement allows it"), Cell("—"))),),
-        verdict=f"without attestation: {verdict}",
-        tone="good" if report.without_attestation == "none" else "bad",
-    )
+    return make_reach(policy.parse_policy(key_policy(bench), name="key policy"))
 
 
-def _way(way: Way, label: str) -> TableRow:
-    attested = "with a document of the right PCRs" if way.attested else "without a document"
-    how = attested if label == "can decrypt" else "by the policy as it is"
-    state = "possible now" if way.witness else "closed by a Deny"
-    who = ", ".join(name.rsplit(":", 1)[-1] for name in way.principals)
-    tone: Tone = "good" if way.attested or not way.witness else "warning"
-    return TableRow(f"{label}: {way.action}", (Cell(who), Cell(f"{state}, {how}")), tone)
-
-
-def what_if(
-    bench: Workbench, edits: Mapping[str, str]
-) -> tuple[DecisionModel, Callable[[Mapping[str, str]], DecisionModel]]:
-    """Return the decision for the instance's Decrypt from its enclave, and how to ask it again."""
-    parsed = policy.parse_policy(key_policy(bench), kind="resource")
+def what_if(bench: Workbench) -> Inquiry:
+    """Return the instance's Decrypt from its enclave as a question, put to the policies as set."""
     own = bench.policies.identity_policy("instance")
-    identity = (policy.parse_policy(own, kind="identity"),)
-    asked_for = _indexed(evidence(bench, "P7")["pcrs"])
-    values = {
-        "kms:RecipientAttestation:ImageSha384": asked_for[0],
-        **{f"kms:RecipientAttestation:PCR{index}": pcr for index, pcr in asked_for.items()},
-    }
-
-    def decide(edits: Mapping[str, str]) -> DecisionModel:
-        asked = {**values, **{key: value.strip() for key, value in edits.items()}}
-        present = {key: value for key, value in asked.items() if value}  # an empty field: absent
-        odd = [key for key, value in present.items() if not _PCR.fullmatch(value)]
-        if odd:
-            return _not_asked(odd, asked)
-        request = policy.Request(
-            policy.Principal.parse(bench.policies.role_arn("instance")),
-            "kms:Decrypt",
-            bench.produced("P1", "key_arn"),
-            bench.cloud.accounts.data,
-            policy.RequestContext.what_if({**present, **_context(bench)}),
-        )
-        policies = policy.Policies(resource=parsed, identity=identity)
-        record = policy.explain(request, policies).to_json()
-        model = decision_model(record, title=_WHAT_IF, editable=asked)
-        left_out = [_short_key(key) for key, value in asked.items() if not value]
-        note = f" Left empty, as of a request without a document: {', '.join(left_out)}."
-        return replace(model, source=model.source + note) if left_out else model
-
-    return decide(edits), decide
-
-
-_WHAT_IF = "What if the instance asked now?"
-_PCR = re.compile(r"[0-9a-fA-F]{96}")
-
-
-def _short_key(key: str) -> str:
-    return key.removeprefix("kms:RecipientAttestation:")
-
-
-def _not_asked(odd: Sequence[str], asked: Mapping[str, str]) -> DecisionModel:
-    """Return the view of values that no document can hold: nothing was decided."""
-    names = ", ".join(map(_short_key, odd))
-    return DecisionModel(
-        title=_WHAT_IF,
-        verdict=f"not decided: {names} is no PCR",
-        tone="warning",
-        request=tuple((_short_key(key), asked[key]) for key in odd),
-        statements=(),
-        reason="a PCR of SHA-384 is 96 hex digits; nothing was asked with another text",
-        next="write 96 hex digits, or leave the field empty: a request without a document",
-        editable=tuple(asked.items()),
+    asked_for = evidence(bench, "P7")["pcrs"]
+    context = {f"kms:RecipientAttestation:{name}": value for name, value in asked_for.items()}
+    request = policy.Request(
+        policy.Principal.parse(bench.policies.role_arn("instance")),
+        "kms:Decrypt",
+        bench.produced("P1", "key_arn"),
+        bench.cloud.accounts.data,
+        policy.RequestContext.what_if({**context, **_context(bench)}),
     )
+    name = "ParentInstance's own policy"
+    policies = policy.Policies(
+        resource=policy.parse_policy(key_policy(bench), kind="resource", name="key policy"),
+        identity=(policy.parse_policy(own, kind="identity", name=name),),
+    )
+    return inquire(request, policies, title="What if the instance asked now?")
 
 
 def _context(bench: Workbench) -> dict[str, str]:
@@ -203,15 +139,14 @@ def origins(bench: Workbench) -> Table:
     return Table("Where the root filesystem comes from", ("files", "size"), tuple(rows))
 
 
-def changed_image(bench: Workbench) -> Table:
+def changed_image(bench: Workbench) -> PcrsModel:
     """Flip one bit of a copy, in its last ramdisk, and return how the PCRs of the two differ."""
     path = image_of(bench)
     data = bytearray(path.read_bytes())
     with open_image(path) as opened:
         data[opened.ramdisks[-1].end - 1] ^= 1
     before, after = measure_file(path).hex(), measure_file(io.BytesIO(data)).hex()
-    columns = {"as built": _indexed(before), "one bit flipped": _indexed(after)}
-    return pcr_table(columns, title="PCRs before and after")
+    return make_pcrs({"as built": before, "one bit flipped": after}, image=path)
 
 
 def truncated_image(bench: Workbench) -> Inspection:
@@ -232,11 +167,12 @@ def truncated_image(bench: Workbench) -> Inspection:
     )
 
 
-def measurements(bench: Workbench) -> Table:
+def measurements(bench: Workbench) -> PcrsModel:
     """Return the PCRs of the build beside those that the owner computed from the file."""
     found = evidence(bench, "P6")
     built, read = found["measurements"], found["owner_measurements"]
-    return pcr_table({"developer's build": _indexed(built), "owner's own reading": _indexed(read)})
+    columns = {"developer's build": built, "owner's own reading": read}
+    return make_pcrs(columns, image=image_of(bench))
 
 
 def _indexed(pcrs: Mapping[str, str]) -> dict[int, str]:
@@ -272,17 +208,18 @@ def chain(bench: Workbench) -> Table:
     return chain_table(ders, at=found.timestamp.timestamp())
 
 
-def decision(bench: Workbench) -> DecisionModel:
+def decision(bench: Workbench) -> PolicyModel:
     """Return the cloud's own record of the decision of D4."""
-    return decision_model(evidence(bench, "D4")["encryption-sdk"]["decision_record"])
+    return make_policy(evidence(bench, "D4")["encryption-sdk"]["decision_record"])
 
 
-def pcrs(bench: Workbench) -> Table:
+def pcr_columns(bench: Workbench) -> dict[str, Any]:
     """Return the PCRs of the document that KMS saw, of the image, and of the key policy."""
-    seen = _indexed(evidence(bench, "D4")["encryption-sdk"]["pcrs"])
-    image = _indexed(evidence(bench, "P6")["measurements"])
-    asked = _indexed(evidence(bench, "P7")["pcrs"])
-    return pcr_table({"document": seen, "image": image, "key policy": asked})
+    return {
+        "document": evidence(bench, "D4")["encryption-sdk"]["pcrs"],
+        "image": evidence(bench, "P6")["measurements"],
+        "key policy": evidence(bench, "P7")["pcrs"],
+    }
 
 
 def trace(bench: Workbench) -> Lanes:

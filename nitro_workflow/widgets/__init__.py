@@ -19,25 +19,25 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nitro_workflow.widgets.decision_view import decision_model
     from nitro_workflow.widgets.document_view import chain_table, document_inspection
     from nitro_workflow.widgets.formats import duration, moment, short, size
     from nitro_workflow.widgets.image_view import image_inspection
+    from nitro_workflow.widgets.inspectors.pcr_sources import PcrSource, pcr_source
+    from nitro_workflow.widgets.inspectors.pcrs_model import PcrsModel, make_pcrs, pcr_answers
+    from nitro_workflow.widgets.inspectors.policy_inquiry import Inquiry, inquire, make_reach
+    from nitro_workflow.widgets.inspectors.policy_model import PolicyModel, make_policy
     from nitro_workflow.widgets.listing import Listing, difference, json_listing
     from nitro_workflow.widgets.message_view import HEADER_LIMIT, message_inspection
-    from nitro_workflow.widgets.pcr_view import pcr_table
     from nitro_workflow.widgets.question import Question
     from nitro_workflow.widgets.trace_view import trace_lanes
     from nitro_workflow.widgets.view import View
     from nitro_workflow.widgets.view_model import (
         Cell,
         CheckLine,
-        DecisionModel,
         FieldNode,
         Inspection,
         Lanes,
         Message,
-        StatementLine,
         Table,
         TableRow,
         Tone,
@@ -46,29 +46,35 @@ if TYPE_CHECKING:
 _HOMES = {
     "Cell": "view_model",
     "CheckLine": "view_model",
-    "DecisionModel": "view_model",
     "FieldNode": "view_model",
     "HEADER_LIMIT": "message_view",
+    "Inquiry": "inspectors.policy_inquiry",
     "Inspection": "view_model",
     "Lanes": "view_model",
     "Listing": "listing",
     "Message": "view_model",
+    "PcrSource": "inspectors.pcr_sources",
+    "PcrsModel": "inspectors.pcrs_model",
+    "PolicyModel": "inspectors.policy_model",
     "Question": "question",
-    "StatementLine": "view_model",
     "Table": "view_model",
     "TableRow": "view_model",
     "Tone": "view_model",
     "View": "view",
     "chain_table": "document_view",
-    "decision_model": "decision_view",
     "difference": "listing",
     "document_inspection": "document_view",
     "duration": "formats",
     "image_inspection": "image_view",
+    "inquire": "inspectors.policy_inquiry",
     "json_listing": "listing",
+    "make_pcrs": "inspectors.pcrs_model",
+    "make_policy": "inspectors.policy_model",
+    "make_reach": "inspectors.policy_inquiry",
     "message_inspection": "message_view",
     "moment": "formats",
-    "pcr_table": "pcr_view",
+    "pcr_answers": "inspectors.pcrs_model",
+    "pcr_source": "inspectors.pcr_sources",
     "short": "formats",
     "size": "formats",
     "trace_lanes": "trace_view",
@@ -78,28 +84,34 @@ __all__ = [
     "HEADER_LIMIT",
     "Cell",
     "CheckLine",
-    "DecisionModel",
     "FieldNode",
+    "Inquiry",
     "Inspection",
     "Lanes",
     "Listing",
     "Message",
+    "PcrSource",
+    "PcrsModel",
+    "PolicyModel",
     "Question",
-    "StatementLine",
     "Table",
     "TableRow",
     "Tone",
     "View",
     "chain_table",
-    "decision_model",
     "difference",
     "document_inspection",
     "duration",
     "image_inspection",
+    "inquire",
     "json_listing",
+    "make_pcrs",
+    "make_policy",
+    "make_reach",
     "message_inspection",
     "moment",
-    "pcr_table",
+    "pcr_answers",
+    "pcr_source",
     "short",
     "size",
     "trace_lanes",

@@ -14,13 +14,11 @@ from nitro_workflow.widgets.view_model import (
     MARKS,
     Cell,
     CheckLine,
-    DecisionModel,
     FieldNode,
     Inspection,
     Lanes,
     Message,
     Model,
-    StatementLine,
     Table,
     TableRow,
     Tone,
@@ -47,8 +45,6 @@ def render_html(model: Model) -> str:
             body = _inspection(model)
         case Table():
             body = _table(model)
-        case DecisionModel():
-            body = _decision(model)
         case Lanes():
             body = _lanes(model)
     return f'<section aria-label="{escape(model.title)}">{body}</section>'
@@ -127,36 +123,6 @@ def _table_row(row: TableRow) -> list[str]:
 def _table(model: Table) -> str:
     rows = [_table_row(row) for row in model.rows]
     return _headline(model.title, model.verdict, model.tone) + _rows(("", "", *model.columns), rows)
-
-
-def _statement_row(statement: StatementLine) -> list[str]:
-    matches = "".join(
-        f"<li>{_toned(check.tone, check.title)}: {escape(check.outcome)}"
-        + (f"<br>found: <code>{escape(check.found)}</code>" if check.found else "")
-        + (f"<br>expected: <code>{escape(check.expected)}</code>" if check.expected else "")
-        + "</li>"
-        for check in statement.matches
-    )
-    outcome = escape(statement.outcome) + (f"<ul>{matches}</ul>" if matches else "")
-    return [
-        _toned(statement.tone, statement.effect) or escape(statement.effect),
-        escape(statement.label),
-        outcome,
-    ]
-
-
-def _decision(model: DecisionModel) -> str:
-    request = [[escape(label), f"<code>{escape(value)}</code>"] for label, value in model.request]
-    statements = [_statement_row(statement) for statement in model.statements]
-    parts = [
-        _headline(model.title, model.verdict, model.tone),
-        _rows(("asked", ""), request),
-        _rows(("effect", "statement", "what matched"), statements) if statements else "",
-        f"<p><b>Why</b> {escape(model.reason)}</p>",
-        f"<p><b>Next</b> {escape(model.next)}</p>" if model.next else "",
-        f"<p><i>{escape(model.source)}</i></p>" if model.source else "",
-    ]
-    return "".join(parts)
 
 
 def _lane_row(message: Message, lanes: Sequence[str]) -> list[str]:

@@ -81,6 +81,5 @@ def _plain_class() -> type[Any]:
         view = traitlets.Unicode().tag(sync=True)
         model = traitlets.Dict().tag(sync=True)
         selection = traitlets.List(traitlets.Int(), default_value=[0, 0]).tag(sync=True)
-        edits = traitlets.Dict(value_trait=traitlets.Unicode()).tag(sync=True)
 
     return Inspector

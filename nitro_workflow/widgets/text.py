@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from nitro_workflow.widgets.view_model import (
     MARKS,
     CheckLine,
-    DecisionModel,
     FieldNode,
     Inspection,
     Lanes,
@@ -27,8 +26,6 @@ def render_text(model: Model) -> str:
             lines = _inspection(model)
         case Table():
             lines = _table(model)
-        case DecisionModel():
-            lines = _decision(model)
         case Lanes():
             lines = _lanes(model)
     return "\n".join(lines)
@@ -83,21 +80,6 @@ def _facts(rows: Sequence[TableRow]) -> Iterator[str]:
     for row in rows:
         value = row.cells[0].text if row.cells else ""
         yield f"  {MARKS[row.tone]} {row.label:<{width}}  {value}"
-
-
-def _decision(model: DecisionModel) -> Iterator[str]:
-    yield _headline(model.title, model.verdict, model.tone)
-    for label, value in model.request:
-        yield f"  {label:>10}  {value}"
-    for statement in model.statements:
-        head = f"{MARKS[statement.tone]} {statement.label} ({statement.effect})"
-        yield f"  {head}: {statement.outcome}"
-        yield from _check_lines(statement.matches, "      ")
-    yield f"  reason  {model.reason}"
-    if model.next:
-        yield f"  next    {model.next}"
-    if model.source:
-        yield f"  source  {model.source}"
 
 
 def _lanes(model: Lanes) -> Iterator[str]:

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nitro_workflow.widgets.drawing import Model, to_json, visible
+from nitro_workflow.widgets.drawing import Model, visible
 from nitro_workflow.widgets.es_modules import static_style
 from nitro_workflow.widgets.html import render_html
 from nitro_workflow.widgets.inspectors import KINDS, draw_html, draw_text
@@ -18,13 +18,9 @@ from nitro_workflow.widgets.live_answers import Answers
 from nitro_workflow.widgets.live_view import live_form, live_inspector, marked
 from nitro_workflow.widgets.opened import Opened
 from nitro_workflow.widgets.text import render_text
-from nitro_workflow.widgets.view_model import DecisionModel
 from nitro_workflow.widgets.view_model import Model as PlainModel
 
 __all__ = ["View"]
-
-# Answers a question of the reader ("and if PCR0 were …?") with the decision that would follow.
-WhatIf = Callable[[Mapping[str, str]], DecisionModel]
 
 
 class View:
@@ -32,8 +28,7 @@ class View:
 
     ``answers`` are the questions that the live form may ask, by name: each is called with what the
     reader chose, and returns a model or JSON values. ``related`` are other views of the same thing,
-    read as attributes. ``what_if`` makes a decision's condition
-    values editable; it is called with the edited values.
+    read as attributes.
     """
 
     def __init__(
@@ -42,12 +37,10 @@ class View:
         *,
         answers: Answers | None = None,
         related: Mapping[str, Callable[[], Opened]] | None = None,
-        what_if: WhatIf | None = None,
     ) -> None:
         self.model: Any = visible(model)
         self.answers: Answers = answers or {}
         self._related = related or {}
-        self._what_if = what_if
 
     @classmethod
     def of(cls, opened: Opened) -> View:
@@ -89,14 +82,7 @@ class View:
         """Return the live form, made on first use; None where Jupyter is not installed."""
         if self._is_inspector:
             return live_form(self.model, self.answers)
-        widget = live_inspector(self.model)
-        if widget is not None and self._what_if is not None:
-            widget.observe(self._answer, names="edits")
-        return widget
-
-    def _answer(self, change: Any) -> None:
-        if self._what_if is not None:
-            change.owner.model = to_json(visible(self._what_if(dict(change.new))))
+        return live_inspector(self.model)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         html = marked(self.html, self.widget)

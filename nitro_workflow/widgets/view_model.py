@@ -16,14 +16,12 @@ __all__ = [
     "Cell",
     "CheckLine",
     "Choice",
-    "DecisionModel",
     "FieldNode",
     "Inspection",
     "Lanes",
     "Live",
     "Message",
     "Model",
-    "StatementLine",
     "Table",
     "TableRow",
     "Tone",
@@ -107,33 +105,6 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class StatementLine:
-    """One policy statement and what matched."""
-
-    label: str
-    effect: str
-    tone: Tone
-    outcome: str
-    matches: tuple[CheckLine, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionModel:
-    """A policy decision with its reason; ``editable`` are the condition keys one may play with."""
-
-    title: str
-    verdict: str
-    tone: Tone
-    request: tuple[tuple[str, str], ...]
-    statements: tuple[StatementLine, ...]
-    reason: str
-    next: str = ""
-    source: str = ""
-    editable: tuple[tuple[str, str], ...] = ()
-    kind: Literal["decision"] = "decision"
-
-
-@dataclass(frozen=True, slots=True)
 class Message:
     """One message between two lanes.
 
@@ -176,5 +147,5 @@ class Choice:
     kind: Literal["choice"] = "choice"
 
 
-Model = Inspection | Table | DecisionModel | Lanes
+Model = Inspection | Table | Lanes
 Live = Model | Choice

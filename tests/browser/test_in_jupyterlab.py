@@ -22,13 +22,14 @@ CODE = """
 import sys
 sys.path.insert(0, {root!r})
 from nitro_workflow.widgets import View
-from tests.widgets.models import DECISION, INSPECTION
+from tests.widgets.models import INSPECTION
 view = View(INSPECTION)
 view
 """
 WHAT_IF = """
-import dataclasses
-View(DECISION, what_if=lambda edits: dataclasses.replace(DECISION, verdict=", ".join(edits.values())))
+from tests.widgets.inspectors.policy_cases import inquiry
+asked = inquiry()
+View(asked.model({}), answers={"decide": asked.answer})
 """
 
 
@@ -60,9 +61,8 @@ def test_views_are_live_and_no_request_leaves_the_machine(lab, page):
     assert inspector.locator(".hexrow .on").count() == 10
 
     what_if = page.locator(".nw").nth(1)
-    what_if.get_by_label("kms:RecipientAttestation:PCR0").fill("asked again")
-    what_if.get_by_role("button", name="Decide again").click()
-    what_if.get_by_text("asked again").first.wait_for(timeout=10_000)
+    what_if.get_by_role("textbox", name="PCR0").fill("")
+    what_if.get_by_text("Denied: no attestation document").first.wait_for(timeout=10_000)
     assert elsewhere == []
 
 

@@ -25,11 +25,11 @@ def test_public_names():
     assert room.__all__ == in_order(room.__all__)
     assert set(room.__all__) == {
         "Analysis", "AuthorizationDetails", "Cause", "Condition", "DecryptHistory", "Deciding", "Decision", "Explanation", "FEEDS", "Grant",
-        "ImageAnswer", "KEY_ARN", "KINDS", "Policies", "Policy", "PolicyFinding", "PolicyKind",
+        "ImageAnswer", "KEY_ARN", "KINDS", "PcrKey", "Policies", "Policy", "PolicyFinding", "PolicyKind",
         "PolicySource", "Principal", "PrincipalKind", "Request", "RequestContext", "Statement",
         "StatementCheck", "StatementOutcome", "Way", "Witness", "analyse", "ask_image", "author",
         "check_arns", "evaluate", "explain", "find_policies", "look_back", "notes", "parse_authorization", "parse_grants",
-        "parse_measurements", "parse_policy", "parse_policy_leniently", "parse_requests",
+        "parse_key", "parse_measurements", "parse_policy", "parse_policy_leniently", "parse_requests",
         "pcr_values", "read_json", "render_analysis", "render_explanation", "render_history",
         "render_image",
         "requests_from_cloudtrail", "with_document",

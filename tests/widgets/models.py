@@ -5,12 +5,10 @@ from __future__ import annotations
 from nitro_workflow.widgets import (
     Cell,
     CheckLine,
-    DecisionModel,
     FieldNode,
     Inspection,
     Lanes,
     Message,
-    StatementLine,
     Table,
     TableRow,
 )
@@ -57,21 +55,6 @@ TABLE = Table(
     tone="bad",
 )  # fmt: skip
 
-DECISION = DecisionModel(
-    title="kms:Decrypt by ParentInstance",
-    verdict="denied",
-    tone="bad",
-    request=(("principal", "arn:aws:iam::444455556666:role/ParentInstance"), ("action", "kms:Decrypt")),
-    statements=(
-        StatementLine("DenyOtherImages", "Deny", "bad", "applies", (
-            CheckLine("kms:RecipientAttestation:PCR0", "PCR0", "bad", "differs", "00" * 48, "ab" * 48),)),
-        StatementLine("Encrypt", "Allow", "neutral", "is about another action"),
-    ),
-    reason="an explicit Deny applies: PCR0 is not the expected one",
-    next="launch the image that the policy names, without debug mode",
-    editable=(("kms:RecipientAttestation:PCR0", "00" * 48),),
-)  # fmt: skip
-
 LANES = Lanes(
     title="Who sent what to whom",
     lanes=("enclave", "parent", "proxy", "cloud"),
@@ -82,4 +65,4 @@ LANES = Lanes(
     ),
 )  # fmt: skip
 
-ALL = (INSPECTION, TABLE, DECISION, LANES)
+ALL = (INSPECTION, TABLE, LANES)

@@ -9,7 +9,7 @@ import pytest
 
 from nitro_workflow.widgets import View
 from nitro_workflow.widgets.drawing import to_json, visible
-from tests.widgets.models import ALL, DECISION, HOSTILE, INSPECTION, LANES, TABLE
+from tests.widgets.models import ALL, HOSTILE, INSPECTION, LANES, TABLE
 
 
 class _Reader(HTMLParser):
@@ -78,12 +78,6 @@ def test_the_first_difference_is_pointed_at():
     assert lines[line + 1].index("^") == lines[line].index("ab") + 40
 
 
-def test_a_decision_says_why_and_what_next():
-    text = repr(View(DECISION))
-    assert DECISION.reason in text
-    assert DECISION.next in text
-
-
 def test_lanes_say_who_could_read_each_message():
     assert "readable by enclave, cloud" in repr(View(LANES))
 
@@ -91,15 +85,3 @@ def test_lanes_say_who_could_read_each_message():
 @pytest.mark.parametrize("model", ALL, ids=lambda model: model.kind)
 def test_models_travel_as_json(model):
     assert json.loads(json.dumps(to_json(model)))["kind"] == model.kind
-
-
-def test_what_if_is_answered_in_python():
-    asked = []
-
-    def what_if(edits):
-        asked.append(edits)
-        return DECISION
-
-    view = View(DECISION, what_if=what_if)
-    view.widget.edits = {"kms:RecipientAttestation:PCR0": "ff"}
-    assert asked == [{"kms:RecipientAttestation:PCR0": "ff"}]

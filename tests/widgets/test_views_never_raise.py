@@ -18,7 +18,6 @@ from nitro_workflow.errors import ImageError
 from nitro_workflow.image import SectionKind, open_image
 from nitro_workflow.image.build.image_writer import bytes_part, write_image
 from nitro_workflow.lab import TraceEvent
-from nitro_workflow.policy import FEEDS
 from nitro_workflow.widgets import (
     Cell,
     Lanes,
@@ -28,12 +27,11 @@ from nitro_workflow.widgets import (
     TableRow,
     View,
     chain_table,
-    decision_model,
     document_inspection,
     image_inspection,
     live_view,
+    make_policy,
     message_inspection,
-    pcr_table,
     trace_lanes,
 )
 from nitro_workflow.widgets.drawing import to_json, visible
@@ -114,76 +112,6 @@ def test_images(tmp_path):
             drawn(image_inspection(image, label="x"))
 
 
-@given(
-    st.dictionaries(
-        st.text(max_size=9),
-        st.dictionaries(
-            st.integers(-2, 40),
-            st.text(max_size=9) | st.binary(max_size=4) | st.none() | st.just("0" * 96),
-        ),
-        max_size=4,
-    )
-)
-def test_pcrs(columns):
-    table = drawn(pcr_table(columns))
-    told = {index for column in columns.values() for index in column}
-    assert len(table.rows) == len(told & set(FEEDS))
-
-
-RECORD = {
-    "decision": "explicitDeny",
-    "action": "kms:Decrypt",
-    "principal": "arn:aws:iam::111122223333:role/R",
-    "resource": "*",
-    "summary": "because",
-    "next": "",
-    "basis": "what-if",
-    "nearest": {"policy": "resource", "statement": 1},
-    "statements": [
-        {
-            "policy": "resource",
-            "statement": 1,
-            "sid": "S",
-            "effect": "Deny",
-            "applies": True,
-            "checks": [
-                {
-                    "element": "Condition",
-                    "key": "kms:RecipientAttestation:PCR0",
-                    "operator": "StringNotEquals",
-                    "matched": False,
-                    "found": None,
-                    "expected": ["a", "b", "c", "d", "e"],
-                }
-            ],
-        }
-    ],
-}
-
-
-@given(st.data())
-def test_decisions(data):
-    record = json.loads(json.dumps(RECORD))
-    statement = record["statements"][0]
-    for place in (record, statement, statement["checks"][0]):
-        for key in data.draw(st.sets(st.sampled_from(sorted(place)))):
-            place[key] = data.draw(JSON)
-    model = drawn(decision_model(record))
-    assert model.verdict in {
-        "allowed",
-        "denied: nothing allows it",
-        "denied by an explicit Deny",
-        "not told",
-    }
-
-
-@given(JSON)
-def test_a_record_that_is_none_is_no_allowance(record):
-    model = drawn(decision_model(record))
-    if not (isinstance(record, dict) and "decision" in record):
-        assert (model.verdict, model.tone) == ("not told", "warning")
-
-
 TEXT = st.text(max_size=6)
 
 
@@ -243,4 +171,6 @@ def test_a_value_of_any_depth(depth):
     value: object = 1
     for _ in range(depth):
         value = [value]
-    drawn(decision_model({"decision": "allowed", "action": value}))
+    view = View(make_policy({"decision": "allowed", "action": value}))
+    assert view.text
+    assert view.html

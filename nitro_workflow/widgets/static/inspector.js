@@ -150,32 +150,6 @@ function table(m) {
   return [...headline(m), el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows))];
 }
 
-// ---- decision: the request, each statement, the reason, and what if ----
-
-function decision(m, api) {
-  const request = m.request.map(([label, value]) => el("tr", {}, el("th", { scope: "row", text: label }), el("td", {}, el("code", { text: value }))));
-  const statements = m.statements.map((s) =>
-    el("li", {}, el("span", { class: s.tone, text: `${MARKS[s.tone]}${s.effect} ${s.label}` }), `: ${s.outcome}`,
-      el("ul", {}, ...s.matches.map((c) => el("li", {}, el("span", { class: c.tone, text: MARKS[c.tone] + c.title }), `: ${c.outcome}`, ...foundExpected(c))))));
-  const parts = [
-    ...headline(m), el("table", { "aria-label": "Request" }, el("tbody", {}, ...request)),
-    el("ul", { "aria-label": "Statements" }, ...statements),
-    el("p", {}, el("b", { text: "Why " }), m.reason),
-    m.next ? el("p", {}, el("b", { text: "Next " }), m.next) : null,
-    m.source ? el("p", { class: "note", text: m.source }) : null,
-  ];
-  if (m.editable.length) parts.push(whatIf(m, api));
-  return parts;
-}
-
-function whatIf(m, api) {
-  const inputs = m.editable.map(([key, value]) => /** @type {HTMLInputElement} */ (el("input", { value, "aria-label": key, spellcheck: "false" })));
-  const ask = () => api.set("edits", Object.fromEntries(m.editable.map(([key], index) => [key, inputs[index].value])));
-  const rows = m.editable.map(([key], index) => el("tr", {}, el("th", { scope: "row", text: key }), el("td", {}, inputs[index])));
-  for (const input of inputs) input.addEventListener("keydown", (event) => { event.stopPropagation(); if (event.key === "Enter") ask(); });
-  return el("fieldset", {}, el("legend", { text: "What if?" }), el("table", {}, el("tbody", {}, ...rows)), el("button", { type: "button", text: "Decide again", onclick: ask }));
-}
-
 // ---- lanes: who sent what to whom, and who could read it ----
 
 /** Mark those whose lane an arrow crosses: they carried every byte of it. */
@@ -247,7 +221,7 @@ function choice(m) {
   return [el("p", {}, el("b", { text: m.text })), el("div", { role: "radiogroup", "aria-label": m.text }, ...options), said];
 }
 
-const RENDERERS = { inspection, table, decision, lanes, choice };
+const RENDERERS = { inspection, table, lanes, choice };
 
 /** Draw a model into `root`, and again whenever it changes; returns what ends that. */
 function live(model, root) {
