@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from nitro_workflow.errors import ImageError, ServiceError
+from nitro_workflow.image.container.scratch_dockerfile import NEEDS_TOOL
+from nitro_workflow.image.container.scratch_image import write_scratch_image
+from nitro_workflow.image.format import host_architecture
 
 TOOLS: Final = ("docker", "podman", "buildah")
 _DAEMON_SECONDS: Final = 20  # for docker's daemon to answer
@@ -28,7 +31,8 @@ def built_dockerfile(
     """Build ``folder``'s Dockerfile and yield a docker save archive, removed afterwards.
 
     The first of docker, podman and buildah that is on PATH and works (docker's client has no use
-    without its daemon) is used, or ``tool``; ``say`` is given what it prints, line by line.
+    without its daemon) is used, or ``tool``; ``say`` is given what it prints, line by line. Where
+    there is none, a Dockerfile ``FROM scratch`` in which nothing runs is built all the same.
     SOURCE_DATE_EPOCH reaches it with the environment. Raises `ImageError` for a folder without a
     Dockerfile, `ServiceError` where no tool is there or it fails.
     """
@@ -40,15 +44,31 @@ def built_dockerfile(
             next="Give the folder of the Dockerfile, or a root filesystem with --rootfs.",
         )
     name = tool or next(filter(_works, TOOLS), None)
-    if name is None or shutil.which(name) is None:
+    if tool is not None and shutil.which(tool) is None:
         raise _no_tool(str(folder), name)
     with tempfile.TemporaryDirectory() as scratch:
         identity, archive = Path(scratch) / "id", Path(scratch) / "image.tar"
+        if name is None:
+            _without_tool(folder, architecture or host_architecture(), archive)
+            yield archive
+            return
         platform = ["--platform", _PLATFORMS[architecture]] if architecture else []
         _run([name, "build", "--iidfile", str(identity), *platform, str(folder)], say)
         image = identity.read_text().strip()
         _run(_save(name, image, archive), say)
         yield archive
+
+
+def _without_tool(folder: Path, architecture: str, archive: Path) -> None:
+    """Build what needs no tool; say of the rest which line does, and which tools there are."""
+    try:
+        write_scratch_image(folder, architecture, archive)
+    except ImageError as error:
+        if error.code != NEEDS_TOOL:
+            raise
+        raise _no_tool(
+            f"{folder}, {error.where}", None, f"{error.found}: that needs a tool; "
+        ) from error
 
 
 @contextlib.contextmanager
@@ -80,10 +100,10 @@ def _works(tool: str) -> bool:
     return asked.returncode == 0
 
 
-def _no_tool(where: str, name: str | None) -> ServiceError:
+def _no_tool(where: str, name: str | None, why: str = "") -> ServiceError:
     silent = " (docker is there, its daemon does not answer)" if shutil.which("docker") else ""
     return ServiceError(
-        f"no {name or ', '.join(TOOLS)} that works on this machine{'' if name else silent}",
+        f"{why}no {name or ', '.join(TOOLS)} that works on this machine{'' if name else silent}",
         expected="a tool that builds and holds images",
         where=where,
         next="Start docker's daemon or install buildah; or build the image elsewhere and bring it "
