@@ -1,6 +1,7 @@
 """What runs instances and their enclaves, with nitro-cli's operations, JSON and error codes.
 
-`Host` is what the workflow knows of it; `SandboxHost` is this machine's.
+`Host` is what the workflow knows of it; `SandboxHost` is this machine's, `NitroCliHost` an EC2
+parent's.
 
 >>> from nitro_workflow.host import SandboxHost, parse_memory
 >>> host = SandboxHost("/run/lab")
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     )
     from nitro_workflow.host.instance.instance_paths import LONGEST_SOCKET
     from nitro_workflow.host.instance.instance_spec import ParentPrograms
+    from nitro_workflow.host.nitro_cli.nitro_cli_host import NitroCliHost
     from nitro_workflow.host.protocol import Host, LaunchRequest, ParentChannel
     from nitro_workflow.host.rules.allocator import allocator_file, read_pool
     from nitro_workflow.host.rules.ecodes import MEANINGS, status_of
@@ -43,6 +45,7 @@ _HOMES = {
     "LONGEST_SOCKET": "instance.instance_paths",
     "LaunchRequest": "protocol",
     "MEANINGS": "rules.ecodes",
+    "NitroCliHost": "nitro_cli.nitro_cli_host",
     "ParentChannel": "protocol",
     "ParentPrograms": "instance.instance_spec",
     "RoleCredentials": "instance.cloud_records",
@@ -63,6 +66,7 @@ __all__ = [
     "Hypervisor",
     "InstanceRecord",
     "LaunchRequest",
+    "NitroCliHost",
     "ParentChannel",
     "ParentPrograms",
     "RoleCredentials",

@@ -52,6 +52,12 @@ class LaunchTokens:
             self._run(token, mine, run)
         return answer.result(WAIT_SECONDS)
 
+    def known(self) -> set[str]:
+        """Return the ids of the enclaves that stand behind tokens."""
+        with self._lock:
+            done = [answer for _, answer in self._known.values() if answer.done()]
+        return {str(answer.result()["EnclaveID"]) for answer in done}
+
     def forget(self, enclave_id: str) -> None:
         """Drop the token of an enclave that is gone."""
         with self._lock:
