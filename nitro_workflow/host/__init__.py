@@ -11,8 +11,8 @@ parent's.
 2048
 
 From the top: `control` (the hypervisor, its client), `instance` (the parent), `sandbox` (what
-stands between), `rules` (nitro-cli's). Imported on first use: the sandbox's bootstrap lives in this
-room, and its start time counts.
+stands between), `supervisor` (vsock and the module for any program), `rules` (nitro-cli's).
+Imported on first use: the sandbox's bootstrap lives in this room, and its start time counts.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from nitro_workflow.host.rules.launch_checks import launch_problems, least_launch
     from nitro_workflow.host.rules.launch_rules import parse_memory
     from nitro_workflow.host.sandbox.launcher import require_sandbox
+    from nitro_workflow.host.sandbox.supervision import supervision_problem
+    from nitro_workflow.host.supervisor.parent_program import run_program
 
 _HOMES = {
     "Host": "protocol",
@@ -56,7 +58,9 @@ _HOMES = {
     "parse_memory": "rules.launch_rules",
     "read_pool": "rules.allocator",
     "require_sandbox": "sandbox.launcher",
+    "run_program": "supervisor.parent_program",
     "status_of": "rules.ecodes",
+    "supervision_problem": "sandbox.supervision",
 }
 
 __all__ = [
@@ -77,7 +81,9 @@ __all__ = [
     "parse_memory",
     "read_pool",
     "require_sandbox",
+    "run_program",
     "status_of",
+    "supervision_problem",
 ]
 
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -15,7 +15,7 @@ from tests.host.fake_hypervisor import ROLE
 pytestmark = pytest.mark.sandbox
 
 
-def test_no_socket_of_any_family_but_unix(ask):
+def test_the_families_that_a_program_has(ask):
     code = """
 import socket
 result = {}
@@ -28,13 +28,73 @@ for family in range(64):
             result.setdefault(str(family), error.errno)
 """
     answers = ask(code)
-    assert answers.pop(str(int(socket.AF_UNIX))) == "made"
-    assert set(answers.values()) == {97}  # EAFNOSUPPORT: AF_VSOCK, AF_INET, AF_NETLINK …
+    families = ("AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK", "AF_VSOCK")
+    there = {str(int(getattr(socket, name))) for name in families}
+    assert {family for family, answer in answers.items() if answer == "made"} == there
+    assert {answer for answer in answers.values() if answer != "made"} == {97}  # EAFNOSUPPORT
 
 
-def test_the_network_namespace_is_empty(ask):
+def test_of_netlink_only_addresses_and_links(ask):
+    code = """
+import socket
+result = []
+for protocol in range(32):
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol).close()
+        result.append(protocol)
+    except OSError:
+        pass
+"""
+    assert ask(code) == [0]
+
+
+def test_its_network_is_loopback_alone(ask):
     lines = ask("result = open('/proc/net/dev').read().splitlines()[2:]")
-    assert [line.split(":")[0].strip() for line in lines] in ([], ["lo"])
+    assert [line.split(":")[0].strip() for line in lines] == ["lo"]
+    assert ask("result = open('/proc/net/route').read().splitlines()[1:]") == []
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "10.0.0.1", "169.254.169.254", "2001:db8::1"])
+def test_nothing_leads_out(ask, address):
+    code = f"""
+import socket
+family = socket.AF_INET6 if ":" in {address!r} else socket.AF_INET
+result = []
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    with socket.socket(family, kind) as sock:
+        result.append(sock.connect_ex(({address!r}, 443)))
+"""
+    assert set(ask(code)) == {errno.ENETUNREACH}
+
+
+def test_loopback_outside_is_another_one(ask):
+    with socket.create_server(("127.0.0.1", 0)) as outside:
+        port = outside.getsockname()[1]
+        code = f"""
+import socket
+with socket.socket() as sock:
+    result = sock.connect_ex((b"127.0.0.1", {port}))
+"""
+        assert ask(code) == errno.ECONNREFUSED
+
+
+def test_loopback_carries_tcp_and_udp(ask):
+    code = """
+import socket
+result = []
+with socket.socket() as server, socket.socket() as ours:
+    server.bind((b"127.0.0.1", 80))  # a port of root's; as bytes it is looked up nowhere
+    server.listen()
+    ours.connect((b"127.0.0.1", 80))
+    with server.accept()[0] as theirs:
+        ours.sendall(b"tcp")
+        result.append(theirs.recv(3).decode())
+with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as one, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
+    one.bind((b"::1", 0))
+    other.sendto(b"udp", (b"::1", one.getsockname()[1]))
+    result.append(one.recv(3).decode())
+"""
+    assert ask(code) == ["tcp", "udp"]
 
 
 def test_its_root_is_the_image_and_nothing_else(ask):
@@ -52,13 +112,15 @@ def test_its_root_is_the_image_and_nothing_else(ask):
         "tmp",
         "var",
     }
-    assert ask("import os; result = os.listdir('/run')") == ["vsock"]
+    assert ask("import os; result = os.listdir('/run')") == []
     devices = {
         "null",
         "zero",
         "full",
         "random",
         "urandom",
+        "nsm",
+        "vsock",
         "shm",
         "fd",
         "stdin",
@@ -78,13 +140,15 @@ def test_it_sees_its_own_processes_only(ask):
     assert len(pids) == 2
 
 
-def test_no_privilege_is_left(ask):
+def test_only_the_privileges_for_its_own_loopback_are_left(ask):
     status = dict(
         line.split(":\t", 1) for line in ask("result = open('/proc/self/status').read()").splitlines()
         if ":\t" in line
     )  # fmt: skip
-    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+    for name in ("CapInh", "CapAmb"):
         assert int(status[name], 16) == 0
+    for name in ("CapPrm", "CapEff", "CapBnd"):  # CAP_NET_BIND_SERVICE, CAP_NET_ADMIN
+        assert int(status[name], 16) == 1 << 10 | 1 << 12
     assert status["NoNewPrivs"] == "1"
     assert status["Seccomp"] == "2"
 
@@ -109,8 +173,8 @@ result = ctypes.get_errno()
 
 def test_descriptors_environment_and_arguments_are_what_was_measured(ask):
     fds, environment, arguments = ask("result = [at_start, environment, arguments]")
-    assert fds[:4] == ["0", "1", "2", "3"]
-    assert len(fds) == 5  # the fifth is the listing's own
+    assert fds[:3] == ["0", "1", "2"]
+    assert len(fds) == 4  # the fourth is the listing's own
     assert environment == {
         "PATH": "/sbin:/usr/sbin:/bin:/usr/bin",
         "PYTHONHOME": "/usr",
@@ -121,7 +185,7 @@ def test_descriptors_environment_and_arguments_are_what_was_measured(ask):
     links = ask("import os; result = [os.readlink(f'/proc/self/fd/{n}') for n in range(4)]")
     assert links[0] == "/dev/null"
     assert links[1].startswith("pipe:")
-    assert links[3].startswith("socket:")
+    assert links[3] == "/dev/nsm"  # its own
 
 
 def test_kernel_settings_cannot_be_written(ask):
@@ -193,7 +257,7 @@ def test_it_reaches_no_port_that_nobody_listens_on(ask):
     code = """
 from nitro_workflow.errors import VsockError
 result = []
-for cid, port in ((3, 1), (3, 9999), (2, 5005), (16, 5005), (1, 1), (0, 9000)):
+for cid, port in ((3, 1), (3, 9999), (2, 5005), (17, 5005), (1, 1), (0, 9000)):
     try:
         open_transport().connect(cid, port).close()
         result.append([cid, port])
@@ -203,11 +267,16 @@ for cid, port in ((3, 1), (3, 9999), (2, 5005), (16, 5005), (1, 1), (0, 9000)):
     assert ask(code) == []
 
 
-def test_links_in_the_vsock_folder_lead_nowhere(host, ask, enclave):
-    """The hypervisor opens sockets of the enclave by name: a link must not make it dial elsewhere."""
-    target = host.runtime / "hypervisor.sock"
-    ask(f"import os; os.symlink({str(target)!r}, '/run/vsock/6000')")
-    ask("open('/run/vsock/6001', 'w').close()")
-    for port in (6000, 6001):
-        with pytest.raises(Exception, match="nobody took"):
-            host.dial(enclave["EnclaveCID"], port, seconds=0)
+def test_links_in_the_parents_folder_lead_nowhere(host, ask):
+    """Sockets are opened by name in a folder of the parent's: a link must not lead elsewhere."""
+    folder = host.runtime / "instance" / INSTANCE / "vsock" / "3"
+    (folder / "v.sock_6000").symlink_to(host.runtime / "hypervisor.sock")
+    (folder / "v.sock_6001").write_text("")
+    code = """
+import socket
+result = []
+for port in (6000, 6001):
+    with socket.socket(socket.AF_VSOCK) as sock:
+        result.append(sock.connect_ex((3, port)))
+"""
+    assert ask(code) == [errno.ECONNRESET] * 2

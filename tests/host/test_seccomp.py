@@ -8,12 +8,14 @@ import pytest
 
 from nitro_workflow.errors import SandboxUnavailable
 from nitro_workflow.host.sandbox import seccomp
-from nitro_workflow.host.sandbox.syscalls import numbers
+from nitro_workflow.host.supervisor.filter_code import parent_filter
+from nitro_workflow.host.supervisor.syscall_numbers import numbers
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 ENOSYS, EPERM = 0x50000 | errno.ENOSYS, 0x50000 | errno.EPERM
-EAFNOSUPPORT = 0x50000 | errno.EAFNOSUPPORT
+EAFNOSUPPORT, EPROTONOSUPPORT = 0x50000 | errno.EAFNOSUPPORT, 0x50000 | errno.EPROTONOSUPPORT
+ENOPROTOOPT, NOTIFY = 0x50000 | errno.ENOPROTOOPT, 0x7FC00000
 
 
 def run(program, machine, number, *arguments):
@@ -45,25 +47,77 @@ def machine(request):
 
 @pytest.fixture
 def enclave(machine):
-    return seccomp.build_filter(seccomp.ENCLAVE_FAMILIES, machine)
+    return seccomp.build_filter(machine=machine)
 
 
-def test_only_unix_sockets_in_an_enclave(machine, enclave):
+@pytest.fixture
+def supervised(machine):
+    return seccomp.build_filter(machine=machine, supervised=True)
+
+
+def test_the_families_of_a_sandbox(machine, enclave):
+    families = {int(family) for family in seccomp.FAMILIES}
     for name in ("socket", "socketpair"):
         call = numbers(machine)[name]
         answers = {family: run(enclave, machine, call, family) for family in range(64)}
-        assert answers.pop(int(socket.AF_UNIX)) == ALLOW
-        assert set(answers.values()) == {EAFNOSUPPORT}
+        assert {family for family in answers if answers[family] == ALLOW} == families
+        assert {answers[family] for family in answers.keys() - families} == {EAFNOSUPPORT}
         # The kernel takes an int: what stands above 32 bits must not make another family of it.
         assert run(enclave, machine, call, (1 << 32) | socket.AF_VSOCK) == EAFNOSUPPORT
 
 
-def test_an_instance_has_a_network_but_no_vsock(machine):
-    program = seccomp.build_filter(seccomp.INSTANCE_FAMILIES, machine)
-    call = numbers(machine)["socket"]
-    allowed = [family for family in range(64) if run(program, machine, call, family) == ALLOW]
-    assert allowed == sorted(seccomp.INSTANCE_FAMILIES)
-    assert int(socket.AF_VSOCK) not in allowed
+def test_the_kernels_own_vsock_is_never_reached(machine, enclave, supervised):
+    call, pair = numbers(machine)["socket"], numbers(machine)["socketpair"]
+    for family in (socket.AF_VSOCK, (1 << 32) | socket.AF_VSOCK):
+        assert run(enclave, machine, call, family) == EAFNOSUPPORT
+        assert run(supervised, machine, call, family) == NOTIFY
+        assert run(supervised, machine, pair, family) == EAFNOSUPPORT
+        assert run(parent_filter(machine), machine, call, family) == NOTIFY
+
+
+def test_what_a_supervisor_answers(machine, supervised):
+    calls = numbers(machine)
+    for name in ("accept", "accept4", "getsockname", "getpeername"):
+        assert run(supervised, machine, calls[name], 3, 4, 5) == NOTIFY
+    for name in ("bind", "connect"):
+        assert run(supervised, machine, calls[name], 3, 0, 16) == NOTIFY
+        assert run(supervised, machine, calls[name], 3, 0, 15) == ALLOW  # no sockaddr_vm
+    for request in (0x7B9, 0xC0200A00, (7 << 32) | 0xC0200A00):
+        assert run(supervised, machine, calls["ioctl"], 3, request) == NOTIFY
+    assert run(supervised, machine, calls["ioctl"], 3, 0x5401) == ALLOW
+    assert run(supervised, machine, calls["ioctl"], 3, 0x5412) == EPERM
+    assert run(supervised, machine, calls["setsockopt"], 3, socket.AF_VSOCK, 0) == NOTIFY
+    assert run(supervised, machine, calls["getsockopt"], 3, socket.SOL_SOCKET, 39) == NOTIFY
+    assert run(supervised, machine, calls["getsockopt"], 3, socket.SOL_SOCKET, 3) == ALLOW
+
+
+@pytest.mark.parametrize("call", ["setsockopt", "getsockopt"])
+@pytest.mark.parametrize("option", [76, 77, 83])  # PASSPIDFD, PEERPIDFD, PASSRIGHTS
+def test_options_that_reach_through_a_socket(machine, supervised, call, option):
+    number = numbers(machine)[call]
+    assert run(supervised, machine, number, 3, socket.SOL_SOCKET, option) == ENOPROTOOPT
+
+
+@pytest.mark.parametrize("call", ["setsockopt", "getsockopt"])
+@pytest.mark.parametrize(
+    ("level", "option", "answer"),
+    [(0, 64, False), (0, 65, False), (0, 96, False), (0, 128, False), (41, 64, False), (41, 65, False),
+     (0, 2, True), (0, 51, True), (41, 26, True), (41, 66, True), (6, 1, True)],
+)  # fmt: skip
+def test_no_packet_filter_behind_an_option(
+    machine, enclave, supervised, call, level, option, answer
+):
+    """A capability for loopback must not open the kernel's tables of rules."""
+    for program in (enclave, supervised):
+        answered = run(program, machine, numbers(machine)[call], 3, level, option)
+        assert answered == (ALLOW if answer else ENOPROTOOPT)
+
+
+def test_of_netlink_only_routes(machine, enclave, supervised):
+    for program in (enclave, supervised):
+        for protocol in range(32):
+            answer = run(program, machine, numbers(machine)["socket"], 16, 3, protocol)
+            assert answer == (ALLOW if protocol == 0 else EPROTONOSUPPORT)
 
 
 def test_clone_makes_threads_but_no_namespaces(machine, enclave):

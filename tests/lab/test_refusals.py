@@ -47,7 +47,7 @@ EXPECTED = {
     "image-changed": ("refused", "KMS, key", "AccessDeniedException", "PCR0 differs"),
     "image-truncated": ("refused", "the hypervisor", "E35", "bytes left"),
     "too-little-memory": ("refused", "the hypervisor", "E26", "Insufficient memory"),
-    "network-from-enclave": ("refused", "the sandbox", "", "AF_VSOCK: "),
+    "network-from-enclave": ("refused", "the sandbox", "", "AF_VSOCK to another enclave: "),
     "read-enclave-through-proc": ("refused", "the instance's own", "", "process_vm_readv: "),
     "reach-nsm": ("refused", "the hypervisor", "", "/dev/nsm: No such file"),
     "own-kms": ("refused", "TLS inside the enclave", "UntrustedAnswer", "self-signed certificate"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nitro_workflow.errors import UsageError
 from nitro_workflow.host.sandbox.enclave_process import EnclaveProcess
+from nitro_workflow.host.sandbox.supervision import supervision_problem
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
@@ -71,13 +72,20 @@ class SandboxMachine:
 
     name = "sandbox"
 
+    def __init__(self) -> None:
+        # The first launch would wait for it: half a second, once.
+        threading.Thread(target=supervision_problem, daemon=True, name="supervision").start()
+
     def start(self, plan: Plan, on_end: Callable[[Enclave], None]) -> Enclave:
         """Return a new enclave, not launched."""
-        return EnclaveProcess(plan, on_end)
+        supervised = plan.unsafe_folder is None and supervision_problem() is None
+        return EnclaveProcess(plan, on_end, supervised=supervised)
 
     def describe(self) -> str:
         """Return what of an image is executed."""
-        return "ramdisk 1; kernel and ramdisk 0 are measured too, and played by the sandbox"
+        played = "ramdisk 1; kernel and ramdisk 0 are measured too, and played by the sandbox"
+        problem = supervision_problem()
+        return f"{played}; only the lab's own application: {problem}" if problem else played
 
 
 def machine_of(name: str) -> EnclaveMachine:

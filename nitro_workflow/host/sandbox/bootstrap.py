@@ -1,9 +1,10 @@
 """What runs between hypervisor and sandboxed program: kernel, ramdisk 0 and init in one.
 
-Started as ``python -I -S bootstrap.py SPEC`` by `host.sandbox`; SPEC is JSON. Three processes
-come of it: the *outer* one leaves the namespaces and waits; the *init*, process 1 of the new
-ones, builds the root, gives up every privilege and reaps; the *program* is what the image says.
-Whoever dies takes those below along. Everything is imported before the old root goes: afterwards
+Started as ``python -I -S bootstrap.py SPEC`` by `host.sandbox`; SPEC is JSON. Four processes
+come of it: the *supervisor* stays outside and answers for vsock and the module; the *outer* one
+leaves the namespaces and waits; the *init*, process 1 of the new ones, builds the root, gives up
+its privileges and reaps; the *program* is what the image says. Whoever dies takes those below
+along. Everything is imported before the old root goes: afterwards
 a module would come from the image.
 """
 
@@ -24,8 +25,17 @@ if __name__ == "__main__":
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.host.sandbox import linux, seccomp
 from nitro_workflow.host.sandbox.execution import reap, start
-from nitro_workflow.host.sandbox.guest import Boot, network_device, unpack, vsock_device
+from nitro_workflow.host.sandbox.guest import (
+    Boot,
+    network_device,
+    say_heartbeat,
+    unpack,
+    vsock_device,
+)
 from nitro_workflow.host.sandbox.unsandboxed import run_without_sandbox
+from nitro_workflow.host.supervisor.descriptor_lines import send_descriptors
+from nitro_workflow.host.supervisor.notification import install_listener
+from nitro_workflow.host.supervisor.sandbox_supervisor import supervise_sandbox
 
 WORK = "/tmp"  # noqa: S108 - a mount point in a mount namespace of our own
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -46,12 +56,15 @@ def main() -> int:
     boot = Boot(spec["boot"])
     stage = "start"
     try:
-        if spec["group"] is not None:
-            os.write(spec["group"], b"0")  # before anything is started that would be outside
         # A parent that died before this line leaves us to init: the pid then differs.
         linux.die_with_parent()
         if os.getppid() != spec["parent"]:
             return 1
+        if spec["supervisor"] is not None:
+            stage = "supervisor"
+            spec.update(_start_supervisor(spec))
+        if spec["group"] is not None:
+            os.write(spec["group"], b"0")  # before anything is started that belongs inside
         if spec["unsafe_folder"] is not None:
             return run_without_sandbox(spec, boot)
         stage = "namespaces"
@@ -71,17 +84,47 @@ def main() -> int:
     linux.die_with_parent()
     linux.close_from(3)
     _, status = os.waitpid(child, 0)
+    if "supervisor_pid" in spec:  # who waits for us waits for it too
+        os.kill(spec["supervisor_pid"], signal.SIGKILL)
+        os.waitpid(spec["supervisor_pid"], 0)
     return os.waitstatus_to_exitcode(status) & 0xFF
+
+
+def _start_supervisor(spec: dict[str, Any]) -> dict[str, Any]:
+    """Fork the supervisor into a network namespace of its own; return its pid, and a line to it.
+
+    It must own the user namespace that the sandbox's will be made in, to act on its processes.
+    """
+    if spec["user"] is None:
+        _enter_user_namespace(linux.CLONE_NEWUSER | linux.CLONE_NEWNET, os.geteuid(), os.getegid())
+    else:
+        linux.unshare(linux.CLONE_NEWNET)
+    inside, outside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    outer = os.getpid()
+    child = os.fork()
+    if child == 0:
+        inside.close()
+        linux.die_with_parent()
+        if os.getppid() == outer:
+            supervise_sandbox(outside, spec["supervisor"])
+        os._exit(0)
+    outside.close()
+    return {"supervisor_pid": child, "line": inside}
+
+
+def _enter_user_namespace(flags: int, uid: int, gid: int) -> None:
+    """Enter new namespaces, in which this user has these numbers."""
+    outer_uid, outer_gid = os.geteuid(), os.getegid()
+    linux.unshare(flags)
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{uid} {outer_uid} 1")
+    _write("/proc/self/gid_map", f"{gid} {outer_gid} 1")
 
 
 def _leave_namespaces(spec: dict[str, Any]) -> None:
     """Enter new namespaces, as user 0 of a user namespace that maps one ordinary user."""
-    uid, gid = os.geteuid(), os.getegid()
     if spec["user"] is None:
-        linux.unshare(NAMESPACES)
-        _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"0 {uid} 1")
-        _write("/proc/self/gid_map", f"0 {gid} 1")
+        _enter_user_namespace(NAMESPACES, 0, 0)
         return
     # Started by root: the sandbox is another user. Only a process outside may write such a map.
     me, (ready, go) = os.getpid(), os.pipe()
@@ -109,6 +152,7 @@ def _clone_trees(spec: dict[str, Any]) -> dict[str, int]:
     """Copy what will be mounted, as the first user still: files may be its own."""
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     sources = {f"/dev/{name}": f"/dev/{name}" for name in DEVICES}
+    sources.update({f"/dev/{name}": "/dev/null" for name in spec["played"]})
     sources.update({bind["target"]: bind["source"] for bind in spec["binds"]})
     return {target: linux.clone_tree(source) for target, source in sources.items()}
 
@@ -139,18 +183,26 @@ def _init(spec: dict[str, Any], boot: Boot, trees: dict[str, int]) -> int:
             _build_instance_root(spec, trees)
             _enter_root(WORK)
         _furnish(spec, trees)
-        stage = "vsock"
-        if spec["image"] is not None:
-            vsock_device(boot, Path("/run/vsock"))
-        stage = "privileges"
-        _give_up_privileges(spec)
+        if spec["supervisor"] is None:
+            stage = "vsock"
+            if spec["image"] is not None:
+                vsock_device(boot, Path("/run/vsock"))
+            stage = "privileges"
+            _give_up_privileges(spec)
+        else:
+            if spec["image"] is not None:
+                boot.tell("unpacked")
+            stage = "supervisor"
+            _be_supervised(spec)
         stage = "program"
         child = start(spec)
     except (OSError, NitroWorkflowError, ValueError) as error:
         number = getattr(error, "errno", None)
         boot.tell("error", stage=stage, errno=number, text=str(error)[:2000])
         return 1
-    boot.tell("started", [os.open("/", os.O_PATH | os.O_DIRECTORY)])  # what it stores is counted
+    # What it stores is counted, what watches over it is not.
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY)
+    boot.tell("started", [root], supervisor=spec.get("supervisor_pid"))
     linux.close_from(3)
     return reap(child)
 
@@ -224,7 +276,7 @@ def _furnish(spec: dict[str, Any], trees: dict[str, int]) -> None:
     for name in ("dev", "proc", "sys", "tmp", "run"):
         Path("/", name).mkdir(exist_ok=True)
     linux.mount("tmpfs", "/dev", "tmpfs", linux.MS_NOSUID | linux.MS_NOEXEC, "size=64k,mode=755")
-    for name in DEVICES:
+    for name in (*DEVICES, *spec["played"]):
         os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
         linux.attach_tree(trees[f"/dev/{name}"], f"/dev/{name}")
     Path("/dev/shm").mkdir()  # noqa: S108 - the POSIX name of shared memory
@@ -239,12 +291,30 @@ def _furnish(spec: dict[str, Any], trees: dict[str, int]) -> None:
 
 
 def _give_up_privileges(spec: dict[str, Any]) -> None:
-    """From here on: no capability, no way to get one, and only the system calls of the list."""
+    """From here on: few capabilities, no way to get one, only the system calls of the list.
+
+    An enclave's root may set up its loopback: they count in its own network namespace alone.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would be the memory, on disk
-    code = seccomp.build_filter(spec["families"])
-    linux.drop_capabilities()
+    kept = (linux.CAP_NET_ADMIN, linux.CAP_NET_BIND_SERVICE) if spec["image"] is not None else ()
+    supervised = spec["supervisor"] is not None
+    code = seccomp.build_filter(supervised=supervised)
+    linux.drop_capabilities(kept)
     linux.no_new_privileges()
-    linux.install_filter(code)
+    if supervised:
+        send_descriptors(spec["line"], b"L", [install_listener(code)])
+    else:
+        linux.install_filter(code)
+
+
+def _be_supervised(spec: dict[str, Any]) -> None:
+    """Give up privileges, and see that the supervisor answers before anything runs."""
+    _give_up_privileges(spec)
+    if spec["image"] is not None:
+        say_heartbeat()
+    else:
+        with socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM) as sock:
+            sock.getsockname()
 
 
 def _write(path: str, text: str) -> None:

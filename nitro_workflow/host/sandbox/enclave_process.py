@@ -18,7 +18,7 @@ from nitro_workflow.host.rules.ecodes import failure
 from nitro_workflow.host.rules.limits import enclave_limits
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.host.sandbox.enclave_console import Console
-from nitro_workflow.host.sandbox.gateway import Gateway
+from nitro_workflow.host.sandbox.enclave_vsock import CarriedVsock, SupervisedVsock
 from nitro_workflow.host.sandbox.launch_measurement import awaited_measurement
 from nitro_workflow.host.sandbox.launcher import Sandbox, SandboxSpec
 from nitro_workflow.host.sandbox.watch import Watch
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from nitro_workflow.host.sandbox.enclave_vsock import EnclaveVsock
     from nitro_workflow.host.sandbox.launch_measurement import MeasuredImage
+    from nitro_workflow.host.sandbox.launcher import BootEvent
 
 __all__ = ["EnclaveProcess", "Plan"]
 
@@ -67,23 +69,29 @@ class Plan:
 class EnclaveProcess:
     """An enclave. `launch` returns once it has booted; ``on_end`` is called when it is gone."""
 
-    def __init__(self, plan: Plan, on_end: Callable[[EnclaveProcess], None]) -> None:
+    def __init__(
+        self, plan: Plan, on_end: Callable[[EnclaveProcess], None], *, supervised: bool
+    ) -> None:
         self.plan = plan
         self.state = "EMPTY"
         self.exit_status: int | None = None
         self.ended = threading.Event()
         self.measured: MeasuredImage | None = None
         self._on_end = on_end
-        self._approved = threading.Event()
         self._settled = threading.Event()  # it has asked its module, or has ended
-        self._gateway: Gateway | None = None
         self._limit_watch: Watch | None = None
         self._nsm, guest = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._vsock: EnclaveVsock = (
+            SupervisedVsock(plan.cid, guest, self._lost_supervisor)
+            if supervised
+            else CarriedVsock(plan.cid, guest)
+        )
         read_end, write_end = os.pipe()
         spec = SandboxSpec(
             limits=enclave_limits(plan.memory_mib),
             image=plan.image,
-            nsm=guest.fileno(),
+            nsm=self._vsock.module,
+            supervision=self._vsock.supervision,
             user=sandboxes.sandbox_user(plan.number),
             unsafe_folder=str(plan.unsafe_folder) if plan.unsafe_folder else None,
         )
@@ -94,10 +102,12 @@ class EnclaveProcess:
         except BaseException:
             os.close(read_end)
             self._nsm.close()
+            self._vsock.close()
             raise
         finally:
             guest.close()
             os.close(write_end)
+        self._vsock.started()
         self.console = Console(read_end, keep=plan.debug)
 
     @property
@@ -125,17 +135,15 @@ class EnclaveProcess:
                     measuring
                 )  # an image that cannot be read is E35, whoever saw it first
                 raise
-            if event.event == "unpacked":
-                gateway, folder = event.descriptors
-                self._gateway = Gateway(gateway, folder, host_folder, self.plan.cid, self._approved)
+            self._vsock.unpacked(event, host_folder)
             self.measured = awaited_measurement(measuring)
             module = NsmModule(
                 self.plan.enclave_id, registers(self.measured), issue, secrets.token_bytes
             )
             threading.Thread(target=self._answer, args=(module,), daemon=True).start()
-            self._approved.set()
+            self._vsock.approve()
             started = self._next_event(deadline)  # the heartbeat was answered, the program runs
-            self._watch_over(started.descriptors)
+            self._watch_over(started)
         except BaseException:
             self._sandbox.kill()
             self._clean_up()
@@ -151,16 +159,25 @@ class EnclaveProcess:
         """Wait until the program listens, has asked its module, has ended, or some time is over."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while not self._settled.wait(SETTLE_PAUSE) and time.monotonic() < deadline:
-            gateway = self._gateway
-            if gateway is not None and gateway.is_listened_on:
+            if self._vsock.is_listened_on:
                 return
 
-    def _watch_over(self, roots: tuple[int, ...]) -> None:
+    def _lost_supervisor(self, said: str) -> None:
+        """End an enclave that nothing answers any more: it would only fail from here on.
+
+        A supervisor ends with its enclave too: that is given the time to be seen.
+        """
+        if not self.ended.wait(SETTLE_SECONDS) and self.state == "RUNNING":
+            self._log(f"ended: its supervisor has ended ({said})")
+            self.terminate()
+
+    def _watch_over(self, started: BootEvent) -> None:
         """Hold the memory of all its processes together, where no control group does."""
-        root = next(iter(roots), None)
+        root = next(iter(started.descriptors), None)
         if self._sandbox.group is None:
             limits = enclave_limits(self.plan.memory_mib)
-            self._limit_watch = Watch(self.pid, limits, root, self._over_limit)
+            apart = started.fields.get("supervisor")
+            self._limit_watch = Watch(self.pid, limits, root, self._over_limit, apart=apart)
         elif root is not None:
             os.close(root)
 
@@ -224,9 +241,7 @@ class EnclaveProcess:
         self.state = "TERMINATED"
         if self._limit_watch is not None:
             self._limit_watch.close()
-        if self._gateway is not None:
-            self._gateway.close()
-            self._gateway = None
+        self._vsock.close()
         with contextlib.suppress(OSError):
             self._nsm.shutdown(socket.SHUT_RDWR)
         self._nsm.close()

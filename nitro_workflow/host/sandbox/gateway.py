@@ -1,7 +1,8 @@
-"""The vsock of one sandboxed enclave: carries connections between its folder and the parent's.
+"""The vsock of an enclave without a supervisor: carries connections between two folders.
 
-Both folders belong to processes that are not trusted: `parent_side` opens what is there.
-[src: firecracker docs/vsock.md]
+For kernels before 5.14, and where the kernel's feature is forbidden: a folder in the sandbox plays
+the device, and only programs that know it can use it. Both belong to processes that are not
+trusted: `parent_side` opens what is there. [src: firecracker docs/vsock.md]
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import VsockError
-from nitro_workflow.host.sandbox.heartbeat import HEARTBEAT
 from nitro_workflow.host.sandbox.parent_side import SECONDS, ParentSide, dial_below
+from nitro_workflow.host.supervisor.heartbeat import HEARTBEAT
 from nitro_workflow.vsock import (
     HEARTBEAT_PORT,
     PARENT_CID,

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.host.sandbox import loopback
-from nitro_workflow.host.sandbox.heartbeat import HEARTBEAT
+from nitro_workflow.host.supervisor.heartbeat import HEARTBEAT
 from nitro_workflow.image import open_image, ramdisk_entries, unpack_entries
 from nitro_workflow.vsock import HEARTBEAT_PORT, PARENT_CID
 
-__all__ = ["Boot", "network_device", "unpack", "vsock_device"]
+__all__ = ["Boot", "network_device", "say_heartbeat", "unpack", "vsock_device"]
 
 
 class Boot:
@@ -82,8 +82,21 @@ def vsock_device(boot: Boot, place: Path) -> None:
                 raise ValueError("no heartbeat from the parent")
 
 
+def say_heartbeat() -> None:
+    """Say over vsock that the machine has booted, as AWS's init does, and wait for the answer.
+
+    It comes once the image is measured. Raises OSError, ValueError.
+    """
+    with socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM) as beat:
+        beat.connect((PARENT_CID, HEARTBEAT_PORT))
+        beat.sendall(HEARTBEAT)
+        if beat.recv(1) != HEARTBEAT:
+            raise ValueError("no heartbeat from the parent")
+
+
 def network_device(boot: Boot, places: list[tuple[str, int]]) -> None:
-    """Hand out what listens at ``places`` of the new network namespace; an enclave has none."""
+    """Bring loopback up, and hand out what listens at ``places`` there; an enclave has none."""
+    loopback.bring_up()
     if places:
         listeners = loopback.listen(places)
         boot.tell("network", [it.fileno() for it in listeners])

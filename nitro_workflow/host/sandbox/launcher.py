@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError, SandboxUnavailable
 from nitro_workflow.host.rules.limits import instance_limits
-from nitro_workflow.host.sandbox import seccomp
 from nitro_workflow.host.sandbox.control_group import ControlGroup, place_of_this_process
 from nitro_workflow.host.sandbox.sandbox_errors import boot_error
 
@@ -36,6 +35,7 @@ __all__ = [
     "BootEvent",
     "Sandbox",
     "SandboxSpec",
+    "Supervision",
     "limits_in_force",
     "require_sandbox",
     "sandbox_user",
@@ -70,10 +70,25 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
+class Supervision:
+    """What a sandbox's supervisor is given: its machine's CID, and its lines, as descriptors.
+
+    ``control`` leads to whoever starts the sandbox, ``nsm`` to an enclave's module; ``folder`` is a
+    parent's vsock folder.
+    """
+
+    cid: int
+    control: int
+    nsm: int | None = None
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxSpec:
     """What to run. ``image`` is a descriptor of an EIF; without it, ``command`` runs on ``binds``.
 
-    ``listeners``: addresses and ports of the sandbox's own loopback, which stays down without any.
+    ``listeners``: addresses and ports of the sandbox's own loopback. ``nsm`` is the module's socket
+    for a program without supervision, which finds it as its descriptor 3.
     ``limits`` are held by the kernel where a control group can be made, else by rlimits, the size
     of the one tmpfs and a `Watch`: not the hard partition of real hardware.
     """
@@ -90,11 +105,15 @@ class SandboxSpec:
     user: int | None = None
     listeners: Sequence[tuple[str, int]] = ()
     unsafe_folder: str | None = None  # run without a sandbox, in this folder
+    supervision: Supervision | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BootEvent:
-    """``network`` (listeners), ``unpacked`` (gateway, vsock folder), ``started`` (the root)."""
+    """``network`` (listeners), ``unpacked``, ``started`` (the root; the supervisor's pid).
+
+    Without supervision, ``unpacked`` brings the gateway and the vsock folder.
+    """
 
     event: str
     fields: Mapping[str, Any]
@@ -233,7 +252,9 @@ def _start(spec: SandboxSpec, output: int | None) -> Sandbox:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     group = None if spec.unsafe_folder else _group(spec.limits)
     entry = group.open_entry() if group else None
-    passed = [fd for fd in (spec.image, spec.nsm, entry) if fd is not None]
+    given = spec.supervision
+    lines = (given.control, given.nsm) if given is not None else (spec.nsm,)
+    passed = [fd for fd in (spec.image, entry, *lines) if fd is not None]
     with theirs, _closing(entry):
         body = {
             **_described(spec),
@@ -276,7 +297,6 @@ def _closing(descriptor: int | None) -> Iterator[None]:
 
 
 def _described(spec: SandboxSpec) -> dict[str, Any]:
-    enclave = spec.image is not None
     return {
         "image": spec.image,
         "nsm": spec.nsm,
@@ -299,8 +319,16 @@ def _described(spec: SandboxSpec) -> dict[str, Any]:
         "user": spec.user,
         "unsafe_folder": spec.unsafe_folder,
         "listeners": list(spec.listeners),
-        "families": list(seccomp.ENCLAVE_FAMILIES if enclave else seccomp.INSTANCE_FAMILIES),
+        "supervisor": asdict(spec.supervision) if spec.supervision is not None else None,
+        "played": _played(spec),
     }
+
+
+def _played(spec: SandboxSpec) -> list[str]:
+    """Return the devices that the supervisor answers for."""
+    if spec.supervision is None:
+        return []
+    return ["nsm", "vsock"] if spec.image is not None else ["vsock"]
 
 
 def _descriptors(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:

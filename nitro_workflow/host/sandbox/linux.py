@@ -12,7 +12,10 @@ import ctypes
 import errno
 import os
 import platform
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = [
     "adopt_orphans",
@@ -36,6 +39,9 @@ CLONE_NEWIPC: Final = 0x08000000
 CLONE_NEWUSER: Final = 0x10000000
 CLONE_NEWPID: Final = 0x20000000
 CLONE_NEWNET: Final = 0x40000000
+
+CAP_NET_BIND_SERVICE: Final = 10
+CAP_NET_ADMIN: Final = 12
 
 MS_RDONLY: Final = 1
 MS_NOSUID: Final = 2
@@ -151,15 +157,17 @@ def no_new_privileges() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, of every set, for good."""
+def drop_capabilities(keep: Collection[int] = ()) -> None:
+    """Give up every capability but these, of every set, for good."""
     for capability in range(_LAST_CAPABILITY + 1):
-        with contextlib.suppress(OSError):
-            _prctl(_PR_CAPBSET_DROP, capability)
+        if capability not in keep:
+            with contextlib.suppress(OSError):
+                _prctl(_PR_CAPBSET_DROP, capability)
     with contextlib.suppress(OSError):
         _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-    _check(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+    kept = sum(1 << it for it in keep)  # below 32: the first word of each set
+    _check(_libc.capset(header, (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)), "capset")
 
 
 def close_from(lowest: int) -> None:

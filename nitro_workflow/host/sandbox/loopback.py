@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["listen"]
+__all__ = ["bring_up", "listen"]
 
 BACKLOG: Final = 64
 """Connections that wait to be accepted: the hypervisor comes a moment after the program starts."""
@@ -28,14 +28,19 @@ _UP: Final = 0x1 | 0x40
 _HERE_ALREADY: Final = ("0.0.0.0", "::", "::1")  # noqa: S104 - every address of this namespace
 
 
+def bring_up() -> None:
+    """Bring loopback up, with 127.0.0.1 and ::1. Needs CAP_NET_ADMIN; raises OSError."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SET_FLAGS, struct.pack("=16sH22x", b"lo", _UP))
+
+
 def listen(places: Sequence[tuple[str, int]]) -> list[socket.socket]:
-    """Bring loopback up, give it the addresses, and return a listener for each.
+    """Give loopback, which is up, the addresses, and return a listener for each.
 
     Needs CAP_NET_ADMIN, and below port 1024 CAP_NET_BIND_SERVICE, of a network namespace that is
     the caller's own. Raises OSError.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, _SET_FLAGS, struct.pack("=16sH22x", b"lo", _UP))
         for number, (address, _) in enumerate(places):
             if not address.startswith("127.") and address not in _HERE_ALREADY:
                 label = f"lo:{number}".encode()

@@ -37,12 +37,13 @@ class Usage:
     deleted: dict[int, int]
 
 
-def use_of(outer: int, root: int | None, *, enough: int) -> Usage:
+def use_of(outer: int, root: int | None, *, enough: int, apart: int | None = None) -> Usage:
     """Return what runs below process ``outer`` and lies in the tmpfs of descriptor ``root``.
 
-    Counted exactly only where a quick look gives more than ``enough`` bytes.
+    Counted exactly only where a quick look gives more than ``enough`` bytes. ``apart`` is a process
+    that is not the sandbox's.
     """
-    pids = processes_below(outer)
+    pids = [pid for pid in processes_below(outer) if pid != apart]
     tmpfs = os.fstat(root).st_dev if root is not None else -1
     files = _open_files(pids)
     kept = sum(size for (device, _), size in files.items() if device == _memfd_device())

@@ -31,6 +31,11 @@ class ParentSide:
     def __init__(self, host_folder: int, cid: int) -> None:
         self._folder, self._cid = os.dup(host_folder), str(cid)
 
+    @property
+    def folder(self) -> int:
+        """The descriptor of the parent's vsock folder."""
+        return self._folder
+
     def listen(self) -> socket.socket:
         """Return a listener at ``<cid>/v.sock`` that the instance's user may connect to."""
         with contextlib.suppress(FileExistsError):

@@ -34,7 +34,7 @@ class Watch:
 
     ``end`` is called once, with what was too much, from its thread. ``root`` is a descriptor of the
     sandbox's tmpfs, owned by this. ``memory`` is False where a control group holds memory and
-    processes. ``more`` looks at what else there is.
+    processes. ``more`` looks at what else there is; ``apart`` is a process that is not counted.
     """
 
     def __init__(
@@ -46,8 +46,9 @@ class Watch:
         *,
         memory: bool = True,
         more: Callable[[Usage], str] | None = None,
+        apart: int | None = None,
     ) -> None:
-        self._pid, self._limits, self._root = pid, limits, root
+        self._pid, self._limits, self._root, self._apart = pid, limits, root, apart
         self._end, self._memory, self._more = end, memory, more
         self._stop = threading.Event()
         threading.Thread(target=self._run, daemon=True, name="watch").start()
@@ -61,7 +62,7 @@ class Watch:
         try:
             while not self._stop.wait(pause):
                 begun = time.monotonic()
-                usage = use_of(self._pid, self._root, enough=self._limits.memory)
+                usage = use_of(self._pid, self._root, enough=self._limits.memory, apart=self._apart)
                 if not usage.processes:
                     return  # it has ended
                 reason = self._too_much(usage)

@@ -63,8 +63,9 @@ def dial(family, address):
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.settimeout(2)
         sock.connect(address)
-attempt("AF_VSOCK", lambda: socket.socket(40, socket.SOCK_STREAM).close())
-attempt("AF_NETLINK", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close())
+attempt("AF_VSOCK to the machine below", lambda: dial(socket.AF_VSOCK, (2, 443)))
+attempt("AF_VSOCK to another enclave", lambda: dial(socket.AF_VSOCK, (%(other)d, 5005)))
+attempt("AF_PACKET", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close())
 attempt("TCP to the Internet", lambda: dial(socket.AF_INET, ("192.0.2.1", 443)))
 attempt("TCP to loopback", lambda: dial(socket.AF_INET, ("127.0.0.1", %(port)d)))
 attempt("IPv6", lambda: dial(socket.AF_INET6, ("2001:db8::1", 443)))
@@ -175,7 +176,8 @@ def _launch_refused(bench: Workbench, image: Path, memory: int) -> Stopped:
 def network_from_enclave(bench: Workbench) -> Stopped:
     """Run a program in an enclave that tries every way out: AF_VSOCK, networks, files."""
     port = urlsplit(bench.cloud.url).port or 443
-    script = _WAYS_OUT % {"port": port, "file": str(bench.path / "lab.json")}
+    other = bench.produced("P8", "enclave_cid")
+    script = _WAYS_OUT % {"port": port, "file": str(bench.path / "lab.json"), "other": other}
     with _work_folder(bench) as folder:
         image = folder / "ways-out.eif"
         packed = base64.b64encode(script.encode()).decode()  # a command is one line

@@ -1,0 +1,143 @@
+"""What the hypervisor has of an enclave's vsock and module: one way with a supervisor, one without.
+
+Supervised, it only opens the door: the supervisor takes the parent's connections itself. Without,
+it carries them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Final, Protocol
+
+from nitro_workflow.host.sandbox.gateway import Gateway
+from nitro_workflow.host.sandbox.launcher import Supervision
+from nitro_workflow.host.sandbox.parent_side import ParentSide
+from nitro_workflow.host.supervisor.descriptor_lines import send_descriptors
+from nitro_workflow.host.supervisor.sandbox_supervisor import BOUND, OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nitro_workflow.host.sandbox.launcher import BootEvent
+
+__all__ = ["CarriedVsock", "EnclaveVsock", "SupervisedVsock"]
+
+SAID_LIMIT: Final = 512  # bytes of what a supervisor says at its end
+
+
+class EnclaveVsock(Protocol):
+    """One enclave's. ``supervision`` and ``module`` go into its sandbox."""
+
+    supervision: Supervision | None
+    module: int | None
+
+    @property
+    def is_listened_on(self) -> bool:
+        """Whether the enclave listens on a port, or has done so."""
+
+    def started(self) -> None:
+        """Note that the sandbox's process has its copies of what was made for it."""
+
+    def unpacked(self, event: BootEvent, folder: int) -> None:
+        """Open the door to the parent's vsock ``folder``."""
+
+    def approve(self) -> None:
+        """Let it boot: its image was measured."""
+
+    def close(self) -> None:
+        """Cut everything."""
+
+
+class SupervisedVsock:
+    """``on_failure`` is told what a supervisor says that ends before its enclave."""
+
+    module: int | None = None
+
+    def __init__(self, cid: int, nsm: socket.socket, on_failure: Callable[[str], None]) -> None:
+        self._control, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._cid, self._nsm, self._on_failure = cid, nsm, on_failure
+        self._parent: ParentSide | None = None
+        self._door: socket.socket | None = None
+        self._bound = threading.Event()
+        self.supervision: Supervision | None = Supervision(cid, self._theirs.fileno(), nsm.fileno())
+
+    @property
+    def is_listened_on(self) -> bool:
+        """Whether a port was bound."""
+        return self._bound.is_set()
+
+    def started(self) -> None:
+        """Close the copies; listen to the supervisor."""
+        self._theirs.close()
+        threading.Thread(target=self._hear, daemon=True, name=f"supervisor-{self._cid}").start()
+
+    def unpacked(self, event: BootEvent, folder: int) -> None:
+        """Make ``<cid>/v.sock``."""
+        self._parent = ParentSide(folder, self._cid)
+        self._door = self._parent.listen()
+
+    def approve(self) -> None:
+        """Hand the door over; with it the boot's heartbeat is answered. Raises OSError."""
+        if self._parent is not None and self._door is not None:
+            send_descriptors(self._control, OPEN, [self._door.fileno(), self._parent.folder])
+            self._door.close()
+
+    def close(self) -> None:
+        """Remove the door; the connections are the enclave's own, and end with it."""
+        self._on_failure = lambda _: None
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+        self._control.close()
+        self._theirs.close()
+        if self._door is not None:
+            self._door.close()
+        if self._parent is not None:
+            self._parent.close()
+            self._parent = None
+
+    def _hear(self) -> None:
+        said = b"it was ended"
+        with contextlib.suppress(OSError):
+            while message := self._control.recv(SAID_LIMIT):
+                if message == BOUND:
+                    self._bound.set()
+                else:
+                    said = message
+        self._on_failure(said.decode("utf-8", "replace"))
+
+
+class CarriedVsock:
+    """Without a supervisor: the module is an inherited socket, the hypervisor carries vsock."""
+
+    supervision: Supervision | None = None
+
+    def __init__(self, cid: int, nsm: socket.socket) -> None:
+        self.module: int | None = nsm.fileno()
+        self._cid = cid
+        self._approved = threading.Event()
+        self._gateway: Gateway | None = None
+
+    @property
+    def is_listened_on(self) -> bool:
+        """Whether its folder has a port."""
+        return self._gateway is not None and self._gateway.is_listened_on
+
+    def started(self) -> None:
+        """Do nothing: nothing was made for it alone."""
+
+    def unpacked(self, event: BootEvent, folder: int) -> None:
+        """Carry between the sandbox's folder and the parent's."""
+        gateway, inside = event.descriptors
+        self._gateway = Gateway(gateway, inside, folder, self._cid, self._approved)
+
+    def approve(self) -> None:
+        """Answer the heartbeat."""
+        self._approved.set()
+
+    def close(self) -> None:
+        """Cut every connection."""
+        if self._gateway is not None:
+            self._gateway.close()
+            self._gateway = None
