@@ -46,20 +46,18 @@ class NsmBackend(VhostUserDevice):
         """Take the next request and the room for its answer, unless one is being answered."""
         ring = self.rings[0]
         while not self._asked and (chain := ring.pop(self.memory)) is not None:
-            if self._request is None:
-                self._request = chain
+            if self._request is None and not chain.readable:
+                raise guest_fault("room for an answer to nothing", "NSM")
+            self._request = self._request or chain
             if chain.writable:
                 self._answer_chain = chain
-                self._ask()
+                self._ask(self._request)
 
     def stopped(self) -> None:
         """Forget the request; its answer will go nowhere."""
         self._request = self._answer_chain = None
 
-    def _ask(self) -> None:
-        chain = self._request
-        if chain is None:
-            raise guest_fault("room for an answer to nothing", "NSM")
+    def _ask(self, chain: Chain) -> None:
         request = bytearray()
         for buffer in chain.readable:
             # One byte more than the module takes: it says itself that this is too much.

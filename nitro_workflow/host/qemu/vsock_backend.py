@@ -13,6 +13,7 @@ import itertools
 import socket
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nitro_workflow.errors import VsockError
@@ -277,8 +278,7 @@ class VsockBackend(VhostUserDevice):
 
     def _join(self, connection: Connection) -> None:
         self._known[connection.key] = connection
-        call = lambda: self._moved(connection)  # noqa: E731
-        self._loop.watch(connection.sock.fileno(), call, edge=True)
+        self._loop.watch(connection.sock.fileno(), partial(self._moved, connection), edge=True)
 
     def _moved(self, connection: Connection) -> None:
         """Go on: the socket can be read, or written, again."""
