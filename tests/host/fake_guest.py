@@ -239,11 +239,12 @@ class FakeParent:
         self.listeners[port] = self._bind(f"v.sock_{port}")
         return self.listeners[port]
 
-    def dial(self, port: int) -> socket.socket:
+    def dial(self, port: int, name: bytes) -> socket.socket:
         path = self.folder / f"v.sock_{port}"
         if not path.exists():
             raise VsockError("nobody listens")
         sock = socket.socket(socket.AF_UNIX)
+        sock.bind(name)
         sock.settimeout(10)  # as `ParentSide` does: a full queue is an answer, not a wait
         try:
             sock.connect(str(path))

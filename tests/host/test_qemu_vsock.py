@@ -84,6 +84,7 @@ def test_from_the_guest_and_back(guest, parent):
     with connected(guest, parent) as sock:
         guest.send(Operation.DATA, 500, 7000, b"question")
         assert sock.recv(64) == b"question"
+        assert sock.getpeername().startswith(b"\0vsock.16.500.")  # who it is, for who asks
         sock.sendall(b"answer")
         assert data_of(guest) == b"answer"
         header = guest.got[-1][0]

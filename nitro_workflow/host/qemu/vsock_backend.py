@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import secrets
 import socket
 import time
 from collections import deque
@@ -58,8 +59,8 @@ class Parent(Protocol):
     def listen(self) -> socket.socket:
         """Return the listener."""
 
-    def dial(self, port: int) -> socket.socket:
-        """Connect to a port of the parent; raises OSError or `VsockError`."""
+    def dial(self, port: int, name: bytes) -> socket.socket:
+        """Connect to a port of the parent, as ``name``; raises OSError or `VsockError`."""
 
 
 class VsockBackend(VhostUserDevice):
@@ -215,7 +216,7 @@ class VsockBackend(VhostUserDevice):
 
     def _requested(self, packet: Header, known: Connection | None) -> None:
         free = known is None and self._has_room()
-        sock = self._dial(packet.target_port) if free else None
+        sock = self._dial(packet) if free else None
         if sock is None:
             self._refuse(packet)
             return
@@ -224,8 +225,8 @@ class VsockBackend(VhostUserDevice):
         self._join(connection)
         self._say(connection, Operation.RESPONSE)
 
-    def _dial(self, port: int) -> socket.socket | None:
-        if port == HEARTBEAT_PORT:
+    def _dial(self, packet: Header) -> socket.socket | None:
+        if packet.target_port == HEARTBEAT_PORT:
             if self._heartbeat is None:
                 return None
             ours, theirs = socket.socketpair()
@@ -233,7 +234,10 @@ class VsockBackend(VhostUserDevice):
             tell(theirs)
             return ours
         try:
-            return self._parent.dial(port)
+            # What the sandbox's supervisor reads to tell an AF_VSOCK program who has connected.
+            unique = secrets.token_hex(8)
+            name = f"\0vsock.{self._cid}.{packet.source_port}.{unique}"
+            return self._parent.dial(packet.target_port, name.encode())
         except (OSError, VsockError):
             return None  # whoever dialled sees the refusal: that is the answer
 
