@@ -18,8 +18,8 @@ from nitro_workflow.host.qemu.qemu_monitor import QemuMonitor
 from nitro_workflow.host.qemu.qemu_process import QemuProcess
 from nitro_workflow.host.rules.ecodes import failure
 from nitro_workflow.host.sandbox.enclave_console import Console
-from nitro_workflow.host.supervisor.heartbeat import HEARTBEAT
 from nitro_workflow.host.sandbox.launch_measurement import awaited_measurement
+from nitro_workflow.host.supervisor.heartbeat import HEARTBEAT
 from nitro_workflow.nsm import NsmModule
 from nitro_workflow.nsm.messages import REQUEST_LIMIT
 
