@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from nitro_workflow.errors import VsockError
-from nitro_workflow.host.qemu.event_loop import EventLoop
+from nitro_workflow.host.qemu.device_loop import DeviceLoop
 from nitro_workflow.host.qemu.vhost_user import VhostUserDevice
 from nitro_workflow.host.qemu.vsock_packets import HEADER_SIZE, Header, Operation
 
@@ -26,7 +26,7 @@ GUEST_CID = 16
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 NEXT, WRITE = 1, 2
 
-Make = Callable[[socket.socket, EventLoop], VhostUserDevice]
+Make = Callable[[socket.socket, DeviceLoop], VhostUserDevice]
 
 
 class FakeRing:
@@ -92,7 +92,7 @@ class FakeMachine:
         self.memory = mmap.mmap(self.file, MEMORY)
         self.sock, theirs = socket.socketpair()
         self.sock.settimeout(5)
-        self.loop = EventLoop()
+        self.loop = DeviceLoop()
         self.device = make(theirs, self.loop)
         self.rings = [FakeRing(self, number, size, number * 64 * size) for number in range(rings)]
         self.data = 1 << 20  # where buffers begin

@@ -18,7 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError
-from nitro_workflow.host.qemu.event_loop import EventLoop
+from nitro_workflow.host.qemu.device_loop import DeviceLoop
 from nitro_workflow.host.qemu.nsm_backend import NsmBackend
 from nitro_workflow.host.qemu.vsock_backend import VsockBackend
 from nitro_workflow.host.sandbox import linux
@@ -57,7 +57,7 @@ def main(spec: Mapping[str, Any]) -> int:
     """Run the machine; return QEMU's exit status, 1 for a guest that broke the protocol."""
     line = _Line(spec["line"])
     alone = _leave_network()
-    loop = EventLoop()
+    loop = DeviceLoop()
     vsock, nsm, module = (socket.socket(fileno=spec[name]) for name in ("vsock", "nsm", "module"))
     parent = ParentSide(spec["folder"], spec["cid"])
     try:
@@ -82,7 +82,7 @@ def main(spec: Mapping[str, Any]) -> int:
 
 def _serve(
     qemu: subprocess.Popen[bytes],
-    loop: EventLoop,
+    loop: DeviceLoop,
     devices: tuple[VsockBackend, NsmBackend],
     line: _Line,
 ) -> int:

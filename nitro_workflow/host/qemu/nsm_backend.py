@@ -16,7 +16,7 @@ from nitro_workflow.nsm.messages import REQUEST_LIMIT, RESPONSE_LIMIT, encode_er
 if TYPE_CHECKING:
     import socket
 
-    from nitro_workflow.host.qemu.event_loop import Watcher
+    from nitro_workflow.host.qemu.device_loop import Watcher
     from nitro_workflow.host.qemu.virtqueue import Chain
 
 __all__ = ["NSM_DEVICE_ID", "NSM_RING", "NsmBackend"]

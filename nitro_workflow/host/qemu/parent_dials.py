@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nitro_workflow.host.qemu.event_loop import Watcher
+    from nitro_workflow.host.qemu.device_loop import Watcher
 
 __all__ = ["ParentDials"]
 

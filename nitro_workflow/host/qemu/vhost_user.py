@@ -18,7 +18,7 @@ from nitro_workflow.host.qemu.guest_memory import REGIONS, GuestMemory, Region, 
 from nitro_workflow.host.qemu.virtqueue import Virtqueue
 
 if TYPE_CHECKING:
-    from nitro_workflow.host.qemu.event_loop import Watcher
+    from nitro_workflow.host.qemu.device_loop import Watcher
 
 __all__ = ["VhostUserDevice"]
 

@@ -38,7 +38,7 @@ from nitro_workflow.vsock import HEARTBEAT_PORT, PARENT_CID
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nitro_workflow.host.qemu.event_loop import Watcher
+    from nitro_workflow.host.qemu.device_loop import Watcher
     from nitro_workflow.host.qemu.virtqueue import Chain
 
 __all__ = ["CONNECTIONS", "VsockBackend"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["EventLoop", "Watcher"]
+__all__ = ["DeviceLoop", "Watcher"]
 
 
 class Watcher(Protocol):
@@ -22,7 +22,7 @@ class Watcher(Protocol):
         """Call no more; without effect where it is not watched."""
 
 
-class EventLoop:
+class DeviceLoop:
     """An epoll and what is called for each descriptor."""
 
     def __init__(self) -> None:
