@@ -28,7 +28,6 @@ EXTRA_OF: Final = {
     "nbformat": "notebooks",
     "nbval": "notebooks",
     "pytest": "test",
-    "qemu": "qemu",
     "starlette": "cloud",
     "traitlets": "notebooks",
     "uvicorn": "cloud",

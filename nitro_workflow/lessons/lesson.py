@@ -203,7 +203,7 @@ class Lesson:
     @in_a_lesson
     def image(self) -> View:
         """Show the layout of the enclave image."""
-        return View(lesson_views.image(self.lab.bench))
+        return lesson_views.image(self.lab.bench)
 
     @in_a_lesson
     def origins(self) -> View:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nitro_workflow import policy
 from nitro_workflow.attestation import Expected, Verifier, exactly, parse_document
-from nitro_workflow.errors import ImageError, LabError, UntrustedAnswer
+from nitro_workflow.errors import LabError, UntrustedAnswer
 from nitro_workflow.image import measure_file, open_image
 from nitro_workflow.lab import (
     Workbench,
@@ -22,7 +22,7 @@ from nitro_workflow.lab import (
 from nitro_workflow.widgets import (
     HEADER_LIMIT,
     Cell,
-    CheckLine,
+    ImageModel,
     Inquiry,
     Inspection,
     Lanes,
@@ -30,10 +30,12 @@ from nitro_workflow.widgets import (
     PolicyModel,
     Table,
     TableRow,
+    View,
     chain_table,
     document_inspection,
-    image_inspection,
+    image_answers,
     inquire,
+    make_image,
     make_pcrs,
     make_policy,
     make_reach,
@@ -117,10 +119,11 @@ def measured(bench: Workbench) -> dict[str, Any]:
     return dict(evidence(bench, "P5")["measured_configuration"])
 
 
-def image(bench: Workbench) -> Inspection:
-    """Return the layout of the developer's image."""
-    with open_image(image_of(bench)) as opened:
-        return image_inspection(opened, label="Stand-in boot parts: measured, never booted")
+def image(bench: Workbench) -> View:
+    """Return the developer's image, with the files inside."""
+    path, label = image_of(bench), "Stand-in boot parts: measured, never booted."
+    answers = image_answers(path, name="the developer's image", label=label)
+    return View(make_image(path, label=label), answers=answers)
 
 
 def origins(bench: Workbench) -> Table:
@@ -149,22 +152,17 @@ def changed_image(bench: Workbench) -> PcrsModel:
     return make_pcrs({"as built": before, "one bit flipped": after}, image=path)
 
 
-def truncated_image(bench: Workbench) -> Inspection:
+def truncated_image(bench: Workbench) -> ImageModel:
     """Read a copy that lacks its last byte, and return the reader's refusal."""
-    data = image_of(bench).read_bytes()[:-1]
-    try:
-        open_image(io.BytesIO(data)).close()
-    except ImageError as error:
-        record = error.to_json()
-        shown = ("code", "found", "expected", "where", "next")
-        checks = [CheckLine(key, key, "neutral", record[key]) for key in shown if record[key]]
-        return Inspection("A truncated image", "refused", "good", checks=tuple(checks))
-    raise UntrustedAnswer(
-        "a truncated image was read",
-        expected="a refusal",
-        where="open_image",
-        next="report this: the reader has a hole",
-    )
+    model = make_image(io.BytesIO(image_of(bench).read_bytes()[:-1]))
+    if model.head.tone != "bad":
+        raise UntrustedAnswer(
+            "a truncated image was read",
+            expected="a refusal",
+            where="open_image",
+            next="report this: the reader has a hole",
+        )
+    return model
 
 
 def measurements(bench: Workbench) -> PcrsModel:

@@ -8,7 +8,7 @@ Example::
     ✓ PCRs: as expected
       ✓ PCR0  6be4…
 
-What draws an object of another room (`document_inspection`, `image_inspection`, …) imports that
+What draws an object of another room (`document_inspection`, `make_image`, …) imports that
 room; it is imported when it is used.
 """
 
@@ -21,7 +21,8 @@ from nitro_workflow.lazy import lazy_names
 if TYPE_CHECKING:
     from nitro_workflow.widgets.document_view import chain_table, document_inspection
     from nitro_workflow.widgets.formats import duration, moment, short, size
-    from nitro_workflow.widgets.image_view import image_inspection
+    from nitro_workflow.widgets.inspectors.image_answers import image_answers, make_comparison
+    from nitro_workflow.widgets.inspectors.image_model import ImageModel, make_image
     from nitro_workflow.widgets.inspectors.pcr_sources import PcrSource, pcr_source
     from nitro_workflow.widgets.inspectors.pcrs_model import PcrsModel, make_pcrs, pcr_answers
     from nitro_workflow.widgets.inspectors.policy_inquiry import Inquiry, inquire, make_reach
@@ -48,6 +49,7 @@ _HOMES = {
     "CheckLine": "view_model",
     "FieldNode": "view_model",
     "HEADER_LIMIT": "message_view",
+    "ImageModel": "inspectors.image_model",
     "Inquiry": "inspectors.policy_inquiry",
     "Inspection": "view_model",
     "Lanes": "view_model",
@@ -65,9 +67,11 @@ _HOMES = {
     "difference": "listing",
     "document_inspection": "document_view",
     "duration": "formats",
-    "image_inspection": "image_view",
+    "image_answers": "inspectors.image_answers",
     "inquire": "inspectors.policy_inquiry",
     "json_listing": "listing",
+    "make_comparison": "inspectors.image_answers",
+    "make_image": "inspectors.image_model",
     "make_pcrs": "inspectors.pcrs_model",
     "make_policy": "inspectors.policy_model",
     "make_reach": "inspectors.policy_inquiry",
@@ -85,6 +89,7 @@ __all__ = [
     "Cell",
     "CheckLine",
     "FieldNode",
+    "ImageModel",
     "Inquiry",
     "Inspection",
     "Lanes",
@@ -102,9 +107,11 @@ __all__ = [
     "difference",
     "document_inspection",
     "duration",
-    "image_inspection",
+    "image_answers",
     "inquire",
     "json_listing",
+    "make_comparison",
+    "make_image",
     "make_pcrs",
     "make_policy",
     "make_reach",

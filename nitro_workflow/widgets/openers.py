@@ -11,7 +11,11 @@ from nitro_workflow.widgets.recognise import Recognised
 
 __all__ = ["OPENERS", "opened"]
 
-OPENERS: dict[str, str] = {}
+OPENERS: dict[str, str] = {
+    "eif": "image_open:open_image_file",
+    "nitro-cli": "pcrs_open:open_measurements",
+    "policy": "policy_open:open_policy",
+}
 """Recognised kind → ``module:function`` below ``inspectors``; the function takes (found, ask)."""
 
 

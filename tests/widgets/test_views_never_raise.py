@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import random
 import sys
@@ -14,9 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nitro_workflow.attestation import Verifier
-from nitro_workflow.errors import ImageError
-from nitro_workflow.image import SectionKind, open_image
-from nitro_workflow.image.build.image_writer import bytes_part, write_image
 from nitro_workflow.lab import TraceEvent
 from nitro_workflow.widgets import (
     Cell,
@@ -28,7 +24,6 @@ from nitro_workflow.widgets import (
     View,
     chain_table,
     document_inspection,
-    image_inspection,
     live_view,
     make_policy,
     message_inspection,
@@ -96,20 +91,6 @@ def test_messages(data, total):
     for header in (data, b"\x02\x04\x78" + data):
         model = drawn(message_inspection(header, total=total))
         assert model.checks or model.tone == "neutral"
-
-
-def test_images(tmp_path):
-    path = tmp_path / "a.eif"
-    kinds = (SectionKind.KERNEL, SectionKind.CMDLINE, SectionKind.RAMDISK, SectionKind.RAMDISK)
-    parts = [bytes_part(kind, bytes(range(90))) for kind in kinds]
-    write_image(parts, output=path, architecture="x86_64")
-    for data in mutations([path.read_bytes()], 300):
-        try:
-            image = open_image(io.BytesIO(data))
-        except ImageError:
-            continue
-        with image:
-            drawn(image_inspection(image, label="x"))
 
 
 TEXT = st.text(max_size=6)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         extract_section,
     )
     from nitro_workflow.image.inspect.image_diff import (
+        FileChange,
         ImageDiff,
         diff_images,
     )
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CheckReport": "check_report",
+    "FileChange": "image_diff",
     "ImageDiff": "image_diff",
     "ImageFinding": "check_report",
     "Measurements": "measure",
@@ -79,6 +81,7 @@ _HOMES = {
 
 __all__ = [
     "CheckReport",
+    "FileChange",
     "ImageDiff",
     "ImageFinding",
     "Measurements",

@@ -30,6 +30,10 @@ def visible(value: Value) -> Value:
         return _text(value)  # type: ignore[return-value]
     if isinstance(value, tuple):
         return tuple(visible(item) for item in value)  # type: ignore[return-value]
+    if isinstance(value, list):
+        return [visible(item) for item in value]  # type: ignore[return-value]
+    if isinstance(value, dict):
+        return {visible(key): visible(item) for key, item in value.items()}  # type: ignore[return-value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: visible(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return dataclasses.replace(value, **fields)
@@ -50,7 +54,7 @@ def _text(text: str) -> str:
 
 
 def _hides(char: str) -> bool:
-    return char != "\n" and (unicodedata.category(char) in _INVISIBLE or char in _BLANKS)
+    return char not in "\n\t" and (unicodedata.category(char) in _INVISIBLE or char in _BLANKS)
 
 
 def _escaped(char: str) -> str:

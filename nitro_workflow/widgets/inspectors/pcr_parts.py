@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def parts_of(file: object) -> tuple[PcrPart, ...]:
     if isinstance(file, Image):
         measured = [section for section in file.sections if pcrs_of(file, section)]
         return tuple(PcrPart(part_name(file, s), s.size, pcrs_of(file, s)) for s in measured)
-    if isinstance(file, str | PathLike):
+    if isinstance(file, str | PathLike | BytesIO):
         with open_image(file) as image:
             return parts_of(image)
     boot = ("PCR0", "PCR1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from os import PathLike
 from typing import Any
 
@@ -43,7 +44,7 @@ def pcr_source(name: str, value: Any) -> PcrSource:
             return _measured(name, value)
         case Image():
             return _measured(name, measure_image(value))
-        case str() | PathLike():
+        case str() | PathLike() | BytesIO():
             return _measured(name, measure_file(value))
         case bytes():
             return pcr_source(name, parse_document(value))

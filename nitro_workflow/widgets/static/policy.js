@@ -2,6 +2,7 @@
 // A decision, explained and asked again. Python decides; this page edits the question and shows what flipped.
 import { chip, code, copyButton, digest, el, facts, fold, head, icon, mark, MARKS, picture, rows, section } from "./common.js";
 import { choice } from "./controls.js";
+import { difference } from "./differences.js";
 import { statements } from "./statements.js";
 
 /** @typedef {import("./common.js").Host} Host */
@@ -105,13 +106,6 @@ function whoCan(m) {
   const findings = m.findings.map((/** @type {any} */ f) => [chip("warning", f.severity), `${f.place}: ${f.title}`, f.fix]);
   return section("Who can ever get the plaintext", el("div", { class: "ways" }, rows(["what", "who", "how, and by which statement"], lines, "Who can")),
     findings.length > 0 && rows(["", "finding", "mend it"], findings, "Findings"));
-}
-
-/** @param {string[]} lines */
-export function difference(lines) {
-  /** @type {Record<string, string>} */
-  const kinds = { "+": "ins", "-": "del" };
-  return el("pre", { class: "diff", tabindex: "0" }, ...lines.map((line) => el("span", { class: kinds[line[0]] ?? "ctx" }, `${line}\n`)));
 }
 
 /** @param {any} m @param {Host} host @returns {Node} */

@@ -8,7 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nitro_workflow.attestation import parse_document
@@ -170,6 +170,7 @@ def test_hostile_values_and_names_stay_text(text):
     assert len(view.html) < 120_000
 
 
+@settings(deadline=None)
 @given(st.dictionaries(
     st.text(max_size=9),
     st.dictionaries(st.integers(-2, 40) | st.text(max_size=5),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nitro_workflow.errors import UsageError
@@ -185,6 +185,7 @@ def test_unknown_fields_are_no_keys_of_the_request():
     assert inquiry(GOOD).model({"aws:Bogus": "1", "__proto__": "x"}).head.verdict == "Allowed"
 
 
+@settings(deadline=None)
 @given(st.dictionaries(
     st.sampled_from([PCR0, f"{PREFIX}PCR8", "principal", "action", "document", "policy", DATASET,
                      "aws:SourceIp"]),
@@ -213,6 +214,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_record_that_was_tampered_with_never_raises(data):
     record = json.loads(json.dumps(explain(request(), policies()).to_json()))

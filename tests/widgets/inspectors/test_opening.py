@@ -1,0 +1,61 @@
+"""What `inspect` makes of policies, images and nitro-cli's JSON."""
+
+from __future__ import annotations
+
+import json
+
+from nitro_workflow.widgets.inspecting import inspect
+from tests.widgets.inspectors.image_cases import write_eif
+from tests.widgets.inspectors.policy_cases import GOOD, OTHER, key_policy
+
+
+def test_a_key_policy_opens_with_a_request_that_gets_through():
+    view = inspect(json.dumps(key_policy()))
+    assert view.model.kind == "policy"
+    assert view.model.head.verdict == "Allowed"
+    assert "ParentInstance" in next(f.value for f in view.model.fields if f.key == "principal")
+    assert view.answers["decide"]({"edits": {"document": "none"}}).head.verdict == (
+        "Denied: no attestation document"
+    )
+    assert view.who_can.model.head.verdict == "No way to the plaintext without attestation"
+
+
+def test_get_key_policys_answer_is_one_too():
+    assert (
+        inspect({"Policy": json.dumps(key_policy()), "PolicyName": "default"}).model.kind
+        == "policy"
+    )
+
+
+def test_a_policy_that_lets_nobody_decrypt_is_opened_too():
+    document = {**key_policy(), "Statement": key_policy()["Statement"][:2]}
+    assert inspect(document).model.head.tone == "bad"
+
+
+def test_a_policy_that_is_none_is_said_to_be_none():
+    view = inspect({"Version": "2012-10-17", "Statement": [{"Effect": "Maybe"}]})
+    assert view.model.head.verdict.startswith("Not readable as a policy")
+    assert view.text
+    assert view.html
+
+
+def test_an_image_opens_by_its_path_and_by_its_bytes(tmp_path):
+    path = write_eif(tmp_path / "a.eif")
+    for thing in (path, str(path), path.read_bytes()):
+        view = inspect(thing)
+        assert view.model.kind == "image"
+        assert view.answers["open"]({"ramdisk": 1, "key": b"cmd".hex()})["text"] == "/app/main\n"
+        assert view.pcrs.model.cases[0].rows[0].name == "PCR0"
+
+
+def test_nitro_clis_json_opens_as_pcrs():
+    view = inspect(json.dumps({"Measurements": {"HashAlgorithm": "Sha384 { ... }", **GOOD}}))
+    assert (view.model.kind, view.model.columns) == ("pcrs", (("nitro-cli", "nitro-cli's word"),))
+
+
+def test_enclaves_stand_side_by_side():
+    listed = [{"EnclaveName": "a", "EnclaveID": "i-1-enc1", "Measurements": GOOD},
+              {"EnclaveName": "b", "EnclaveID": "i-1-enc2", "Measurements": OTHER}]  # fmt: skip
+    view = inspect(json.dumps(listed))
+    assert view.model.head.verdict == "PCR0 and PCR2 differ"
+    assert [name for name, _ in view.model.columns] == ["a", "b"]
