@@ -77,6 +77,7 @@ def test_documents(vectors):
         assert len(drawn(chain_table(ders, at=now.timestamp())).rows) == len(ders)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=9), st.floats())
 def test_chains(ders, at):
     table = drawn(chain_table(ders, at=at))
@@ -96,6 +97,7 @@ def test_messages(data, total):
 TEXT = st.text(max_size=6)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(
@@ -126,6 +128,7 @@ def test_tables_and_lanes_that_do_not_fit():
     drawn(Lanes("l", ("a",), (Message("D1", "b", "c", "text"),)))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_any_text_is_shown(text):
     table = Table(text, (text,), (TableRow(text, (Cell(text, "bad", 1),), note=text),), text)
