@@ -12,6 +12,8 @@ from nitro_workflow.widgets.recognise import Recognised
 __all__ = ["OPENERS", "opened"]
 
 OPENERS: dict[str, str] = {
+    "certificates": "chain_open:open_certificates",
+    "document": "document_open:open_document",
     "eif": "image_open:open_image_file",
     "nitro-cli": "pcrs_open:open_measurements",
     "policy": "policy_open:open_policy",

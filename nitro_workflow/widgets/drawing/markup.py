@@ -15,6 +15,7 @@ class Markup(str):
 
 
 Kid = str | None
+_VOID = frozenset({"br", "hr", "input", "meta", "wbr"})
 Attribute = str | int | float | bool | None
 
 
@@ -24,7 +25,8 @@ def tag(name: str, *kids: Kid, **attributes: Attribute) -> Markup:
     Attribute names lose a trailing ``_`` and write ``_`` as ``-``: ``class_``, ``aria_label``.
     True gives a bare attribute; None and False leave it out.
     """
-    return Markup(f"<{name}{_attributes(attributes)}>{joined(kids)}</{name}>")
+    opening = f"<{name}{_attributes(attributes)}>"
+    return Markup(opening if name in _VOID else f"{opening}{joined(kids)}</{name}>")
 
 
 def joined(kids: Iterable[Kid]) -> Markup:

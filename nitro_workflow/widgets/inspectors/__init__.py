@@ -21,7 +21,7 @@ from nitro_workflow.widgets.drawing import Markup, Model
 
 __all__ = ["KINDS", "draw_html", "draw_text"]
 
-KINDS = frozenset({"bytes", "pcrs", "policy", "image"})
+KINDS = frozenset({"bytes", "chain", "document", "image", "pcrs", "policy"})
 """Every kind that has an inspector."""
 
 

@@ -14,10 +14,11 @@ are taken off one by one (hex, base64, PEM, JSON fields, gzip, a log line) and a
 """
 
 from nitro_workflow.widgets.recognise.recognised import Recognised
+from nitro_workflow.widgets.recognise.recognised_chain import ders_of
 from nitro_workflow.widgets.recognise.recognition import (
     MAX_RECOGNISED_BYTES,
     recognise,
     recognise_value,
 )
 
-__all__ = ["MAX_RECOGNISED_BYTES", "Recognised", "recognise", "recognise_value"]
+__all__ = ["MAX_RECOGNISED_BYTES", "Recognised", "ders_of", "recognise", "recognise_value"]
