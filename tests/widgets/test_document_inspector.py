@@ -70,7 +70,7 @@ def test_what_the_fields_say_stands_in_their_bytes():
     assert fields["payload/cabundle/[0]/what is signed/extensions/basic constraints"].value == "CA"
     assert (
         fields["payload/certificate/what is signed/extensions/key usage"].value
-        == "digital signature"
+        == "digital signature, non-repudiation"
     )
     assert "i-06fb0bf4e70d5129f" in fields["payload/module_id"].value
 
