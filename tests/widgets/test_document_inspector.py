@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -140,7 +141,7 @@ def test_the_checks_can_be_done_again_with_openssl_and_cbor2(require, tmp_path):
     (tmp_path / "document.bin").write_bytes(REAL)
     model = inspect(REAL, at="document").model
     for recipe in model.recipes:
-        commands = recipe.commands.replace("python3 -", f"{shutil.which('python')} -")
+        commands = recipe.commands.replace("python3 -", f"{sys.executable} -")
         done = subprocess.run(
             ["sh", "-ec", commands], cwd=tmp_path, capture_output=True, text=True, timeout=60
         )
@@ -154,9 +155,7 @@ def test_recipes_find_a_change_too(require, tmp_path):
     flipped[120] ^= 1
     (tmp_path / "document.bin").write_bytes(flipped)
     apart, signature, *_ = inspect(bytes(flipped), at="document").model.recipes
-    both = f"{apart.commands}\n{signature.commands}".replace(
-        "python3 -", f"{shutil.which('python')} -"
-    )
+    both = f"{apart.commands}\n{signature.commands}".replace("python3 -", f"{sys.executable} -")
     done = subprocess.run(
         ["sh", "-ec", both], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
