@@ -18,6 +18,7 @@ RECURRING = {
     "__main__": "what `python -m` and a bare interpreter start",
     "attestation": "a command group is named after the room that it asks",
     "cloud": "a command group is named after the room that it asks",
+    "document_text": "a document as lines: the room's own, and the inspector's, named by its kind",
     "host": "a command group is named after the room that it asks",
     "image": "a command group is named after the room that it asks",
     "lab": "the class Lab has a module in the room of that name",

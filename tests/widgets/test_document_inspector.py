@@ -17,8 +17,8 @@ from nitro_workflow.errors import CertificateError, UsageError
 from nitro_workflow.widgets.drawing import to_json, visible
 from nitro_workflow.widgets.inspecting import inspect
 from nitro_workflow.widgets.inspectors import draw_html, draw_text
-from nitro_workflow.widgets.inspectors.byte_fields import flat
 from nitro_workflow.widgets.inspectors.document_model import make_document
+from nitro_workflow.widgets.inspectors.field_tree import flat
 from tests.conftest import VECTORS
 
 ATTESTATION = VECTORS / "attestation"

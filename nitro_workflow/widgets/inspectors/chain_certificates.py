@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.hashes import SHA384
 from nitro_workflow.attestation import CertificateRecord, parse_certificate
 from nitro_workflow.errors import CertificateError
 from nitro_workflow.widgets.drawing import Digest, Tone, digest_of
-from nitro_workflow.widgets.inspectors.byte_fields import ByteField, flat
 from nitro_workflow.widgets.inspectors.der_fields import certificate_fields
 from nitro_workflow.widgets.inspectors.document_fields import role_of
+from nitro_workflow.widgets.inspectors.field_tree import ByteField, flat
 
 __all__ = ["Certificate", "ChainDifference", "certificates_of", "differences_of"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from nitro_workflow.widgets.inspectors.byte_fields import ByteField, cut_hex
+from nitro_workflow.widgets.inspectors.field_tree import ByteField, cut_hex
 
 __all__ = ["certificate_fields", "der_fields", "oid_name"]
 

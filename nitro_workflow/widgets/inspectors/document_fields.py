@@ -9,8 +9,8 @@ from nitro_workflow.attestation import Reading
 from nitro_workflow.encoding import cbor
 from nitro_workflow.errors import EncodingError
 from nitro_workflow.widgets.formats import moment, size
-from nitro_workflow.widgets.inspectors.byte_fields import ByteField, cut_hex
 from nitro_workflow.widgets.inspectors.der_fields import certificate_fields
+from nitro_workflow.widgets.inspectors.field_tree import ByteField, cut_hex
 
 __all__ = ["ROLES", "document_fields", "role_of"]
 

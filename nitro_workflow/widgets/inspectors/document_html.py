@@ -20,9 +20,9 @@ from nitro_workflow.widgets.drawing import (
     section,
     tag,
 )
-from nitro_workflow.widgets.inspectors.byte_fields import ByteField
 from nitro_workflow.widgets.inspectors.document_checks import Check
 from nitro_workflow.widgets.inspectors.document_model import DocumentModel, Root
+from nitro_workflow.widgets.inspectors.field_tree import ByteField
 
 __all__ = ["draw_html"]
 

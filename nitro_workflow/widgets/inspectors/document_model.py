@@ -9,11 +9,11 @@ from typing import Literal
 from nitro_workflow.attestation import AWS_ROOT_FINGERPRINT, Report
 from nitro_workflow.widgets.drawing import Digest, Head, digest_of
 from nitro_workflow.widgets.formats import moment, size
-from nitro_workflow.widgets.inspectors.byte_fields import ByteField, flat
 from nitro_workflow.widgets.inspectors.diagnostic_notation import diagnostic
 from nitro_workflow.widgets.inspectors.document_checks import Check, checks_of, summary_of
 from nitro_workflow.widgets.inspectors.document_fields import ROLES, document_fields
 from nitro_workflow.widgets.inspectors.document_recipes import Recipe, recipes_of
+from nitro_workflow.widgets.inspectors.field_tree import ByteField, flat
 
 __all__ = ["DocumentModel", "Part", "Root", "make_document", "refusal_of", "root_name"]
 

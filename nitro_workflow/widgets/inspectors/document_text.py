@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nitro_workflow.widgets.drawing import MARKS, digest_lines, head_lines, indented
-from nitro_workflow.widgets.inspectors.byte_fields import ByteField
 from nitro_workflow.widgets.inspectors.document_checks import Check
 from nitro_workflow.widgets.inspectors.document_model import DocumentModel
+from nitro_workflow.widgets.inspectors.field_tree import ByteField
 
 __all__ = ["draw_text"]
 
