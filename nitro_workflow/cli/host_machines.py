@@ -82,6 +82,35 @@ def credentials(folder: Path | None, print_secrets: bool) -> None:
     click.echo(json.dumps(OwnInstance.open(folder).credentials()))
 
 
+@host.command("install-qemu")
+@json_option
+def install_qemu(as_json: bool) -> None:
+    """Fetch QEMU and a kernel into your cache, on Debian, for `--host qemu`.
+
+    By apt's tools and Debian's signed lists, from the mirror of this system's sources, which stay
+    as they are; nothing is installed, and root is not needed. A QEMU of the system from 10.2 on is
+    used as it is. Elsewhere it says what to install.
+    """
+    from nitro_workflow import host as hosts
+
+    def tell(text: str) -> None:
+        click.secho(text, dim=True, err=True)
+
+    record = hosts.install_qemu(tell)
+    if as_json:
+        click.echo(json.dumps(record))
+        return
+    packages = record.get("packages", [])
+    kernel = record["kernel"]
+    fetched = f"{record['qemu']}, {len(packages)} packages" if packages else "this system's own"
+    click.echo(f"{'QEMU':<12}{fetched}")
+    click.echo(f"{'Kernel':<12}{kernel['package']} {kernel['version']}, SHA-256 {kernel['sha256']}")
+    click.echo(f"{'Compiler':<12}{kernel['compiler']}")
+    for name, digest in record["blobs"].items():
+        click.echo(f"{name:<16}{digest}")
+    click.echo("\n`nitro-workflow walk --host qemu` runs the workflow on it.")
+
+
 def _show(own: OwnInstance, as_json: bool) -> None:
     facts = own.facts()
     if as_json:

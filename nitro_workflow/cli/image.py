@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from nitro_workflow.cli.image_ask import Progress, ask_moment, read_file
+from nitro_workflow.cli.image_blobs import blobs
 from nitro_workflow.cli.image_launch import launch_options, show_launch
 from nitro_workflow.cli.image_make import build, sign, verify
 from nitro_workflow.cli.image_show import FILE, as_json_option, line, note_flags, rows
@@ -37,7 +38,7 @@ def image() -> None:
     """Build, measure, check, sign and compare enclave images (EIF)."""
 
 
-for _command in (build, sign, verify):
+for _command in (blobs, build, sign, verify):
     image.add_command(_command)
 
 

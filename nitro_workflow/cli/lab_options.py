@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nitro_workflow.errors import NitroWorkflowError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nitro_workflow.lab import Lab
 
-__all__ = ["heading", "json_option", "lab_option", "open_lab", "short_path", "warn_without_sandbox"]
+__all__ = [
+    "heading",
+    "host_option",
+    "json_option",
+    "lab_option",
+    "open_lab",
+    "short_path",
+    "warn_without_sandbox",
+]
 
 
 def lab_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,20 +38,32 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(function)
 
 
-def open_lab(folder: Path | None, *, size: int = 0, make: bool = True) -> Lab:
+def host_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--host``."""
+    return click.option(
+        "--host",
+        type=click.Choice(["sandbox", "qemu"]),
+        help="What runs enclaves: a sandbox, or QEMU, which boots the image  "
+        "[default: NITRO_WORKFLOW_HOST, else the lab's, else sandbox]",
+    )(function)
+
+
+def open_lab(folder: Path | None, *, size: int = 0, host: str = "", make: bool = True) -> Lab:
     """Open the lab; without ``make`` one that is not there is an error, and stays so."""
     from nitro_workflow.lab import Lab
 
     def tell(text: str) -> None:
         click.secho(text, dim=True, err=True)
 
-    return Lab.open(folder, say=tell, size=size, make=make)
+    return Lab.open(folder, say=tell, size=size, host=host, make=make)
 
 
 def heading(opened: Lab) -> None:
-    """Print which lab this is, and which root it trusts."""
+    """Print which lab this is, what runs its enclaves, and which root it trusts."""
     trust = opened.bench.cloud.trust()
     click.echo(f"Lab         {short_path(opened.path)}")
+    with contextlib.suppress(NitroWorkflowError):  # the processes may be down
+        click.echo(f"Host        {opened.host}: runs {opened.bench.host.execution()}")
     click.echo(
         f"Trust root  {trust.root_name}, SHA-256 {trust.root_sha256[:16]}… "
         "(this lab's own: AWS trusts no document of it)"

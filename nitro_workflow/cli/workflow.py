@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from nitro_workflow.cli.json_walk import exit_code_of, print_results
-from nitro_workflow.cli.lab_options import heading, json_option, lab_option, open_lab
+from nitro_workflow.cli.lab_options import heading, host_option, json_option, lab_option, open_lab
 from nitro_workflow.cli.step_text import show_part, show_step
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ SIZE: Final = _Size()
 @json_option
 @click.option("--size", type=SIZE, default="16MiB", show_default=True, help="Size of the data set.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Your own records, same columns.")
+@host_option
 @click.option(
     "--from", "begin", default="P1", show_default=True, metavar="STEP", help="First step."
 )
@@ -58,6 +59,7 @@ def walk(
     as_json: bool,
     size: int,
     csv: Path | None,
+    host: str | None,
     begin: str,
     verbose: bool,
 ) -> None:
@@ -67,9 +69,9 @@ def walk(
     service). With --json every line is one object, whatever fails: the start, too.
     """
     if as_json:
-        ctx.exit(print_results(_steps(folder, size, csv, begin), "walk"))
+        ctx.exit(print_results(_steps(folder, size, csv, host, begin), "walk"))
     begun = time.monotonic()
-    opened = _begin(folder, size, csv)
+    opened = _begin(folder, size, csv, host)
     heading(opened)
     part, done, code = "", 0, 0
     for result in opened.walk(begin):
@@ -81,15 +83,17 @@ def walk(
     ctx.exit(code)
 
 
-def _begin(folder: Path | None, size: int, csv: Path | None) -> Lab:
-    opened = open_lab(folder, size=size)
+def _begin(folder: Path | None, size: int, csv: Path | None, host: str | None) -> Lab:
+    opened = open_lab(folder, size=size, host=host or "")
     opened.bench.folder.change_settings(csv=str(csv.absolute()) if csv else None)
     opened.up()
     return opened
 
 
-def _steps(folder: Path | None, size: int, csv: Path | None, begin: str) -> Iterator[StepResult]:
-    yield from _begin(folder, size, csv).walk(begin)
+def _steps(
+    folder: Path | None, size: int, csv: Path | None, host: str | None, begin: str
+) -> Iterator[StepResult]:
+    yield from _begin(folder, size, csv, host).walk(begin)
 
 
 @click.command()

@@ -23,6 +23,7 @@ from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nitro_workflow.host.control.machine import Hypervisor
+    from nitro_workflow.host.control.qemu_host import QemuHost, checked_machine, local_host
     from nitro_workflow.host.control.sandbox_host import SandboxHost
     from nitro_workflow.host.instance.cloud_records import (
         InstanceRecord,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from nitro_workflow.host.instance.instance_spec import ParentPrograms
     from nitro_workflow.host.nitro_cli.nitro_cli_host import NitroCliHost
     from nitro_workflow.host.protocol import Host, LaunchRequest, ParentChannel
+    from nitro_workflow.host.qemu.boot_blobs import MadeBlobs, make_blobs
+    from nitro_workflow.host.qemu.qemu_install import blobs_from_debian, install_qemu
     from nitro_workflow.host.rules.allocator import allocator_file, read_pool
     from nitro_workflow.host.rules.ecodes import MEANINGS, status_of
     from nitro_workflow.host.rules.launch_checks import launch_problems, least_launch
@@ -47,14 +50,21 @@ _HOMES = {
     "LONGEST_SOCKET": "instance.instance_paths",
     "LaunchRequest": "protocol",
     "MEANINGS": "rules.ecodes",
+    "MadeBlobs": "qemu.boot_blobs",
     "NitroCliHost": "nitro_cli.nitro_cli_host",
     "ParentChannel": "protocol",
     "ParentPrograms": "instance.instance_spec",
+    "QemuHost": "control.qemu_host",
     "RoleCredentials": "instance.cloud_records",
     "SandboxHost": "control.sandbox_host",
     "allocator_file": "rules.allocator",
+    "blobs_from_debian": "qemu.qemu_install",
+    "checked_machine": "control.qemu_host",
+    "install_qemu": "qemu.qemu_install",
     "launch_problems": "rules.launch_checks",
     "least_launch": "rules.launch_checks",
+    "local_host": "control.qemu_host",
+    "make_blobs": "qemu.boot_blobs",
     "parse_memory": "rules.launch_rules",
     "read_pool": "rules.allocator",
     "require_sandbox": "sandbox.launcher",
@@ -70,14 +80,21 @@ __all__ = [
     "Hypervisor",
     "InstanceRecord",
     "LaunchRequest",
+    "MadeBlobs",
     "NitroCliHost",
     "ParentChannel",
     "ParentPrograms",
+    "QemuHost",
     "RoleCredentials",
     "SandboxHost",
     "allocator_file",
+    "blobs_from_debian",
+    "checked_machine",
+    "install_qemu",
     "launch_problems",
     "least_launch",
+    "local_host",
+    "make_blobs",
     "parse_memory",
     "read_pool",
     "require_sandbox",

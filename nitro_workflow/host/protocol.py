@@ -138,6 +138,9 @@ class Host(Protocol):
     def limits(self) -> str:
         """Return in words what holds the limits of instances and enclaves on this machine."""
 
+    def execution(self) -> str:
+        """Return in words what of an image is executed here, and by what."""
+
     def attestation_root(self) -> bytes:
         """Return the root certificate under which its enclaves' documents verify, DER."""
 

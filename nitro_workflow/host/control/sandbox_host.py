@@ -198,6 +198,10 @@ class SandboxHost:
         """Return in words what holds the limits: control groups, or rlimits and a watch."""
         return str(self.ping()["limits"])
 
+    def execution(self) -> str:
+        """Return what of an image the hypervisor executes: not all of it, or by what."""
+        return str(self.ping()["runs"])
+
     def boot_parts(self) -> BootParts:
         """Return stand-ins: they are measured, and the sandbox plays what they would do."""
         from nitro_workflow.image import BootParts
@@ -214,6 +218,6 @@ class SandboxHost:
         return [str(self._path)]
 
     def ping(self) -> dict[str, Any]:
-        """Return ``{"pid", "instances", "sandboxed", "limits"}`` of the hypervisor."""
+        """Return ``{"pid", "instances", "sandboxed", "machine", "runs", "limits"}``."""
         answer: dict[str, Any] = ask(self._path, "ping", timeout=QUICK)
         return answer

@@ -203,6 +203,10 @@ class NitroCliHost:
         """Return what holds the limits: hardware, set apart by the allocator."""
         return "the Nitro hypervisor: CPUs and huge pages that nitro-enclaves-allocator set apart"
 
+    def execution(self) -> str:
+        """Return what of an image is executed."""
+        return "all of it, by the Nitro hypervisor"
+
     def attestation_root(self) -> bytes:
         """Return AWS's root G1, DER."""
         from nitro_workflow.attestation import aws_root

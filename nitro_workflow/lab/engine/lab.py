@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud import cloud_errors
 from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.host import checked_machine
 from nitro_workflow.lab.engine.disk_errors import disk_errors
 from nitro_workflow.lab.engine.trust_notice import notice_trust_root
 from nitro_workflow.lab.evidence.trace import note_request, now
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.steps import Step
 
 __all__ = ["Lab"]
+
+HOST_SETTING: Final = "NITRO_WORKFLOW_HOST"
+"""``sandbox`` or ``qemu``: of the labs that this environment opens, notebooks too."""
 
 
 class Lab:
@@ -67,11 +72,14 @@ class Lab:
         *,
         say: Callable[[str], None] | None = None,
         size: int = 0,
+        host: str = "",
         make: bool = True,
     ) -> Lab:
         """Open or make the lab in ``folder`` (default: ``NITRO_WORKFLOW_LAB``, else one a user).
 
         ``size`` is of the data set, in bytes; a changed one makes the steps from P3 on run again.
+        ``host``: what runs enclaves, ``sandbox`` or ``qemu`` (default: ``NITRO_WORKFLOW_HOST``,
+        else what the lab had); another one makes the steps from P6 on run again.
         Raises `LabError` for a folder that is not, or not wholly, a lab's; without ``make`` for
         one that is not there, too.
         """
@@ -79,12 +87,19 @@ class Lab:
         tell = say or (lambda _: None)
         if size:
             opened.change_settings(size=size)
+        if chosen := host or os.environ.get(HOST_SETTING, ""):
+            opened.change_settings(host=checked_machine(chosen))
         return cls(opened, LocalPair(opened, tell), tell)
 
     @property
     def path(self) -> Path:
         """Return the lab's folder."""
         return self.bench.path
+
+    @property
+    def host(self) -> str:
+        """Return what runs this lab's enclaves: ``sandbox`` or ``qemu``."""
+        return str(self.bench.folder.settings().get("host") or "sandbox")
 
     # -- steps -------------------------------------------------------------------------------------
 
@@ -208,7 +223,7 @@ class Lab:
             self.progress(progress)
 
     def _based_on(self, step: Step) -> dict[str, str]:
-        settings = self.bench.folder.settings() if step.number == "P3" else {}
+        settings = self._settings_of(step)
         return {
             **({"settings": _digest(settings)} if settings else {}),
             **{
@@ -216,6 +231,14 @@ class Lab:
                 for need in step.needs
             },
         }
+
+    def _settings_of(self, step: Step) -> dict[str, Any]:
+        """Return the settings that the step reads: the data's are P3's, the host is P6's."""
+        settings = self.bench.folder.settings()
+        host = settings.pop("host", "sandbox")
+        if step.number == "P6" and host != "sandbox":
+            return {"host": host}
+        return settings if step.number == "P3" else {}
 
     # -- processes ---------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.cloud import Endpoint, isolated_environment
 from nitro_workflow.errors import CloudUnavailable, HostError, LabError, SandboxUnavailable
+from nitro_workflow.host import checked_machine
 from nitro_workflow.lab.lab_folder import LabFolder, read_json, save
 from nitro_workflow.lab.processes.process_table import (
     NAMES,
@@ -73,6 +74,11 @@ class Processes:
         """Return the folder of the lab's sockets: the running hypervisor's, else the one known."""
         found = self._find("hypervisor")
         return Path(found.runtime) if found else known_runtime(self.folder)
+
+    @property
+    def machine(self) -> str:
+        """Return what the lab's enclaves are: ``sandbox`` or ``qemu``."""
+        return checked_machine(str(self.folder.settings().get("host") or "sandbox"))
 
     def status(self) -> dict[str, str]:
         """Return ``running (pid n)`` or ``stopped`` for each process; changes nothing."""
@@ -172,13 +178,15 @@ class Processes:
             save(self.folder.path / "cloud" / "port", str(answered).encode())
 
     def _up_hypervisor(self) -> None:
-        if self._find("hypervisor") and self._hypervisor_answers():
+        found, machine = self._find("hypervisor"), self.machine
+        if found and found.machine == machine and self._hypervisor_answers():
             return
         self._end("hypervisor")
         runtime = make_runtime(self.folder)
         (runtime / "hypervisor.sock").unlink(missing_ok=True)
         self.say("Starting the hypervisor …")
-        self._start("hypervisor", "--runtime", str(runtime), *_application())
+        how = ("--runtime", str(runtime), "--machine", machine)
+        self._start("hypervisor", *how, *_application())
         self._until("hypervisor", self._hypervisor_answers, HostError)
 
     def _start(self, name: str, *arguments: str) -> None:
@@ -200,10 +208,11 @@ class Processes:
         finally:
             os.close(descriptor)
         self._children.append(pid)
-        runtime = arguments[1] if name == "hypervisor" else ""
+        runtime, machine = arguments[1:4:2] if name == "hypervisor" else ("", "")
         self._known[name] = LabProcess(
-            name, pid, start_tick(pid), str(self.folder.path), self.folder.identity, runtime
-        )
+            name, pid, start_tick(pid), str(self.folder.path), self.folder.identity, runtime,
+            machine,
+        )  # fmt: skip
 
     def _until(self, name: str, ready: Callable[[], bool], failure: type[ServiceError]) -> None:
         deadline = time.monotonic() + READY_SECONDS

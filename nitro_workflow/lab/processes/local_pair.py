@@ -1,11 +1,11 @@
-"""The local cloud with the sandbox, as this lab's processes: the only pair so far."""
+"""The local cloud with a hypervisor of this machine, as this lab's processes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from nitro_workflow.cloud import LocalCloud
-from nitro_workflow.host import SandboxHost
+from nitro_workflow.host import local_host
 from nitro_workflow.lab.processes.background import Processes
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["LocalPair"]
 
 
 class LocalPair:
-    """The local cloud with the sandbox, run as background processes of the lab's folder."""
+    """The local cloud with the sandbox or QEMU, run as background processes of the lab's folder."""
 
     def __init__(self, folder: LabFolder, say: Callable[[str], None] | None = None) -> None:
         self.processes = Processes(folder, say)
@@ -29,8 +29,8 @@ class LocalPair:
 
     @property
     def host(self) -> Host:
-        """Return the sandbox, where its sockets are now: another terminal may have moved them."""
-        return SandboxHost(self.processes.runtime)
+        """Return the host, where its sockets are now: another terminal may have moved them."""
+        return local_host(self.processes.machine, self.processes.runtime)
 
     def up(self) -> None:
         """Start what is not running, adopt what is."""

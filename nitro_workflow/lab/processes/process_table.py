@@ -41,7 +41,8 @@ class LabProcess:
 
     A process is known by its pid *and* the tick at which the kernel started it: a recycled pid is
     never taken for ours, nor killed. ``lab`` is the folder that it was started for, ``identity``
-    that folder's, ``runtime`` the folder of the hypervisor's sockets ("" for the others).
+    that folder's, ``runtime`` the folder of the hypervisor's sockets and ``machine`` what its
+    enclaves are ("" for the others).
     """
 
     name: str
@@ -50,6 +51,7 @@ class LabProcess:
     lab: str
     identity: str = ""
     runtime: str = ""
+    machine: str = ""
 
     @property
     def alive(self) -> bool:
@@ -143,6 +145,7 @@ def _read(pid: int, user: int) -> LabProcess | None:
         lab=_value(words, "--lab"),
         identity=identity.removeprefix(_IDENTITY),
         runtime=_value(words, "--runtime"),
+        machine=_value(words, "--machine"),
     )
 
 

@@ -20,7 +20,7 @@ from nitro_workflow.lab.steps.p1_p2_keys import (
 from nitro_workflow.vsock import PROXY_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from enclave_image.packing import RootfsReport
@@ -203,6 +203,8 @@ def pack(bench: Workbench, rootfs: Path, output: Path, *, command: tuple[str, ..
 
 def _inputs(bench: Workbench) -> dict[str, Any]:
     config = (bench.path / "developer" / "config.json").read_bytes()
+    boot = bench.host.boot_parts()
+    parts = (boot.kernel, boot.command_line, boot.init, boot.nsm_module)
     return {
         "config_sha256": hashlib.sha256(config).hexdigest(),
         "rootfs_sha256": bench.produced("P5", "rootfs_sha256"),
@@ -210,7 +212,13 @@ def _inputs(bench: Workbench) -> dict[str, Any]:
         "name": IMAGE_NAME,
         "version": IMAGE_VERSION,
         "architecture": platform.machine(),
+        **({} if boot.is_stand_in else {"boot_parts_sha256": _digest_of_parts(parts)}),
     }
+
+
+def _digest_of_parts(parts: Iterable[bytes]) -> str:
+    digests = b"".join(hashlib.sha256(part).digest() for part in parts)
+    return hashlib.sha256(digests).hexdigest()
 
 
 def _repeated(bench: Workbench, digest: str) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def launch(bench: Workbench) -> Outcome:
         "role": record.get("IamInstanceProfile", {}).get("Arn", ""),
         "enclave_options": record.get("EnclaveOptions", {}),
         "instance_role": booted.get("RoleArn", ""),
-        "runs": "ramdisk 1; kernel and ramdisk 0 are measured too, and played by the sandbox",
+        "runs": host.execution(),
         "stands_outside": "the person at this keyboard, who plays AWS as well",
         "sandboxed": bool(booted.get("Sandboxed", True)),
         "metadata_service": "IMDSv2, this instance's only",
