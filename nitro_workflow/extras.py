@@ -28,6 +28,7 @@ EXTRA_OF: Final = {
     "nbformat": "notebooks",
     "nbval": "notebooks",
     "pytest": "test",
+    "qemu": "qemu",
     "starlette": "cloud",
     "traitlets": "notebooks",
     "uvicorn": "cloud",

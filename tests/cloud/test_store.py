@@ -123,6 +123,8 @@ def test_tls_files_are_made_once(tmp_path: Path) -> None:
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     dns = names.get_values_for_type(x509.DNSName)
     assert "*.us-east-1.nitro-lab.internal" in dns
+    assert "kms.us-east-1.amazonaws.com" in dns  # of AWS's names, this one alone
+    assert [name for name in dns if "amazonaws" in name] == ["kms.us-east-1.amazonaws.com"]
     assert [str(a) for a in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
     # The CA's private key is nowhere: one key file, and it is the server's.
     keys = [path for path in tmp_path.iterdir() if b"PRIVATE KEY" in path.read_bytes()]

@@ -92,6 +92,10 @@ def machine_of(name: str) -> EnclaveMachine:
     """Return the machine of that name; raises `UsageError`, or `HostError` where it is missing."""
     if name == "sandbox":
         return SandboxMachine()
+    if name == "qemu":
+        from nitro_workflow.host.qemu.qemu_machine import QemuMachine
+
+        return QemuMachine()
     raise UsageError(
         f"host {name!r}", expected=" or ".join(MACHINES), next="name one of these with --host"
     )

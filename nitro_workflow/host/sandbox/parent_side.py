@@ -57,9 +57,12 @@ class ParentSide:
             os.close(folder)
         return listener
 
-    def dial(self, port: int) -> socket.socket:
-        """Connect to what the parent listens on at ``port``; raises OSError or `VsockError`."""
-        return dial_below(self._folder, (str(PARENT_CID), f"v.sock_{port}"))
+    def dial(self, port: int, name: bytes = b"") -> socket.socket:
+        """Connect to what the parent listens on at ``port``; raises OSError or `VsockError`.
+
+        ``name``: who dials, as an abstract address, for a listener that asks.
+        """
+        return dial_below(self._folder, (str(PARENT_CID), f"v.sock_{port}"), name)
 
     def close(self) -> None:
         """Remove the entry."""
@@ -69,8 +72,8 @@ class ParentSide:
         os.close(self._folder)
 
 
-def dial_below(folder: int, names: tuple[str, ...]) -> socket.socket:
-    """Connect to the socket at ``names`` below ``folder``, following no link."""
+def dial_below(folder: int, names: tuple[str, ...], own: bytes = b"") -> socket.socket:
+    """Connect to the socket at ``names`` below ``folder``, following no link, from ``own``."""
     at = os.dup(folder)
     try:
         for name in names[:-1]:
@@ -85,6 +88,8 @@ def dial_below(folder: int, names: tuple[str, ...]) -> socket.socket:
             raise VsockError("not a socket", expected="a listener", where=f"vsock {names[-1]}")
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            if own:
+                sock.bind(own)
             sock.settimeout(SECONDS)
             sock.connect(f"/proc/self/fd/{found}")
             sock.settimeout(None)

@@ -1,0 +1,81 @@
+"""QEMU's monitor, by its own library: what the machine's state is, and its clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.errors import HostError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Coroutine
+
+__all__ = ["QemuMonitor"]
+
+SECONDS: Final = 5.0
+
+
+class QemuMonitor:
+    """One machine's monitor on a socket, which it owns; threads may call at once."""
+
+    def __init__(self, sock: socket.socket, name: str) -> None:
+        from qemu.qmp import QMPClient
+
+        sock.setblocking(False)
+        self._sock = sock
+        self._client = QMPClient(name)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="qmp")
+        self._thread.start()
+
+    def connect(self) -> None:
+        """Shake hands; raises `HostError`."""
+        self._do(self._client.connect(self._sock))
+
+    def status(self) -> dict[str, Any]:
+        """Return ``status`` (running, paused, internal-error …), ``kvm`` and the ``version``."""
+        state = self._ask("query-status")
+        kvm = self._ask("query-kvm")
+        version = self._ask("query-version")["qemu"]
+        numbers = (str(version[part]) for part in ("major", "minor", "micro"))
+        return {
+            "status": str(state["status"]),
+            "kvm": bool(kvm["enabled"]),
+            "version": ".".join(numbers),
+        }
+
+    def quit(self) -> None:
+        """Have the machine end at once; without effect where it has."""
+        with contextlib.suppress(HostError):
+            self._do(self._client.execute("quit"))
+
+    def close(self) -> None:
+        """End the session and its thread."""
+        with contextlib.suppress(HostError):
+            self._do(self._client.disconnect())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    def _ask(self, command: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self._do(self._client.execute(command))
+        return answer
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        from qemu.qmp import QMPError
+
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(SECONDS)
+        except (QMPError, TimeoutError, OSError, EOFError) as error:
+            future.cancel()
+            raise HostError(
+                f"the machine's monitor does not answer ({type(error).__name__})",
+                expected="an answer",
+                where="QEMU",
+                next="the machine has ended, or is about to",
+            ) from error
