@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from nitro_workflow.cloud.endpoint import Endpoint
     from nitro_workflow.cloud.isolated_sessions import isolated_environment, isolated_session
     from nitro_workflow.cloud.local.call import Settings
+    from nitro_workflow.cloud.local.kms.ciphertext import parse_blob
     from nitro_workflow.cloud.local.seed import draw_keys, write_private
     from nitro_workflow.cloud.local.serve import ServeOptions, serve, tls_files
     from nitro_workflow.cloud.local_cloud import LocalCloud
@@ -67,6 +68,7 @@ __all__ = [
     "error_code",
     "isolated_environment",
     "isolated_session",
+    "parse_blob",
     "recorded_error",
     "refusal",
     "serve",
@@ -95,6 +97,7 @@ _HOMES = {
     "error_code": "client_errors",
     "isolated_environment": "isolated_sessions",
     "isolated_session": "isolated_sessions",
+    "parse_blob": "local.kms.ciphertext",
     "recorded_error": "client_errors",
     "refusal": "client_errors",
     "serve": "local.serve",

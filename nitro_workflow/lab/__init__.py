@@ -23,6 +23,7 @@ from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nitro_workflow.lab.attacks import ATTACKS, AttackOutcome, try_attack
+    from nitro_workflow.lab.call_record import CallRecord
     from nitro_workflow.lab.engine import Lab, OwnInstance
     from nitro_workflow.lab.evidence import Job, TraceEvent, collect
     from nitro_workflow.lab.lab_folder import LabFolder, default_folder
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.parties import Party
     from nitro_workflow.lab.party_policies import ROLES
     from nitro_workflow.lab.processes import LabProcess, LocalPair, end_orphan, find_processes
-    from nitro_workflow.lab.step_result import StepResult
+    from nitro_workflow.lab.step_result import StepProgress, StepResult
     from nitro_workflow.lab.steps import (
         STEPS,
         Step,
@@ -51,6 +52,7 @@ __all__ = [
     "ROLES",
     "STEPS",
     "AttackOutcome",
+    "CallRecord",
     "Job",
     "Lab",
     "LabFolder",
@@ -61,6 +63,7 @@ __all__ = [
     "Pair",
     "Party",
     "Step",
+    "StepProgress",
     "StepResult",
     "TraceEvent",
     "Workbench",
@@ -84,6 +87,7 @@ _HOMES = {
     "ROLES": "party_policies",
     "STEPS": "steps",
     "AttackOutcome": "attacks",
+    "CallRecord": "call_record",
     "Job": "evidence",
     "Lab": "engine",
     "LabFolder": "lab_folder",
@@ -94,6 +98,7 @@ _HOMES = {
     "Pair": "pair",
     "Party": "parties",
     "Step": "steps",
+    "StepProgress": "step_result",
     "StepResult": "step_result",
     "TraceEvent": "evidence",
     "Workbench": "workbench",

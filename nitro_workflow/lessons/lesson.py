@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lab import ROLES, STEPS, Lab, find_step, image_of, try_attack
-from nitro_workflow.lessons import cards, lesson_views
+from nitro_workflow.lessons import cards, lesson_views, walk_views
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
+from nitro_workflow.lessons.progress_board import told_below_the_cell
 from nitro_workflow.lessons.questions import QUESTIONS
 from nitro_workflow.widgets import (
     Cell,
@@ -22,6 +23,7 @@ from nitro_workflow.widgets import (
     make_pcrs,
     pcr_answers,
 )
+from nitro_workflow.widgets.inspecting import Views, inspect
 
 __all__ = ["LESSONS", "Lesson", "open_lesson"]
 
@@ -55,7 +57,8 @@ def open_lesson(number: str) -> Lesson:
     lab.up()
     steps = LESSONS[number][1]
     before = [step.number for step in STEPS[: _first(steps)]]
-    caught_up = [number for number in before if lab.ensure(number)]
+    with told_below_the_cell(lab):
+        caught_up = [number for number in before if lab.ensure(number)]
     return Lesson(lab, number, tuple(caught_up))
 
 
@@ -95,7 +98,9 @@ class Lesson:
     @in_a_lesson
     def run(self, step: str) -> View:
         """Run one step and show its evidence. Raises what the step raises."""
-        return View(cards.step_card(self.lab.run(step)))
+        with told_below_the_cell(self.lab):
+            run = self.lab.run(step)
+        return walk_views.step_view(self.lab, run, self._model_of)
 
     @in_a_lesson
     def reset(self, begin: str = "P1", *, yes: bool = False) -> View:
@@ -114,8 +119,7 @@ class Lesson:
     @in_a_lesson
     def steps(self) -> View:
         """Show the 17 steps, which are done, and which belong to this lesson."""
-        done = [step.number for step in STEPS if self.lab.bench.result(step.number)]
-        return View(cards.step_table(done, LESSONS[self.number][1]))
+        return walk_views.workflow_view(self.lab, LESSONS[self.number][1])
 
     @in_a_lesson
     def attack(self, name: str) -> View:
@@ -133,6 +137,19 @@ class Lesson:
                 next="name one of them",
             )
         return QUESTIONS[name]
+
+    @in_a_lesson
+    def open(self, name: str) -> View | Views:
+        """Open bytes of the lab in their inspector: `document`, `message`, `image`, `receipt`.
+
+        Raises `UsageError` for another name.
+        """
+        thing = walk_views.openable(self.lab.bench, name)
+        return inspect(thing, root=self.lab.bench.cloud.trust().root_der, at="document")
+
+    def _model_of(self, name: str) -> Any:
+        view = self.open(name)
+        return view.model if isinstance(view, View) else view[0].model
 
     # -- what there is to see ----------------------------------------------------------------------
 
@@ -193,7 +210,7 @@ class Lesson:
     @in_a_lesson
     def message(self) -> View:
         """Show the header of the Encryption SDK's message."""
-        return View(lesson_views.message(self.lab.bench))
+        return View(walk_views.message(self.lab.bench))
 
     @in_a_lesson
     def measured_configuration(self) -> Listing:
@@ -226,10 +243,9 @@ class Lesson:
         return View(lesson_views.measurements(self.lab.bench))
 
     @in_a_lesson
-    def enclaves(self) -> Listing:
-        """Show what nitro-cli's describe-enclaves says."""
-        text = json.dumps(lesson_views.enclaves(self.lab.bench), indent=2)
-        return Listing("nitro-cli describe-enclaves", text, "json")
+    def enclaves(self) -> View:
+        """Show the running enclaves: their PCRs, flags, jobs; launch and end them there."""
+        return walk_views.enclave_view(self.lab.bench)
 
     @in_a_lesson
     def document(self) -> View:
@@ -258,9 +274,9 @@ class Lesson:
     @in_a_lesson
     def trace(self) -> View:
         """Show who sent what to whom for the last job, and who could read it."""
-        return View(lesson_views.trace(self.lab.bench))
+        return View(walk_views.trace(self.lab.bench))
 
     @in_a_lesson
     def result(self) -> View:
         """Show the opened result: aggregates, small groups suppressed."""
-        return View(lesson_views.result(self.lab.bench))
+        return View(walk_views.result(self.lab.bench))

@@ -13,19 +13,15 @@ from nitro_workflow.errors import LabError, UntrustedAnswer
 from nitro_workflow.image import measure_file, open_image
 from nitro_workflow.lab import (
     Workbench,
-    ciphertext_path,
-    collect,
     document_of,
     image_of,
     policy_of,
 )
 from nitro_workflow.widgets import (
-    HEADER_LIMIT,
     Cell,
     ImageModel,
     Inquiry,
     Inspection,
-    Lanes,
     PcrsModel,
     PolicyModel,
     Table,
@@ -39,9 +35,7 @@ from nitro_workflow.widgets import (
     make_pcrs,
     make_policy,
     make_reach,
-    message_inspection,
     size,
-    trace_lanes,
 )
 
 MAY: Mapping[str, str] = {
@@ -107,13 +101,6 @@ def _context(bench: Workbench) -> dict[str, str]:
     return {f"kms:EncryptionContext:{key}": str(value) for key, value in context.items()}
 
 
-def message(bench: Workbench) -> Inspection:
-    """Return the header of the Encryption SDK's message of P3."""
-    path = ciphertext_path(bench)
-    with path.open("rb") as file:
-        return message_inspection(file.read(HEADER_LIMIT), total=path.stat().st_size)
-
-
 def measured(bench: Workbench) -> dict[str, Any]:
     """Return the configuration that is measured with the image."""
     return dict(evidence(bench, "P5")["measured_configuration"])
@@ -177,11 +164,6 @@ def _indexed(pcrs: Mapping[str, str]) -> dict[int, str]:
     return {int(name.removeprefix("PCR")): value for name, value in pcrs.items()}
 
 
-def enclaves(bench: Workbench) -> list[dict[str, Any]]:
-    """Return what the host's describe-enclaves answers."""
-    return [dict(one) for one in bench.host.describe_enclaves()]
-
-
 def document(bench: Workbench) -> Inspection:
     """Return the attestation document of the last job, checked as the owner would check it."""
     data = document_of(bench)
@@ -218,29 +200,3 @@ def pcr_columns(bench: Workbench) -> dict[str, Any]:
         "image": evidence(bench, "P6")["measurements"],
         "key policy": evidence(bench, "P7")["pcrs"],
     }
-
-
-def trace(bench: Workbench) -> Lanes:
-    """Return the lanes of the last job, from the download of its ciphertext on."""
-    job = bench.produced("D2", "encryption-sdk")["job"]
-    events = collect(bench, job=job)
-    first = next((at for at, event in enumerate(events) if event.job == job), len(events))
-    return trace_lanes([event for event in events[first:] if event.step.startswith("D")])
-
-
-def result(bench: Workbench) -> Table:
-    """Return the rows that the owner opened: one group a row."""
-    found = evidence(bench, "D9")
-    groups = found["groups"]
-    return Table(
-        title="The result, opened by the data owner",
-        columns=("customers", "orders, mean", "balance, mean"),
-        rows=tuple(_group(group) for group in groups),
-        verdict=f"{found['rows']:,} records; groups below {found['threshold']} suppressed",
-        tone="good",
-    )
-
-
-def _group(group: Mapping[str, Any]) -> TableRow:
-    cells = (f"{group['count']:,}", group["orders"]["mean"], group["balance"]["mean"])
-    return TableRow(str(group["region"]), tuple(map(Cell, cells)))

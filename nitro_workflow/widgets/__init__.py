@@ -21,24 +21,37 @@ from nitro_workflow.lazy import lazy_names
 if TYPE_CHECKING:
     from nitro_workflow.widgets.document_view import chain_table, document_inspection
     from nitro_workflow.widgets.formats import duration, moment, short, size
+    from nitro_workflow.widgets.inspectors.enclave_model import EnclaveModel, make_enclaves
+    from nitro_workflow.widgets.inspectors.envelope_model import (
+        EnvelopeModel,
+        make_blob,
+        make_envelope,
+    )
     from nitro_workflow.widgets.inspectors.image_answers import image_answers, make_comparison
     from nitro_workflow.widgets.inspectors.image_model import ImageModel, make_image
+    from nitro_workflow.widgets.inspectors.message_model import MessageModel, make_message
     from nitro_workflow.widgets.inspectors.pcr_sources import PcrSource, pcr_source
     from nitro_workflow.widgets.inspectors.pcrs_model import PcrsModel, make_pcrs, pcr_answers
     from nitro_workflow.widgets.inspectors.policy_inquiry import Inquiry, inquire, make_reach
     from nitro_workflow.widgets.inspectors.policy_model import PolicyModel, make_policy
+    from nitro_workflow.widgets.inspectors.result_model import ResultModel, make_result
+    from nitro_workflow.widgets.inspectors.sdk_message import SDK_HEADER_LIMIT
+    from nitro_workflow.widgets.inspectors.step_card_model import (
+        Exchange,
+        StepModel,
+        make_step,
+        nsm_exchange,
+    )
+    from nitro_workflow.widgets.inspectors.trace_model import TraceModel, make_trace
+    from nitro_workflow.widgets.inspectors.workflow_model import WorkflowModel, make_workflow
     from nitro_workflow.widgets.listing import Listing, difference, json_listing
-    from nitro_workflow.widgets.message_view import HEADER_LIMIT, message_inspection
     from nitro_workflow.widgets.question import Question
-    from nitro_workflow.widgets.trace_view import trace_lanes
     from nitro_workflow.widgets.view import View
     from nitro_workflow.widgets.view_model import (
         Cell,
         CheckLine,
         FieldNode,
         Inspection,
-        Lanes,
-        Message,
         Table,
         TableRow,
         Tone,
@@ -47,22 +60,28 @@ if TYPE_CHECKING:
 _HOMES = {
     "Cell": "view_model",
     "CheckLine": "view_model",
+    "EnclaveModel": "inspectors.enclave_model",
+    "EnvelopeModel": "inspectors.envelope_model",
+    "Exchange": "inspectors.step_card_model",
     "FieldNode": "view_model",
-    "HEADER_LIMIT": "message_view",
     "ImageModel": "inspectors.image_model",
     "Inquiry": "inspectors.policy_inquiry",
     "Inspection": "view_model",
-    "Lanes": "view_model",
     "Listing": "listing",
-    "Message": "view_model",
+    "MessageModel": "inspectors.message_model",
     "PcrSource": "inspectors.pcr_sources",
     "PcrsModel": "inspectors.pcrs_model",
     "PolicyModel": "inspectors.policy_model",
     "Question": "question",
+    "ResultModel": "inspectors.result_model",
+    "SDK_HEADER_LIMIT": "inspectors.sdk_message",
+    "StepModel": "inspectors.step_card_model",
     "Table": "view_model",
     "TableRow": "view_model",
     "Tone": "view_model",
+    "TraceModel": "inspectors.trace_model",
     "View": "view",
+    "WorkflowModel": "inspectors.workflow_model",
     "chain_table": "document_view",
     "difference": "listing",
     "document_inspection": "document_view",
@@ -70,39 +89,52 @@ _HOMES = {
     "image_answers": "inspectors.image_answers",
     "inquire": "inspectors.policy_inquiry",
     "json_listing": "listing",
+    "make_blob": "inspectors.envelope_model",
     "make_comparison": "inspectors.image_answers",
+    "make_enclaves": "inspectors.enclave_model",
+    "make_envelope": "inspectors.envelope_model",
     "make_image": "inspectors.image_model",
+    "make_message": "inspectors.message_model",
     "make_pcrs": "inspectors.pcrs_model",
     "make_policy": "inspectors.policy_model",
     "make_reach": "inspectors.policy_inquiry",
-    "message_inspection": "message_view",
+    "make_result": "inspectors.result_model",
+    "make_step": "inspectors.step_card_model",
+    "make_trace": "inspectors.trace_model",
+    "make_workflow": "inspectors.workflow_model",
     "moment": "formats",
+    "nsm_exchange": "inspectors.step_card_model",
     "pcr_answers": "inspectors.pcrs_model",
     "pcr_source": "inspectors.pcr_sources",
     "short": "formats",
     "size": "formats",
-    "trace_lanes": "trace_view",
 }
 
 __all__ = [
-    "HEADER_LIMIT",
+    "SDK_HEADER_LIMIT",
     "Cell",
     "CheckLine",
+    "EnclaveModel",
+    "EnvelopeModel",
+    "Exchange",
     "FieldNode",
     "ImageModel",
     "Inquiry",
     "Inspection",
-    "Lanes",
     "Listing",
-    "Message",
+    "MessageModel",
     "PcrSource",
     "PcrsModel",
     "PolicyModel",
     "Question",
+    "ResultModel",
+    "StepModel",
     "Table",
     "TableRow",
     "Tone",
+    "TraceModel",
     "View",
+    "WorkflowModel",
     "chain_table",
     "difference",
     "document_inspection",
@@ -110,18 +142,25 @@ __all__ = [
     "image_answers",
     "inquire",
     "json_listing",
+    "make_blob",
     "make_comparison",
+    "make_enclaves",
+    "make_envelope",
     "make_image",
+    "make_message",
     "make_pcrs",
     "make_policy",
     "make_reach",
-    "message_inspection",
+    "make_result",
+    "make_step",
+    "make_trace",
+    "make_workflow",
     "moment",
+    "nsm_exchange",
     "pcr_answers",
     "pcr_source",
     "short",
     "size",
-    "trace_lanes",
 ]
 
 

@@ -16,8 +16,6 @@ from nitro_workflow.widgets.view_model import (
     CheckLine,
     FieldNode,
     Inspection,
-    Lanes,
-    Message,
     Model,
     Table,
     TableRow,
@@ -45,8 +43,6 @@ def render_html(model: Model) -> str:
             body = _inspection(model)
         case Table():
             body = _table(model)
-        case Lanes():
-            body = _lanes(model)
     return f'<section aria-label="{escape(model.title)}">{body}</section>'
 
 
@@ -123,40 +119,3 @@ def _table_row(row: TableRow) -> list[str]:
 def _table(model: Table) -> str:
     rows = [_table_row(row) for row in model.rows]
     return _headline(model.title, model.verdict, model.tone) + _rows(("", "", *model.columns), rows)
-
-
-def _lane_row(message: Message, lanes: Sequence[str]) -> list[str]:
-    first, last = sorted((_lane(lanes, message.source), _lane(lanes, message.target)))
-    rightward = _lane(lanes, message.source) <= _lane(lanes, message.target)
-    cells = []
-    for index, lane in enumerate(lanes):
-        if lane == message.source == message.target:
-            cells.append("●")
-        elif lane == message.target:
-            cells.append("▶" if rightward else "◀")
-        elif lane == message.source:
-            cells.append("○")
-        else:
-            cells.append("─" if first < index < last else "")
-    text = f"{escape(message.source)} → {escape(message.target)}: {escape(message.text)}"
-    if message.detail:
-        text += f"<br><code>{escape(message.detail)}</code>"
-    if message.circumstances:
-        text += f"<br><i>{escape(message.circumstances)}</i>"
-    return [escape(message.step), *cells, _toned(message.tone, "") + text]
-
-
-def _lane(lanes: Sequence[str], name: str) -> int:
-    return list(lanes).index(name)
-
-
-def _all_lanes(model: Lanes) -> tuple[str, ...]:
-    """Return the lanes, and after them those that only a message names."""
-    named = (name for one in model.messages for name in (one.source, one.target))
-    return tuple(dict.fromkeys((*model.lanes, *named)))
-
-
-def _lanes(model: Lanes) -> str:
-    lanes = _all_lanes(model)
-    rows = [_lane_row(message, lanes) for message in model.messages]
-    return _headline(model.title, "", "neutral") + _rows(("step", *lanes, "what"), rows)

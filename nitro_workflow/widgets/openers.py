@@ -15,8 +15,11 @@ OPENERS: dict[str, str] = {
     "certificates": "chain_open:open_certificates",
     "document": "document_open:open_document",
     "eif": "image_open:open_image_file",
+    "envelope": "sealed_open:open_envelope",
+    "kms-ciphertext": "sealed_open:open_blob",
     "nitro-cli": "pcrs_open:open_measurements",
     "policy": "policy_open:open_policy",
+    "sdk-message": "sealed_open:open_message",
 }
 """Recognised kind → ``module:function`` below ``inspectors``; the function takes (found, ask)."""
 

@@ -9,7 +9,6 @@ from nitro_workflow.widgets.view_model import (
     CheckLine,
     FieldNode,
     Inspection,
-    Lanes,
     Model,
     Table,
     TableRow,
@@ -26,8 +25,6 @@ def render_text(model: Model) -> str:
             lines = _inspection(model)
         case Table():
             lines = _table(model)
-        case Lanes():
-            lines = _lanes(model)
     return "\n".join(lines)
 
 
@@ -80,13 +77,3 @@ def _facts(rows: Sequence[TableRow]) -> Iterator[str]:
     for row in rows:
         value = row.cells[0].text if row.cells else ""
         yield f"  {MARKS[row.tone]} {row.label:<{width}}  {value}"
-
-
-def _lanes(model: Lanes) -> Iterator[str]:
-    yield model.title
-    for message in model.messages:
-        yield f"  {message.step:>3}  {message.source} → {message.target}: {message.text}"
-        if message.detail:
-            yield f"       {message.detail}"
-        if message.circumstances:
-            yield f"       {message.circumstances}"

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nitro_workflow.widgets.drawing import Model, visible
+from nitro_workflow.widgets.drawing import Model, to_json, visible
 from nitro_workflow.widgets.es_modules import static_style
 from nitro_workflow.widgets.html import render_html
 from nitro_workflow.widgets.inspectors import KINDS, draw_html, draw_text
@@ -83,6 +83,13 @@ class View:
         if self._is_inspector:
             return live_form(self.model, self.answers)
         return live_inspector(self.model)
+
+    def show(self, model: Model) -> None:
+        """Show another model of the same kind in this one's place: in the live form at once."""
+        self.model = visible(model)
+        widget = self.__dict__.get("widget")
+        if widget is not None:
+            widget.model = to_json(self.model)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         html = marked(self.html, self.widget)

@@ -18,9 +18,7 @@ __all__ = [
     "Choice",
     "FieldNode",
     "Inspection",
-    "Lanes",
     "Live",
-    "Message",
     "Model",
     "Table",
     "TableRow",
@@ -105,39 +103,6 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message between two lanes.
-
-    ``seen_by`` names the lanes that could read its content, ``told_by`` whose word all this is.
-    """
-
-    step: str
-    source: str
-    target: str
-    text: str
-    detail: str = ""
-    seen_by: tuple[str, ...] = ()
-    told_by: str = ""
-    tone: Tone = "neutral"
-
-    @property
-    def circumstances(self) -> str:
-        """Who could read it, and who says so, as one line."""
-        readers = f"readable by {', '.join(self.seen_by)}" if self.seen_by else ""
-        return "; ".join(filter(None, (readers, f"told by {self.told_by}" if self.told_by else "")))
-
-
-@dataclass(frozen=True, slots=True)
-class Lanes:
-    """Who sent what to whom, in order."""
-
-    title: str
-    lanes: tuple[str, ...]
-    messages: tuple[Message, ...]
-    kind: Literal["lanes"] = "lanes"
-
-
-@dataclass(frozen=True, slots=True)
 class Choice:
     """A question with its options, and what is said to each of them once it is chosen."""
 
@@ -147,5 +112,5 @@ class Choice:
     kind: Literal["choice"] = "choice"
 
 
-Model = Inspection | Table | Lanes
+Model = Inspection | Table
 Live = Model | Choice

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nitro_workflow.widgets.drawing import visible
-from tests.widgets.models import ALL, HOSTILE, INSPECTION, LANES, TABLE
+from tests.widgets.models import ALL, HOSTILE, INSPECTION, TABLE
 
 pytestmark = pytest.mark.browser
 
@@ -52,13 +52,6 @@ def test_the_first_difference_is_marked_in_words_too(inspect):
     mark = page.locator("mark")
     assert mark.inner_text() == "cd" * 28
     assert mark.get_attribute("title") == "differs from here"
-
-
-def test_lanes_show_what_a_party_could_read(inspect):
-    page = inspect(LANES)
-    page.get_by_role("button", name="What could parent read?").click()
-    assert page.locator(".arrow.hidden-from").count() == 2
-    assert page.get_by_text("parent could read 1 of 3 messages").is_visible()
 
 
 def test_a_narrow_window_needs_no_sideways_scrolling_of_the_page(inspect):

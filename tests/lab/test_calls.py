@@ -246,24 +246,21 @@ MADE = {
 @pytest.mark.sandbox
 def test_each_step_of_a_walk_keeps_its_calls(lab, walked):
     for step, operation in MADE.items():
-        result = lab.bench.result(step)
+        result = walked[step]
         assert operation in {call["operation"] for call in result.calls}, step
         assert all(CallRecord.from_json(call) for call in result.calls)
 
 
 @pytest.mark.sandbox
 def test_a_walks_calls_hold_no_secret_and_no_path(lab, walked):
-    text = json.dumps([lab.bench.result(step).calls for step in MADE])
+    text = json.dumps([walked[step].calls for step in MADE])
     assert str(lab.path) not in text
     for session in lab.bench.parties._sessions.values():
         keys = session.get_credentials().get_frozen_credentials()
         assert keys.secret_key not in text
         assert keys.token not in text
     plain = [
-        c
-        for step in MADE
-        for c in lab.bench.result(step).calls
-        if "Plaintext" in c["answer"].get("body", {})
+        c for step in MADE for c in walked[step].calls if "Plaintext" in c["answer"].get("body", {})
     ]
     assert plain
     assert all(set(call["answer"]["body"]["Plaintext"]) == {"bytes", "secret"} for call in plain)

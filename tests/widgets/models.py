@@ -7,8 +7,6 @@ from nitro_workflow.widgets import (
     CheckLine,
     FieldNode,
     Inspection,
-    Lanes,
-    Message,
     Table,
     TableRow,
 )
@@ -55,14 +53,4 @@ TABLE = Table(
     tone="bad",
 )  # fmt: skip
 
-LANES = Lanes(
-    title="Who sent what to whom",
-    lanes=("enclave", "parent", "proxy", "cloud"),
-    messages=(
-        Message("D2", "parent", "enclave", "ciphertext, 4096 bytes", "sha256 ab…", ("parent", "enclave")),
-        Message("D3", "enclave", "cloud", "Decrypt with Recipient", "TLS", ("enclave", "cloud")),
-        Message("D5", "cloud", "cloud", "seals the data key", "", ("cloud",)),
-    ),
-)  # fmt: skip
-
-ALL = (INSPECTION, TABLE, LANES)
+ALL = (INSPECTION, TABLE)

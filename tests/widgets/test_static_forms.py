@@ -9,7 +9,7 @@ import pytest
 
 from nitro_workflow.widgets import View
 from nitro_workflow.widgets.drawing import to_json, visible
-from tests.widgets.models import ALL, HOSTILE, INSPECTION, LANES, TABLE
+from tests.widgets.models import ALL, HOSTILE, INSPECTION, TABLE
 
 
 class _Reader(HTMLParser):
@@ -76,10 +76,6 @@ def test_the_first_difference_is_pointed_at():
     lines = repr(View(TABLE)).splitlines()
     line = next(i for i, text in enumerate(lines) if text.endswith("cd" * 28))
     assert lines[line + 1].index("^") == lines[line].index("ab") + 40
-
-
-def test_lanes_say_who_could_read_each_message():
-    assert "readable by enclave, cloud" in repr(View(LANES))
 
 
 @pytest.mark.parametrize("model", ALL, ids=lambda model: model.kind)

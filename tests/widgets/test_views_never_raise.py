@@ -13,11 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nitro_workflow.attestation import Verifier
-from nitro_workflow.lab import TraceEvent
 from nitro_workflow.widgets import (
     Cell,
-    Lanes,
-    Message,
     Question,
     Table,
     TableRow,
@@ -26,8 +23,6 @@ from nitro_workflow.widgets import (
     document_inspection,
     live_view,
     make_policy,
-    message_inspection,
-    trace_lanes,
 )
 from nitro_workflow.widgets.drawing import to_json, visible
 from nitro_workflow.widgets.html import render_html
@@ -86,46 +81,10 @@ def test_chains(ders, at):
     assert [row.label for row in table.rows][-1:] == ["leaf"][: len(ders)]
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=400), st.integers(0, 2**70))
-def test_messages(data, total):
-    for header in (data, b"\x02\x04\x78" + data):
-        model = drawn(message_inspection(header, total=total))
-        assert model.checks or model.tone == "neutral"
-
-
-TEXT = st.text(max_size=6)
-
-
-@settings(deadline=None)
-@given(
-    st.lists(
-        st.builds(
-            TraceEvent,
-            st.integers(),
-            TEXT,
-            TEXT,
-            st.sampled_from(["kms", "parent", "", "x"]),
-            st.sampled_from(["enclave", "cloud", "x"]),
-            TEXT,
-            st.integers(),
-            TEXT,
-            st.lists(TEXT, max_size=3).map(tuple),
-            TEXT,
-            TEXT,
-        ),
-        max_size=6,
-    )
-)
-def test_traces(events):
-    drawn(trace_lanes(events))
-
-
-def test_tables_and_lanes_that_do_not_fit():
+def test_tables_that_do_not_fit():
     few = TableRow("a", (), "good")
     drawn(Table("t", ("one", "two"), (few, TableRow("b", (Cell("x"),)))))
     drawn(Table("t", ("one",), (few,)))
-    drawn(Lanes("l", ("a",), (Message("D1", "b", "c", "text"),)))
 
 
 @settings(deadline=None)

@@ -21,7 +21,23 @@ from nitro_workflow.widgets.drawing import Markup, Model
 
 __all__ = ["KINDS", "draw_html", "draw_text"]
 
-KINDS = frozenset({"bytes", "chain", "document", "image", "pcrs", "policy"})
+KINDS = frozenset(
+    {
+        "bytes",
+        "chain",
+        "document",
+        "enclave",
+        "envelope",
+        "image",
+        "message",
+        "pcrs",
+        "policy",
+        "result",
+        "step_card",
+        "trace",
+        "workflow",
+    }
+)
 """Every kind that has an inspector."""
 
 

@@ -150,65 +150,6 @@ function table(m) {
   return [...headline(m), el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows))];
 }
 
-// ---- lanes: who sent what to whom, and who could read it ----
-
-/** Mark those whose lane an arrow crosses: they carried every byte of it. */
-function relays(names, from, to, row) {
-  const between = names.slice(Math.min(from, to) + 1, Math.max(from, to));
-  return between.map((name, index) => {
-    const dot = el("span", { class: "relay", role: "img", "aria-label": `carried by ${name}`, title: `carried by ${name}` });
-    dot.style.gridRow = String(row);
-    dot.style.gridColumn = String(Math.min(from, to) + index + 3);
-    return dot;
-  });
-}
-
-function lanes(m) {
-  const detail = el("p", { class: "note", "aria-live": "polite", text: "Choose a message to see what it was, or a party to see what it could read." });
-  const grid = el("div", { class: "lanes" });
-  grid.style.gridTemplateColumns = `auto repeat(${m.lanes.length}, minmax(90px, 1fr))`;
-  const arrows = m.messages.map((message, index) => {
-    const from = m.lanes.indexOf(message.source);
-    const to = m.lanes.indexOf(message.target);
-    const arrow = el("button", { type: "button", class: `arrow ${from === to ? "self" : from < to ? "right" : "left"} ${message.tone}`, "aria-pressed": "false",
-      "aria-label": `${message.step}, ${message.source} to ${message.target}: ${message.text}` }, el("span", { class: "said", text: message.text }));
-    arrow.style.setProperty("--half", `calc(50% / ${Math.abs(from - to) + 1})`);
-    arrow.style.gridColumn = `${Math.min(from, to) + 2} / ${Math.max(from, to) + 3}`;
-    arrow.style.gridRow = String(index + 2);
-    const step = el("span", { class: "step", text: message.step });
-    step.style.gridRow = String(index + 2);
-    arrow.addEventListener("click", () => {
-      for (const other of arrows) other.setAttribute("aria-pressed", String(other === arrow));
-      detail.textContent = `${message.step}: ${message.source} → ${message.target}. ${message.text}. ${message.detail} ${message.seen_by.length ? `Readable by ${message.seen_by.join(", ")}.` : ""} ${message.told_by ? `Told by ${message.told_by}.` : ""}`;
-    });
-    grid.append(step, arrow, ...relays(m.lanes, from, to, index + 2));
-    return arrow;
-  });
-  m.lanes.forEach((name, index) => {
-    const line = el("span", { class: "lifeline", "aria-hidden": "true" });
-    line.style.gridRow = `2 / ${m.messages.length + 2}`;
-    line.style.gridColumn = String(index + 2);
-    grid.prepend(line);
-    const cell = el("span", { class: "name", text: name });
-    cell.style.gridRow = "1";
-    cell.style.gridColumn = String(index + 2);
-    grid.append(cell);
-  });
-  const buttons = m.lanes.map((name) => el("button", { type: "button", text: `What could ${name} read?`, "aria-pressed": "false" }));
-  buttons.forEach((button, index) => button.addEventListener("click", () => {
-    const on = button.getAttribute("aria-pressed") !== "true";
-    for (const other of buttons) other.setAttribute("aria-pressed", String(on && other === button));
-    let count = 0;
-    arrows.forEach((arrow, at) => {
-      const readable = m.messages[at].seen_by.includes(m.lanes[index]);
-      count += Number(readable);
-      arrow.classList.toggle("hidden-from", on && !readable);
-    });
-    detail.textContent = on ? `${m.lanes[index]} could read ${count} of ${arrows.length} messages; the others are drawn with a dashed line.` : "";
-  }));
-  return [...headline(m), el("div", {}, ...buttons), grid, detail];
-}
-
 // ---- choice: a question, and what is said to the option chosen ----
 
 let groups = 0;
@@ -221,7 +162,7 @@ function choice(m) {
   return [el("p", {}, el("b", { text: m.text })), el("div", { role: "radiogroup", "aria-label": m.text }, ...options), said];
 }
 
-const RENDERERS = { inspection, table, lanes, choice };
+const RENDERERS = { inspection, table, choice };
 
 /** Draw a model into `root`, and again whenever it changes; returns what ends that. */
 function live(model, root) {

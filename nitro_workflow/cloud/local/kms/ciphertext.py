@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["MAGIC", "Blob", "canonical", "open_blob", "parse", "seal"]
+__all__ = ["MAGIC", "Blob", "canonical", "open_blob", "parse_blob", "seal"]
 
 MAGIC = b"NWK1"
 _ID_END = 4 + 16
@@ -38,7 +38,7 @@ class Blob:
     body: bytes
 
 
-def parse(data: bytes) -> Blob | None:
+def parse_blob(data: bytes) -> Blob | None:
     """Take a blob apart, or return None where it is none of this KMS's."""
     if len(data) < _HEADER_BYTES + _IV_BYTES + _TAG_BYTES or not data.startswith(MAGIC):
         return None

@@ -128,7 +128,7 @@ def _blob(call: Call) -> ciphertext.Blob | None:
             "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy "
             "constraint: Member must not be null",
         )
-    return ciphertext.parse(data)
+    return ciphertext.parse_blob(data)
 
 
 def _source_key(
