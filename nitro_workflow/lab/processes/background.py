@@ -19,6 +19,7 @@ from nitro_workflow.cloud import Endpoint, isolated_environment
 from nitro_workflow.errors import CloudUnavailable, HostError, LabError, SandboxUnavailable
 from nitro_workflow.host import checked_machine
 from nitro_workflow.lab.lab_folder import LabFolder, read_json, save
+from nitro_workflow.lab.processes.disk_room import require_room
 from nitro_workflow.lab.processes.process_table import (
     NAMES,
     LabProcess,
@@ -44,6 +45,9 @@ IDLE_SECONDS: Final = 4 * 3600
 
 DOWN_SECONDS: Final = 30.0
 """How long `down` waits for a step that is under way."""
+
+ROOM: Final = 1 << 20
+"""Bytes of the lab's disk that a process needs to start: its log, the cloud's journal."""
 
 CONNECT_SECONDS: Final = 3.0
 LOG_TAIL: Final = 400  # characters of a dead process's log that are shown
@@ -190,6 +194,7 @@ class Processes:
         self._until("hypervisor", self._hypervisor_answers, HostError)
 
     def _start(self, name: str, *arguments: str) -> None:
+        require_room(self.folder.path, ROOM)
         log = self.folder.path / "logs" / f"{name}.log"
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -241,6 +246,8 @@ class Processes:
 
     def _dead(self, name: str, failure: type[ServiceError]) -> ServiceError:
         text = self._log(name)
+        if not text:
+            require_room(self.folder.path, ROOM)  # without it, it could not say anything
         last = text.splitlines()[-1] if text else "it said nothing"
         if "address already in use" in text.lower() or "address in use" in text.lower():
             return failure(
