@@ -132,6 +132,23 @@ def test_nothing_but_the_three_descriptors_reaches_an_instance(sandboxed):
     os.close(secret)
 
 
+def test_a_path_whose_name_is_no_utf8_is_a_path(sandboxed, tmp_path):
+    """A lab may lie in a folder of any name: its instance is bound from there."""
+    named = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe"))
+    named.write_text("there")
+    binds, links = launcher.system_binds()
+    spec = SandboxSpec(
+        limits=instance_limits(), command=("/bin/cat", str(named)), links=links,
+        binds=[*binds, launcher.Bind(str(named), str(named))],
+        user=launcher.sandbox_user(0),
+    )  # fmt: skip
+    it = launcher.start(spec)
+    it.next_event(5)
+    assert it.process.stdout.read() == b"there"
+    it.process.stdout.close()
+    it.kill()
+
+
 def test_writes_stay_in_memory_and_have_a_limit(sandboxed, tmp_path):
     binds, links = launcher.system_binds()
     script = "echo x > /new && dd if=/dev/zero of=/fill bs=1M count=9 2>&1 | tail -1"

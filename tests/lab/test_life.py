@@ -20,6 +20,7 @@ from nitro_workflow.cli import lab_state
 from nitro_workflow.errors import HostError, LabError
 from nitro_workflow.lab import Lab, LabUsers, StepResult, find_processes
 from nitro_workflow.lab.engine.disk_errors import disk_errors
+from nitro_workflow.lab.processes import background
 from nitro_workflow.lab.processes.runtime_place import remove_runtime
 from nitro_workflow.lab.steps import p8_launch
 
@@ -318,6 +319,51 @@ def test_a_disk_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path) 
         assert words in caught.value.next
         assert caught.value.where == "P3"
         assert "file" in caught.value.found
+
+
+def test_a_process_that_could_not_even_say_so_is_said_to_lack_room(
+    fresh: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk the cloud's own log stays empty: "it said nothing" helps nobody."""
+    real, full = os.statvfs, [True]
+
+    def statvfs(path: object) -> object:
+        found = real(path)
+        if not full:
+            return found
+        changed = list(found)
+        changed[3] = changed[4] = 7  # f_bfree, f_bavail
+        return os.statvfs_result(changed)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    for _ in range(2):
+        with pytest.raises(LabError) as caught:
+            fresh.up()
+        assert caught.value.found.startswith("No space left on device: ")
+        assert "make room" in caught.value.next
+        assert find_processes(fresh.path) == []
+        assert fresh.down() == []
+    full.clear()  # room was made
+    fresh.up()
+
+
+def test_a_process_that_ends_silently_is_asked_of_its_disk(
+    fresh: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk may have become full while it started."""
+    asked: list[Path] = []
+
+    def room(folder: Path, needed: int) -> None:
+        if asked:
+            raise LabError("No space left on device")
+        asked.append(folder)
+
+    monkeypatch.setattr(background, "require_room", room)
+    monkeypatch.setattr(background, "command_of", lambda *_: ["/bin/false"])
+    monkeypatch.setattr(background.sys, "executable", "/bin/false")
+    with pytest.raises(LabError, match="No space left"):
+        fresh.up()
+    assert asked == [fresh.path]
 
 
 def test_the_lock_is_held_where_nothing_can_be_written(fresh: Lab, monkeypatch) -> None:

@@ -88,38 +88,38 @@ def unshare(flags: int) -> None:
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
     """Mount ``source`` at ``target``."""
     result = _libc.mount(
-        source.encode(),
-        target.encode(),
-        kind.encode() if kind else None,
+        os.fsencode(source),
+        os.fsencode(target),
+        os.fsencode(kind) if kind else None,
         ctypes.c_ulong(flags),
-        data.encode() if data else None,
+        os.fsencode(data) if data else None,
     )
     _check(result, f"mount {target}")
 
 
 def unmount(target: str) -> None:
     """Detach the mount at ``target`` and all below it."""
-    _check(_libc.umount2(target.encode(), _MNT_DETACH), f"umount {target}")
+    _check(_libc.umount2(os.fsencode(target), _MNT_DETACH), f"umount {target}")
 
 
 def pivot_root(new: str, old: str) -> None:
     """Make ``new`` the root and put the present one at ``old``."""
     number = _SYS_PIVOT_ROOT[platform.machine()]
-    _check(_libc.syscall(number, new.encode(), old.encode()), "pivot_root")
+    _check(_libc.syscall(number, os.fsencode(new), os.fsencode(old)), "pivot_root")
 
 
 def clone_tree(path: str) -> int:
     """Return a descriptor of a detached copy of the mounts at ``path``."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE
     return _check(
-        _libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, path.encode(), flags), f"open_tree {path}"
+        _libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags), f"open_tree {path}"
     )
 
 
 def attach_tree(tree: int, target: str) -> None:
     """Attach what `clone_tree` returned at ``target``."""
     result = _libc.syscall(
-        _SYS_MOVE_MOUNT, tree, b"", _AT_FDCWD, target.encode(), _MOVE_MOUNT_F_EMPTY_PATH
+        _SYS_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH
     )
     _check(result, f"move_mount {target}")
 
@@ -129,7 +129,7 @@ def restrict_mount(target: str, *, read_only: bool) -> None:
     wanted = _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV | (_MOUNT_ATTR_RDONLY if read_only else 0)
     attributes = (ctypes.c_uint64 * 4)(wanted, 0, 0, 0)
     result = _libc.syscall(
-        _SYS_MOUNT_SETATTR, _AT_FDCWD, target.encode(), _AT_RECURSIVE, attributes, 32
+        _SYS_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(target), _AT_RECURSIVE, attributes, 32
     )
     if result == 0:
         return
