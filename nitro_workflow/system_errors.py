@@ -66,6 +66,10 @@ def as_package_error(error: BaseException) -> NitroWorkflowError | None:
             expected="a nesting that a person could read",
             next="look at what made it: no tool of AWS writes such JSON",
         )
+    if isinstance(error, RuntimeError) and "Symlink loop" in str(error):  # pathlib before 3.13
+        return InputError(
+            "links that lead back to themselves", expected="a path", next=_GIVEN[errno.ELOOP]
+        )
     if isinstance(error, MemoryError):
         return ServiceError(
             "no memory left", expected="memory for what was given", next=_NEXT[errno.ENOMEM]

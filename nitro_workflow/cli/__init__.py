@@ -91,7 +91,7 @@ def cli() -> None:
     """Run the AWS Nitro Enclaves workflow: locally without AWS, and see every refusal explained."""
 
 
-SYSTEM_ERRORS = (OSError, RecursionError, MemoryError, OverflowError, ValueError)
+SYSTEM_ERRORS = (OSError, RuntimeError, MemoryError, OverflowError, ValueError)
 READER_GONE = 141  # 128 + SIGPIPE, as a shell shows of any tool whose reader has left
 
 

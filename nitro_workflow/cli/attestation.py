@@ -26,6 +26,7 @@ from nitro_workflow.errors import InputError, NitroWorkflowError, UsageError
 __all__ = ["attestation"]
 
 _STATUS_EVERY = 100
+_LONGEST_NAME = 4096  # Linux PATH_MAX
 _HEAD = (
     f"{'verdict':<8} {'kind':<8} {'mode':<10} {'time (UTC)':<23} {'module id':<40}"
     f" {'failed':<20} file"
@@ -243,7 +244,17 @@ def _files_of(name: str) -> list[str]:
 def _listed(files_from: str) -> Iterator[str]:
     try:
         with click.open_file(files_from, errors="surrogateescape") as lines:
-            yield from (line.rstrip("\r\n") for line in lines if line.strip())
+            while line := lines.readline(_LONGEST_NAME + 2):
+                name = line.rstrip("\r\n")
+                if len(name) > _LONGEST_NAME:
+                    raise InputError(
+                        f"a line of more than {_LONGEST_NAME} characters",
+                        expected="file names, one a line",
+                        where=files_from,
+                        next="name a list of files, such as `find` prints",
+                    )
+                if name.strip():
+                    yield name
     except OSError as error:
         raise InputError(
             error.strerror or str(error), expected="a list of files", where=files_from

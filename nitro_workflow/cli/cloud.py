@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from nitro_workflow.cli.cloud_env import LANGUAGES, recipe
-from nitro_workflow.cloud import DATA_ACCOUNT, REGION, Connection
+from nitro_workflow.cloud import DATA_ACCOUNT, REGION, Connection, cloud_errors
 
 _LAB = click.option(
     "--lab",
@@ -168,10 +168,11 @@ def events(
     connection = Connection.of(_folder(lab))
     accounts = account or tuple(key for key in connection.keys if key.isdigit())
     records: dict[str, dict[str, Any]] = {}
-    for owner in accounts:
-        # One more than is shown says whether there are more.
-        for record in islice(_records(connection, owner, region, name, denied), limit + 1):
-            records[record["eventID"]] = record
+    with cloud_errors("events"):
+        for owner in accounts:
+            # One more than is shown says whether there are more.
+            for record in islice(_records(connection, owner, region, name, denied), limit + 1):
+                records[record["eventID"]] = record
     newest = sorted(records.values(), key=lambda record: record["eventTime"])[-limit:]
     for record in newest:
         click.echo(json.dumps(record) if as_json else "\n".join(map(_as_text, _lines(record))))

@@ -32,18 +32,26 @@ __all__ = [
     "read_registers",
 ]
 
+LARGEST = 256 << 20  # bytes: a Terraform state or a trail of some hours is less
 FILE = click.Path(path_type=Path)  # what is not there is bad input, as for every other command
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 
 
 def read_file(path: Path) -> bytes:
-    """Return the bytes of a file; raises `PolicyError` where it cannot be read."""
+    """Return the bytes of a file; raises `PolicyError` where it cannot be read, or has no end."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
     except OSError as error:
         raise PolicyError(
             str(error.strerror), expected="a readable file", where=str(path)
         ) from None
+    if len(data) > LARGEST:
+        raise PolicyError(
+            f"more than {LARGEST} bytes", expected="a file of policies or records", where=str(path),
+            next="cut it into parts: a trail's files hold an hour each",
+        )  # fmt: skip
+    return data
 
 
 def read_key_policies(path: Path, *, lenient: bool = True) -> tuple[tuple[str, Policy], ...]:

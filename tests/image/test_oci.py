@@ -126,6 +126,11 @@ def flat(tmp_path: Path, *layers: bytes) -> dict[str, tuple]:
     return tree_of(as_folder(tmp_path / "oci", oci_files(list(layers))))
 
 
+def test_a_layer_of_no_bytes_changes_nothing(tmp_path):
+    """umoci and GNU tar take it for an empty archive."""
+    assert flat(tmp_path, tar(member("a", b"A")), b"") == {"a": ("-rw-r--r--", b"A")}
+
+
 LAYERS = [
     tar(folder("bin"), member("bin/a", b"A", mode=0o755), folder("etc"), member("etc/old", b"O")),
     tar(member("bin/a", b"AA"), member("etc/.wh.old"), link("sh", "bin/a"), hard("twin", "bin/a")),

@@ -7,6 +7,7 @@ file by file; what one refuses the other refuses, but for names with ``..``, whi
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -30,7 +31,18 @@ pytestmark = pytest.mark.interop
 UMOCI = shutil.which("umoci")
 MODES = (0o644, 0o755, 0o600, 0o700, 0o555, 0o4755, 0o1777)
 
-names = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+# Names above 100 bytes are written in other ways: a prefix, a PAX record, an entry of GNU's.
+LONG = ("a/" + "l" * 120, "a/" + "m" * 254, "/".join(["n" * 60] * 3), "b/é", "a/\udcff\udcfe")
+FORMS = (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT)
+PACKS = {
+    "": lambda data: data,
+    "+gzip": lambda data: gzip.compress(data, 1, mtime=0),
+    # pigz, bgzip and estargz write several members
+    "+gzip, in two": lambda data: gzip.compress(data[:700], 1) + gzip.compress(data[700:], 1),
+}
+
+short = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+names = st.one_of(short, short, short, st.sampled_from(LONG))
 rooted = st.one_of(names, names.map("/{}".format), names.map("./{}".format))
 # umoci writes a target's shortest form, ./a as a: the corpus has shortest forms only
 targets = st.one_of(
@@ -52,14 +64,15 @@ entries = st.one_of(
     st.builds(lambda n, t: [link(n, t)], rooted, targets),
     st.builds(lambda n, t: [hard(n, t)], rooted, rooted),
     st.builds(lambda n: [member(n, kind=tarfile.FIFOTYPE)], names),
-    st.builds(whited_out, names, st.sampled_from([".wh.a", ".wh.b", ".wh..wh..opq"])),
+    st.builds(whited_out, short, st.sampled_from([".wh.a", ".wh.b", ".wh..wh..opq"])),
     st.sampled_from(["a", "b", "c"]).map(lambda name: [member(f".wh.{name}")]),
     st.just([member(".wh..wh..opq")]),
 )
 layers = st.lists(entries, max_size=8).map(
     lambda groups: [one for group in groups for one in group]
 )
-images = st.lists(layers, min_size=1, max_size=4)
+packed = st.tuples(layers, st.sampled_from(FORMS), st.sampled_from(sorted(PACKS)))
+images = st.lists(packed, min_size=1, max_size=4)
 
 
 def ours(path: Path) -> dict[str, tuple] | None:
@@ -82,7 +95,7 @@ def theirs(path: Path, target: Path) -> dict[str, tuple] | None:
     """Return the same of umoci's folder."""
     done = subprocess.run(
         [UMOCI, "--log=error", "raw", "unpack", "--rootless", "--image", f"{path}:app", target],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, check=False, timeout=60,
     )  # fmt: skip
     if done.returncode:
         return None
@@ -109,7 +122,8 @@ def test_the_same_files_from_the_same_layers(require, tmp_path):
     def agree(made):
         where = Path(tempfile.mkdtemp(dir=tmp_path))
         try:
-            path = as_folder(where / "oci", layout([tar(*one) for one in made]))
+            tars = [tar(*one, form=form) for one, form, _ in made]
+            path = as_folder(where / "oci", layout(tars, [pack for _, _, pack in made]))
             assert ours(path) == theirs(path, where / "rootfs")
         finally:
             shutil.rmtree(where)
@@ -122,17 +136,19 @@ def described(media: str, data: bytes) -> dict[str, object]:
             "size": len(data)}  # fmt: skip
 
 
-def layout(tars: list[bytes]) -> dict[str, bytes]:
+def layout(tars: list[bytes], packs: list[str]) -> dict[str, bytes]:
     """Return the files of an OCI layout with all that the specification asks for."""
     config = configuration(tars)
+    blobs = [PACKS[pack](data) for pack, data in zip(packs, tars, strict=True)]
+    kinds = [f"layer.v1.tar{pack.partition(',')[0]}" for pack in packs]
     manifest = json.dumps({
         "schemaVersion": 2,
         "config": described("config.v1+json", config),
-        "layers": [described("layer.v1.tar", data) for data in tars],
+        "layers": [described(kind, data) for kind, data in zip(kinds, blobs, strict=True)],
     }).encode()  # fmt: skip
     tag = {"annotations": {"org.opencontainers.image.ref.name": "app"}}
     index = {"schemaVersion": 2, "manifests": [described("manifest.v1+json", manifest) | tag]}
-    blobs = {"blobs/" + digest(one).replace(":", "/"): one for one in (config, manifest, *tars)}
-    return blobs | {
+    files = {"blobs/" + digest(one).replace(":", "/"): one for one in (config, manifest, *blobs)}
+    return files | {
         "oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode(),
     }  # fmt: skip

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shlex
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +55,10 @@ def run(shell: str, folder: Path, **environment: str) -> subprocess.CompletedPro
         ("printf 'a\\0b\\n' > list; NW attestation verify --files-from list", 3, b"NUL"),
         ("NW attestation verify DOC --nonce $'text:\\xff'", 3, b"UTF-8"),
         ("NW attestation verify DOC --at 0001-01-01T00:00:00+23:59", 2, b"--at document"),
+        ("NW attestation verify --files-from /dev/zero", 3, b"a line of more than 4096"),
+        ("NW policy check /dev/zero", 3, b"more than 268435456 bytes"),
+        ("ln -s loop loop; NW cloud env --lab loop", 3, b"lead back"),
+        ("ln -s loop loop; NW status --lab loop", 3, b"lead back"),
         ("NW cloud new-credentials none/x", 3, b"No such file"),
         ("NW status --lab $'x\\xff\\xfe'", 3, b"no lab in"),
         ("NW no-such-command", 2, b"No such command"),
@@ -63,6 +69,19 @@ def test_what_a_person_can_cause(tmp_path, line, code, said):
     found = run(line, tmp_path)
     assert found.returncode == code, found.stderr.decode()
     assert said in found.stdout + found.stderr
+
+
+def test_the_address_of_a_cloud_that_was_killed_is_no_traceback(tmp_path):
+    """Its files are left; nobody listens there."""
+    folder = tmp_path / "lab" / "cloud"
+    folder.mkdir(parents=True)
+    served = {"endpoint": "https://127.0.0.1:1", "ca": ssl.get_default_verify_paths().cafile}
+    (folder / "endpoint.json").write_text(json.dumps({**served, "pid": 1}))
+    key = {"access_key_id": "AKIA" + "A" * 16, "secret_access_key": "s" * 40}
+    (folder / "credentials.json").write_text(json.dumps({"111122223333": key}))
+    found = run("NW events --lab lab", tmp_path)
+    assert found.returncode == 4, found.stderr
+    assert b"next" in found.stderr
 
 
 def test_a_reader_that_leaves_is_no_refusal(tmp_path):

@@ -139,6 +139,8 @@ class LayerStack:
 
 
 def _members(file: IO[bytes], name: str) -> Iterator[tarfile.TarInfo]:
+    if not file.seek(0, os.SEEK_END):
+        return  # no entry at all: `tarfile` asks for an end's zero bytes, Go and GNU tar do not
     file.seek(0)
     with open_tar(file) as archive:
         for member in tar_members(archive, name):
