@@ -307,7 +307,6 @@ HOSTILE = {
     "pax bomb": tar(member("x", pax_headers={"comment": "a" * (2 * 1024**2)})),
     "long link": tar(link("x", "a" * 5000)),
     "not a tar": b"nothing of the kind" * 100,
-    "empty": b"",
 }
 
 
