@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -153,6 +155,28 @@ def test_a_time_that_utc_does_not_have_is_refused_and_recorded(
     dispatcher.services.events.flush()
     rows = dispatcher.services.store.read().execute("SELECT name FROM events").fetchall()
     assert [row["name"] for row in rows] == ["LookupEvents"]
+
+
+def test_a_refusal_keeps_nothing_of_its_body(dispatcher: Dispatcher) -> None:
+    """Its frames held the body until the next collection, its record until it was written."""
+    from tests.cloud.test_sigv4 import keys, signed
+
+    records: list[Callable[[bool], Any]] = []
+    dispatcher.services.events.record = records.append  # type: ignore[method-assign]
+    target = {"X-Amz-Target": "TrentService.CreateKey", "Content-Type": TRAIL["Content-Type"]}
+    body = json.dumps({"Description": "d" * 100_000, "KeySpec": "no"}).encode()
+    request = signed(keys(dispatcher), headers=target, body=body, service="kms")
+    seen = weakref.ref(request)
+    gc.disable()
+    try:
+        assert dispatcher.handle(request).status == 400
+        del request
+        assert seen() is None
+    finally:
+        gc.enable()
+    made = records[0](False)
+    assert made["requestParameters"] == {"omitted": True, "originalSize": len(body)}
+    assert made["errorCode"] == "ValidationException"
 
 
 def test_what_a_caller_sends_cannot_keep_his_call_out_of_the_log() -> None:

@@ -18,7 +18,7 @@ def run(story: Any) -> Any:
 
 def test_room_is_never_more_than_there_is() -> None:
     async def story() -> tuple[int, int]:
-        room, taken, most = Room(100, 60, 10), 0, 0
+        room, taken, most = Room(100, 60, 10, 300), 0, 0
 
         async def one(caller: str, size: int) -> None:
             nonlocal taken, most
@@ -39,7 +39,7 @@ def test_room_is_never_more_than_there_is() -> None:
 
 def test_one_caller_leaves_room_for_others() -> None:
     async def story() -> None:
-        room = Room(100, 60, 0.01)
+        room = Room(100, 60, 0.01, 9)
         async with room.hold("greedy", 60):
             with pytest.raises(ServiceFault, match="SlowDown"):
                 async with room.hold("greedy", 1):
@@ -55,9 +55,33 @@ def test_one_caller_leaves_room_for_others() -> None:
     run(story())
 
 
+def test_no_more_of_one_caller_wait_than_there_are_places() -> None:
+    async def story() -> list[str]:
+        room, told = Room(10, 10, 10, 2), []
+
+        async def one(name: str) -> None:
+            try:
+                async with room.hold(name, 10):
+                    await asyncio.sleep(0)
+                    told.append(name)
+            except ServiceFault as fault:
+                told.append(f"{name} {fault.code}")
+
+        async with room.hold("first", 10):
+            waiting = [asyncio.create_task(one(name)) for name in ("greedy",) * 4 + ("honest",)]
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*waiting)
+        await one("greedy")  # the places are free again
+        return told
+
+    assert sorted(run(story())) == [
+        "greedy", "greedy", "greedy", "greedy SlowDown", "greedy SlowDown", "honest",
+    ]  # fmt: skip
+
+
 def test_who_waits_gets_the_room_that_is_left() -> None:
     async def story() -> list[str]:
-        room, order = Room(10, 10, 10), []
+        room, order = Room(10, 10, 10, 9), []
 
         async def one(name: str) -> None:
             async with room.hold(name, 10):
@@ -72,7 +96,7 @@ def test_who_waits_gets_the_room_that_is_left() -> None:
 
 def test_who_gives_up_holds_nothing() -> None:
     async def story() -> None:
-        room = Room(10, 10, 10)
+        room = Room(10, 10, 10, 9)
         async with room.hold("a", 10):
             waiting = asyncio.ensure_future(enter(room))
             await asyncio.sleep(0)

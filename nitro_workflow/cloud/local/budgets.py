@@ -31,6 +31,9 @@ FIELDS: Final = 2_000  # of one query or form; a form of the largest policy has 
 CALL_BYTES: Final = 1 * MIB
 XML_BYTES: Final = 2 * MIB  # S3: DeleteObjects with 1,000 keys, an upload's 10,000 parts
 OBJECT_BYTES: Final = 5 * GIB  # S3: one PutObject or UploadPart
+RECEIVE_BUFFER_BYTES: Final = (
+    128 * KIB
+)  # of the kernel, a connection; by itself it takes up to 6 MB
 BODY_PAUSE_SECONDS: Final = 30.0  # between two pieces; who is slower holds no connection for ever
 CALL_SECONDS: Final = 60.0  # for the whole of a body that is held in memory
 # Bytes of an unwanted body that are read away so that its sender sees the answer: of one whose key
@@ -45,6 +48,9 @@ BODIES_BYTES: Final = 32 * MIB
 CALLER_BODIES_BYTES: Final = 8 * MIB
 SMALL_BYTES: Final = 16 * KIB  # an attestation document is some 7 KB in base64
 ROOM_SECONDS: Final = 5.0
+# Requests of one caller that may wait for room; each holds what was read of its body meanwhile.
+CALLER_BODIES_WAITING: Final = 24
+CALLER_OBJECTS_WAITING: Final = 64
 BATCH_BYTES: Final = 512 * KIB  # of an object, digested and written while the next ones come
 DIGEST_THREADS: Final = 2
 UPLOADS: Final = 64  # objects that are received at a time: each has a file and three digests
@@ -53,7 +59,9 @@ CALLER_UPLOADS: Final = 32
 # An answer on its way out.
 DOWNLOADS: Final = 128  # objects that are sent at a time
 CALLER_DOWNLOADS: Final = 32
-BLOCK_BYTES: Final = 256 * KIB  # of an object, read and sent at a time
+BLOCK_BYTES: Final = 128 * KIB  # of an object, read and sent at a time; read from TLS at a time
+# Before TLS, and behind it, beside the one block that made it full; a stalled client holds both.
+WAITING_BYTES: Final = 64 * KIB
 SEND_BUFFER_BYTES: Final = 256 * KIB  # of the kernel, a connection; Linux doubles what is asked for
 STALLED_SECONDS: Final = 60.0  # that a client may leave a full buffer unread
 
@@ -66,15 +74,19 @@ LOOP_POLICY_CHARACTERS: Final = 16 * KIB
 GRACE_SECONDS: Final = 10  # that requests under way have, once the process was told to stop
 
 # Memory that was freed and is still ours goes back to the system so often. What is larger than the
-# blocks that an object comes in is mapped by itself, so that it goes back at once; were the blocks
-# mapped too, an upload would cost twice the processor time (benchmarks/large_objects.py).
+# blocks that an object comes in is mapped by itself, so that it goes back at once, and so that of
+# uvloop's 256 KiB a connection only what was used counts; were the blocks mapped too, an upload
+# would cost twice the processor time (benchmarks/large_objects.py).
 TRIM_SECONDS: Final = 10.0
-MAPPED_BYTES: Final = MIB
+MAPPED_BYTES: Final = 192 * KIB
 ARENAS: Final = 2
 
 # Memory for what was worked out once. A parsed policy takes some 40 times its text.
 POLICY_CHARACTERS: Final = 1 * MIB  # texts whose parsed policies are remembered
 EXPLANATION_CHARACTERS: Final = 1 * MIB
+PAGES_BYTES: Final = (
+    512 * KIB
+)  # of the database, for each thread that reads; the system has them too
 CACHED_ROWS: Final = 4_096  # values remembered of the database between two transactions
 
 # Decision records: three rings on the disk, so that a flood of refusals cannot push out what was
@@ -85,6 +97,7 @@ STRANGER_RECORD_BYTES: Final = 2 * MIB
 RECORD_DAYS: Final = 90  # CloudTrail's event history
 RECORD_BYTES: Final = 100 * KIB  # CloudTrail omits requestParameters of more than 100 KB
 REFUSED_PARAMETER_BYTES: Final = 8 * KIB  # of a refused call; the rest is omitted and said so
+REFUSED_BODY_BYTES: Final = 64 * KIB  # of a refused call; of a longer one no parameter is kept
 WAITING_RECORDS: Final = 2_000  # of calls that were answered, in memory
 WAITING_EXPLANATIONS: Final = 200  # with more than so many records waiting, reasons are short
 JOURNAL_BYTES: Final = 8 * MIB  # of SQLite's write-ahead log, kept between two checkpoints

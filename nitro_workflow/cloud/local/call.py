@@ -92,11 +92,15 @@ class Decided:
 
 @dataclass(slots=True)
 class Trail:
-    """What a call leaves for its decision record; filled by the gate and by handlers."""
+    """What a call leaves for its decision record; filled by the gate and by handlers.
+
+    `omitted` bytes of a refused call's body were let go: the record does not show its parameters.
+    """
 
     decisions: list[Decided] = field(default_factory=list)
     resources: list[dict[str, str]] = field(default_factory=list)
     recipient: dict[str, str] = field(default_factory=dict)
+    omitted: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -162,3 +166,12 @@ class ServiceFault(Exception):
         self.status = status
         self.members = dict(members or {})
         super().__init__(code, message, status)
+
+    def alone(self) -> ServiceFault:
+        """Return the fault without the frames it came through: they hold the request's body.
+
+        Its answer and its record need none of them, and with a frame that holds the fault they are
+        a circle, which would stay until the next collection.
+        """
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self

@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.auth import (
     Claim,
     Claimed,
@@ -161,17 +162,21 @@ class Dispatcher:
             result = handler(self.services, call)
             return write_result(model, arrival.operation, result, arrival.request_id)
         except ServiceFault as refusal:
-            fault = refusal
+            fault = refusal.alone()
         except Exception as error:  # noqa: BLE001 - whatever it was, others are served
             fault = _internal(error, f"{arrival.service.name}:{arrival.operation}")
         finally:
+            if fault is not None and len(request.body) > budgets.REFUSED_BODY_BYTES:
+                # Records wait for their turn, and their calls with them.
+                call.trail.omitted = len(request.body)
+                call = replace(call, params={})
             self._record(call, model, fault)
         return write_fault(arrival.service.protocol, fault, arrival.request_id)
 
     def refuse(self, arrival: Arrival, request: RawRequest, fault: ServiceFault) -> RawResponse:
         """Answer a fault that no handler has seen, and leave its record."""
         call = self._call(arrival, request, None)
-        self._record(call, load_model(arrival.service.name), fault)
+        self._record(call, load_model(arrival.service.name), fault.alone())
         return write_fault(arrival.service.protocol, fault, arrival.request_id)
 
     def refuse_unread(self, request: RawRequest, fault: ServiceFault) -> RawResponse:

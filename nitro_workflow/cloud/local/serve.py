@@ -180,7 +180,8 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Inherited by every connection: what a client leaves unread waits here, out of our memory.
+    # Inherited by every connection: what we have not taken yet, what a client leaves unread.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, budgets.RECEIVE_BUFFER_BYTES)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, budgets.SEND_BUFFER_BYTES)
     try:
         listener.bind((host, port))

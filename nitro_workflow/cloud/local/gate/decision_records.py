@@ -54,7 +54,7 @@ def make_event(
         "awsRegion": REGION if call.service in _GLOBAL else call.region,
         "sourceIPAddress": call.source_ip,
         "userAgent": call.user_agent,
-        "requestParameters": _parameters(shape, call.params, refused=fault is not None),
+        "requestParameters": _parameters(shape, call, refused=fault is not None),
         "responseElements": None,
         "requestID": call.request_id,
         "eventID": str(uuid.uuid4()),
@@ -113,9 +113,11 @@ def _identity(caller: Caller) -> dict[str, Any]:
     return {"type": "AWSAccount", "principalId": "", "accountId": "anonymous"}
 
 
-def _parameters(shape: Any, params: Mapping[str, Any], *, refused: bool) -> Any:
+def _parameters(shape: Any, call: Call, *, refused: bool) -> Any:
+    if call.trail.omitted:
+        return {"omitted": True, "originalSize": call.trail.omitted}
     try:
-        shown = redact(shape, params) if shape is not None else None
+        shown = redact(shape, call.params) if shape is not None else None
         size = len(json.dumps(shown)) if refused else 0
     except Exception as error:  # noqa: BLE001 - what a caller sends must not keep it out of the log
         return {"notShown": type(error).__name__}

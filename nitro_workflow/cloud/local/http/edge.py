@@ -62,7 +62,12 @@ AccessLog = Callable[[Mapping[str, Any]], None]
 
 
 def _bodies() -> Room:
-    return Room(budgets.BODIES_BYTES, budgets.CALLER_BODIES_BYTES, budgets.ROOM_SECONDS)
+    most = budgets.BODIES_BYTES, budgets.CALLER_BODIES_BYTES
+    return Room(*most, budgets.ROOM_SECONDS, budgets.CALLER_BODIES_WAITING)
+
+
+def _objects(total: int, for_one: int) -> Callable[[], Room]:
+    return lambda: Room(total, for_one, budgets.ROOM_SECONDS, budgets.CALLER_OBJECTS_WAITING)
 
 
 @dataclass(slots=True)
@@ -72,14 +77,8 @@ class _Edge:
     digesting: ThreadPoolExecutor
     log: AccessLog
     bodies: Room = field(default_factory=_bodies)
-    uploads: Room = field(
-        default_factory=lambda: Room(budgets.UPLOADS, budgets.CALLER_UPLOADS, budgets.ROOM_SECONDS)
-    )
-    downloads: Room = field(
-        default_factory=lambda: Room(
-            budgets.DOWNLOADS, budgets.CALLER_DOWNLOADS, budgets.ROOM_SECONDS
-        )
-    )
+    uploads: Room = field(default_factory=_objects(budgets.UPLOADS, budgets.CALLER_UPLOADS))
+    downloads: Room = field(default_factory=_objects(budgets.DOWNLOADS, budgets.CALLER_DOWNLOADS))
     threads: Turns = field(default_factory=lambda: Turns(budgets.THREADS, budgets.CALLER_THREADS))
     discarding: int = 0
     rounds: Turns = field(default_factory=lambda: Turns(1, 1, by_round=True))

@@ -41,6 +41,8 @@ class RecordReader(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own
         """Tell of the connection, once its TLS stands."""
+        transport.set_write_buffer_limits(high=budgets.WAITING_BYTES)
+        transport.set_read_buffer_limits(high=budgets.WAITING_BYTES)  # type: ignore[attr-defined]  # TLS has it
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

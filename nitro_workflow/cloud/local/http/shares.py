@@ -20,14 +20,17 @@ __all__ = ["Room", "Turns"]
 class Room:
     """So much of one thing in all, and so much of it for one caller (bytes, open files).
 
-    Used on one event loop. Who finds no room waits for it `patience` seconds at most.
+    Used on one event loop. Who finds no room waits for it `patience` seconds at most, and no more
+    than `places` of one caller wait.
     """
 
-    def __init__(self, total: int, for_one: int, patience: float) -> None:
+    def __init__(self, total: int, for_one: int, patience: float, places: int) -> None:
         self._left = total
         self._for_one = for_one
         self._patience = patience
         self._taken: dict[str, int] = {}
+        self._places = places
+        self._queued: dict[str, int] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
@@ -35,7 +38,7 @@ class Room:
         """Hold `size` of it while the block lasts.
 
         Raises:
-            ServiceFault: SlowDown, there was no room for too long.
+            ServiceFault: SlowDown, there was no room for too long, or too many wait.
         """
         if not self._fits(caller, size):
             await self._wait(caller, size)
@@ -56,6 +59,9 @@ class Room:
             self._taken[caller] = taken
 
     async def _wait(self, caller: str, size: int) -> None:
+        if self._queued.get(caller, 0) >= self._places:
+            raise _slow_down()
+        self._queue(caller, 1)
         try:
             async with asyncio.timeout(self._patience):
                 while not self._fits(caller, size):
@@ -63,13 +69,24 @@ class Room:
                     self._waiting.append(turn)
                     await turn
         except TimeoutError:
-            raise ServiceFault("SlowDown", "Please reduce your request rate.", 503) from None
+            raise _slow_down() from None
+        finally:
+            self._queue(caller, -1)
+
+    def _queue(self, caller: str, more: int) -> None:
+        queued = self._queued.pop(caller, 0) + more
+        if queued:
+            self._queued[caller] = queued
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, deque()
         for turn in waiting:
             if not turn.done():
                 turn.set_result(None)
+
+
+def _slow_down() -> ServiceFault:
+    return ServiceFault("SlowDown", "Please reduce your request rate.", 503)
 
 
 class Turns:

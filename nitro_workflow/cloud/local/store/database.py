@@ -119,6 +119,7 @@ class Store:
         if connection is None:
             connection = self._local.connection = self._connect()
             connection.execute("PRAGMA query_only=ON")
+            connection.execute(f"PRAGMA cache_size=-{budgets.PAGES_BYTES // budgets.KIB}")
         return connection
 
     def close(self) -> None:
