@@ -14,6 +14,7 @@ __all__ = ["OPENERS", "opened"]
 OPENERS: dict[str, str] = {
     "certificates": "chain_open:open_certificates",
     "document": "document_open:open_document",
+    "cloudtrail": "log_open:open_log",
     "eif": "image_open:open_image_file",
     "envelope": "sealed_open:open_envelope",
     "kms-ciphertext": "sealed_open:open_blob",

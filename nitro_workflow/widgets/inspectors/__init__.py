@@ -29,6 +29,7 @@ KINDS = frozenset(
         "enclave",
         "envelope",
         "image",
+        "log",
         "message",
         "pcrs",
         "policy",

@@ -158,18 +158,24 @@ def _no_pcr(text: str) -> str:
     return f"{what}; a PCR of SHA-384 has 96 hex digits"
 
 
-def request_of(asked: Asked, resource: str, account: str = "") -> Request:
-    """Return the request that the texts make. Raises `PolicyError` for a text that is no value.
+def request_of(asked: Asked, given: Request) -> Request:
+    """Return the request that the texts make of a given one.
 
-    Without a document no measurement is asked with, whatever stands in the fields.
+    Without a document no measurement is asked with, whatever stands in the fields. A key that has
+    several values in the given request has those between commas. Raises `PolicyError` for a text
+    that is no value.
     """
     values = asked.values
-    context = dict(_context(asked))
+    several = {key for key, listed in given.context.values.items() if len(listed) > 1}
+    context = {
+        key: [one.strip() for one in text.split(",")] if key.lower() in several else text
+        for key, text in _context(asked)
+    }
     return Request(
         Principal.parse(values["principal"].strip()),
         values["action"].strip(),
-        resource,
-        account,
+        given.resource,
+        given.resource_account,
         RequestContext.what_if(context),
     )
 

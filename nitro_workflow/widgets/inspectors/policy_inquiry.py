@@ -95,7 +95,7 @@ class Inquiry:
         request = self._request
         changed = asked.values != self._start.values
         if changed:
-            request = request_of(asked, request.resource, request.resource_account)
+            request = request_of(asked, request)
         return _Decided(asked, policies, explain(request, policies))
 
     def _earlier(self, before: Mapping[str, str]) -> dict[str, bool] | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nitro_workflow.errors import UsageError
-from nitro_workflow.policy import explain
+from nitro_workflow.policy import RequestContext, explain
 from nitro_workflow.widgets import View
 from nitro_workflow.widgets.drawing import to_json
+from nitro_workflow.widgets.inspectors.policy_inquiry import inquire
 from nitro_workflow.widgets.inspectors.policy_model import make_policy
 from tests.widgets.inspectors.policy_cases import (
     GOOD,
@@ -205,6 +207,20 @@ def test_a_record_of_the_cloud_is_drawn_as_one_made_here():
         view.name for view in inquiry().model({}).statements
     ]
     assert "AWS says" in View(made).text
+
+
+def test_a_key_of_several_values_keeps_them_when_another_is_edited():
+    document = key_policy()
+    document["Statement"][-2]["Condition"]["ForAllValues:StringEquals"] = {
+        "kms:EncryptionContextKeys": ["dataset", "version"]
+    }
+    given = request(GOOD)
+    values = {given.context.names[key]: list(v) for key, v in given.context.values.items()}
+    values["kms:EncryptionContextKeys"] = ["dataset", "version"]
+    asked = inquire(replace(given, context=RequestContext.what_if(values)), policies(document))
+    assert asked.model({}).head.verdict == "Allowed"
+    assert asked.model({"aws:SourceIp": "192.0.2.7"}).head.verdict == "Allowed"
+    assert asked.model({"kms:EncryptionContextKeys": "dataset, x"}).head.tone == "bad"
 
 
 JSON = st.recursive(
