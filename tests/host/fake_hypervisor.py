@@ -1,5 +1,6 @@
-"""The hypervisor as a process, with a cloud of constants: ``fake_hypervisor.py LAB RUNTIME PARENT [unsafe | PORT]``."""
+"""The hypervisor as a process, with a cloud of constants: ``fake_hypervisor.py LAB RUNTIME PARENT [HOW]``, HOW is ``unsafe``, ``unsupervised`` or a port."""
 
+import errno
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,23 @@ class Cloud:
         return RoleCredentials("ASIA", "secret", "token", datetime.now(UTC) + timedelta(hours=1))
 
 
+def forbid_supervision():
+    """Let no filter of this process's children have a supervisor, as a container's profile may."""
+    from nitro_workflow.host.sandbox import linux
+    from nitro_workflow.host.supervisor.filter_code import (
+        ALLOW,
+        assemble,
+        has_any_bit,
+        load,
+        refuse,
+    )
+
+    new_listener = 8
+    body = [*load(1), *has_any_bit(new_listener, refuse(errno.EPERM)), *ALLOW]
+    linux.no_new_privileges()
+    linux.install_filter(assemble({"seccomp": body}, ALLOW))
+
+
 if __name__ == "__main__":
     lab, runtime, parent = map(Path, sys.argv[1:4])
     ca = lab / "ca.pem"
@@ -42,5 +60,7 @@ if __name__ == "__main__":
     ca.write_text("CA")
     how = "".join(sys.argv[4:5])
     unsafe = how == "unsafe"
+    if how == "unsupervised":
+        forbid_supervision()
     cloud = Cloud(ca, int(how) if how.isdigit() else 9)
     serve(lab, runtime, cloud, ParentPrograms(parent), unsafe_without_sandbox=unsafe)

@@ -16,6 +16,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from nitro_workflow.host.supervisor.notification import install_listener
 from nitro_workflow.host.supervisor.sandbox_supervisor import supervise_sandbox
 
 WORK = "/tmp"  # noqa: S108 - a mount point in a mount namespace of our own
+END_SECONDS = 0.5  # for a supervisor to see that its programs have ended; milliseconds in fact
 DEVICES = ("null", "zero", "full", "random", "urandom")
 
 NAMESPACES = (
@@ -84,10 +86,19 @@ def main() -> int:
     linux.die_with_parent()
     linux.close_from(3)
     _, status = os.waitpid(child, 0)
-    if "supervisor_pid" in spec:  # who waits for us waits for it too
-        os.kill(spec["supervisor_pid"], signal.SIGKILL)
-        os.waitpid(spec["supervisor_pid"], 0)
+    if "supervisor_pid" in spec:
+        _see_off(spec["supervisor_pid"])
     return os.waitstatus_to_exitcode(status) & 0xFF
+
+
+def _see_off(supervisor: int) -> None:
+    """Wait for the supervisor, which ends by itself; not for long: who waits for us waits too."""
+    deadline = time.monotonic() + END_SECONDS
+    while os.waitpid(supervisor, os.WNOHANG)[0] == 0:
+        if time.monotonic() > deadline:
+            os.kill(supervisor, signal.SIGKILL)
+            deadline = float("inf")
+        time.sleep(0.002)
 
 
 def _start_supervisor(spec: dict[str, Any]) -> dict[str, Any]:

@@ -163,11 +163,8 @@ class EnclaveProcess:
                 return
 
     def _lost_supervisor(self, said: str) -> None:
-        """End an enclave that nothing answers any more: it would only fail from here on.
-
-        A supervisor ends with its enclave too: that is given the time to be seen.
-        """
-        if not self.ended.wait(SETTLE_SECONDS) and self.state == "RUNNING":
+        """End an enclave that nothing answers any more: it would only fail from here on."""
+        if self.state == "RUNNING":
             self._log(f"ended: its supervisor has ended ({said})")
             self.terminate()
 

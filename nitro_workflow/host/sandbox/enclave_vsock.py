@@ -15,7 +15,7 @@ from nitro_workflow.host.sandbox.gateway import Gateway
 from nitro_workflow.host.sandbox.launcher import Supervision
 from nitro_workflow.host.sandbox.parent_side import ParentSide
 from nitro_workflow.host.supervisor.descriptor_lines import send_descriptors
-from nitro_workflow.host.supervisor.sandbox_supervisor import BOUND, OPEN
+from nitro_workflow.host.supervisor.sandbox_supervisor import BOUND, ENDED, OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,14 +98,15 @@ class SupervisedVsock:
             self._parent = None
 
     def _hear(self) -> None:
-        said = b"it was ended"
+        said = b"it was killed"
         with contextlib.suppress(OSError):
             while message := self._control.recv(SAID_LIMIT):
                 if message == BOUND:
                     self._bound.set()
                 else:
                     said = message
-        self._on_failure(said.decode("utf-8", "replace"))
+        if said != ENDED:
+            self._on_failure(said.decode("utf-8", "replace"))
 
 
 class CarriedVsock:

@@ -30,6 +30,14 @@ def boot_error(fields: Mapping[str, Any]) -> HostError | SandboxUnavailable:
             next=check if stage == "program" else "",
             code="E36",
         )
+    if stage == "supervisor":
+        return SandboxUnavailable(
+            f"{text} ({stage})",
+            expected="seccomp with user notifications, pidfd_getfd and process_vm_readv",
+            where="sandbox",
+            next="in a container, give it a seccomp profile that allows seccomp and pidfd_getfd "
+            "(Docker: --security-opt seccomp=unconfined); Yama's ptrace_scope must be below 3",
+        )
     return SandboxUnavailable(
         f"{text} ({stage})",
         expected="user, mount, pid and network namespaces",

@@ -25,13 +25,16 @@ from nitro_workflow.vsock import PARENT_CID
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BOUND", "OPEN", "supervise_sandbox"]
+__all__ = ["BOUND", "ENDED", "OPEN", "supervise_sandbox"]
 
 OPEN: Final = b"open"
 """From the hypervisor: the image was measured; with the enclave's ``v.sock`` and the folder."""
 
 BOUND: Final = b"bound"
 """To the hypervisor: the enclave has bound its first port."""
+
+ENDED: Final = b"ended"
+"""To the hypervisor: no program is left. A line that closes without it tells of a failure."""
 
 DESCRIPTORS: Final = 4096
 MEMORY: Final = 256 << 20
@@ -51,6 +54,7 @@ def supervise_sandbox(line: socket.socket, spec: Mapping[str, Any]) -> None:
         return
     try:
         _run(passed[0], control, spec)
+        control.send(ENDED)
     except Exception as error:  # noqa: BLE001 - the hypervisor says it, and ends the sandbox
         with contextlib.suppress(OSError):
             control.send(f"{type(error).__name__}: {error}".encode()[:500])

@@ -141,6 +141,10 @@ class Supervisor:
 
     def _bind(self, call: PendingCall) -> Outcome:
         outcome = self._calls.bind(call)
+        if outcome == -errno.EADDRINUSE:  # a listener lives as long as a copy held for who waited
+            self._forget_gone()
+            call.close()
+            outcome = self._calls.bind(call)
         if outcome == 0:
             self.on_bound()
         return outcome
@@ -189,6 +193,11 @@ class Supervisor:
             self._loop.unwatch(later.descriptor)
         call.close()
 
+    def _forget_gone(self) -> None:
+        gone = [tid for tid, (call, _) in self._waiting.items() if not call.notification.waits]
+        for tid in gone:
+            self._forget(tid)
+
     def _tick(self) -> float | None:
         """Try again what waits for no descriptor; let those go who have gone."""
         if not self._waiting:
@@ -198,8 +207,6 @@ class Supervisor:
                 self._again(tid)
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_SECONDS
-            gone = [tid for tid, (call, _) in self._waiting.items() if not call.notification.waits]
-            for tid in gone:
-                self._forget(tid)
+            self._forget_gone()
         retries = any(later.descriptor is None for _, later in self._waiting.values())
         return RETRY_SECONDS if retries else LOOK_SECONDS

@@ -161,8 +161,11 @@ class VsockConnections:
         if not known.returned:
             if not _is_readable(descriptor):
                 return self._wait(call, descriptor, flags)
-            if not self._take(descriptor, known):
-                return Later(lambda it: self._accept(it, flags))
+            result = self._take(descriptor, known)
+            if result == errno.EAGAIN:  # another took it meanwhile
+                return self._wait(call, descriptor, flags)
+            if result:
+                return -result
         return self._hand_over(call, known, flags)
 
     def _wait(self, call: PendingCall, descriptor: int, flags: int) -> Outcome:
@@ -178,17 +181,17 @@ class VsockConnections:
             return -errno.EAGAIN
         return Later(lambda it: self._accept(it, flags), descriptor, call.deadline)
 
-    def _take(self, descriptor: int, known: VsockSocket) -> bool:
-        """Accept one connection, and put it where the caller's will be taken from."""
+    def _take(self, descriptor: int, known: VsockSocket) -> int:
+        """Accept one connection, and put it where the caller's is taken from; return 0 or errno."""
         buffer, size = ctypes.create_string_buffer(128), ctypes.c_uint32(110)
         number = _bounded(
             descriptor,
             _RECEIVE_TIMEOUT,
             _is_blocking(descriptor),
-            lambda: _libc.accept4(descriptor, buffer, ctypes.byref(size), socket.SOCK_CLOEXEC),
+            lambda: _accept(descriptor, buffer, size),
         )
         if number < 0:
-            return False
+            return -number
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, number)
         name = read_name(buffer.raw, size.value)
         peer = peer_of(name) or (CID_ANY, free_port())
@@ -203,7 +206,7 @@ class VsockConnections:
             sock.close()
             raise
         known.returned.append((sock, peer))
-        return True
+        return 0
 
     def _hand_over(self, call: PendingCall, known: VsockSocket, flags: int) -> Outcome:
         """Give the first connection to the caller; what does not get there waits for the next."""
@@ -222,6 +225,11 @@ class VsockConnections:
 
 def _connect(descriptor: int, way: Way) -> int:
     return connect_unix(descriptor, way.address)
+
+
+def _accept(descriptor: int, buffer: ctypes.Array[ctypes.c_char], size: ctypes.c_uint32) -> int:
+    number = _libc.accept4(descriptor, buffer, ctypes.byref(size), socket.SOCK_CLOEXEC)
+    return int(number) if number >= 0 else -ctypes.get_errno()
 
 
 def _bounded(descriptor: int, option: int, waits: bool, do: Callable[[], int]) -> int:

@@ -1,0 +1,94 @@
+"""Where the kernel's feature is forbidden: the lab's own application runs, by what it inherits."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from nitro_workflow.attestation import parse_document
+from nitro_workflow.host import LaunchRequest
+from nitro_workflow.host.sandbox import supervision
+from tests.host.conftest import INSTANCE, Host
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture(scope="module")
+def unsupervised(sandbox_works, workshop):
+    if not sandbox_works:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix="nw-", dir="/tmp"))
+    it = Host(folder, workshop / "parent.py", "unsupervised")
+    it.client.boot_instance(INSTANCE)
+    yield it
+    it.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def alone(unsupervised, eif):
+    return unsupervised and unsupervised.client.run_enclave(
+        LaunchRequest(str(eif), 512, 2, debug_mode=True)
+    )
+
+
+def test_the_applications_own_way(sandboxed, unsupervised, alone):
+    """Vsock by the folder, the module by descriptor 3: both answer."""
+    ask = lambda code: unsupervised.ask(alone["EnclaveCID"], code)  # noqa: E731
+    document = bytes.fromhex(ask("result = nsm.attest().hex()"))
+    assert parse_document(document).module_id == alone["EnclaveID"]
+    assert ask("import os; result = os.path.exists('/dev/nsm')") is False
+    assert ask("import os; result = os.readlink('/proc/self/fd/3')").startswith("socket:")
+    assert "host.sock" in ask("import os; result = os.listdir('/run/vsock')")
+
+
+def test_the_kernels_vsock_is_out_of_reach_there_too(sandboxed, unsupervised, alone):
+    code = """
+import socket
+try:
+    socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+except OSError as error:
+    result = error.errno
+"""
+    assert unsupervised.ask(alone["EnclaveCID"], code) == 97  # EAFNOSUPPORT
+
+
+def test_its_network_is_the_same(sandboxed, unsupervised, alone):
+    code = "result = [it.split(':')[0].strip() for it in open('/proc/net/dev').read().splitlines()[2:]]"
+    assert unsupervised.ask(alone["EnclaveCID"], code) == ["lo"]
+
+
+PROBLEM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from tests.host.fake_hypervisor import forbid_supervision
+forbid_supervision()
+from nitro_workflow.host import supervision_problem
+print(supervision_problem())
+"""
+
+
+def test_what_is_missing_is_said(sandboxed):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBLEM, str(Path(__file__).parents[2])],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "seccomp: Operation not permitted" in done.stdout
+    assert "seccomp profile" in done.stdout
+
+
+@pytest.mark.parametrize("release", ["5.13.0-generic", "5.4.17-2136", "4.18.0-553.el8"])
+def test_a_kernel_before_the_feature(monkeypatch, release):
+    monkeypatch.setattr(os, "uname", lambda: type("Uname", (), {"release": release})())
+    supervision.supervision_problem.cache_clear()
+    try:
+        problem = supervision.supervision_problem()
+    finally:
+        supervision.supervision_problem.cache_clear()
+    assert release in problem
+    assert "5.14" in problem
