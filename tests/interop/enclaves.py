@@ -74,14 +74,20 @@ def _debian() -> Path:
 
 
 class Machine:
-    """A home of its own, nothing of the tutorial in it, and the commands as a user types them."""
+    """A home of its own, nothing of the tutorial in it, and the commands as a user types them.
 
-    def __init__(self, home: Path) -> None:
+    ``blobs``: the boot parts of its images, where the host executes them.
+    """
+
+    def __init__(self, home: Path, host: str, blobs: Path | None = None) -> None:
         self.home = home
+        self._blobs = ["--blobs", str(blobs)] if blobs else []
+        cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         kept = {name: value for name, value in os.environ.items() if "NITRO" not in name}
         self.environment = {
             **kept, "HOME": str(home), "XDG_DATA_HOME": f"{home}/data", "PYTHONPATH": str(ROOT),
             "XDG_CONFIG_HOME": f"{home}/config", "XDG_RUNTIME_DIR": str(home),
+            "XDG_CACHE_HOME": cache, "NITRO_WORKFLOW_HOST": host,
         }  # fmt: skip
 
     @property
@@ -109,7 +115,7 @@ class Machine:
 
     def image(self, output: Path, rootfs: Path, *argv: str, **environment: str) -> dict[str, str]:
         """Build an image; return its measurements."""
-        options = [f"--command={word}" for word in argv]
+        options = [*self._blobs, *(f"--command={word}" for word in argv)]
         options += [f"--env={name}={value}" for name, value in environment.items()]
         words = ("image", "build", "--rootfs", rootfs, "-o", output, *options, "--json")
         return json.loads(self.done(WORKFLOW, *words))["Measurements"]

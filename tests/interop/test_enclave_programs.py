@@ -22,8 +22,9 @@ import pytest
 
 from nitro_workflow.attestation import Verifier
 from nitro_workflow.cloud import Endpoint
-from nitro_workflow.errors import SandboxUnavailable
-from nitro_workflow.host import require_sandbox
+from nitro_workflow.errors import NitroWorkflowError, SandboxUnavailable
+from nitro_workflow.host import install_qemu, require_sandbox
+from nitro_workflow.host.qemu.qemu_program import cache_folder
 from tests.interop.enclaves import WORKFLOW, Machine, Programs, build_programs, scratch
 from tests.interop.peers import Unbuilt
 
@@ -52,13 +53,27 @@ def programs(built: Programs | str, require: Callable[[str, bool, str], None]) -
     return built
 
 
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
+@pytest.fixture(scope="module", params=["sandbox", "qemu"])
+def built_machine(request: pytest.FixtureRequest) -> Iterator[Machine | str]:
+    """A machine whose enclaves run in the sandbox, and one that boots their images."""
+    try:
+        blobs = qemu_blobs() if request.param == "qemu" else None
+    except NitroWorkflowError as trouble:
+        yield str(trouble)
+        return
     home = Path(tempfile.mkdtemp(prefix="nw-", dir="/tmp"))  # a socket's path has 107 bytes
-    it = Machine(home)
+    it = Machine(home, request.param, blobs)
     yield it
     it.run(WORKFLOW, "host", "down")
     shutil.rmtree(home)
+
+
+@pytest.fixture
+def machine(built_machine: Machine | str, require: Callable[[str, bool, str], None]) -> Machine:
+    trouble = built_machine if isinstance(built_machine, str) else ""
+    require("interop", not trouble, trouble)
+    assert isinstance(built_machine, Machine)
+    return built_machine
 
 
 @pytest.fixture
@@ -192,6 +207,12 @@ def test_5_and_8_gos_nsm_example_in_a_helper_process(machine, run, programs, deb
     claims = verified(machine, base64.b64decode(document))
     assert claims.nonce == bytes(range(12))
     assert claims.pcrs[0].hex() == enclave["measured"]["PCR0"]
+
+
+def qemu_blobs() -> Path:
+    """Return the folder with boot parts that boot; QEMU and they are fetched where they lack."""
+    install_qemu(lambda _: None)
+    return cache_folder() / "blobs"
 
 
 class Owner:
