@@ -19,6 +19,7 @@ STATIC = Path(__file__).parent / "static"
 _IMPORT = re.compile(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 _COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)\n", re.MULTILINE | re.DOTALL)
+_TYPE = re.compile(r"/\*\*[^\n]*?\*/ ?")  # a type within a line; no text of ours holds one
 _INDENT = re.compile(r"^\s+", re.MULTILINE)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 _CSS_SPACE = re.compile(r"\s*([{};,])\s*")
@@ -59,7 +60,7 @@ def _source(name: str) -> str:
 def _scope(name: str, text: str) -> str:
     exported = ", ".join(_EXPORT.findall(text))
     body = _EXPORT.sub("", _IMPORT.sub(_as_constants, text))
-    body = _INDENT.sub("", _COMMENT.sub("", body))
+    body = _INDENT.sub("", _TYPE.sub("", _COMMENT.sub("", body)))
     return f"const _{name} = (() => {{\n{body}return {{ {exported} }};\n}})();\n"
 
 

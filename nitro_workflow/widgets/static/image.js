@@ -86,7 +86,7 @@ function bytesOf(one, host) {
 /** @param {any} c @param {Host} host */
 function compared(c, host) {
   const pcrs = c.pcrs.map((/** @type {any} */ p) => el("tr", {}, el("th", { scope: "row" }, p.name), el("td", {}, !p.same ? mark("bad", "differs") : p.a ? mark("good", "equal") : mark("neutral", "neither is signed")),
-    ...[p.a, p.same ? null : p.b].map((d, at) => el("td", {}, d ? digest(d, 4) : p.same ? "" : el("span", { class: "note" }, "not signed")))));
+    ...[p.a, p.same ? null : p.b].map((d) => el("td", {}, d ? digest(d, 4) : p.same ? "" : el("span", { class: "note" }, "not signed")))));
   const files = c.files.map((/** @type {any} */ f) => {
     const name = el("span", {}, el("b", {}, { added: "+", removed: "−" }[/** @type {"added"} */ (f.change)] ?? "~"), " ", code(f.path), ` ${f.change}: ${f.what}`, el("span", { class: "note" }, ` ${f.place}`));
     if (!f.lines.length) return el("p", { class: "changed" }, name);

@@ -1,6 +1,6 @@
 // @ts-check
 // A decision, explained and asked again. Python decides; this page edits the question and shows what flipped.
-import { chip, code, copyButton, digest, el, facts, fold, head, icon, mark, MARKS, picture, rows, section } from "./common.js";
+import { chip, code, copyButton, el, facts, fold, head, icon, mark, picture, rows, section } from "./common.js";
 import { choice } from "./controls.js";
 import { difference } from "./differences.js";
 import { statements } from "./statements.js";

@@ -97,5 +97,7 @@ export function virtualRows({ label, role, itemRole, height, read, draw, act, se
     event.preventDefault();
     event.stopPropagation();
   });
-  return { node, refresh, go, /** @param {number} at */ at(at) { cursor = at; } };
+  /** @param {number} to */
+  const at = (to) => { cursor = to; };
+  return { node, refresh, go, at };
 }

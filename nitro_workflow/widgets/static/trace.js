@@ -33,7 +33,7 @@ export function readings(lane, messages) {
 function segment(label, choices, choose) {
   const node = el("div", { class: "seg", role: "group", "aria-label": label }, ...choices.map(([value, text]) =>
     el("button", { type: "button", "data-value": value || "all", onclick: () => choose(value) }, text)));
-  return { node, /** @param {string} value */ press(value) {
+  return { node, press(/** @type {string} */ value) {
     for (const button of node.children) button.setAttribute("aria-pressed", String(button.getAttribute("data-value") === (value || "all")));
   } };
 }
