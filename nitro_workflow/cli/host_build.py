@@ -116,6 +116,10 @@ def _boot_parts() -> BootParts:
     from nitro_workflow.image import BootParts
 
     folder = Path(os.environ.get("NITRO_CLI_BLOBS", BLOBS))
+    if os.environ.get("NITRO_WORKFLOW_HOST") == "qemu" and not folder.is_dir():
+        from nitro_workflow.host import installed_blobs
+
+        folder = installed_blobs()  # an image for a machine must boot
     if folder.is_dir():
         try:
             return BootParts.from_blobs(folder)

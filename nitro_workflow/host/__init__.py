@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nitro_workflow.host.protocol import Host, LaunchRequest, ParentChannel
     from nitro_workflow.host.qemu.boot_blobs import MadeBlobs, make_blobs
     from nitro_workflow.host.qemu.qemu_install import blobs_from_debian, install_qemu
+    from nitro_workflow.host.qemu.qemu_program import installed_blobs
     from nitro_workflow.host.rules.allocator import allocator_file, read_pool
     from nitro_workflow.host.rules.ecodes import MEANINGS, status_of
     from nitro_workflow.host.rules.launch_checks import launch_problems, least_launch
@@ -61,6 +62,7 @@ _HOMES = {
     "blobs_from_debian": "qemu.qemu_install",
     "checked_machine": "control.qemu_host",
     "install_qemu": "qemu.qemu_install",
+    "installed_blobs": "qemu.qemu_program",
     "launch_problems": "rules.launch_checks",
     "least_launch": "rules.launch_checks",
     "local_host": "control.qemu_host",
@@ -91,6 +93,7 @@ __all__ = [
     "blobs_from_debian",
     "checked_machine",
     "install_qemu",
+    "installed_blobs",
     "launch_problems",
     "least_launch",
     "local_host",

@@ -1,4 +1,4 @@
-"""The hypervisor as a process, with a cloud of constants: ``fake_hypervisor.py LAB RUNTIME PARENT [HOW]``, HOW is ``unsafe``, ``unsupervised`` or a port."""
+"""The hypervisor as a process, with a cloud of constants: ``fake_hypervisor.py LAB RUNTIME PARENT [HOW]``, HOW is ``unsafe``, ``unsupervised``, ``qemu`` or a port."""
 
 import errno
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nitro_workflow.cloud import Endpoint
 from nitro_workflow.errors import HostError
+from nitro_workflow.host.control.enclave_machines import machine_of
 from nitro_workflow.host.control.hypervisor import serve
 from nitro_workflow.host.instance.cloud_records import InstanceRecord, RoleCredentials
 from nitro_workflow.host.instance.instance_spec import ParentPrograms
@@ -63,4 +64,6 @@ if __name__ == "__main__":
     if how == "unsupervised":
         forbid_supervision()
     cloud = Cloud(ca, int(how) if how.isdigit() else 9)
-    serve(lab, runtime, cloud, ParentPrograms(parent), unsafe_without_sandbox=unsafe)
+    machine = machine_of("qemu" if how == "qemu" else "sandbox")
+    programs = ParentPrograms(parent)
+    serve(lab, runtime, cloud, programs, machine=machine, unsafe_without_sandbox=unsafe)

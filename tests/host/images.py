@@ -46,7 +46,7 @@ def make_rootfs(target: Path) -> None:
         _copy(path, target / str(path).lstrip("/"))
 
 
-def build(folder: Path, script: str, *, name: str = "probe", signing=None) -> Path:
+def build(folder: Path, script: str, *, name: str = "probe", signing=None, boot=None) -> Path:
     """Return an EIF that runs ``script`` with the Python of `make_rootfs`'s folder ``rootfs``."""
     (folder / "rootfs" / "app.py").write_text(script)
     output = folder / f"{name}.eif"
@@ -57,7 +57,7 @@ def build(folder: Path, script: str, *, name: str = "probe", signing=None) -> Pa
         output=output,
         name=name,
         version="1",
-        boot=BootParts.stand_in(os.uname().machine),
+        boot=boot or BootParts.stand_in(os.uname().machine),
         build_time=datetime(2026, 1, 1, tzinfo=UTC),
         signing=signing,
     )

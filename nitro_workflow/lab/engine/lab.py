@@ -9,19 +9,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.cloud import cloud_errors
 from nitro_workflow.errors import NitroWorkflowError
-from nitro_workflow.host import checked_machine
 from nitro_workflow.lab.engine.disk_errors import disk_errors
 from nitro_workflow.lab.engine.trust_notice import notice_trust_root
 from nitro_workflow.lab.evidence.trace import note_request, now
 from nitro_workflow.lab.lab_folder import LabFolder
-from nitro_workflow.lab.processes import LocalPair
+from nitro_workflow.lab.processes import LocalPair, choose_host
 from nitro_workflow.lab.step_result import StepProgress, StepResult
 from nitro_workflow.lab.steps import STEPS, all_needs, find_step
 from nitro_workflow.lab.workbench import Workbench
@@ -34,9 +32,6 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.steps import Step
 
 __all__ = ["Lab"]
-
-HOST_SETTING: Final = "NITRO_WORKFLOW_HOST"
-"""``sandbox`` or ``qemu``: of the labs that this environment opens, notebooks too."""
 
 
 class Lab:
@@ -87,8 +82,7 @@ class Lab:
         tell = say or (lambda _: None)
         if size:
             opened.change_settings(size=size)
-        if chosen := host or os.environ.get(HOST_SETTING, ""):
-            opened.change_settings(host=checked_machine(chosen))
+        choose_host(opened, host)
         return cls(opened, LocalPair(opened, tell), tell)
 
     @property

@@ -21,7 +21,7 @@ from nitro_workflow.errors import HostError, LabError
 from nitro_workflow.host import launch_problems, read_pool
 from nitro_workflow.lab.engine.disk_errors import disk_errors
 from nitro_workflow.lab.lab_folder import LabFolder, data_folder, save
-from nitro_workflow.lab.processes import LocalPair
+from nitro_workflow.lab.processes import LocalPair, choose_host
 from nitro_workflow.lab.steps.p8_launch import instance_of_launch
 from nitro_workflow.lab.workbench import Workbench
 from nitro_workflow.vsock import PARENT_CID, PROXY_PORT
@@ -72,8 +72,13 @@ class OwnInstance:
     def open(
         cls, path: Path | None = None, *, say: Callable[[str], None] | None = None
     ) -> OwnInstance:
-        """Open it, making its folder where there is none; raises `LabError`."""
-        return cls(LabFolder.open(path or own_folder()), say)
+        """Open it, making its folder where there is none; raises `LabError`.
+
+        ``NITRO_WORKFLOW_HOST`` says what runs its enclaves, else what did before.
+        """
+        folder = LabFolder.open(path or own_folder())
+        choose_host(folder)
+        return cls(folder, say)
 
     @classmethod
     def find(cls, path: Path | None = None) -> OwnInstance | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.cloud import LocalCloud
-from nitro_workflow.host import local_host
+from nitro_workflow.host import checked_machine, local_host
 from nitro_workflow.lab.processes.background import Processes
 
 if TYPE_CHECKING:
@@ -15,7 +16,19 @@ if TYPE_CHECKING:
     from nitro_workflow.host import Host
     from nitro_workflow.lab.lab_folder import LabFolder
 
-__all__ = ["LocalPair"]
+__all__ = ["LocalPair", "choose_host"]
+
+HOST_SETTING: Final = "NITRO_WORKFLOW_HOST"
+"""``sandbox`` or ``qemu``: of the labs that this environment opens, notebooks too."""
+
+
+def choose_host(folder: LabFolder, host: str = "") -> None:
+    """Keep in the lab what runs its enclaves, where that is said: ``host``, else the environment.
+
+    Raises `UsageError` for what is no host.
+    """
+    if chosen := host or os.environ.get(HOST_SETTING, ""):
+        folder.change_settings(host=checked_machine(chosen))
 
 
 class LocalPair:
