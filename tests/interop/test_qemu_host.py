@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -22,6 +21,7 @@ from nitro_workflow.host import LaunchRequest, QemuHost, install_qemu, installed
 from nitro_workflow.host.qemu.acceleration import acceleration
 from nitro_workflow.host.qemu.qemu_program import find_qemu
 from nitro_workflow.image import BootParts, measure_file, signing_key_from_pem
+from nitro_workflow.lab.processes.process_table import is_running
 from nitro_workflow.vsock import HostTransport
 from tests.host import images, signing
 from tests.host.conftest import ASKED, INSTANCE, PARENT, Host
@@ -29,7 +29,7 @@ from tests.host.fake_hypervisor import ROLE
 
 pytestmark = pytest.mark.interop
 
-PCRS_OF = "result = {i: nsm.describe_pcr(i).data.hex() for i in (0, 1, 2, 3, 4, 8)}"
+PCRS_OF = "result = {i: nsm.describe_pcr(i).value.hex() for i in (0, 1, 2, 3, 4, 8)}"
 
 
 class QemuTestHost(Host):
@@ -70,7 +70,7 @@ def workshop(tmp_path_factory):
 @pytest.fixture(scope="session")
 def image(installed, workshop) -> Path:
     """A signed image with boot parts: for both hosts the same file."""
-    key = signing_key_from_pem(*signing.pair())
+    key = signing_key_from_pem(*signing.certificate_and_key())
     boot = BootParts.from_blobs(installed)
     return images.build(workshop, ASKED, boot=boot, signing=key)
 
@@ -129,13 +129,15 @@ def test_pcrs_are_those_of_the_sandbox_and_on_paper(host, enclave, image, worksh
 def test_documents_are_signed_by_the_hypervisors_root(host, enclave):
     code = "result = nsm.attest(nonce=b'nonce', user_data=b'data', public_key=b'key').hex()"
     document = bytes.fromhex(host.ask(enclave["EnclaveCID"], code))
-    verified = Verifier.local(host.client.attestation_root()).verify(document, nonce=b"nonce")
-    assert verified.document.module_id == enclave["EnclaveID"]
+    verified = Verifier.local(host.client.attestation_root()).verify(document, at="document")
+    said = verified.document
+    assert said.module_id == enclave["EnclaveID"]
+    assert (said.nonce, said.user_data, said.public_key) == (b"nonce", b"data", b"key")
 
 
 def test_the_device_is_the_kernels_own(host, enclave):
     code = (
-        "result = [os.path.exists('/dev/nsm'), os.stat('/dev/nsm').st_rdev >> 8, os.getpid() > 1,"
+        "result = [os.path.exists('/dev/nsm'), os.major(os.stat('/dev/nsm').st_rdev), os.getpid() > 1,"
         " os.environ['GREETING'], sorted(os.listdir('/'))[:3], open('/proc/1/cmdline').read(),"
         " os.path.exists('/dev/vsock'), os.cpu_count()]"
     )
@@ -192,8 +194,6 @@ def test_two_hundred_connections_of_a_booted_guest(host, enclave):
         "for number, sock in enumerate(socks): sock.sendall(b'%d' % number)\n"
         "result = len(socks)\n"
     )
-    if os.geteuid() == 0:  # who asks for the heartbeat's folder is root: the parent is another user
-        os.chmod(folder / "3" / "v.sock_7100", 0o777)
     assert host.ask(enclave["EnclaveCID"], code) == 200
     thread.join(60)
     listener.close()
@@ -254,10 +254,10 @@ def test_terminate_ends_every_process(host, image):
     assert "Seccomp:\t2" in status
     assert "NoNewPrivs:\t1" in status
     assert "CapEff:\t0000000000000000" in status
-    assert os.readlink(machine / "ns/net") != os.readlink("/proc/self/ns/net")
+    assert (machine / "ns/net").readlink() != Path("/proc/self/ns/net").readlink()
     done = host.client.terminate_enclave(enclave["EnclaveID"])
     assert done["Terminated"]
-    assert not machine.exists()
+    assert not is_running(enclave["ProcessID"])
     assert set(host.processes()) <= before
 
 
@@ -270,11 +270,4 @@ def test_a_machine_does_not_outlive_its_devices(host, image):
     while any(it["EnclaveName"] == "third" for it in host.client.describe_enclaves()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert not Path(f"/proc/{enclave['ProcessID']}").exists()
-
-
-def test_the_same_parts_are_made_again(installed, tmp_path):
-    done = subprocess.run(["cc", "--version"], capture_output=True, check=True)
-    assert done.stdout
-    again = BootParts.from_blobs(installed)
-    assert again == BootParts.from_blobs(installed)
+    assert not is_running(enclave["ProcessID"])

@@ -102,6 +102,8 @@ class QemuEnclave:
 
     def terminate(self) -> None:
         """End the enclave; returns when every process of it is gone."""
+        if self.ended.is_set():
+            return
         self.state = "TERMINATING"
         if self._monitor is not None:
             self._monitor.quit()

@@ -11,7 +11,7 @@ from nitro_workflow.errors import HostError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 __all__ = ["QemuMonitor"]
 
@@ -28,12 +28,13 @@ class QemuMonitor:
         self._sock = sock
         self._client = QMPClient(name)
         self._loop = asyncio.new_event_loop()
+        self._open, self._lock = True, threading.Lock()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="qmp")
         self._thread.start()
 
     def connect(self) -> None:
         """Shake hands; raises `HostError`."""
-        self._do(self._client.connect(self._sock))
+        self._do(lambda: self._client.connect(self._sock))
 
     def status(self) -> dict[str, Any]:
         """Return ``status`` (running, paused, internal-error …), ``kvm`` and the ``version``."""
@@ -50,32 +51,44 @@ class QemuMonitor:
     def quit(self) -> None:
         """Have the machine end at once; without effect where it has."""
         with contextlib.suppress(HostError):
-            self._do(self._client.execute("quit"))
+            self._do(lambda: self._client.execute("quit"))
 
     def close(self) -> None:
         """End the session and its thread."""
         with contextlib.suppress(HostError):
-            self._do(self._client.disconnect())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+            self._do(self._client.disconnect)
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+            self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(SECONDS)
         if not self._thread.is_alive():
             self._loop.close()
 
     def _ask(self, command: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self._do(self._client.execute(command))
+        answer: dict[str, Any] = self._do(lambda: self._client.execute(command))
         return answer
 
-    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+    def _do(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         from qemu.qmp import QMPError
 
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._lock:
+            if not self._open:
+                raise _no_answer("it is closed")
+            future = asyncio.run_coroutine_threadsafe(work(), self._loop)
         try:
             return future.result(SECONDS)
-        except (QMPError, TimeoutError, OSError, EOFError) as error:
+        except (QMPError, TimeoutError, OSError, EOFError, AssertionError) as error:
+            # The library asserts, too, where a session ends while it begins.
             future.cancel()
-            raise HostError(
-                f"the machine's monitor does not answer ({type(error).__name__})",
-                expected="an answer",
-                where="QEMU",
-                next="the machine has ended, or is about to",
-            ) from error
+            raise _no_answer(type(error).__name__) from error
+
+
+def _no_answer(why: str) -> HostError:
+    return HostError(
+        f"the machine's monitor does not answer ({why})",
+        expected="an answer",
+        where="QEMU",
+        next="the machine has ended, or is about to",
+    )
