@@ -33,14 +33,12 @@ def serve(sock: socket.socket, asked: list[str]) -> threading.Thread:
         sock.sendall(
             json.dumps({"QMP": {"version": VERSION, "capabilities": []}}).encode() + b"\r\n"
         )
-        with sock.makefile("rwb") as lines:
-            for line in lines:
-                request = json.loads(line)
-                asked.append(request["execute"])
-                answer = {"return": ANSWERS[request["execute"]]}
-                answer |= {"id": request["id"]} if "id" in request else {}
-                lines.write(json.dumps(answer).encode() + b"\r\n")
-                lines.flush()
+        while data := sock.recv(65536):  # one request at a time, and nothing marks its end
+            request = json.loads(data)
+            asked.append(request["execute"])
+            answer = {"return": ANSWERS[request["execute"]]}
+            answer |= {"id": request["id"]} if "id" in request else {}
+            sock.sendall(json.dumps(answer).encode() + b"\r\n")
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
