@@ -2,7 +2,7 @@
 
 ``python benchmarks/launch.py [--rootfs FOLDER] [--runs N]`` takes the root filesystem that step P6
 built (the lab's default folder unless given), puts a program into a copy that asks for a document
-at once, and launches it several times. Limit: 1.5 s with 80 MB.
+at once, and launches it several times. Limit: 0.6 s with 90 MB.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from nitro_workflow.image import BootParts, build_image, measure_file
 from nitro_workflow.lab import default_folder
 from nitro_workflow.vsock import HostTransport
 
-LIMIT = 1.5  # seconds, with 80 MB
+LIMIT = 0.6  # seconds, with 90 MB
 INSTANCE = "i-0123456789abcdef0"
 
 PROGRAM = """

@@ -242,6 +242,43 @@ result = None
                 assert sock.recv(16) == b"%d" % index
 
 
+def test_there_is_one_user(ask):
+    code = """
+import os
+result = []
+for number in (0, 33, 65534):
+    try:
+        os.setuid(number)
+        result.append(0)
+    except OSError as error:
+        result.append(error.errno)
+"""
+    assert ask(code) == [0, errno.EINVAL, errno.EINVAL]
+
+
+def test_a_script_sets_its_loopback_up(ask):
+    """What ``ip addr add 127.0.0.2/32 dev lo`` and ``ip link set lo up`` say, in netlink's words."""
+    code = """
+import os, socket, struct
+def answer(kind, flags, body):
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+        sock.bind((0, 0))
+        sock.send(struct.pack("=IHHII", 16 + len(body), kind, 0x5 | flags, 1, 0) + body)
+        data = sock.recv(8192)
+        return struct.unpack_from("=HH", data, 4)[0], struct.unpack_from("=i", data, 16)[0]
+address = socket.inet_pton(socket.AF_INET, "127.0.0.2")
+parts = b"".join(struct.pack("=HH4s", 8, number, address) for number in (1, 2))  # IFA_ADDRESS, IFA_LOCAL
+result = [
+    answer(20, 0x600, struct.pack("=BBBBI", socket.AF_INET, 32, 0, 0, 1) + parts),  # RTM_NEWADDR
+    answer(16, 0, struct.pack("=BxHiII", 0, 0, 1, 1, 1)),  # RTM_NEWLINK, IFF_UP
+]
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind((b"127.0.0.2", 0))
+    result.append(sock.getsockname()[0])
+"""
+    assert ask(code) == [[2, 0], [2, 0], "127.0.0.2"]  # NLMSG_ERROR with no error: done
+
+
 def test_what_ordinary_programs_call(ask):
     code = """
 import ctypes, os, select, signal, socket, subprocess, threading, time

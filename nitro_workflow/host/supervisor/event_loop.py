@@ -22,6 +22,7 @@ class EventLoop:
         self._poll = select.epoll()
         self._watched: dict[int, Callable[[], None]] = {}
         self._times: dict[int, float] = {}
+        self.seen = 0  # the events of the descriptor whose turn it is
         self.tick: Callable[[], float | None] = lambda: None
         """Called in every round; returns the seconds until it wants to be, None: no matter."""
 
@@ -47,7 +48,8 @@ class EventLoop:
 
     def turn(self) -> None:
         """Wait once, and call whoever it concerns."""
-        for descriptor, _ in self._poll.poll(self._patience()):
+        for descriptor, mask in self._poll.poll(self._patience()):
+            self.seen = mask
             ready = self._watched.get(descriptor)
             if ready is not None:
                 ready()

@@ -40,9 +40,6 @@ LOOK_SECONDS: Final = 0.25
 RETRY_SECONDS: Final = 0.01
 """Between two tries of what waits for no descriptor."""
 
-BATCH: Final = 32
-"""Calls that are received before the others' turn."""
-
 
 class Supervisor:
     """Answers the calls of ``listener`` until the last program that makes them is gone."""
@@ -98,21 +95,15 @@ class Supervisor:
         return {table[name]: handler for name, handler in named.items()}
 
     def _receive(self) -> None:
-        poll = select.poll()
-        poll.register(self._listener, select.POLLIN)
-        for _ in range(BATCH):
-            events = poll.poll(0)
-            if not events:
-                return
-            if not events[0][1] & select.POLLIN:
-                self._ended = True
-                return
-            given = receive(self._listener)
-            if given is None:
-                continue
-            if given.tid in self._waiting:  # a thread makes one call at a time: it was interrupted
-                self._forget(given.tid)
-            self._handle(PendingCall(given), self._handlers.get(given.number))
+        if not self._loop.seen & select.EPOLLIN:
+            self._ended = True
+            return
+        given = receive(self._listener)
+        if given is None:
+            return
+        if given.tid in self._waiting:  # a thread makes one call at a time: it was interrupted
+            self._forget(given.tid)
+        self._handle(PendingCall(given), self._handlers.get(given.number))
 
     def _handle(self, call: PendingCall, handler: Callable[[PendingCall], Outcome] | None) -> None:
         outcome = self._outcome(call, handler)
