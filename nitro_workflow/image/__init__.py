@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         verify_signature,
     )
     from nitro_workflow.image.ramdisk import (
+        ApplicationRamdisk,
         RamdiskEntry,
         Unpacked,
         ramdisk_entries,
@@ -99,6 +100,7 @@ _HOMES = {
     "HEADER": "format",
     "KMS_ARN": "build",
     "UNKNOWN_FLAGS": "format",
+    "ApplicationRamdisk": "ramdisk",
     "BootParts": "format",
     "BuildInfo": "format",
     "BuiltImage": "build",
@@ -165,6 +167,7 @@ __all__ = [
     "HEADER",
     "KMS_ARN",
     "UNKNOWN_FLAGS",
+    "ApplicationRamdisk",
     "BootParts",
     "BuildInfo",
     "BuiltImage",

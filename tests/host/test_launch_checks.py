@@ -59,6 +59,7 @@ def elf(machine=None, interpreter=b""):
 
 
 STATIC = (elf(), 0o755)
+OTHER = {"x86_64": 183, "aarch64": 62}[host_architecture()]
 
 
 def test_an_image_that_may_run(tmp_path):
@@ -70,18 +71,15 @@ def test_an_image_that_may_run(tmp_path):
 @pytest.mark.parametrize(
     ("command", "rootfs", "words"),
     [
-        (["/bin/app"], {"bin/other": STATIC}, "the command /bin/app is not in the image"),
-        (["app"], {"opt/app": STATIC}, "the command app is not in the image"),
-        (["/bin/app"], {"bin/app": (elf(), 0o644)}, "not executable (mode 644)"),
+        (["/bin/app"], {"bin/other": STATIC}, "'/bin/app' is not in the image"),
+        (["app"], {"opt/app": STATIC}, "'app' is not in the image, in none of"),
+        (["/bin/app"], {"bin/app": (elf(), 0o644)}, "its mode is 0644"),
         (["/bin"], {"bin/app": STATIC}, "is a directory"),
-        (["/app"], {"app": (elf(machine=40), 0o755)}, "is a program for machine 40"),
-        (["/app"], {"app": (b"\x7fELF", 0o755)}, "damaged ELF"),
-        (["/app"], {"app": (elf(interpreter=b"/lib/ld.so"), 0o755)}, "the loader /lib/ld.so"),
-        (["/app"], {"app": (b"#!/bin/bash\n", 0o755)}, "/app's interpreter /bin/bash"),
-        (["/app"], {"app": (b"echo no shebang\n", 0o755)}, "/app's interpreter /bin/sh"),
-        (["/app"], {"app": "/gone"}, "the command /app is not in the image"),
-        (["/app"], {"app": "/b", "b": "/app"}, "the command /app is not in the image"),
-        (["/app"], {"app": (b"#!/app\n", 0o755)}, "script of scripts"),
+        (["/app"], {"app": (elf(machine=OTHER), 0o755)}, "is a program for"),
+        (["/app"], {"app": (elf(interpreter=b"/lib/ld.so"), 0o755)}, "its loader '/lib/ld.so'"),
+        (["/app"], {"app": (b"#!/bin/bash\n", 0o755)}, "its interpreter '/bin/bash'"),
+        (["/app"], {"app": (b"echo no shebang\n", 0o755)}, "/bin/sh"),
+        (["/app"], {"app": "/gone"}, "'/app' is not in the image"),
     ],
 )
 def test_a_command_that_cannot_start(tmp_path, command, rootfs, words):

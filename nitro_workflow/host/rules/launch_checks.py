@@ -7,6 +7,7 @@ hypervisor measures the very bytes that it runs.
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from datetime import UTC, datetime
@@ -16,9 +17,13 @@ from typing import TYPE_CHECKING, TypeVar
 from nitro_workflow.errors import HostError, ImageError, ImageRefused, NitroWorkflowError
 from nitro_workflow.host.rules import launch_rules
 from nitro_workflow.host.rules.allocator import Pool, read_pool
-from nitro_workflow.host.rules.command_check import command_problem
 from nitro_workflow.host.rules.ecodes import failure
-from nitro_workflow.image import check_certificate_validity, open_image
+from nitro_workflow.image import (
+    ApplicationRamdisk,
+    check_certificate_validity,
+    open_image,
+    ramdisk_entries,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,8 +119,22 @@ def _check_image(path: Path, at: datetime) -> None:
     with open_image(path) as image:
         _check_architecture(image)
         check_certificate_validity(image, at)
-        if problem := command_problem(image):
-            raise problem
+        _check_command(image)
+
+
+def _check_command(image: Image) -> None:
+    parts = (ramdisk_entries(image, index) for index in range(1, len(image.ramdisks)))
+    application = ApplicationRamdisk.read(itertools.chain.from_iterable(parts))
+    problem = application.command_problem(launch_rules.host_architecture())
+    if not application.command:
+        problem = "no /cmd in the image: nothing to run"
+    if problem:
+        raise failure(
+            "E36",
+            f"Enclave boot failure: {problem}",
+            expected="a command that init can execute in the image's root filesystem",
+            next="change the image and build it again",
+        )
 
 
 def _check_architecture(image: Image) -> None:

@@ -57,7 +57,12 @@ class ApplicationRamdisk:
         mode = _TYPES.get(entry.kind, 0) | entry.mode
         self.files[entry.path] = ProgramFile(mode, entry.target or "", head)
 
-    def command_problem(self) -> str:
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Return what init would execute: the lines of ``cmd`` that are not empty."""
+        return tuple(line for line in self._lines.get("cmd", ()) if line)
+
+    def command_problem(self, architecture: str = "") -> str:
         """Return why its command cannot start, in words; "" where nothing forbids it."""
         root = {
             path.removeprefix(ROOT): file
@@ -66,7 +71,9 @@ class ApplicationRamdisk:
         }
         if not root:
             return ""  # no root filesystem of nitro-cli's shape: said elsewhere
-        return command_problem(root, self._lines.get("cmd", []), self._lines.get("env", []))
+        return command_problem(
+            root, self._lines.get("cmd", []), self._lines.get("env", []), architecture
+        )
 
 
 def _same(head: bytes) -> bytes:

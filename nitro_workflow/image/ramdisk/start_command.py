@@ -26,6 +26,7 @@ HEAD: Final = 4096  # bytes: Linux reads 256 of a ``#!``; an ELF names its loade
 MOUNTED: Final = frozenset({"dev", "proc", "run", "sys", "tmp"})  # by init: not the image's
 MAX_LINKS: Final = 40  # that Linux follows (MAXSYMLINKS)
 _INTERPRETER: Final = 3  # PT_INTERP
+_MACHINES: Final = {62: "x86_64", 183: "aarch64"}  # e_machine [src: elf(5)]
 _ELF: Final = {1: ("<I", 0x1C, 0x2A, 4, 16), 2: ("<Q", 0x20, 0x36, 8, 32)}
 """Class → form of an offset, where e_phoff and e_phentsize stand, p_offset and p_filesz."""
 
@@ -77,17 +78,22 @@ def _text(raw: bytes) -> str:
 
 
 def command_problem(
-    files: Mapping[str, ProgramFile], command: Sequence[str], environment: Iterable[str] = ()
+    files: Mapping[str, ProgramFile],
+    command: Sequence[str],
+    environment: Iterable[str] = (),
+    architecture: str = "",
 ) -> str:
     """Return why the command cannot start, in words; "" where nothing forbids it.
 
     ``files`` is the root filesystem by path without a leading slash; ``environment`` the lines of
-    ``/env``. What init mounts over (``/dev``, ``/proc`` …) is not judged.
+    ``/env``; ``architecture`` that of the machine it would start on, if known. What init mounts
+    over (``/dev``, ``/proc`` …) is not judged.
     """
     if not command:
         return ""
     try:
-        return _why_not(files, command[0], list(_candidates(command[0], environment)))
+        candidates = list(_candidates(command[0], environment))
+        return _why_not(files, command[0], candidates, architecture)
     except _CannotTellError:
         return ""
 
@@ -101,7 +107,9 @@ def _candidates(name: str, environment: Iterable[str]) -> Iterator[str]:
         yield f"{folder}/{name}"
 
 
-def _why_not(files: Mapping[str, ProgramFile], name: str, candidates: list[str]) -> str:
+def _why_not(
+    files: Mapping[str, ProgramFile], name: str, candidates: list[str], architecture: str
+) -> str:
     shown = f"the command {name!r}"
     found = [file for path in candidates if (file := _find(files, path)) is not None]
     program = next((file for file in found if file.can_run), None)
@@ -113,6 +121,9 @@ def _why_not(files: Mapping[str, ProgramFile], name: str, candidates: list[str])
             return f"{shown} is a directory"
         return f"{shown} cannot be executed: its mode is {found[0].mode & 0o7777:04o}"
     what, needed = _needs(program)
+    machine = _machine(program)
+    if architecture and machine and machine != architecture:
+        return f"{shown} is a program for {machine}, on {architecture}"
     other = _find(files, needed) if needed else program
     if other is not None and other.can_run:
         return ""
@@ -161,6 +172,13 @@ def _needs(program: ProgramFile) -> tuple[str, str]:
     if head.startswith(b"\x7fELF"):
         return "its loader", _loader(head)
     return "the shell, having no `#!`:", SHELL
+
+
+def _machine(program: ProgramFile) -> str:
+    """Return the architecture that an ELF is for; "" for another file, and for one unheard of."""
+    head = program.head() if program.head else b""
+    number = int.from_bytes(head[18:20], "little") if head.startswith(b"\x7fELF") else 0
+    return _MACHINES.get(number, "")
 
 
 def _loader(head: bytes) -> str:
