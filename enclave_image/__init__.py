@@ -3,8 +3,8 @@
 What both applications agree on stands here: the job's protocol and the measured configuration.
 The rooms: `inside` is what the enclave executes, `parent` what its instance runs (in no
 measurement, trusted with nothing), `owner` the data set, its encryption and the receipt, `packing`
-the root filesystem that `inside` becomes. Another application takes this one's place by speaking
-the same protocol.
+the root filesystem that `inside` becomes, `applications` which application walks. Another takes
+this one's place by speaking the same protocol.
 
 >>> from enclave_image import Credentials, JobRequest, parse_request
 >>> role = Credentials("ASIAIOSFODNN7EXAMPLE", "secret", "token")
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         CONFIG_PATH,
         MIN_THRESHOLD,
         MeasuredConfig,
+        Program,
         Query,
         parse_config,
     )
@@ -46,6 +47,7 @@ _HOMES = {
     "JobRequest": "job_protocol",
     "MIN_THRESHOLD": "configuration",
     "MeasuredConfig": "configuration",
+    "Program": "configuration",
     "Query": "configuration",
     "parse_config": "configuration",
     "parse_request": "job_protocol",
@@ -60,6 +62,7 @@ __all__ = [
     "Credentials",
     "JobRequest",
     "MeasuredConfig",
+    "Program",
     "Query",
     "parse_config",
     "parse_request",

@@ -11,11 +11,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from nitro_workflow.errors import InputError
 
-__all__ = ["CONFIG_PATH", "MIN_THRESHOLD", "MeasuredConfig", "Query", "parse_config"]
+__all__ = ["CONFIG_PATH", "MIN_THRESHOLD", "MeasuredConfig", "Program", "Query", "parse_config"]
 
 CONFIG_PATH = "/etc/nitro-workflow/config.json"
 
@@ -24,9 +24,11 @@ MIN_THRESHOLD = 2
 
 MAX_CONFIG_BYTES = 64 * 1024
 MAX_COLUMNS = 64
+MAX_ARGUMENTS = 64
 KINDS = ("integer", "cents")
 
 _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+_PROGRAM = re.compile(r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*)?", re.ASCII)
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
@@ -36,6 +38,9 @@ class Query:
 
     Kinds: ``integer`` (``-12``), ``cents`` (``-12.50``, kept as whole cents).
     """
+
+    processor: ClassVar[str] = "enclave_image.inside.query:Aggregator"
+    """``module:class`` of what runs it in the enclave."""
 
     columns: tuple[str, ...]
     group_by: str
@@ -51,6 +56,23 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """Another application's work: its ``module:class``, and what it is told, all of it measured.
+
+    Both are empty where the image's own program reads them: it is no Python of ours then.
+    """
+
+    processor: ClassVar[str] = "enclave_image.inside.program:ProgramRunner"
+
+    program: str
+    arguments: Mapping[str, str | int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form that `parse_config` reads."""
+        return {"program": self.program, "arguments": dict(self.arguments)}
+
+
+@dataclass(frozen=True, slots=True)
 class MeasuredConfig:
     """What `CONFIG_PATH` says. Texts are as in the JSON; ``ca_pem`` is the only CA set trusted."""
 
@@ -60,7 +82,7 @@ class MeasuredConfig:
     ca_pem: str
     key_arn: str
     encryption_context: Mapping[str, str]
-    query: Query
+    query: Query | Program
     threshold: int
     owner_public_key_pem: str
     owner_result_context: Mapping[str, str]
@@ -91,7 +113,7 @@ def parse_config(data: bytes) -> MeasuredConfig:
         ca_pem=_pem(values, "ca_pem"),
         key_arn=_matching(values, "key_arn", _KEY_ARN, "the ARN of a KMS key, not of an alias"),
         encryption_context=_context(values, "encryption_context"),
-        query=_query(_object(values["query"], "query")),
+        query=_work(_object(values["query"], "query")),
         threshold=_number(values, "threshold", MIN_THRESHOLD, 10**9),
         owner_public_key_pem=_pem(values, "owner_public_key_pem"),
         owner_result_context=_context(values, "owner_result_context"),
@@ -105,6 +127,27 @@ def _json(data: bytes) -> object:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise _refuse("not JSON", "one JSON object", "") from error
+
+
+def _work(values: Mapping[str, Any]) -> Query | Program:
+    return _program(values) if "program" in values else _query(values)
+
+
+def _program(values: Mapping[str, Any]) -> Program:
+    if set(values) != {"program", "arguments"}:
+        raise _refuse("other fields", "program, arguments", "query")
+    name, arguments = values["program"], _object(values["arguments"], "query.arguments")
+    if not isinstance(name, str) or not _PROGRAM.fullmatch(name):
+        raise _refuse(f"{name!r:.60}", "module:class, or nothing", "query.program")
+    if len(arguments) > MAX_ARGUMENTS or not all(map(_is_argument, arguments.values())):
+        raise _refuse(
+            "other values", f"at most {MAX_ARGUMENTS} texts and numbers", "query.arguments"
+        )
+    return Program(name, arguments)
+
+
+def _is_argument(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def _query(values: Mapping[str, Any]) -> Query:

@@ -8,6 +8,7 @@ Nothing is logged but job ids and the codes of refusals.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import re
 import socket
@@ -64,22 +65,23 @@ class Application:
         self.config = config
         self.key = RunKey(nsm)
         self.kms = KmsAccess(config, self.key, transport)
+        module, _, name = config.query.processor.partition(":")
+        self.processor = getattr(importlib.import_module(module), name)
 
     def run(self, request: JobRequest, job: _Job) -> dict[str, Any]:
         """Do one job and return its last frame. Raises errors of the package's tree."""
         from enclave_image.inside.message_opening import DeclaredInput, open_stream
-        from enclave_image.inside.query import Aggregator
         from enclave_image.inside.sealed_result import seal_result
 
         self.key.report_to(job.emit)
-        aggregator = Aggregator(self.config.query, self.config.threshold)
+        processor = self.processor(self.config.query, self.config.threshold)
         source = DeclaredInput(StreamReader(job.sock), request.size, job.expired)
         kms = self.kms.client(request.credentials, job.emit)
         job.step = "D8"
-        opened = open_stream(request, self.config, kms, source, aggregator.feed)
+        opened = open_stream(request, self.config, kms, source, processor.feed)
         job.emit("D8", opened.evidence)
         job.step = "D9"
-        summary = aggregator.finish()
+        summary = processor.finish()
         sealed = seal_result(
             summary,
             self.config,

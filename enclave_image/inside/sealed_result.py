@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from enclave_image.configuration import MeasuredConfig
-from enclave_image.inside.query import Summary
 from enclave_image.inside.run_key import RunKey
 from enclave_image.job_protocol import (
     OWNER_KEY_NAME,
@@ -23,6 +22,14 @@ RESULT_BLOCK = 4096
 """Bytes; the JSON is padded to a multiple, so that its length says little about the groups."""
 
 
+class Answer(Protocol):
+    """What an application's work comes to: the query's `Summary`, or another's."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that the owner will read."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SealedResult:
     """``result``: an Encryption SDK message. ``receipt``: an attestation document over it."""
@@ -33,7 +40,7 @@ class SealedResult:
 
 
 def seal_result(
-    summary: Summary, config: MeasuredConfig, key: RunKey, *, input_sha256: str, nonce: bytes
+    summary: Answer, config: MeasuredConfig, key: RunKey, *, input_sha256: str, nonce: bytes
 ) -> SealedResult:
     """Encrypt the answer for the measured owner's key and have the NSM sign what it is.
 
@@ -54,7 +61,7 @@ def seal_result(
     return SealedResult(result, receipt, evidence)
 
 
-def _document(summary: Summary, config: MeasuredConfig, input_sha256: str) -> bytes:
+def _document(summary: Answer, config: MeasuredConfig, input_sha256: str) -> bytes:
     document = {
         **summary.to_json(),
         "query": config.query.to_json(),

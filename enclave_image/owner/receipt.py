@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_AGE",
     "ExpectedReceipt",
+    "OpenedAnswer",
     "OpenedResult",
     "new_nonce",
+    "open_answer",
     "open_result",
     "verify_receipt",
 ]
@@ -69,6 +71,14 @@ class OpenedResult:
     groups: tuple[Mapping[str, Any], ...]
     suppressed: int
     query: Mapping[str, Any]
+    attestation: VerifiedAttestation
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedAnswer:
+    """The answer of another application, after its receipt held."""
+
+    answer: Mapping[str, Any]
     attestation: VerifiedAttestation
 
 
@@ -125,16 +135,13 @@ def open_result(
     private_key: rsa.RSAPrivateKey,
     max_age: timedelta = MAX_AGE,
 ) -> OpenedResult:
-    """Verify the receipt, then decrypt the result with the owner's private key.
+    """Verify the receipt, then decrypt the result of the query with the owner's private key.
 
     Raises `ReceiptRefused`: the receipt does not hold, or what it covers is not a result for this
     owner, this input and this context.
     """
     verified = verify_receipt(result, receipt, expected, verifier=verifier, at=at, max_age=max_age)
-    document = _parse(_decrypt(result, expected.result_context, private_key))
-    claimed = (document["input_sha256"], document["encryption_context"])
-    if claimed != (expected.input_sha256, dict(expected.encryption_context)):
-        raise _refuse("a result about another input or context", "result")
+    document = _open(result, expected, private_key, _FIELDS)
     return OpenedResult(
         rows=document["rows"],
         threshold=document["threshold"],
@@ -143,6 +150,36 @@ def open_result(
         query=document["query"],
         attestation=verified,
     )
+
+
+def open_answer(
+    result: bytes,
+    receipt: bytes,
+    expected: ExpectedReceipt,
+    *,
+    verifier: Verifier,
+    at: datetime,
+    private_key: rsa.RSAPrivateKey,
+    max_age: timedelta = MAX_AGE,
+) -> OpenedAnswer:
+    """Verify and open the result of another application; errors as `open_result`."""
+    verified = verify_receipt(result, receipt, expected, verifier=verifier, at=at, max_age=max_age)
+    document = _open(result, expected, private_key, {"answer": dict, **_COVERED})
+    return OpenedAnswer(document["answer"], verified)
+
+
+def _open(
+    result: bytes,
+    expected: ExpectedReceipt,
+    private_key: rsa.RSAPrivateKey,
+    fields: Mapping[str, type],
+) -> dict[str, Any]:
+    """Return the result's document, about this input and this context."""
+    document = _parse(_decrypt(result, expected.result_context, private_key), fields)
+    claimed = (document["input_sha256"], document["encryption_context"])
+    if claimed != (expected.input_sha256, dict(expected.encryption_context)):
+        raise _refuse("a result about another input or context", "result")
+    return document
 
 
 def _decrypt(result: bytes, context: Mapping[str, str], private_key: rsa.RSAPrivateKey) -> bytes:
@@ -197,24 +234,25 @@ def _owner_keyring(private_key: rsa.RSAPrivateKey) -> Any:
     )
 
 
+_COVERED: Mapping[str, type] = {"input_sha256": str, "encryption_context": dict}
+
 _FIELDS: Mapping[str, type] = {
     "rows": int,
     "threshold": int,
     "groups": list,
     "suppressed": int,
     "query": dict,
-    "input_sha256": str,
-    "encryption_context": dict,
+    **_COVERED,
 }
 
 
-def _parse(plaintext: bytes) -> dict[str, Any]:
+def _parse(plaintext: bytes, fields: Mapping[str, type]) -> dict[str, Any]:
     try:
         document = json.loads(plaintext)
     except ValueError as error:
         raise _refuse("a result that is not JSON", "result") from error
     if not isinstance(document, dict) or any(
-        not isinstance(document.get(name), kind) for name, kind in _FIELDS.items()
+        not isinstance(document.get(name), kind) for name, kind in fields.items()
     ):
         raise _refuse("a result with other fields", "result")
     return document

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from enclave_image.packing.closure import Closure, find_closure
+    from enclave_image.packing.closure import Closure, Script, find_closure
+    from enclave_image.packing.given_rootfs import lay_out_given
     from enclave_image.packing.rehearsal import KEY_ARN, PracticeKms
     from enclave_image.packing.root_filesystem import (
         COMMAND,
@@ -35,9 +36,11 @@ _HOMES = {
     "KEY_ARN": "rehearsal",
     "PracticeKms": "rehearsal",
     "RootfsReport": "root_filesystem",
+    "Script": "closure",
     "build_rootfs": "root_filesystem",
     "find_closure": "closure",
     "inspect_parent": "root_filesystem",
+    "lay_out_given": "given_rootfs",
     "report_json": "root_filesystem",
 }
 
@@ -49,9 +52,11 @@ __all__ = [
     "FileRecord",
     "PracticeKms",
     "RootfsReport",
+    "Script",
     "build_rootfs",
     "find_closure",
     "inspect_parent",
+    "lay_out_given",
     "report_json",
 ]
 

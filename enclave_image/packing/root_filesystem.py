@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 
 from enclave_image.configuration import CONFIG_PATH, MeasuredConfig, parse_config
 from enclave_image.job_protocol import APPLICATION_PORT
-from enclave_image.packing.closure import Closure, find_closure
+from enclave_image.packing.closure import Closure, Script, find_closure
 from enclave_image.packing.compiled_modules import compile_modules, compiled_path
 from enclave_image.packing.wheels import Wheels, application_root, interpreter
 from nitro_workflow.errors import ImageError
@@ -36,6 +36,8 @@ __all__ = [
     "build_rootfs",
     "inspect_parent",
     "report_json",
+    "trusted",
+    "vsock_ports",
 ]
 
 COMMAND = ("/usr/bin/python3", "-I", "-S", "-B", "/app")
@@ -95,12 +97,18 @@ class _Part:
 
 
 def build_rootfs(
-    target: Path, *, config: bytes, progress: Progress | None = None, cache: Path | None = None
+    target: Path,
+    *,
+    config: bytes,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+    script: Script | None = None,
 ) -> RootfsReport:
     """Write the root filesystem into ``target`` (replaced when it is there) and report on it.
 
     ``config``: `MeasuredConfig.to_json`'s bytes. ``cache``: where wheels are kept that are not
-    installed in the locked version, beside ``target`` by default. Raises `InputError` for a
+    installed in the locked version, beside ``target`` by default. ``script``: another application's
+    rehearsal, whose modules go in, too. Raises `InputError` for a
     configuration that is none, `ImageError` when the application does not run here, or a locked
     wheel is neither installed nor to be had.
     """
@@ -110,8 +118,9 @@ def build_rootfs(
     wheels = Wheels.of_lock(cache or target.with_name("wheels"))
     tell("rehearse the application", 1, 4)
     target.parent.mkdir(parents=True, exist_ok=True)
-    closure = find_closure(wheels, target.parent)
-    parts = sorted(_parts(closure, wheels, config), key=lambda part: part.path)
+    closure = find_closure(wheels, target.parent, *([script] if script else []))
+    own = script.folder if script else None
+    parts = sorted(_parts(closure, wheels, config, own), key=lambda part: part.path)
     tell("copy", 2, 4)
     work = target.with_name(f".{target.name}.new")
     shutil.rmtree(work, ignore_errors=True)
@@ -133,7 +142,7 @@ def build_rootfs(
 # -- what goes in ----------------------------------------------------------------------------------
 
 
-def _parts(closure: Closure, wheels: Wheels, config: bytes) -> Iterator[_Part]:
+def _parts(closure: Closure, wheels: Wheels, config: bytes, own: Path | None) -> Iterator[_Part]:
     python = f"python {sys.version.split()[0]}"
     yield _Part("usr/bin/python3", f"{python}: interpreter", interpreter(), executable=True)
     yield _Part(CONFIG_PATH[1:], "measured configuration", data=config)
@@ -141,7 +150,7 @@ def _parts(closure: Closure, wheels: Wheels, config: bytes) -> Iterator[_Part]:
     yield _Part("app/__main__.py", "application", main)
     placed = set()
     for path in [*closure.modules.values(), *closure.data]:
-        part = _module(path, wheels, python)
+        part = _own_module(path, own) or _module(path, wheels, python)
         placed.add(path.resolve())
         yield part
     libc = _folder_of_libc(closure)
@@ -152,6 +161,13 @@ def _parts(closure: Closure, wheels: Wheels, config: bytes) -> Iterator[_Part]:
             yield _module(path, wheels, python)
         else:
             yield _library(name, path, libc)
+
+
+def _own_module(path: Path, own: Path | None) -> _Part | None:
+    """Return where a file of the declared application goes; None for what is not its own."""
+    if own is None or not path.is_relative_to(own):
+        return None
+    return _Part(f"app/{path.relative_to(own)}", "your application", path)
 
 
 def _module(path: Path, wheels: Wheels, python: str) -> _Part:
@@ -237,14 +253,10 @@ def _report(
         size=sum(record.size for record in files),
         command=COMMAND,
         environment=dict(ENVIRONMENT),
-        vsock_ports={
-            "heartbeat": HEARTBEAT_PORT,
-            "kms proxy": measured.kms_port_vsock,
-            "application": APPLICATION_PORT,
-        },
+        vsock_ports=vsock_ports(measured),
         dependencies=wheels.used(),
         python=sys.version.split()[0],
-        trust=_trust(measured),
+        trust=trusted(measured),
     )
 
 
@@ -253,7 +265,17 @@ def _record(target: Path, path: str, origin: str) -> FileRecord:
     return FileRecord(f"/{path}", len(data), hashlib.sha256(data).hexdigest(), origin)
 
 
-def _trust(measured: MeasuredConfig) -> dict[str, object]:
+def vsock_ports(measured: MeasuredConfig) -> dict[str, int]:
+    """Return the ports that every application has, by their use."""
+    return {
+        "heartbeat": HEARTBEAT_PORT,
+        "kms proxy": measured.kms_port_vsock,
+        "application": APPLICATION_PORT,
+    }
+
+
+def trusted(measured: MeasuredConfig) -> dict[str, object]:
+    """Return what is believed because it is measured, PEM blocks as digests."""
     owner_key = hashlib.sha256(measured.owner_public_key_pem.encode()).hexdigest()
     return {
         "kms_host": measured.kms_host,

@@ -49,6 +49,12 @@ SIZE: Final = _Size()
 @click.option("--csv", type=click.Path(path_type=Path), help="Your own records, same columns.")
 @host_option
 @click.option(
+    "--app",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Your own application: a folder with an application.toml.",
+)
+@click.option(
     "--from", "begin", default="P1", show_default=True, metavar="STEP", help="First step."
 )
 @click.option("--verbose", is_flag=True, help="All of the evidence.")
@@ -60,6 +66,7 @@ def walk(
     size: int,
     csv: Path | None,
     host: str | None,
+    app: Path | None,
     begin: str,
     verbose: bool,
 ) -> None:
@@ -69,9 +76,9 @@ def walk(
     service). With --json every line is one object, whatever fails: the start, too.
     """
     if as_json:
-        ctx.exit(print_results(_steps(folder, size, csv, host, begin), "walk"))
+        ctx.exit(print_results(_steps(folder, size, csv, host, app, begin), "walk"))
     begun = time.monotonic()
-    opened = _begin(folder, size, csv, host)
+    opened = _begin(folder, size, csv, host, app)
     heading(opened)
     part, done, code = "", 0, 0
     for result in opened.walk(begin):
@@ -83,17 +90,29 @@ def walk(
     ctx.exit(code)
 
 
-def _begin(folder: Path | None, size: int, csv: Path | None, host: str | None) -> Lab:
+def _begin(
+    folder: Path | None, size: int, csv: Path | None, host: str | None, app: Path | None
+) -> Lab:
+    from enclave_image.applications import read_declaration
+
+    declared = read_declaration(app).folder if app else None  # said before anything is begun
     opened = open_lab(folder, size=size, host=host or "")
-    opened.bench.folder.change_settings(csv=str(csv.absolute()) if csv else None)
+    opened.bench.folder.change_settings(
+        csv=str(csv.absolute()) if csv else None, app=str(declared) if declared else None
+    )
     opened.up()
     return opened
 
 
 def _steps(
-    folder: Path | None, size: int, csv: Path | None, host: str | None, begin: str
+    folder: Path | None,
+    size: int,
+    csv: Path | None,
+    host: str | None,
+    app: Path | None,
+    begin: str,
 ) -> Iterator[StepResult]:
-    yield from _begin(folder, size, csv, host).walk(begin)
+    yield from _begin(folder, size, csv, host, app).walk(begin)
 
 
 @click.command()

@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     )
     from nitro_workflow.image.ramdisk import (
         ApplicationRamdisk,
+        Node,
         RamdiskEntry,
         Unpacked,
         ramdisk_entries,
@@ -114,6 +115,7 @@ _HOMES = {
     "ImageFinding": "inspect",
     "KmsSigningKey": "build",
     "Measurements": "inspect",
+    "Node": "ramdisk",
     "PemSigningKey": "build",
     "RamdiskEntry": "ramdisk",
     "Readable": "format",
@@ -181,6 +183,7 @@ __all__ = [
     "ImageFinding",
     "KmsSigningKey",
     "Measurements",
+    "Node",
     "PemSigningKey",
     "RamdiskEntry",
     "Readable",

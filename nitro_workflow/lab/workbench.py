@@ -6,6 +6,7 @@ A step knows its workbench and no more: not the engine that runs it, nor which c
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import LabError
@@ -15,8 +16,8 @@ from nitro_workflow.lab.step_result import StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from enclave_image.applications import Application
     from nitro_workflow.cloud import Cloud
     from nitro_workflow.host import Host
     from nitro_workflow.lab.call_record import CallRecorder
@@ -69,6 +70,19 @@ class Workbench:
     def path(self) -> Path:
         """Return the lab's folder."""
         return self.folder.path
+
+    @property
+    def application(self) -> Application:
+        """Return the application that walks; raises `InputError` where its folder is none."""
+        from enclave_image.applications import application_of
+
+        return application_of(self.folder.settings().get("app"))
+
+    @property
+    def own_records(self) -> Path | None:
+        """Return the owner's own file, where the walk was given one."""
+        own = self.folder.settings().get("csv")
+        return Path(own) if own else None
 
     @property
     def size(self) -> int:

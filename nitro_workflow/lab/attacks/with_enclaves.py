@@ -28,7 +28,6 @@ from nitro_workflow.lab.attacks.attack import (
 )
 from nitro_workflow.lab.evidence import decision_lookup
 from nitro_workflow.lab.steps import (
-    MEMORY_MIB,
     forms_of,
     image_of,
     measured_config,
@@ -81,8 +80,9 @@ def extra_enclave(
     """Run one more enclave beside the lab's, and end it after the block."""
     host = bench.host
     instance = bench.produced("P8", "instance_id")
+    memory = bench.application.memory_mib
     running = host.run_enclave(
-        LaunchRequest(str(image), MEMORY_MIB, 2, debug_mode=debug, instance_id=instance)
+        LaunchRequest(str(image), memory, 2, debug_mode=debug, instance_id=instance)
     )
     try:
         yield running
@@ -155,7 +155,7 @@ def image_truncated(bench: Workbench) -> Stopped:
         cut = folder / "truncated.eif"
         shutil.copyfile(image_of(bench), cut)
         os.truncate(cut, cut.stat().st_size - 4096)
-        return _launch_refused(bench, cut, MEMORY_MIB)
+        return _launch_refused(bench, cut, bench.application.memory_mib)
 
 
 def too_little_memory(bench: Workbench) -> Stopped:

@@ -330,6 +330,7 @@ DECRYPTION: Final = (
             "rows",
             "suppressed",
             "groups",
+            "answer",
         ),
     ),
 )

@@ -15,7 +15,8 @@ from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT, RESULT_CONTEXT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from enclave_image.owner import ExpectedReceipt, OpenedResult
+    from enclave_image.applications import OpenedWork
+    from enclave_image.owner import ExpectedReceipt
     from nitro_workflow.lab.evidence.enclave_job import Job
     from nitro_workflow.lab.workbench import Workbench
 
@@ -31,7 +32,7 @@ def open_results(bench: Workbench, jobs: Mapping[str, Job]) -> Outcome:
             raise job.failure(state, "D9")
         opened[form] = open_job(bench, job, state)
         receipts[form] = _receipt_evidence(opened[form], state)
-    answers = {form: _answer(one) for form, one in opened.items()}
+    answers = {form: one.answer for form, one in opened.items()}
     first = next(iter(answers.values()))
     if any(answer != first for answer in answers.values()):
         raise ReceiptRefused(
@@ -51,15 +52,14 @@ def open_results(bench: Workbench, jobs: Mapping[str, Job]) -> Outcome:
     return Outcome(evidence, {"answer_sha256": digest})
 
 
-def open_job(bench: Workbench, job: Job, state: Mapping[str, Any]) -> OpenedResult:
+def open_job(bench: Workbench, job: Job, state: Mapping[str, Any]) -> OpenedWork:
     """Verify the receipt of one ended job and open its result.
 
     Raises `ReceiptRefused` where it does not hold. IAM: kms:Decrypt on the results key only.
     """
-    from enclave_image.owner import open_result
     from nitro_workflow.attestation import Verifier
 
-    return open_result(
+    return bench.application.open(
         b64decode(state["result"]),
         b64decode(state["receipt"]),
         expected_of(bench, job),
@@ -108,16 +108,7 @@ def _private_key(bench: Workbench) -> Any:
     return bench.memory["results_key"]
 
 
-def _answer(opened: OpenedResult) -> dict[str, Any]:
-    return {
-        "rows": opened.rows,
-        "threshold": opened.threshold,
-        "groups": [dict(group) for group in opened.groups],
-        "suppressed": opened.suppressed,
-    }
-
-
-def _receipt_evidence(opened: OpenedResult, state: Mapping[str, Any]) -> dict[str, Any]:
+def _receipt_evidence(opened: OpenedWork, state: Mapping[str, Any]) -> dict[str, Any]:
     document = opened.attestation.document
     return {
         "verified": True,

@@ -71,18 +71,12 @@ def encrypt(bench: Workbench) -> Outcome:
 
 def _size(bench: Workbench) -> int:
     """Return how many bytes there are to encrypt; the owner's own file is checked for it."""
-    from enclave_image import Query
-    from enclave_image.owner import QUERY, check_records, open_records
-
-    own = bench.folder.settings().get("csv")
-    if not own:
-        return bench.size
-    query = Query(tuple(QUERY["columns"]), QUERY["group_by"], QUERY["measures"])
+    own = bench.own_records
     try:
-        with open_records(Path(own)) as source:
-            return check_records(source, query).size
+        return bench.application.size_of(own, size=bench.size)
     except InputError:
-        bench.folder.change_settings(csv=None)  # or the next walk would meet it again
+        if own is not None:
+            bench.folder.change_settings(csv=None)  # or the next walk would meet it again
         raise
 
 
@@ -163,11 +157,8 @@ def _seal(
 
 
 def _records(bench: Workbench) -> Any:
-    """Return the records as a stream: the owner's own file, else the generated ones."""
-    from enclave_image.owner import CustomerRecords, open_records
-
-    own = bench.folder.settings().get("csv")
-    return open_records(Path(own)) if own else CustomerRecords(seed=bench.seed, size=bench.size)
+    """Return the records as a stream: the owner's own file, else the application's."""
+    return bench.application.records(bench.own_records, seed=bench.seed, size=bench.size)
 
 
 # -- P4 --------------------------------------------------------------------------------------------

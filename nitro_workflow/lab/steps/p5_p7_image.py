@@ -30,8 +30,6 @@ __all__ = ["build", "build_holds", "fence_key", "image_of", "inspect", "measured
 
 BUILD_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """A declared input: the same inputs give the same bytes, on whatever day."""
-IMAGE_NAME: Final = "nitro-workflow-application"
-IMAGE_VERSION: Final = "1"
 
 
 # -- P5 --------------------------------------------------------------------------------------------
@@ -42,15 +40,16 @@ def inspect(bench: Workbench) -> Outcome:
 
     The developer makes the folder, the owner reads it: every file with its digest and origin.
     """
-    from enclave_image.packing import build_rootfs, inspect_parent, report_json
+    from enclave_image.packing import inspect_parent, report_json
 
     config = measured_config(bench)
+    application = bench.application
     save(bench.path / "developer" / "config.json", config)
 
     def tell(what: str, done: int, total: int) -> None:
         bench.say(f"Root filesystem: {what} ({done} of {total}) …")
 
-    report = build_rootfs(bench.path / "developer" / "rootfs", config=config, progress=tell)
+    report = application.lay_out(bench.path / "developer" / "rootfs", config=config, progress=tell)
     shown = {"folder": "rootfs", "config": config}
     bench.calls.note("function", "application developer", "build_rootfs", shown,
                      service="enclave_image.packing", source="this process")  # fmt: skip
@@ -77,7 +76,12 @@ def inspect(bench: Workbench) -> Outcome:
         "belongs_to": "this machine, whose Python is in it; the Dockerfile gives everyone's PCRs",
     }
     config_digest = hashlib.sha256(config).hexdigest()
-    return Outcome(evidence, {"config_sha256": config_digest, "rootfs_sha256": digest})
+    produces = {
+        "config_sha256": config_digest,
+        "rootfs_sha256": digest,
+        "application_sha256": application.fingerprint(),
+    }
+    return Outcome(evidence, produces)
 
 
 def _public_facts(config: bytes) -> dict[str, Any]:
@@ -95,18 +99,20 @@ def _digest_of(report: RootfsReport) -> str:
 
 
 def inspection_holds(bench: Workbench, produced: Mapping[str, Any]) -> bool:
-    """Tell whether the inspected folder is there and was made for the key and CA of today."""
+    """Tell whether the inspected folder is there, for the key, CA and application of today."""
     config = hashlib.sha256(measured_config(bench)).hexdigest()
-    return config == produced["config_sha256"] and (bench.path / "developer" / "rootfs").is_dir()
+    same = bench.application.fingerprint() == produced.get("application_sha256", "")
+    there = (bench.path / "developer" / "rootfs").is_dir()
+    return same and config == produced["config_sha256"] and there
 
 
 def measured_config(bench: Workbench, *, threshold: int = 0) -> bytes:
     """Return what the enclave trusts, as the file that is measured with it."""
     from cryptography.hazmat.primitives import serialization
 
-    from enclave_image import MeasuredConfig, Query
-    from enclave_image.owner import DEFAULT_THRESHOLD, QUERY
+    from enclave_image import MeasuredConfig
 
+    application = bench.application
     public = (bench.path / "owner" / "results-public-key.der").read_bytes()
     pem = serialization.load_der_public_key(public).public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -118,8 +124,8 @@ def measured_config(bench: Workbench, *, threshold: int = 0) -> bytes:
         ca_pem=bench.cloud.trust().ca_pem,
         key_arn=bench.produced("P1", "key_arn"),
         encryption_context=dict(CONTEXT),
-        query=Query(tuple(QUERY["columns"]), QUERY["group_by"], QUERY["measures"]),
-        threshold=threshold or DEFAULT_THRESHOLD,
+        query=application.work,
+        threshold=threshold or application.threshold,
         owner_public_key_pem=pem.decode(),
         owner_result_context=dict(RESULT_CONTEXT),
     ).to_json()
@@ -183,14 +189,14 @@ def build_holds(bench: Workbench, produced: Mapping[str, Any]) -> bool:
 
 def pack(bench: Workbench, rootfs: Path, output: Path, *, command: tuple[str, ...] = ()) -> Any:
     """Build an image from a folder; the attacks build others from it."""
-    from enclave_image.packing import COMMAND, ENVIRONMENT
     from nitro_workflow.image import build_image
 
+    application, inspected = bench.application, read_json(bench.path / "owner" / "inspected.json")
     inputs: dict[str, Any] = {
-        "command": command or COMMAND,
-        "environment": ENVIRONMENT,
-        "name": IMAGE_NAME,
-        "version": IMAGE_VERSION,
+        "command": command or tuple(inspected["command"]),
+        "environment": inspected["environment"],
+        "name": application.name,
+        "version": application.version,
         "build_time": BUILD_TIME,
     }
     built = build_image(rootfs=rootfs, output=output, boot=bench.host.boot_parts(), **inputs)
@@ -209,8 +215,8 @@ def _inputs(bench: Workbench) -> dict[str, Any]:
         "config_sha256": hashlib.sha256(config).hexdigest(),
         "rootfs_sha256": bench.produced("P5", "rootfs_sha256"),
         "build_time": BUILD_TIME.isoformat(),
-        "name": IMAGE_NAME,
-        "version": IMAGE_VERSION,
+        "name": bench.application.name,
+        "version": bench.application.version,
         "architecture": platform.machine(),
         **({} if boot.is_stand_in else {"boot_parts_sha256": _digest_of_parts(parts)}),
     }

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["instance_of_launch", "launch", "launch_holds"]
 
-MEMORY_MIB: Final = 512
-"""Of the enclave: an image of 80 MB unpacked, and a process of 150 MB at most."""
 CPUS: Final = 2
 DISK_MIB: Final = 512
 """Of the instance, beside the data."""
@@ -52,7 +50,11 @@ def launch(bench: Workbench) -> Outcome:
     programs = sorted(booted.get("Programs", {}))
     begun = time.monotonic()
     request = LaunchRequest(
-        str(image_of(bench)), MEMORY_MIB, CPUS, instance_id=instance, client_token=token
+        str(image_of(bench)),
+        bench.application.memory_mib,
+        CPUS,
+        instance_id=instance,
+        client_token=token,
     )
     enclave = host.run_enclave(request)
     seconds = round(time.monotonic() - begun, 3)
