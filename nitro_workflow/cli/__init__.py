@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "image": ("image", "image", "Build, measure, check, sign and compare enclave images."),
     "lab": ("jupyter", "lab", "Start JupyterLab with the first notebook open."),
     "nitro-cli": ("host", "nitro_cli", "nitro-cli's commands, JSON and E-codes, on this machine."),
+    "parent": ("host_parent", "parent", "Run programs as on the parent instance, with AF_VSOCK."),
     "policy": ("policy", "policy", "Decide, explain, analyse and write key policies."),
     "reset": ("lab_state", "reset", "Begin the lab anew, or go back to a step."),
     "status": ("lab_state", "status", "Show the lab: steps done, processes, trust root."),

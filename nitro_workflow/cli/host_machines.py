@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from nitro_workflow.cli.lab_options import json_option, short_path
+from nitro_workflow.cli.lab_options import host_folder_option, json_option, short_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nitro_workflow.lab import OwnInstance
 
 __all__ = ["host"]
-
-
-def _folder_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    text = "Folder of the host or lab  [default: NITRO_WORKFLOW_LAB, else your own host]"
-    return click.option("--lab", "folder", type=click.Path(path_type=Path), help=text)(function)
 
 
 @click.group()
@@ -29,7 +22,7 @@ def host() -> None:
 
 
 @host.command()
-@_folder_option
+@host_folder_option
 @json_option
 def up(folder: Path | None, as_json: bool) -> None:
     """Start the instance: its role, metadata service, KMS and the vsock proxy to it.
@@ -47,7 +40,7 @@ def up(folder: Path | None, as_json: bool) -> None:
 
 
 @host.command()
-@_folder_option
+@host_folder_option
 def down(folder: Path | None) -> None:
     """Stop the instance, its enclaves and the processes behind it; the folder stays."""
     from nitro_workflow.lab import OwnInstance
@@ -58,7 +51,7 @@ def down(folder: Path | None) -> None:
 
 
 @host.command()
-@_folder_option
+@host_folder_option
 @json_option
 def status(folder: Path | None, as_json: bool) -> None:
     """Show instance, role, credentials, KMS, vsock and enclaves. Starts nothing."""
@@ -72,7 +65,7 @@ def status(folder: Path | None, as_json: bool) -> None:
 
 
 @host.command()
-@_folder_option
+@host_folder_option
 @click.option("--print-secrets", is_flag=True, required=True, help="Say that you want them.")
 def credentials(folder: Path | None, print_secrets: bool) -> None:
     """Print the instance role's keys as an SDK's credential_process expects them."""
@@ -109,6 +102,22 @@ def install_qemu(as_json: bool) -> None:
     for name, digest in record["blobs"].items():
         click.echo(f"{name:<16}{digest}")
     click.echo("\n`nitro-workflow walk --host qemu` runs the workflow on it.")
+
+
+@host.command()
+@host_folder_option
+def root(folder: Path | None) -> None:
+    """Print the root certificate under which its enclaves' documents verify, PEM.
+
+    It is this host's own, and another after each start: nobody else trusts it.
+    """
+    import ssl
+
+    from nitro_workflow.lab import OwnInstance
+
+    own = OwnInstance.open(folder)
+    own.up()
+    click.echo(ssl.DER_cert_to_PEM_cert(own.host.attestation_root()), nl=False)
 
 
 def _show(own: OwnInstance, as_json: bool) -> None:

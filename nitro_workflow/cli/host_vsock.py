@@ -8,15 +8,14 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from nitro_workflow.cli.lab_options import host_folder_option
 from nitro_workflow.errors import HostError, VsockError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nitro_workflow.vsock import Transport
 
 __all__ = ["transport_of", "vsock"]
@@ -48,18 +47,13 @@ def transport_of(folder: Path | None) -> Transport:
     return own.host.vsock(instance)
 
 
-def _folder_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    text = "Folder of the host or lab  [default: NITRO_WORKFLOW_LAB, else your own host]"
-    return click.option("--lab", "folder", type=click.Path(path_type=Path), help=text)(function)
-
-
 @click.group()
 def vsock() -> None:
     """Talk to an enclave from a terminal or a script."""
 
 
 @vsock.command()
-@_folder_option
+@host_folder_option
 @click.argument("cid", type=click.IntRange(3, LAST_PORT))
 @click.argument("port", type=click.IntRange(0, LAST_PORT))
 @click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait for a listener.")
@@ -73,7 +67,7 @@ def connect(folder: Path | None, cid: int, port: int, timeout: float) -> None:
 
 
 @vsock.command()
-@_folder_option
+@host_folder_option
 @click.argument("port", type=click.IntRange(0, LAST_PORT))
 def listen(folder: Path | None, port: int) -> None:
     """Take one connection to PORT of the parent (CID 3), as `vsock connect` carries it."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "heading",
     "host_option",
+    "host_folder_option",
     "json_option",
     "lab_option",
     "open_lab",
@@ -30,6 +31,12 @@ __all__ = [
 def lab_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--lab``."""
     text = "The lab's folder  [default: NITRO_WORKFLOW_LAB, else one for each user]"
+    return click.option("--lab", "folder", type=click.Path(path_type=Path), help=text)(function)
+
+
+def host_folder_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--lab`` for what works on your own host."""
+    text = "Folder of the host or lab  [default: NITRO_WORKFLOW_LAB, else your own host]"
     return click.option("--lab", "folder", type=click.Path(path_type=Path), help=text)(function)
 
 

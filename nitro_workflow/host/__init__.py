@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         InstanceRecord,
         RoleCredentials,
     )
-    from nitro_workflow.host.instance.instance_paths import LONGEST_SOCKET
+    from nitro_workflow.host.instance.instance_paths import LONGEST_SOCKET, vsock_folder
     from nitro_workflow.host.instance.instance_spec import ParentPrograms
     from nitro_workflow.host.nitro_cli.nitro_cli_host import NitroCliHost
     from nitro_workflow.host.protocol import Host, LaunchRequest, ParentChannel
@@ -72,6 +72,7 @@ _HOMES = {
     "require_sandbox": "sandbox.launcher",
     "run_program": "supervisor.parent_program",
     "status_of": "rules.ecodes",
+    "vsock_folder": "instance.instance_paths",
     "supervision_problem": "sandbox.supervision",
 }
 
@@ -104,6 +105,7 @@ __all__ = [
     "run_program",
     "status_of",
     "supervision_problem",
+    "vsock_folder",
 ]
 
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -155,6 +155,30 @@ def test_listen_takes_what_the_enclave_sends(machine, enclave):
             assert dialler.stdout.read() == b"FROM THE PARENT"
 
 
+def test_an_unmodified_program_of_the_parent(machine, enclave):
+    """Python's own socket.AF_VSOCK, both ways; the role's credentials; the program's status."""
+    code = f"""
+import os, socket, sys
+with socket.socket(socket.AF_VSOCK) as listener:
+    listener.bind((socket.VMADDR_CID_ANY, 4041))
+    listener.listen()
+    with socket.socket(socket.AF_VSOCK) as sock:
+        sock.connect(({enclave["EnclaveCID"]}, 7))
+        sock.sendall(b"dial 4041")
+        sock.shutdown(socket.SHUT_WR)
+        out, peer = listener.accept()
+        out.sendall(out.makefile("rb").read())
+        out.close()
+        print(peer[0], sock.makefile("rb").read(), os.environ["AWS_REGION"])
+sys.exit(5)
+"""
+    done = machine.run(WORKFLOW, "parent", "run", sys.executable, "-c", code)
+    assert done.returncode == 5, done.stderr
+    assert done.stdout.decode() == f"{enclave['EnclaveCID']} b'FROM THE ENCLAVE' us-east-1\n"
+    missing = machine.run(WORKFLOW, "parent", "run", "no-such-program")
+    assert missing.returncode == 2
+
+
 def test_vsock_proxy_carries_to_one_allowed_place(machine, enclave, tmp_path):
     server = socket.create_server(("127.0.0.1", 0))
     port = server.getsockname()[1]

@@ -17,9 +17,9 @@ from nitro_workflow.host.instance.instance_paths import (
     LOGS,
     STATE,
     TRACE_FILE,
-    VSOCK_FOLDER,
     instance_path,
     instance_paths,
+    vsock_folder,
 )
 from nitro_workflow.host.instance.instance_socket import connect
 from nitro_workflow.host.protocol import LaunchRequest
@@ -175,7 +175,7 @@ class SandboxHost:
 
     def vsock(self, instance_id: str) -> HostTransport:
         """Return vsock as the instance has it: to its enclaves, and for them."""
-        return HostTransport(instance_path(self._runtime, instance_id) / VSOCK_FOLDER)
+        return HostTransport(vsock_folder(self._runtime, instance_id))
 
     def trace(self, instance_id: str | None = None) -> list[dict[str, Any]]:
         """Return what the parent and its proxy wrote; None: of every instance that left any."""

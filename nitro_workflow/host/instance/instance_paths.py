@@ -16,6 +16,7 @@ __all__ = [
     "VSOCK_FOLDER",
     "instance_path",
     "instance_paths",
+    "vsock_folder",
 ]
 
 CONTROL_SOCKET: Final = "control.sock"
@@ -44,6 +45,11 @@ LONGEST_SOCKET: Final = len(f"/{_FOLDER}/i-0123456789abcdef0/{CONTROL_SOCKET}.tm
 def instance_path(runtime: Path, instance_id: str) -> Path:
     """Return an instance's folder below the lab's runtime folder."""
     return runtime / _FOLDER / instance_id
+
+
+def vsock_folder(runtime: Path, instance_id: str) -> Path:
+    """Return the folder that plays vsock for an instance's programs."""
+    return instance_path(runtime, instance_id) / VSOCK_FOLDER
 
 
 def instance_paths(runtime: Path) -> list[Path]:

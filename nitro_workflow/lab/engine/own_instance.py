@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud import Endpoint, cloud_errors
 from nitro_workflow.errors import HostError, LabError
-from nitro_workflow.host import launch_problems, read_pool
+from nitro_workflow.host import launch_problems, read_pool, vsock_folder
 from nitro_workflow.lab.engine.disk_errors import disk_errors
 from nitro_workflow.lab.lab_folder import LabFolder, data_folder, save
 from nitro_workflow.lab.processes import LocalPair, choose_host
@@ -122,6 +122,10 @@ class OwnInstance:
             save(self.config_file, self._config().encode())
             return self.host.boot_instance(record["InstanceId"])
 
+    def vsock_folder(self, instance_id: str) -> Path:
+        """Return the folder that plays vsock for the instance's programs."""
+        return vsock_folder(self.pair.processes.runtime, instance_id)
+
     def credentials(self) -> dict[str, str]:
         """Return the instance role's credentials as ``credential_process`` gives them.
 
@@ -214,16 +218,24 @@ class OwnInstance:
         }
         return facts | (self._running_facts(instance) if instance else {})
 
-    def _running_facts(self, instance: str) -> dict[str, str]:
-        described = self.host.describe_instance(instance)
+    def environment(self) -> dict[str, str]:
+        """Return what SDKs of the instance's programs need: the cloud, its CA, the role's keys.
+
+        Raises `CloudUnavailable` where the cloud does not run.
+        """
         at = Endpoint.of(self.folder.path)
-        names = {
+        return {
             "AWS_CONFIG_FILE": str(self.config_file),
             "AWS_ENDPOINT_URL": at.url,
             "AWS_CA_BUNDLE": at.ca,
             "AWS_REGION": self._bench.cloud.region,
         }
-        exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in names.items())
+
+    def _running_facts(self, instance: str) -> dict[str, str]:
+        described = self.host.describe_instance(instance)
+        at = Endpoint.of(self.folder.path)
+        named = self.environment().items()
+        exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in named)
         return {
             "role": str(described["RoleArn"] or "none"),
             "credentials": f"{self.config_file} (credential_process, the role's)",
