@@ -330,7 +330,7 @@ DECRYPTION: Final = (
             "rows",
             "suppressed",
             "groups",
-            "answer",
         ),
+        more=("answer",),
     ),
 )

@@ -16,7 +16,8 @@ def key_facts(result: StepResult) -> Iterator[tuple[str, Any]]:
 
     A path is ``label=encryption-sdk/decision``, or without a label, which is then its last name.
     """
-    for key in find_step(result.step).evidence:
+    step = find_step(result.step)
+    for key in (*step.evidence, *step.more):
         label, _, path = key.rpartition("=")
         value = _at(result.evidence, path)
         if value is not None:

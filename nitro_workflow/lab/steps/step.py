@@ -20,7 +20,8 @@ class Step:
     true (the enclave still runs, the file is still there); a dear look is believed ``holds_for``
     seconds. ``memory``: what the step takes from
     this process's memory → the step that makes it anew where a later kernel has not got it.
-    ``evidence`` are the key facts: paths into the evidence, ``name/name``, or ``label=path``.
+    ``evidence`` are the key facts: paths into the evidence, ``name/name``, or ``label=path``;
+    ``more`` those that only some applications have.
     """
 
     number: str
@@ -30,6 +31,7 @@ class Step:
     needs: tuple[str, ...] = ()
     produces: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
     holds: Callable[[Workbench, Mapping[str, Any]], bool] | None = None
     holds_for: float = 0.0
     memory: Mapping[str, str] = field(default_factory=dict)
