@@ -218,7 +218,8 @@ def _carry(kms: PracticeKms, listener: socket.socket) -> None:
         threading.Thread(target=kms.serve, args=(sock,), daemon=True).start()
 
 
-def _config(kms: PracticeKms, script: Script) -> MeasuredConfig:
+def _config(kms: PracticeKms, script: Script | None = None) -> MeasuredConfig:
+    script = script or Script.of_customers()
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 

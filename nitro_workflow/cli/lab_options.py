@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "heading",
-    "host_option",
     "host_folder_option",
+    "host_option",
     "json_option",
     "lab_option",
     "open_lab",
