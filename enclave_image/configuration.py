@@ -62,7 +62,7 @@ class Program:
     Both are empty where the image's own program reads them: it is no Python of ours then.
     """
 
-    processor: ClassVar[str] = "enclave_image.inside.program:ProgramRunner"
+    processor: ClassVar[str] = "enclave_image.applications.program:ProgramRunner"
 
     program: str
     arguments: Mapping[str, str | int]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         application_of,
         read_declaration,
     )
+    from enclave_image.applications.program import ProgramAnswer, ProgramRunner
 
 _HOMES = {
     "Application": "application",
@@ -26,6 +27,8 @@ _HOMES = {
     "DECLARATION": "declaration",
     "DeclaredApplication": "declaration",
     "OpenedWork": "application",
+    "ProgramAnswer": "program",
+    "ProgramRunner": "program",
     "application_of": "declaration",
     "read_declaration": "declaration",
 }
@@ -36,6 +39,8 @@ __all__ = [
     "CustomerSums",
     "DeclaredApplication",
     "OpenedWork",
+    "ProgramAnswer",
+    "ProgramRunner",
     "application_of",
     "read_declaration",
 ]

@@ -22,7 +22,6 @@ from nitro_workflow.lazy import lazy_names
 if TYPE_CHECKING:
     from enclave_image.inside.job_server import JobLimits, JobServer
     from enclave_image.inside.message_opening import DeclaredInput, OpenedInput, open_stream
-    from enclave_image.inside.program import ProgramAnswer, ProgramRunner
     from enclave_image.inside.query import Aggregator, Summary
     from enclave_image.inside.run_key import JobKms, KmsAccess, RunKey
     from enclave_image.inside.sealed_result import SealedResult, seal_result
@@ -36,8 +35,6 @@ _HOMES = {
     "JobServer": "job_server",
     "KmsAccess": "run_key",
     "OpenedInput": "message_opening",
-    "ProgramAnswer": "program",
-    "ProgramRunner": "program",
     "RunKey": "run_key",
     "SealedResult": "sealed_result",
     "Summary": "query",
@@ -53,8 +50,6 @@ __all__ = [
     "JobServer",
     "KmsAccess",
     "OpenedInput",
-    "ProgramAnswer",
-    "ProgramRunner",
     "RunKey",
     "SealedResult",
     "Summary",

@@ -13,8 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enclave_image import Program, Query, parse_config
-from enclave_image.applications import CustomerSums, application_of, read_declaration
-from enclave_image.inside import ProgramRunner
+from enclave_image.applications import (
+    CustomerSums,
+    ProgramRunner,
+    application_of,
+    read_declaration,
+)
 from enclave_image.packing import lay_out_given
 from nitro_workflow.errors import DatasetError, EnclaveError, ImageError, InputError
 from nitro_workflow.image import tree_from_folder
