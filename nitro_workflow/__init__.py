@@ -98,6 +98,12 @@ The whole workflow: a lab is a folder with the state of its 17 steps.
 ...     [step.number for step in STEPS if lab.current(step)]
 []
 
+Whatever you have, in whatever encoding: see what it is.
+
+>>> from nitro_workflow import inspect
+>>> inspect(document.hex()).model.head.what
+'Attestation document · ... bytes · read as hex'
+
 Whatever goes wrong is a `NitroWorkflowError`: found, expected, where, next.
 
 >>> from nitro_workflow import NitroWorkflowError
@@ -131,6 +137,7 @@ if TYPE_CHECKING:
         explain,
         parse_policy,
     )
+    from nitro_workflow.widgets import inspect
 
 _HOMES = {
     "Lab": "lab",
@@ -143,6 +150,7 @@ _HOMES = {
     "attested": "enclave",
     "build_image": "image",
     "explain": "policy",
+    "inspect": "widgets",
     "measure_file": "image",
     "open_envelope": "cms",
     "open_image": "image",
@@ -162,6 +170,7 @@ __all__ = [
     "attested",
     "build_image",
     "explain",
+    "inspect",
     "measure",
     "open_envelope",
     "open_image",

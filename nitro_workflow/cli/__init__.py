@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "events": ("cloud", "events", "Show the cloud's decision records, with their reasons."),
     "host": ("host_machines", "host", "Start and show the instance for your own enclaves."),
     "image": ("image", "image", "Build, measure, check, sign and compare enclave images."),
+    "inspect": ("inspect_files", "inspect", "Show what a file is, or serve a page to drop it on."),
     "lab": ("jupyter", "lab", "Start JupyterLab with the first notebook open."),
     "nitro-cli": ("host", "nitro_cli", "nitro-cli's commands, JSON and E-codes, on this machine."),
     "parent": ("host_parent", "parent", "Run programs as on the parent instance, with AF_VSOCK."),

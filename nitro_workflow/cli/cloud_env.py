@@ -35,12 +35,8 @@ def _variables(*names: str) -> Callable[[Path], list[str]]:
 
 
 def _openssl(*further: str) -> Callable[[Path], list[str]]:
-    """Return lines for whatever reads OpenSSL's variables: a folder of CAs would count as well.
-
-    An AWS_CA_BUNDLE that the shell has for real AWS would win where a program reads it too.
-    """
-    others = "SSL_CERT_DIR" if "AWS_CA_BUNDLE" in further else "AWS_CA_BUNDLE SSL_CERT_DIR"
-    return lambda ca: [f"unset {others}", *_variables("SSL_CERT_FILE", *further)(ca)]
+    """Return lines for whatever reads OpenSSL's variables: a folder of CAs would count as well."""
+    return lambda ca: ["unset SSL_CERT_DIR", *_variables("SSL_CERT_FILE", *further)(ca)]
 
 
 def _rclone(ca: Path) -> list[str]:
@@ -51,6 +47,7 @@ def _rclone(ca: Path) -> list[str]:
     remote = {"TYPE": "s3", "PROVIDER": "Minio", "ENV_AUTH": "true",
               "FORCE_PATH_STYLE": "true"}  # fmt: skip
     return [
+        "unset AWS_CA_BUNDLE",
         *_openssl()(ca),
         "export AWS_SDK_LOAD_CONFIG=1",
         *(f"export RCLONE_CONFIG_NITRO_{name}={value}" for name, value in remote.items()),
@@ -79,8 +76,7 @@ _CA: dict[str, Callable[[Path], list[str]]] = {
     "boto3": _variables("AWS_CA_BUNDLE"),
     "cli": _variables("AWS_CA_BUNDLE"),
     "cpp": _openssl("AWS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-    # Version 1 reads the profile only when it is told to.
-    "go": lambda ca: [*_variables("AWS_CA_BUNDLE")(ca), "export AWS_SDK_LOAD_CONFIG=1"],
+    "go": _variables("AWS_CA_BUNDLE"),
     "java": _trust_store,
     "js": _variables("NODE_EXTRA_CA_CERTS"),
     "other": _openssl("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
@@ -96,8 +92,7 @@ _NOTES = {
     ),
     "go": (
         "aws-sdk-go-v2: config.LoadDefaultConfig reads all of these. S3 with an endpoint that is a "
-        "name, not an address, needs UsePathStyle. aws-sdk-go (version 1) takes the endpoint from "
-        'the program alone: aws.Config{Endpoint: aws.String(os.Getenv("AWS_ENDPOINT_URL"))}.'
+        "name, not an address, needs UsePathStyle."
     ),
     "java": (
         "AWS SDK for Java 2.28 or later reads AWS_ENDPOINT_URL. S3 with an endpoint that is a "

@@ -18,12 +18,13 @@ from nitro_workflow.widgets import (
     Table,
     TableRow,
     View,
+    Views,
     difference,
+    inspect,
     json_listing,
     make_pcrs,
     pcr_answers,
 )
-from nitro_workflow.widgets.inspecting import Views, inspect
 
 __all__ = ["LESSONS", "Lesson", "open_lesson"]
 
@@ -251,13 +252,13 @@ class Lesson:
     def document(self) -> View:
         """Show the enclave's attestation document with every check."""
         self.lab.ensure("D3")
-        return View(lesson_views.document(self.lab.bench))
+        return lesson_views.document(self.lab.bench)
 
     @in_a_lesson
     def chain(self) -> View:
         """Show the document's certificates, root first, at the document's own time."""
         self.lab.ensure("D3")
-        return View(lesson_views.chain(self.lab.bench))
+        return lesson_views.chain(self.lab.bench)
 
     @in_a_lesson
     def decision(self) -> View:

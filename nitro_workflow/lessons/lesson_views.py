@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nitro_workflow import policy
-from nitro_workflow.attestation import Expected, Verifier, exactly, parse_document
+from nitro_workflow.attestation import Expected, exactly
 from nitro_workflow.errors import LabError, UntrustedAnswer
 from nitro_workflow.image import measure_file, open_image
 from nitro_workflow.lab import (
@@ -18,24 +18,24 @@ from nitro_workflow.lab import (
     policy_of,
 )
 from nitro_workflow.widgets import (
+    Ask,
     Cell,
     ImageModel,
     Inquiry,
-    Inspection,
     PcrsModel,
     PolicyModel,
     Table,
     TableRow,
     View,
-    chain_table,
-    document_inspection,
     image_answers,
     inquire,
     make_image,
     make_pcrs,
     make_policy,
     make_reach,
+    recognise,
     size,
+    view_of,
 )
 
 MAY: Mapping[str, str] = {
@@ -164,28 +164,23 @@ def _indexed(pcrs: Mapping[str, str]) -> dict[int, str]:
     return {int(name.removeprefix("PCR")): value for name, value in pcrs.items()}
 
 
-def document(bench: Workbench) -> Inspection:
+def document(bench: Workbench) -> View:
     """Return the attestation document of the last job, checked as the owner would check it."""
-    data = document_of(bench)
     wanted = _indexed(evidence(bench, "P7")["pcrs"])
     root = bench.cloud.trust()
-    report = Verifier.local(root.root_der).explain(
-        data,
-        at=datetime.now(UTC),
-        expected=Expected(
-            max_age=timedelta(hours=1),
-            pcrs=exactly({i: bytes.fromhex(pcr) for i, pcr in wanted.items()}, "what P7 asks for"),
-        ),
+    expected = Expected(
+        max_age=timedelta(hours=1),
+        pcrs=exactly({i: bytes.fromhex(pcr) for i, pcr in wanted.items()}, "what P7 asks for"),
     )
-    trust = f"Trust root: this lab's, {root.root_name}, SHA-256 {root.root_sha256}; not AWS's"
-    return document_inspection(report, trust=trust)
+    trust = f"this lab's, {root.root_name}; not AWS's"
+    ask = Ask(datetime.now(UTC), root.root_der, expected, trust)
+    return view_of(recognise(document_of(bench)), ask)
 
 
-def chain(bench: Workbench) -> Table:
-    """Return the certificates of the last job's document."""
-    found = parse_document(document_of(bench))
-    ders = (*found.cabundle, found.certificate)
-    return chain_table(ders, at=found.timestamp.timestamp())
+def chain(bench: Workbench) -> View:
+    """Return the certificates of the last job's document, at the document's own time."""
+    ask = Ask("document", bench.cloud.trust().root_der)
+    return view_of(recognise(document_of(bench)), ask).chain
 
 
 def decision(bench: Workbench) -> PolicyModel:

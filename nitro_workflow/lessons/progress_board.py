@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from nitro_workflow.lab import Lab, StepProgress, find_step
-from nitro_workflow.widgets import duration
-from nitro_workflow.widgets.drawing import tag
+from nitro_workflow.widgets import duration, tag
 
 __all__ = ["followed", "told_below_the_cell"]
 

@@ -8,7 +8,7 @@ Example::
     ✓ PCRs: as expected
       ✓ PCR0  6be4…
 
-What draws an object of another room (`document_inspection`, `make_image`, …) imports that
+What draws an object of another room (`make_image`, `make_pcrs`, …) imports that
 room; it is imported when it is used.
 """
 
@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nitro_workflow.widgets.document_view import chain_table, document_inspection
+    from nitro_workflow.widgets.drawing import tag, to_json
+    from nitro_workflow.widgets.drop_server import drop_server
+    from nitro_workflow.widgets.drop_zone import DropZone
     from nitro_workflow.widgets.formats import duration, moment, short, size
+    from nitro_workflow.widgets.inspecting import Views, found_in, inspect, view_of
     from nitro_workflow.widgets.inspectors.enclave_model import EnclaveModel, make_enclaves
     from nitro_workflow.widgets.inspectors.envelope_model import (
         EnvelopeModel,
@@ -45,7 +48,10 @@ if TYPE_CHECKING:
     from nitro_workflow.widgets.inspectors.trace_model import TraceModel, make_trace
     from nitro_workflow.widgets.inspectors.workflow_model import WorkflowModel, make_workflow
     from nitro_workflow.widgets.listing import Listing, difference, json_listing
+    from nitro_workflow.widgets.opened import Ask
     from nitro_workflow.widgets.question import Question
+    from nitro_workflow.widgets.recognise import MAX_RECOGNISED_BYTES, Recognised, recognise
+    from nitro_workflow.widgets.saved_page import saved_page
     from nitro_workflow.widgets.view import View
     from nitro_workflow.widgets.view_model import (
         Cell,
@@ -58,8 +64,10 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "Ask": "opened",
     "Cell": "view_model",
     "CheckLine": "view_model",
+    "DropZone": "drop_zone",
     "EnclaveModel": "inspectors.enclave_model",
     "EnvelopeModel": "inspectors.envelope_model",
     "Exchange": "inspectors.step_card_model",
@@ -68,11 +76,13 @@ _HOMES = {
     "Inquiry": "inspectors.policy_inquiry",
     "Inspection": "view_model",
     "Listing": "listing",
+    "MAX_RECOGNISED_BYTES": "recognise",
     "MessageModel": "inspectors.message_model",
     "PcrSource": "inspectors.pcr_sources",
     "PcrsModel": "inspectors.pcrs_model",
     "PolicyModel": "inspectors.policy_model",
     "Question": "question",
+    "Recognised": "recognise",
     "ResultModel": "inspectors.result_model",
     "SDK_HEADER_LIMIT": "inspectors.sdk_message",
     "StepModel": "inspectors.step_card_model",
@@ -81,13 +91,15 @@ _HOMES = {
     "Tone": "view_model",
     "TraceModel": "inspectors.trace_model",
     "View": "view",
+    "Views": "inspecting",
     "WorkflowModel": "inspectors.workflow_model",
-    "chain_table": "document_view",
     "difference": "listing",
-    "document_inspection": "document_view",
+    "drop_server": "drop_server",
     "duration": "formats",
+    "found_in": "inspecting",
     "image_answers": "inspectors.image_answers",
     "inquire": "inspectors.policy_inquiry",
+    "inspect": "inspecting",
     "json_listing": "listing",
     "make_blob": "inspectors.envelope_model",
     "make_comparison": "inspectors.image_answers",
@@ -106,14 +118,22 @@ _HOMES = {
     "nsm_exchange": "inspectors.step_card_model",
     "pcr_answers": "inspectors.pcrs_model",
     "pcr_source": "inspectors.pcr_sources",
+    "recognise": "recognise",
+    "saved_page": "saved_page",
     "short": "formats",
     "size": "formats",
+    "tag": "drawing",
+    "to_json": "drawing",
+    "view_of": "inspecting",
 }
 
 __all__ = [
+    "MAX_RECOGNISED_BYTES",
     "SDK_HEADER_LIMIT",
+    "Ask",
     "Cell",
     "CheckLine",
+    "DropZone",
     "EnclaveModel",
     "EnvelopeModel",
     "Exchange",
@@ -127,6 +147,7 @@ __all__ = [
     "PcrsModel",
     "PolicyModel",
     "Question",
+    "Recognised",
     "ResultModel",
     "StepModel",
     "Table",
@@ -134,13 +155,15 @@ __all__ = [
     "Tone",
     "TraceModel",
     "View",
+    "Views",
     "WorkflowModel",
-    "chain_table",
     "difference",
-    "document_inspection",
+    "drop_server",
     "duration",
+    "found_in",
     "image_answers",
     "inquire",
+    "inspect",
     "json_listing",
     "make_blob",
     "make_comparison",
@@ -159,8 +182,13 @@ __all__ = [
     "nsm_exchange",
     "pcr_answers",
     "pcr_source",
+    "recognise",
+    "saved_page",
     "short",
     "size",
+    "tag",
+    "to_json",
+    "view_of",
 ]
 
 

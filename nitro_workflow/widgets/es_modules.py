@@ -12,7 +12,7 @@ import functools
 import re
 from pathlib import Path
 
-__all__ = ["STATIC", "live_module", "live_style", "page_module", "static_style"]
+__all__ = ["STATIC", "drop_module", "live_module", "live_style", "page_module", "static_style"]
 
 STATIC = Path(__file__).parent / "static"
 
@@ -22,7 +22,7 @@ _COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)\n", re.MULTILINE |
 _TYPE = re.compile(r"/\*\*[^\n]*?\*/ ?")  # a type within a line; no text of ours holds one
 _INDENT = re.compile(r"^\s+", re.MULTILINE)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
-_CSS_SPACE = re.compile(r"\s*([{};,])\s*")
+_CSS_SPACE = re.compile(r"\s*([{};,])\s*|(?<=:) +")
 
 
 @functools.cache
@@ -32,10 +32,20 @@ def live_module(kind: str) -> str:
 
 
 @functools.cache
+def drop_module(kinds: frozenset[str]) -> str:
+    """Return the module of the drop zone, which draws any of these kinds."""
+    drawn = _closure("live", "drop", *sorted(kinds))
+    return f"{drawn}export default _live.widget(_drop.draw, {_draws(kinds)});\n"
+
+
+@functools.cache
 def page_module(kinds: frozenset[str]) -> str:
     """Return the script of a page that shows models of these kinds, to run as a module."""
-    draws = ", ".join(f"{kind}: _{kind}.draw" for kind in sorted(kinds))
-    return f"{_closure('page', *sorted(kinds))}_page.start({{ {draws} }});\n"
+    return f"{_closure('page', *sorted(kinds))}_page.start({_draws(kinds)});\n"
+
+
+def _draws(kinds: frozenset[str]) -> str:
+    return f"{{ {', '.join(f'{kind}: _{kind}.draw' for kind in sorted(kinds))} }}"
 
 
 def _closure(*names: str) -> str:
@@ -71,19 +81,27 @@ def _as_constants(found: re.Match[str]) -> str:
 @functools.cache
 def static_style(kind: str) -> str:
     """Return the style that a static form carries: tokens, common pieces, the inspector's own."""
-    return _nested("pieces", kind)
+    return _styled(_rules("pieces") + _rules(kind))
 
 
 @functools.cache
 def live_style(*kinds: str) -> str:
-    """Return the style of these inspectors' live forms, with that of every module they use."""
-    return _nested("pieces", *_order(*kinds))
+    """Return the style of these inspectors' live forms, with that of every module they use.
+
+    What is one kind's own holds below its root only: kinds that stand on one page may use the
+    same class for different things.
+    """
+    shared = [name for name in _order(*kinds) if name not in kinds]
+    own = (f".kind-{kind}{{{_rules(kind)}}}" for kind in kinds if _rules(kind))
+    return _styled("".join(map(_rules, ("pieces", *shared))) + "".join(own))
 
 
-def _nested(*names: str) -> str:
+def _rules(name: str) -> str:
+    sheet = STATIC / f"{name}.css"
+    return sheet.read_text() if sheet.exists() else ""
+
+
+def _styled(rules: str) -> str:
     """Nest rules below the root: thrice its class, so that they hold against a notebook's."""
-    sheets = [STATIC / f"{name}.css" for name in names]
-    rules = "".join(sheet.read_text() for sheet in sheets if sheet.exists())
-    tokens = (STATIC / "tokens.css").read_text()
-    css = _CSS_COMMENT.sub("", f"{tokens}.nw.nw.nw{{{rules}}}")
-    return _CSS_SPACE.sub(r"\1", css).strip()
+    css = _CSS_COMMENT.sub("", f"{_rules('tokens')}.nw.nw.nw{{{rules}}}")
+    return _CSS_SPACE.sub(lambda found: found[1] or "", css).strip()

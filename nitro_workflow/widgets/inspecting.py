@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.attestation import At, AttestationDocument, Expected
-from nitro_workflow.errors import InputError, UsageError
+from nitro_workflow.errors import InputError
 from nitro_workflow.system_errors import as_package_error
+from nitro_workflow.widgets.drop_zone import DropZone
+from nitro_workflow.widgets.inspectors.drop_model import make_drop
 from nitro_workflow.widgets.opened import Ask
 from nitro_workflow.widgets.openers import opened
 from nitro_workflow.widgets.recognise import (
@@ -67,13 +69,14 @@ def inspect(
     when to judge certificates: a time, ``"document"`` for a document's own, None for now. ``root``
     is trusted instead of AWS's: DER, PEM, or a path. ``expected`` is what a document is to say.
 
-    Returns one `View`, or `Views` for several things or a folder. Raises `InputError` for a file
+    Without anything, shows a place to drop files on. Returns one `View`, or `Views` for several
+    things or a folder. Raises `InputError` for a file
     that cannot be read and `CertificateError` for a root that is none; never for what is in it.
     """
     trusted = _read(Path(root)).data if isinstance(root, str | Path) else root
     ask = Ask(at, trusted, expected or Expected())
     if not things:
-        raise UsageError("nothing", expected="a path, bytes, text or JSON", where="inspect")
+        return View(make_drop(), answers=DropZone(ask).answers)
     views = [view_of(found, ask) for thing in things for found in found_in(thing)]
     return views[0] if len(views) == 1 else Views(views)
 

@@ -14,7 +14,8 @@ import uuid
 from typing import Any
 
 from nitro_workflow.widgets.drawing import to_json, visible
-from nitro_workflow.widgets.es_modules import STATIC, live_module, live_style
+from nitro_workflow.widgets.es_modules import STATIC, drop_module, live_module, live_style
+from nitro_workflow.widgets.inspectors import KINDS
 from nitro_workflow.widgets.live_answers import Answers, told
 
 __all__ = ["live_form", "live_inspector", "marked"]
@@ -59,8 +60,8 @@ def _inspector_class(kind: str) -> type[Any]:
     class Inspector(anywidget.AnyWidget):
         """The ES module of one inspector; Python holds the truth."""
 
-        _esm = live_module(kind)
-        _css = live_style(kind)
+        _esm = drop_module(KINDS) if kind == "drop" else live_module(kind)
+        _css = live_style(*(sorted(KINDS) if kind == "drop" else (kind,)))
         view = traitlets.Unicode().tag(sync=True)
         model = traitlets.Dict().tag(sync=True)
         answers = traitlets.Bool().tag(sync=True)

@@ -18,13 +18,14 @@ class Ask:
     """What a reader wants to know beyond the bytes.
 
     ``at`` is when to judge certificates: a time, ``"document"`` for a document's own, or None for
-    now. ``root`` is a root to trust instead of AWS's, DER or PEM; ``expected`` what a document is
-    to say.
+    now. ``root`` is a root to trust instead of AWS's, DER or PEM, and ``trust`` its name in words;
+    ``expected`` is what a document is to say.
     """
 
     at: At | None = None
     root: bytes | None = None
     expected: Expected = field(default_factory=Expected)
+    trust: str = ""
 
     @property
     def moment(self) -> At:

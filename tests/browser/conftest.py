@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.widgets.drawing import to_json, visible
-from nitro_workflow.widgets.es_modules import live_module, live_style
+from nitro_workflow.widgets.es_modules import drop_module, live_module, live_style
+from nitro_workflow.widgets.inspectors import KINDS
 from nitro_workflow.widgets.live_answers import told
 
 STATIC = Path(__file__).parents[2] / "nitro_workflow" / "widgets" / "static"
@@ -115,6 +116,10 @@ THEMES = {
 }
 
 
+def _module(kind):
+    return drop_module(KINDS) if kind == "drop" else live_module(kind)
+
+
 @pytest.fixture
 def show(page):
     """Show a view's live form in the page, light or dark."""
@@ -126,11 +131,11 @@ def show(page):
             page.expose_function("askPython", lambda message: told(asked[0].answers, message))
         state = {"model": to_json(view.model), "answers": answers and bool(view.answers)}
         script = LIVE.replace("MODEL", json.dumps(state), 1)
-        script = script.replace("MODULE", json.dumps(live_module(view.model.kind)), 1)
+        script = script.replace("MODULE", json.dumps(_module(view.model.kind)), 1)
         script = script.replace("</", "<\\/")
         page.set_content(
             f"<!doctype html><html lang=en><title>Inspector</title>"
-            f"<style>{live_style(view.model.kind)}</style>"
+            f"<style>{live_style(*sorted(KINDS))}</style>"
             f'<body {THEMES[theme]}"><main id="host"></main>'
             f'<script type="module">{script}</script>'
         )

@@ -95,6 +95,14 @@ def test_changing_a_byte_asks_python(shown):
     assert shown.get_by_label("New value of the byte, two hex digits").input_value() == "2b"
 
 
+def test_it_is_judged_at_another_time(shown):
+    shown.get_by_role("button", name="now", exact=True).click()
+    shown.get_by_role("heading", name="The regional certificate has expired").wait_for()
+    shown.get_by_role("button", name="at its own time").click()
+    shown.get_by_role("heading", name="Valid at its own time").wait_for()
+    assert "Valid at its own time" in shown.get_by_role("status").inner_text()
+
+
 def test_every_byte_is_flipped_on_demand(shown):
     shown.get_by_role("button", name="Flip every byte").click()
     shown.get_by_text("none passed unnoticed").wait_for()

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.interop.peers import command, peer
-from tests.interop.s3_mount import can_mount, run_mounted
 
 __all__ = ["CLIENTS", "STEPS", "Client"]
 
@@ -43,7 +42,6 @@ Run = Callable[[str, str, Environment, Path], str]
 class Client:
     """One client: the recipe of `cloud env` that serves it, what builds it, what a step does.
 
-    `where` says whether this machine lets it run at all.
     `run` returns ``works``, ``refused: CODE`` or ``-`` (it has no such operation); whatever else
     happens is an AssertionError.
     """
@@ -53,7 +51,6 @@ class Client:
     remedy: str
     make: Callable[[], list[str]]
     run: Callable[[list[str], str, str, Environment, Path], str]
-    where: Callable[[], bool] = lambda: True
 
 
 def _python() -> list[str]:
@@ -229,10 +226,6 @@ def _shell(program: Callable[[_Shell, str, str], None]) -> Callable[..., str]:
     return run
 
 
-def _mount(words: list[str], step: str, bucket: str, environment: Environment, folder: Path) -> str:
-    return run_mounted(words, step, bucket, environment, folder, small=SMALL, large=LARGE, odd=ODD)
-
-
 _APT = "Debian for amd64 or arm64 with apt, and its mirror's trixie"
 CLIENTS = (
     Client("AWS CLI 2.23 (Debian)", "cli", _APT, _debian("aws"), _shell(_aws)),
@@ -241,8 +234,5 @@ CLIENTS = (
     Client("pyarrow (C++ SDK)", "cpp", "pip", _python, _library("pyarrow")),
     Client("rclone 1.60 (Debian)", "rclone", _APT, _debian("rclone"), _shell(_rclone)),
     Client("s3fs", "other", "pip", _python, _library("s3fs")),
-    Client(
-        "s3fs-fuse 1.95 (Debian), a mount", "other", _APT, _debian("s3fs"), _mount, where=can_mount
-    ),
     Client("smart_open", "other", "pip", _python, _library("smart_open")),
 )

@@ -24,10 +24,7 @@ _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencie
 
 @dataclass(frozen=True)
 class Sdk:
-    """One SDK: what builds it, and how it can be told apart.
-
-    `recipe` is its name in `cloud env --for`, where that is another than its own.
-    """
+    """One SDK: its name in `cloud env --for`, what builds it, and how it can be told apart."""
 
     name: str
     needs: tuple[str, ...]
@@ -36,26 +33,17 @@ class Sdk:
     agent: str  # in the User-Agent header
     distrust: str  # what it says of a certificate under a CA that it does not know
     heavy: bool = False
-    recipe: str = ""
-
-    @property
-    def language(self) -> str:
-        return self.recipe or self.name
 
     @property
     def present(self) -> bool:
         return all(shutil.which(name) for name in self.needs)
 
 
-def _go(source: str) -> Callable[[], list[str]]:
-    def make() -> list[str]:
-        build = ("go", "build", "-trimpath", "-mod=readonly", "-o", "program", ".")
-        with peer(HERE / source) as (folder, stale):
-            if stale:
-                command(*build, cwd=folder)
-        return [str(folder / "program")]
-
-    return make
+def _go() -> list[str]:
+    with peer(HERE / "aws_sdk_go") as (folder, stale):
+        if stale:
+            command("go", "build", "-trimpath", "-mod=readonly", "-o", "program", ".", cwd=folder)
+    return [str(folder / "program")]
 
 
 def _js() -> list[str]:
@@ -92,15 +80,10 @@ def _cli() -> list[str]:
     return [python, str(folder / "main.py")]
 
 
-_GO = "the Go tool chain (1.24 or later) and the Go module proxy"
 SDKS = (
     Sdk(
-        "go", ("go",), _GO, _go("aws_sdk_go"),
+        "go", ("go",), "the Go tool chain (1.24 or later) and the Go module proxy", _go,
         "aws-sdk-go-v2", "certificate signed by unknown authority",
-    ),
-    Sdk(
-        "go-v1", ("go",), _GO, _go("aws_sdk_go_v1"),
-        "aws-sdk-go/1", "certificate signed by unknown authority", recipe="go",
     ),
     Sdk(
         "js", ("node", "npm"), "Node.js 18 or later with npm", _js,

@@ -116,7 +116,7 @@ def lab_cloud(
 
 def pasted(lab: Path, sdk: Sdk, *options: str, home: Path, times: int = 1) -> dict[str, str]:
     """Return the environment of a shell in which the command's output was pasted."""
-    words = ["env", "--lab", str(lab), "--for", sdk.language, *options]
+    words = ["env", "--lab", str(lab), "--for", sdk.name, *options]
     recipe = CliRunner().invoke(cloud_command, words, catch_exceptions=False).stdout
     script = "\n".join([*[recipe] * times, "env -0"])
     before = {"PATH": os.environ["PATH"], "HOME": str(home), **POISON}

@@ -41,6 +41,7 @@ def test_the_public_names_are_these():
         "attested",
         "build_image",
         "explain",
+        "inspect",
         "measure",
         "open_envelope",
         "open_image",

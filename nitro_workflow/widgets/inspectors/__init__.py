@@ -26,6 +26,7 @@ KINDS = frozenset(
         "bytes",
         "chain",
         "document",
+        "drop",
         "enclave",
         "envelope",
         "image",

@@ -62,6 +62,7 @@ def make_chain(
 
     Raises nothing: what is no certificate says so.
     """
+    at = at if math.isfinite(at) else 0.0
     found = certificates_of(ders, root=root)
     readable = [one for one in found if not one.wrong]
     middle = document_at if document_at is not None else at

@@ -6,6 +6,7 @@ Nothing raises; what cannot be read is shown as bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -57,6 +58,7 @@ _USAGES = (
     "digital signature", "non-repudiation", "key encipherment", "data encipherment",
     "key agreement", "certificate signing", "CRL signing",
 )  # fmt: skip
+_HEX = re.compile(r"(?:[0-9a-f]{2})+")
 _VERSION_TAG, _EXTENSIONS_TAG = 0xA0, 0xA3
 
 
@@ -277,15 +279,19 @@ def _extension_value(label: str, holder: ByteField) -> str:
     leaves = list(_leaves(holder))
     if label == "basic constraints":
         said = [leaf.value for leaf in leaves]
-        limit = f", path length {int(said[1].removesuffix(' …'), 16)}" if len(said) == 2 else ""
+        limit = f", path length {_number(said[1])}" if len(said) == 2 else ""
         return ("CA" if said[:1] == ["true"] else "not a CA") + limit
     if label == "key usage" and leaves:
         return _usages(leaves[-1].value)
     return leaves[-1].value if leaves else holder.value
 
 
+def _number(shown: str) -> str:
+    return str(int(shown, 16)) if _HEX.fullmatch(shown) else shown
+
+
 def _usages(shown: str) -> str:
     """Return the names of a key usage's bits (RFC 5280 §4.2.1.3); ``shown`` is its hex."""
-    bits = bytes.fromhex(shown)[1:2] if len(shown) >= 4 and " " not in shown else b""
+    bits = bytes.fromhex(shown)[1:2] if _HEX.fullmatch(shown) else b""
     names = [name for at, name in enumerate(_USAGES) if bits and bits[0] & 0x80 >> at]
     return ", ".join(names) or shown

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from nitro_workflow.attestation import Report
+from nitro_workflow.attestation import At, Report
 from nitro_workflow.errors import UsageError
 from nitro_workflow.widgets.inspectors.chain_open import chain_of_reading
 from nitro_workflow.widgets.inspectors.document_checks import checks_of
-from nitro_workflow.widgets.inspectors.document_model import make_document
+from nitro_workflow.widgets.inspectors.document_model import DocumentModel, make_document
 from nitro_workflow.widgets.opened import Ask, Opened
 from nitro_workflow.widgets.recognise import Recognised
 
@@ -23,18 +24,39 @@ Explain = Callable[[bytes], Report]
 
 def open_document(found: Recognised, ask: Ask) -> Opened:
     """Return the inspector of a document. Raises `CertificateError` for a root that is none."""
-    verifier, at = ask.verifier(), ask.moment
-
-    def explain(data: bytes) -> Report:
-        return verifier.explain(data, at=at, expected=ask.expected)
-
-    report = explain(found.data)
-    model = make_document(report, form=found.form, name=found.name)
+    judge = _Judge(found, ask)
+    report = judge.explain(found.data)
 
     def chain() -> Opened:
         return chain_of_reading(report.reading, ask, report.checked_at)
 
-    return Opened(model, document_answers(found.data, explain), {"chain": chain})
+    answers = {**document_answers(found.data, judge.explain), "judge": judge.again}
+    return Opened(judge.model(report), answers, {"chain": chain})
+
+
+class _Judge:
+    """Judges one document at a time that the reader may change: now, or its own."""
+
+    def __init__(self, found: Recognised, ask: Ask) -> None:
+        self._found = found
+        self._ask = ask
+        self._verifier = ask.verifier()
+        self._at: At = ask.moment
+
+    def explain(self, data: bytes) -> Report:
+        return self._verifier.explain(data, at=self._at, expected=self._ask.expected)
+
+    def model(self, report: Report) -> DocumentModel:
+        found = self._found
+        return make_document(report, form=found.form, name=found.name, trust=self._ask.trust)
+
+    def again(self, values: Mapping[str, Any]) -> DocumentModel:
+        """Return the document judged ``at`` ``"document"``, or now."""
+        own = values.get("at") == "document"
+        if own and self._ask.expected.max_age is not None:
+            raise UsageError("a maximum age at the document's own time", expected="now")
+        self._at = "document" if own else datetime.now(UTC)
+        return self.model(self.explain(self._found.data))
 
 
 def document_answers(
@@ -45,16 +67,17 @@ def document_answers(
     ``change`` takes ``at`` (offset) and ``value`` (0 to 255); ``coverage`` takes ``start`` and
     ``count``, and flips the lowest bit of each byte in turn.
     """
-    before = {step.id: step.status for step in explain(data).steps}
 
     def change(values: Mapping[str, Any]) -> dict[str, Any]:
         at, value = _whole(values, "at", len(data) - 1), _whole(values, "value", 255)
+        before = _statuses(explain(data))
         report = explain(_with_byte(data, at, value))
         return {"checks": checks_of(report), "said": _said(report, before)}
 
     def coverage(values: Mapping[str, Any]) -> list[list[int]]:
         start = _whole(values, "start", len(data))
         count = _whole(values, "count", MAX_COVERED)
+        before = _statuses(explain(data))
         rows = []
         for at in range(start, min(len(data), start + count)):
             steps = explain(_with_byte(data, at, data[at] ^ 1)).steps
@@ -68,6 +91,10 @@ def document_answers(
         return rows
 
     return {"change": change, "coverage": coverage}
+
+
+def _statuses(report: Report) -> Mapping[str, str]:
+    return {step.id: step.status for step in report.steps}
 
 
 def _with_byte(data: bytes, at: int, value: int) -> bytes:

@@ -8,6 +8,7 @@
  * @property {(text: string) => void} say  tells the one live region
  * @property {(model: any) => void} redraw  draws another model of the same kind in this one's place
  * @property {AbortSignal} signal  aborted when the form is taken away
+ * @property {Record<string, (model: any, host: Host) => Node>} draws  how other kinds are drawn, where this form shows them
  */
 
 /** @typedef {"good" | "bad" | "neutral" | "warning"} Tone */

@@ -78,6 +78,7 @@ export function draw(m, host) {
   /** @type {[number, number]} */
   let selected = [0, 0];
   let cursor = -1;
+  let quiet = false; // while the first selection is made, which nobody asked for
 
   const trail = el("ol", { "aria-label": "Path of the selection" });
   const range = el("span", { class: "at" });
@@ -121,7 +122,15 @@ export function draw(m, host) {
     cover?.show(at);
     chosen.replaceChildren(...describe(last, span, nameOf(path)));
     change?.show(at, name);
-    host.say(`${name}, bytes ${span[0]} to ${span[1] - 1}, byte ${at} is ${toHex(data.subarray(at, at + 1))}`);
+    if (!quiet) host.say(`${name}, bytes ${span[0]} to ${span[1] - 1}, byte ${at} is ${toHex(data.subarray(at, at + 1))}`);
+  };
+
+  /** Select a field or another range: the cursor goes to the first byte of the value. @param {[number, number]} span */
+  const selectAll = (span) => {
+    const path = pathTo(m.fields, span[0]).filter((field) => field.start <= span[0] && field.end >= span[1]);
+    const last = /** @type {Field | undefined} */ (path[path.length - 1]);
+    const whole = last && last.start === span[0] && last.end === span[1] && last.content < last.end;
+    select(span, whole ? last.content : span[0], path);
   };
 
   /** @param {Field | undefined} field @param {[number, number]} span @param {string} name */
@@ -152,7 +161,7 @@ export function draw(m, host) {
       said.hidden = !open;
       said.replaceChildren(el("h4", { class: "title" }, check.title), found(check), el("div", { class: "note" }, check.clause));
       const span = check.spans[0];
-      if (open && span) select(span, span[0], pathTo(m.fields, span[0]).filter((field) => field.start <= span[0] && field.end >= span[1]));
+      if (open && span) selectAll(span);
       if (open) host.say(`${check.title}: ${check.outcome}`);
     });
     return button;
@@ -169,7 +178,7 @@ export function draw(m, host) {
     head(m.head, el("div", { class: "aside" },
       el("div", {}, el("div", { class: "what" }, "Trust root in force"), el("div", {}, el("b", {}, m.root.name)), el("div", { class: "what" }, digest(m.root.fingerprint, 2, false))),
       picture(m.root.fingerprint.picture))),
-    el("div", {}, el("div", { class: "sum" }, el("span", {}, `${m.summary} Judged ${m.checked_at}.`), all), strip),
+    el("div", {}, el("div", { class: "sum" }, el("span", {}, `${m.summary} Judged ${m.checked_at}.`), judging(host), all), strip),
     said, list, m.map.length ? map.node : null,
     el("div", { class: "bc" }, trail, range),
     el("div", { class: "two" }, fields?.node, bytes.node),
@@ -180,7 +189,7 @@ export function draw(m, host) {
       fold("Do the checks again with openssl and cbor2", el("p", { class: "note" }, "Save the raw bytes as document.bin; needs openssl and Python with cbor2."),
         ...m.recipes.map((recipe) => el("div", {}, el("h4", { class: "title" }, recipe.title), el("pre", {}, recipe.commands),
           recipe.prints && el("p", { class: "note" }, "prints ", code(recipe.prints)), copyButton("commands", () => recipe.commands, host))))));
-  requestAnimationFrame(() => { if (start && cursor < 0 && selected[1] === 0) select(start, start[0], pathTo(m.fields, start[0])); });
+  requestAnimationFrame(() => { if (start && cursor < 0 && selected[1] === 0) { quiet = true; selectAll(start); quiet = false; } });
   return card;
 }
 
@@ -210,6 +219,18 @@ function value(field, held) {
     return el("code", { class: "hx" }, groupsOf(hex).join(" ") + (held.length > 96 ? " …" : ""));
   }
   return code(field.value);
+}
+
+/** Judge the document at another time. @param {Host} host */
+function judging(host) {
+  if (!host.ask) return null;
+  const button = (/** @type {string} */ name, /** @type {string} */ at) => el("button", { type: "button", class: "link", onclick: async () => {
+    const model = await asked(host, "judge", { at });
+    if (!model) return;
+    host.redraw(model);
+    host.say(`${model.head.verdict}, judged ${model.checked_at}`);
+  } }, name);
+  return el("span", { class: "judge" }, "Judge ", button("now", "now"), " · ", button("at its own time", "document"));
 }
 
 /** The map to scale. @param {DocumentModel} m @param {(part: DocumentModel["map"][number]) => void} pick */

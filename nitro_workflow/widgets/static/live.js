@@ -28,11 +28,11 @@ function asker(model, signal) {
   });
 }
 
-/** Draw a model into a root; returns what ends that. @param {any} model @param {(m: any, host: Host) => Node} draw */
-function start(model, draw) {
+/** Draw a model into a root; returns what ends that. @param {any} model @param {(m: any, host: Host) => Node} draw @param {Host["draws"]} [draws] */
+function start(model, draw, draws) {
   const ending = new AbortController();
   const ask = model.get("answers") ? asker(model, ending.signal) : null;
-  const { node, show } = root(draw, ask, ending.signal);
+  const { node, show } = root(draw, ask, ending.signal, draws);
   const again = () => show(model.get("model"));
   again();
   model.on("change:model", again);
@@ -57,14 +57,14 @@ function watch() {
   fillPlaces();
 }
 
-/** Take the static form's place until the kernel's side of the view is gone; then give it back. @param {any} model @param {(m: any, host: Host) => Node} draw */
-function takePlace(model, draw) {
+/** Take the static form's place until the kernel's side of the view is gone; then give it back. @param {any} model @param {(m: any, host: Host) => Node} draw @param {Host["draws"]} [draws] */
+function takePlace(model, draw, draws) {
   const id = model.get("view");
   /** @type {Set<() => void>} */
   const endings = new Set();
   places.mounts.set(id, (/** @type {Element} */ host) => {
     const still = [...host.childNodes];
-    const { node, end } = start(model, draw);
+    const { node, end } = start(model, draw, draws);
     host.setAttribute("data-nw-live", "yes");
     host.replaceChildren(node);
     endings.add(() => { end(); host.replaceChildren(...still); host.removeAttribute("data-nw-live"); });
@@ -79,16 +79,16 @@ function takePlace(model, draw) {
   return leave;
 }
 
-/** What anywidget runs. @param {(m: any, host: Host) => Node} draw */
-export function widget(draw) {
+/** What anywidget runs. @param {(m: any, host: Host) => Node} draw @param {Host["draws"]} [draws] */
+export function widget(draw, draws) {
   return {
     /** @param {{ model: any }} given */
     initialize({ model }) {
-      return takePlace(model, draw);
+      return takePlace(model, draw, draws);
     },
     /** @param {{ model: any, el: HTMLElement }} given */
     render({ model, el: host }) {
-      const { node, end } = start(model, draw);
+      const { node, end } = start(model, draw, draws);
       host.append(el("section", { class: "nw" }, node));
       return end;
     },

@@ -8,8 +8,9 @@ import { el } from "./common.js";
  * @param {(model: any, host: Host) => Node} draw
  * @param {Host["ask"]} ask
  * @param {AbortSignal} signal
+ * @param {Host["draws"]} [draws]
  */
-export function root(draw, ask, signal) {
+export function root(draw, ask, signal, draws = {}) {
   const said = el("div", { class: "sr", role: "status", "aria-live": "polite" });
   const place = el("div");
   let drawn = new AbortController();
@@ -17,7 +18,8 @@ export function root(draw, ask, signal) {
   const show = (model) => {
     drawn.abort();
     drawn = new AbortController();
-    place.replaceChildren(draw(model, { ask, say, redraw: show, signal: drawn.signal }));
+    place.className = `kind-${model.kind}`;
+    place.replaceChildren(draw(model, { ask, say, redraw: show, signal: drawn.signal, draws }));
   };
   /** @param {string} text */
   const say = (text) => { said.textContent = text; };

@@ -1,0 +1,28 @@
+// @ts-check
+// A page of its own: the live forms take the places of the static ones; questions go to the server that sent it, if one did.
+import { root } from "./root.js";
+
+/** @typedef {import("./common.js").Host} Host */
+
+/** Ask the server of this page. @param {string} where @returns {NonNullable<Host["ask"]>} */
+function asker(where) {
+  return async (question, values = {}) => {
+    const answer = await fetch(where, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ id: 0, question, values }) });
+    if (!answer.ok) throw new Error(answer.status === 413 ? "That is too large: name the file to inspect() or to the command instead" : `The server said ${answer.status}`);
+    const told = await answer.json();
+    if ("refused" in told) throw new Error(told.refused);
+    return told.answer;
+  };
+}
+
+/** @param {Host["draws"]} draws */
+export function start(draws) {
+  const models = JSON.parse(document.getElementById("nw-models")?.textContent ?? "[]");
+  const where = document.body.dataset.ask;
+  document.querySelectorAll("[data-nw-page]").forEach((host) => {
+    const model = models[Number(host.getAttribute("data-nw-page"))];
+    const { node, show } = root(draws[model.kind], where ? asker(where) : null, new AbortController().signal, draws);
+    host.replaceChildren(node);
+    show(model);
+  });
+}

@@ -1,0 +1,62 @@
+"""The page that `inspect --html` writes, and the drop page, in a real browser."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+
+from nitro_workflow.widgets.drop_server import drop_server
+from nitro_workflow.widgets.inspecting import inspect
+from nitro_workflow.widgets.opened import Ask
+from nitro_workflow.widgets.saved_page import saved_page
+from tests.conftest import VECTORS
+
+pytestmark = pytest.mark.browser
+
+REAL = VECTORS / "attestation" / "8e5652f3b009e620.bin"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_saved_page_is_live_and_asks_no_network(page, tmp_path, scheme):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.emulate_media(color_scheme=scheme)
+    (tmp_path / "it.html").write_text(saved_page([inspect(REAL, at="document")], title="it"))
+    page.goto(f"file://{tmp_path}/it.html")
+    page.get_by_role("tree", name="Fields").wait_for()
+    page.get_by_role("treeitem").filter(has_text="digest").first.click()
+    assert page.locator(".hexpane b.sl").count() == 14
+    ground = page.locator(".card").evaluate("(card) => getComputedStyle(card).backgroundColor")
+    assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 24, 28)")
+    assert [url for url in asked if not url.startswith("file://")] == []
+
+
+def test_files_and_text_are_dropped_on_the_page(page):
+    address, serve, stop = drop_server(Ask(at="document"))
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        page.goto(address)
+        page.get_by_label("Text to inspect").fill(REAL.read_bytes().hex())
+        page.get_by_role("button", name="Inspect the text").click()
+        page.get_by_role("tree", name="Fields").wait_for()
+        page.get_by_text("1 check breaks, 6 still pass").wait_for()
+        policy = VECTORS / "policies" / "eks_wallet.json"
+        page.get_by_label("Files to inspect").set_input_files(policy)
+        page.locator(".seen").nth(1).wait_for()
+        assert "JSON with Statement" in page.locator(".seen").first.inner_text()
+        page.get_by_role("button", name="Put away").first.click()
+        assert page.locator(".seen").count() == 1
+    finally:
+        stop()
+        thread.join(timeout=30)
+
+
+def test_the_drop_zone_of_a_notebook_answers(show):
+    page = show(inspect())
+    page.get_by_label("Text to inspect").fill("hello, no form at all")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("heading", name=re.compile("Not a form")).wait_for()
+    assert "text in UTF-8" in page.locator(".seen").inner_text()
