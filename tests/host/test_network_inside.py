@@ -240,7 +240,7 @@ def test_an_instance_that_several_boot_at_once_is_booted_once(host):
     for it in threads:
         it.join()
     assert [it["Programs"] for it in booted] == [booted[0]["Programs"]] * 3
-    assert len(host.processes() - before) == 5  # two of the sandbox, the instance's own three
+    assert len(host.processes() - before) == 6  # three of the sandbox, the instance's own three
     host.client.stop_instance(OTHER_INSTANCE)
     assert host.processes() == before
 

@@ -55,7 +55,57 @@ except NsmError as error:
     assert "is not" in host.python(code)
 
 
+def test_its_programs_are_cid_three(host, ask, enclave):
+    """Any program of the instance, with AF_VSOCK alone; the enclave sees its port."""
+    ask("""
+import json, socket, threading
+heard = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+heard.bind((socket.VMADDR_CID_ANY, 5120))
+heard.listen()
+def answer():
+    sock, peer = heard.accept()
+    with sock:
+        sock.sendall(json.dumps(peer).encode())
+    heard.close()
+threading.Thread(target=answer).start()
+""")
+    code = f"""
+import json, socket
+with socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM) as sock:
+    sock.connect(({enclave["EnclaveCID"]}, 5120))
+    with sock.makefile() as stream:
+        print(json.dumps([json.load(stream), sock.getsockname(), sock.getpeername()]))
+"""
+    seen, own, peer = json.loads(host.python(code))
+    assert seen == own
+    assert own[0] == 3
+    assert peer == [enclave["EnclaveCID"], 5120]
+
+
+def test_its_supervisor_follows_no_link_of_its_administrator(host, tmp_path):
+    """It has more rights than they: a link in their folder must not make it write elsewhere."""
+    elsewhere = host.folder / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    place = "/run/instance/vsock/3"
+    swap = f"mv {place} {place}.kept && ln -s {elsewhere} {place}"
+    assert host.inside("/bin/sh", "-c", swap)["exit"] == 0
+    code = """
+import socket
+with socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM) as sock:
+    try:
+        sock.bind((socket.VMADDR_CID_ANY, 7400))
+    except OSError as error:
+        print(error.errno)
+"""
+    try:
+        assert host.python(code) in ("20", "40")  # ENOTDIR, ELOOP
+        assert list(elsewhere.iterdir()) == []
+    finally:
+        host.inside("/bin/sh", "-c", f"rm {place} && mv {place}.kept {place}")
+
+
 def test_no_vsock_of_this_machines_kernel(host):
+    """What is made there is the supervisor's: it reaches nobody but the instance's enclaves."""
     code = """
 import socket
 for family in (socket.AF_VSOCK, socket.AF_PACKET, 38):
@@ -65,7 +115,7 @@ for family in (socket.AF_VSOCK, socket.AF_PACKET, 38):
     except OSError as error:
         print(error.errno)
 """
-    assert host.python(code).split() == ["97", "97", "97"]
+    assert host.python(code).split() == ["made", "97", "97"]
 
 
 def test_what_it_shares_with_this_machine_is_read_only(host):
@@ -80,7 +130,7 @@ def test_what_it_shares_with_this_machine_is_read_only(host):
 def test_its_environment_has_addresses_and_no_secret(host):
     environment = json.loads(host.python("import os, json; print(json.dumps(dict(os.environ)))"))
     assert not {name for name in environment if "SECRET" in name or "TOKEN" in name}
-    assert environment["NITRO_WORKFLOW_VSOCK"] == "host:/run/instance/vsock"
+    assert "NITRO_WORKFLOW_VSOCK" not in environment  # it has AF_VSOCK itself
     assert environment["AWS_ENDPOINT_URL"].startswith("https://127.0.0.1:")
 
 

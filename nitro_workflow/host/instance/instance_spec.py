@@ -58,11 +58,17 @@ def config(inside: str, address: Endpoint, programs: ParentPrograms) -> str:
 
 
 def environment(
-    inside: str, address: Endpoint, record: InstanceRecord, metadata_endpoint: str | None
+    inside: str,
+    address: Endpoint,
+    record: InstanceRecord,
+    metadata_endpoint: str | None,
+    *,
+    supervised: bool,
 ) -> dict[str, str]:
     """Return the programs' environment.
 
-    ``metadata_endpoint`` where that is not EC2's; the programs are not sandboxed then.
+    ``metadata_endpoint`` where that is not EC2's; the programs are not sandboxed then. Those that
+    are ``supervised`` have AF_VSOCK itself.
     """
     source = str(PACKAGE.parent)
     elsewhere = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata_endpoint or ""}
@@ -74,7 +80,7 @@ def environment(
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "NITRO_WORKFLOW_INSTANCE": inside,
-        "NITRO_WORKFLOW_VSOCK": f"host:{inside}/vsock",
+        **({} if supervised else {"NITRO_WORKFLOW_VSOCK": f"host:{inside}/vsock"}),
         # botocore's own are 1 s and 1: too little on a busy machine.
         "AWS_METADATA_SERVICE_TIMEOUT": "5",
         "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "3",

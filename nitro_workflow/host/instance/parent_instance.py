@@ -28,8 +28,11 @@ from nitro_workflow.host.instance.instance_paths import (
 )
 from nitro_workflow.host.instance.instance_spec import INSIDE, ParentPrograms
 from nitro_workflow.host.sandbox import launcher as sandboxes
-from nitro_workflow.host.sandbox.launcher import Sandbox, SandboxSpec
+from nitro_workflow.host.sandbox.launcher import Sandbox, SandboxSpec, Supervision
+from nitro_workflow.host.sandbox.supervision import supervision_problem
+from nitro_workflow.host.sandbox.supervisor_line import SupervisorLine
 from nitro_workflow.host.sandbox.watch import Watch
+from nitro_workflow.vsock import PARENT_CID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from nitro_workflow.cloud import Endpoint
     from nitro_workflow.host.instance.cloud_records import InstanceRecord, RoleCredentials
     from nitro_workflow.host.rules.limits import Limits
+    from nitro_workflow.host.sandbox.launcher import BootEvent
 
 __all__ = ["ParentInstance"]
 
@@ -65,6 +69,8 @@ class ParentInstance:
         self.record = record
         self.folder = folder
         self.sandboxed = not unsafe_without_sandbox
+        self.supervised = self.sandboxed and supervision_problem() is None
+        self._line = SupervisorLine(self._lost_supervisor) if self.supervised else None
         self._inside = INSIDE if self.sandboxed else str(folder)
         self._user = sandboxes.sandbox_user(number) if self.sandboxed else None
         self.limits = limits
@@ -115,6 +121,8 @@ class ParentInstance:
         """End every process of the instance, then its network; its state and trace stay."""
         if self._limit_watch is not None:
             self._limit_watch.close()
+        if self._line is not None:
+            self._line.close()
         if self._sandbox is not None:
             self._sandbox.kill()
         if self._network is not None:
@@ -141,21 +149,34 @@ class ParentInstance:
             self._sandbox = sandboxes.start(spec, output=log)
         finally:
             os.close(log)
+        if self._line is not None:
+            self._line.started()
         if self.sandboxed:
             self._connect(self._sandbox, metadata, address)
         with contextlib.suppress(TimeoutError):
-            self._watch_over(self._sandbox, self._sandbox.next_event(READY_SECONDS).descriptors)
+            self._watch_over(self._sandbox, self._sandbox.next_event(READY_SECONDS))
         self._await_ready()
         credentials.join(READY_SECONDS)
 
-    def _watch_over(self, sandbox: Sandbox, roots: tuple[int, ...]) -> None:
+    def _watch_over(self, sandbox: Sandbox, started: BootEvent) -> None:
         """Hold its disk and logs, and its memory where no control group does."""
         disk = DiskWatch(self.folder, self.limits.disk, instance_folder.folder_mode(self._user))
         held = sandbox.group is not None
-        root = next(iter(roots), None)
+        root = next(iter(started.descriptors), None)
         self._limit_watch = Watch(
-            sandbox.pid, self.limits, root, self._over_limit, memory=not held, more=disk
+            sandbox.pid,
+            self.limits,
+            root,
+            self._over_limit,
+            memory=not held,
+            more=disk,
+            apart=started.fields.get("supervisor"),
         )
+
+    def _lost_supervisor(self, said: str) -> None:
+        """End an instance whose vsock nothing answers any more."""
+        if self._sandbox is not None and self._sandbox.process.poll() is None:
+            self._over_limit(f"supervisor, which has ended ({said})")
 
     def _over_limit(self, reason: str) -> None:
         self.ended_for = reason
@@ -172,7 +193,9 @@ class ParentInstance:
         return SandboxSpec(
             limits=self.limits,
             command=(sys.executable, "-m", "nitro_workflow.host.instance.first_process", config),
-            environment=instance_spec.environment(self._inside, address, self.record, endpoint),
+            environment=instance_spec.environment(
+                self._inside, address, self.record, endpoint, supervised=self.supervised
+            ),
             binds=binds,
             links=links,
             folder=self._inside,
@@ -180,7 +203,11 @@ class ParentInstance:
             user=self._user,
             listeners=places(address) if self.sandboxed else (),
             unsafe_folder=None if self.sandboxed else str(self.folder),
+            supervision=None if self._line is None else self._supervision(self._line.control),
         )
+
+    def _supervision(self, control: int) -> Supervision:
+        return Supervision(PARENT_CID, control, folder=str(self.folder / "vsock"))
 
     def _connect(self, sandbox: Sandbox, metadata: MetadataService, address: Endpoint) -> None:
         """Serve the sandbox's network, for as long as the sandbox runs."""

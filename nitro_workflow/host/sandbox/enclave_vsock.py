@@ -6,25 +6,21 @@ it carries them.
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import threading
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nitro_workflow.host.sandbox.gateway import Gateway
 from nitro_workflow.host.sandbox.launcher import Supervision
 from nitro_workflow.host.sandbox.parent_side import ParentSide
-from nitro_workflow.host.supervisor.descriptor_lines import send_descriptors
-from nitro_workflow.host.supervisor.sandbox_supervisor import BOUND, ENDED, OPEN
+from nitro_workflow.host.sandbox.supervisor_line import SupervisorLine
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from nitro_workflow.host.sandbox.launcher import BootEvent
 
 __all__ = ["CarriedVsock", "EnclaveVsock", "SupervisedVsock"]
-
-SAID_LIMIT: Final = 512  # bytes of what a supervisor says at its end
 
 
 class EnclaveVsock(Protocol):
@@ -56,22 +52,20 @@ class SupervisedVsock:
     module: int | None = None
 
     def __init__(self, cid: int, nsm: socket.socket, on_failure: Callable[[str], None]) -> None:
-        self._control, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._cid, self._nsm, self._on_failure = cid, nsm, on_failure
+        self._line = SupervisorLine(on_failure)
+        self._cid = cid
         self._parent: ParentSide | None = None
         self._door: socket.socket | None = None
-        self._bound = threading.Event()
-        self.supervision: Supervision | None = Supervision(cid, self._theirs.fileno(), nsm.fileno())
+        self.supervision: Supervision | None = Supervision(cid, self._line.control, nsm.fileno())
 
     @property
     def is_listened_on(self) -> bool:
         """Whether a port was bound."""
-        return self._bound.is_set()
+        return self._line.bound.is_set()
 
     def started(self) -> None:
-        """Close the copies; listen to the supervisor."""
-        self._theirs.close()
-        threading.Thread(target=self._hear, daemon=True, name=f"supervisor-{self._cid}").start()
+        """Listen to the supervisor."""
+        self._line.started()
 
     def unpacked(self, event: BootEvent, folder: int) -> None:
         """Make ``<cid>/v.sock``."""
@@ -81,32 +75,17 @@ class SupervisedVsock:
     def approve(self) -> None:
         """Hand the door over; with it the boot's heartbeat is answered. Raises OSError."""
         if self._parent is not None and self._door is not None:
-            send_descriptors(self._control, OPEN, [self._door.fileno(), self._parent.folder])
+            self._line.open_door([self._door.fileno(), self._parent.folder])
             self._door.close()
 
     def close(self) -> None:
         """Remove the door; the connections are the enclave's own, and end with it."""
-        self._on_failure = lambda _: None
-        with contextlib.suppress(OSError):
-            self._control.shutdown(socket.SHUT_RDWR)
-        self._control.close()
-        self._theirs.close()
+        self._line.close()
         if self._door is not None:
             self._door.close()
         if self._parent is not None:
             self._parent.close()
             self._parent = None
-
-    def _hear(self) -> None:
-        said = b"it was killed"
-        with contextlib.suppress(OSError):
-            while message := self._control.recv(SAID_LIMIT):
-                if message == BOUND:
-                    self._bound.set()
-                else:
-                    said = message
-        if said != ENDED:
-            self._on_failure(said.decode("utf-8", "replace"))
 
 
 class CarriedVsock:

@@ -130,15 +130,25 @@ class ParentFabric:
             os.mkdir(str(PARENT_CID), 0o700, dir_fd=self._folder)
 
     def bind(self, descriptor: int, port: int) -> int:
-        """Put the listener into the folder; one whose program was killed gives way."""
-        name = f"/proc/self/fd/{self._folder}/{PARENT_CID}/v.sock_{port}"
-        result = bind_unix(descriptor, name.encode())
-        if result == errno.EADDRINUSE and _is_dead(name):
-            Path(name).unlink(missing_ok=True)
-            result = bind_unix(descriptor, name.encode())
-        if result == 0:
-            self._hand_over(name)
-        return result
+        """Put the listener into the folder; one whose program was killed gives way.
+
+        The folder may belong to programs that are supervised: no link is followed in it.
+        """
+        name, flags = f"v.sock_{port}", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            place = os.open(str(PARENT_CID), flags, dir_fd=self._folder)
+        except OSError as error:
+            return error.errno or errno.EACCES
+        try:
+            address = f"/proc/self/fd/{place}/{name}".encode()
+            result = bind_unix(descriptor, address)
+            if result == errno.EADDRINUSE and _is_dead(place, name):
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=place)
+                result = bind_unix(descriptor, address)
+            return result
+        finally:
+            os.close(place)
 
     @contextlib.contextmanager
     def way(self, cid: int, port: int) -> Iterator[Way | None]:
@@ -153,12 +163,6 @@ class ParentFabric:
             return
         with _found(self._folder, *parts) as address:
             yield Way(address, line) if address else None
-
-    def _hand_over(self, name: str) -> None:
-        """Give the socket to the folder's owner, where root supervises another user."""
-        owner = os.fstat(self._folder)
-        if os.geteuid() == 0 and owner.st_uid != 0:
-            os.chown(name, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def port_name(cid: int, port: int) -> bytes:
@@ -240,7 +244,10 @@ def _found(folder: int, *names: str) -> Iterator[bytes]:
         os.close(at)
 
 
-def _is_dead(name: str) -> bool:
+def _is_dead(folder: int, name: str) -> bool:
     """Tell whether nobody listens: a socket of another kind asks, and disturbs no one."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-        return probe.connect_ex(name) == errno.ECONNREFUSED
+    with (
+        _found(folder, name) as address,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe,
+    ):
+        return bool(address) and connect_unix(probe.fileno(), address) == errno.ECONNREFUSED

@@ -1,0 +1,61 @@
+"""The hypervisor's line to a sandbox's supervisor: what it is told, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Final
+
+from nitro_workflow.host.supervisor.descriptor_lines import send_descriptors
+from nitro_workflow.host.supervisor.sandbox_supervisor import BOUND, ENDED, OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SupervisorLine"]
+
+SAID_LIMIT: Final = 512  # bytes of what a supervisor says at its end
+
+
+class SupervisorLine:
+    """``on_failure`` is told what a supervisor says that ends before its sandbox."""
+
+    def __init__(self, on_failure: Callable[[str], None]) -> None:
+        self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._on_failure = on_failure
+        self.bound = threading.Event()
+        """Set once a port was bound inside."""
+
+    @property
+    def control(self) -> int:
+        """The descriptor that goes into the sandbox's `Supervision`."""
+        return self._theirs.fileno()
+
+    def started(self) -> None:
+        """Close the copy that the sandbox has, and listen."""
+        self._theirs.close()
+        threading.Thread(target=self._hear, daemon=True, name="supervisor").start()
+
+    def open_door(self, descriptors: list[int]) -> None:
+        """Send an enclave's supervisor its door and the parent's folder; raises OSError."""
+        send_descriptors(self._ours, OPEN, descriptors)
+
+    def close(self) -> None:
+        """Hear no more; may be called again."""
+        self._on_failure = lambda _: None
+        with contextlib.suppress(OSError):
+            self._ours.shutdown(socket.SHUT_RDWR)
+        self._ours.close()
+        self._theirs.close()
+
+    def _hear(self) -> None:
+        said = b"it was killed"
+        with contextlib.suppress(OSError):
+            while message := self._ours.recv(SAID_LIMIT):
+                if message == BOUND:
+                    self.bound.set()
+                else:
+                    said = message
+        if said != ENDED:
+            self._on_failure(said.decode("utf-8", "replace"))
