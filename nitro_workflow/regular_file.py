@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from io import BufferedReader
     from pathlib import Path
 
-__all__ = ["read_regular"]
+__all__ = ["open_finite", "read_regular"]
 
 
 def read_regular(path: Path, limit: int, *, from_end: bool = False) -> bytes:
@@ -37,3 +39,19 @@ def read_regular(path: Path, limit: int, *, from_end: bool = False) -> bytes:
         return b"".join(pieces)
     finally:
         os.close(descriptor)
+
+
+def open_finite(path: Path) -> BufferedReader:
+    """Open a file to be read to its end; raises OSError for a device as for what is not there.
+
+    >>> from pathlib import Path
+    >>> open_finite(Path("/dev/zero"))
+    Traceback (most recent call last):
+    OSError: [Errno 22] a device, which has no end: '/dev/zero'
+    """
+    file = path.open("rb")
+    kind = os.fstat(file.fileno()).st_mode
+    if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+        file.close()
+        raise OSError(errno.EINVAL, "a device, which has no end", str(path))
+    return file

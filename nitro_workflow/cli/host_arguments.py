@@ -10,6 +10,7 @@ import click
 
 from nitro_workflow.errors import HostError
 from nitro_workflow.host import LaunchRequest, parse_memory
+from nitro_workflow.regular_file import open_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,9 +83,9 @@ def launch_request(options: Mapping[str, Any]) -> LaunchRequest:
 
 
 def existing(path: Path) -> Path:
-    """Return the path of a file that can be read; raises `HostError` E19."""
+    """Return the path of a file that can be read to its end; raises `HostError` E19."""
     try:
-        path.open("rb").close()
+        open_finite(path).close()
     except OSError as error:
         raise HostError(
             f"File: '{path.name}', failing operation: 'Open'. {error.strerror}",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from nitro_workflow.cli.host_arguments import existing
 from nitro_workflow.errors import HostError, ImageError, NitroWorkflowError
 
 if TYPE_CHECKING:
@@ -152,11 +153,10 @@ def _signing(certificate: Path | None, private_key: str | None) -> PemSigningKey
             code="E60",
         )
     try:
-        return signing_key_from_pem(certificate.read_bytes(), Path(private_key).read_bytes())
-    except OSError as error:
-        name = Path(str(error.filename)).name
-        text = f"File: '{name}', failing operation: 'Open'. {error.strerror}"
-        raise HostError(text, expected="two PEM files", code="E19") from error
+        pair = (existing(certificate), existing(Path(private_key)))
+        return signing_key_from_pem(*(path.read_bytes() for path in pair))
+    except HostError:
+        raise
     except NitroWorkflowError as error:
         raise _coded("E60", "EIF signing error", error) from error
 
@@ -165,7 +165,8 @@ def _metadata(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(METADATA_LIMIT + 1)
         body = json.loads(data)
     except (OSError, ValueError) as error:
         text = f"EIF building error: {path.name} ({type(error).__name__})"

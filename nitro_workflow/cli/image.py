@@ -236,9 +236,10 @@ def _pcr_of_file(path: Path) -> str:
     import hashlib
 
     from nitro_workflow.image import extend
+    from nitro_workflow.regular_file import open_finite
 
     try:
-        with path.open("rb") as file:
+        with open_finite(path) as file:
             return extend(hashlib.file_digest(file, "sha384").digest()).hex()
     except OSError as error:
         raise ImageError(

@@ -153,6 +153,7 @@ def test_status_says_which_enclave_runs(
 def test_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, object]] = []
     monkeypatch.setattr(cli, "main", lambda **given: seen.append(given))
+    monkeypatch.setattr("nitro_workflow.cli.end_in_order", lambda: None)  # pytest has its own
     for value in ("1", ""):
         monkeypatch.setenv("NO_COLOR", value)
         with pytest.raises(SystemExit):

@@ -319,6 +319,10 @@ def test_a_disk_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path) 
         assert words in caught.value.next
         assert caught.value.where == "P3"
         assert "file" in caught.value.found
+    with pytest.raises(LabError) as caught, disk_errors("P5"):  # as `shutil` says it of a copy
+        raise OSError(28, "No space left on device", "/its/source", None, str(tmp_path / "copy"))
+    assert "copy" in caught.value.found
+    assert "source" not in caught.value.found
 
 
 def test_a_process_that_could_not_even_say_so_is_said_to_lack_room(

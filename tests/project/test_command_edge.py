@@ -59,6 +59,8 @@ def run(shell: str, folder: Path, **environment: str) -> subprocess.CompletedPro
         ("NW policy check /dev/zero", 3, b"more than 268435456 bytes"),
         ("ln -s loop loop; NW cloud env --lab loop", 3, b"lead back"),
         ("ln -s loop loop; NW status --lab loop", 3, b"lead back"),
+        ("NW image pcr --input /dev/zero", 3, b"a device, which has no end"),
+        ("NW nitro-cli pcr --input /dev/zero", 19, b"a device, which has no end"),
         ("NW cloud new-credentials none/x", 3, b"No such file"),
         ("NW status --lab $'x\\xff\\xfe'", 3, b"no lab in"),
         ("NW no-such-command", 2, b"No such command"),

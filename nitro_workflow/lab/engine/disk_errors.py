@@ -27,7 +27,8 @@ def disk_errors(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name = f": {error.filename}" if error.filename else ""
+        written = error.filename2 or error.filename  # of a copy, the file that has no room
+        name = f": {written}" if written else ""
         raise LabError(
             f"{error.strerror or error}{name}",
             expected="files of the lab that can be read and written",
