@@ -255,6 +255,34 @@ done.append(1)
     assert sorted(map(int, heard)) == list(range(150))
 
 
+def test_an_interrupted_extension_happens_once(host, ask):
+    """A PCR that were extended twice for one call would attest to what never was."""
+    code = (
+        RAW
+        + """
+class Action(ctypes.Structure):
+    _fields_ = (("handler", ctypes.c_void_p), ("mask", ctypes.c_ulong * 16), ("flags", ctypes.c_int),
+                ("restorer", ctypes.c_void_p))
+HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _: None)
+action = Action(ctypes.cast(HANDLER, ctypes.c_void_p), flags=0x10000000)  # SA_RESTART
+libc.sigaction(signal.SIGALRM, ctypes.byref(action), None)
+import hashlib
+done, expected = [], nsm.describe_pcr(20).value
+def storm():
+    while not done:
+        os.kill(os.getpid(), signal.SIGALRM); time.sleep(0.0005)
+threading.Thread(target=storm).start()
+for number in range(100):
+    data = b"%d" % number
+    expected = hashlib.sha384(expected + data).digest()
+    nsm.extend_pcr(20, data)
+done.append(1)
+result = nsm.describe_pcr(20).value == expected
+"""
+    )
+    assert ask(code) is True
+
+
 def test_a_flood_harms_its_own_enclave(host, enclave, second):
     """Four processes call as fast as they can; the other enclave and the hypervisor go on."""
     host.ask(second["EnclaveCID"], RAW + """

@@ -23,10 +23,10 @@ PROBE = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from nitro_workflow.errors import NitroWorkflowError
-from nitro_workflow.host.sandbox import launcher
+from nitro_workflow.host.sandbox import launcher, supervision
 try:
     launcher.require_sandbox()
-    print(json.dumps({"works": True}))
+    print(json.dumps({"works": True, "supervision": supervision.supervision_problem()}))
 except NitroWorkflowError as error:
     print(json.dumps({"works": False, "type": type(error).__name__, "next": error.next}))
 """
@@ -42,7 +42,7 @@ def probe(*prefix, python=sys.executable):
 
 
 def test_this_user(sandboxed):
-    assert probe() == {"works": True}
+    assert probe() == {"works": True, "supervision": None}
 
 
 def test_an_ordinary_user(sandboxed, require):
@@ -50,12 +50,12 @@ def test_an_ordinary_user(sandboxed, require):
     require("sandbox", python.exists(), "apt-get install python3")
     nobody = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
     prefix = nobody if os.geteuid() == 0 else ()  # who is not root is an ordinary user already
-    assert probe(*prefix, python=str(python)) == {"works": True}
+    assert probe(*prefix, python=str(python)) == {"works": True, "supervision": None}
 
 
 def test_the_root_of_a_container(sandboxed):
     """In a user namespace that maps one user there are no ids to give away."""
-    assert probe("unshare", "--user", "--map-root-user") == {"works": True}
+    assert probe("unshare", "--user", "--map-root-user") == {"works": True, "supervision": None}
 
 
 @pytest.mark.parametrize("setting", ["max_user_namespaces", "max_net_namespaces"])

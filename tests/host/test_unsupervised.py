@@ -47,6 +47,17 @@ def test_the_applications_own_way(sandboxed, unsupervised, alone):
     assert "host.sock" in ask("import os; result = os.listdir('/run/vsock')")
 
 
+def test_an_empty_request_does_not_end_the_module(sandboxed, unsupervised, alone):
+    code = """
+import os, socket
+with socket.socket(fileno=os.dup(3)) as line:
+    line.settimeout(10)
+    line.send(b"")
+    result = [len(line.recv(4096)) > 0, len(nsm.attest()) > 1000]
+"""
+    assert unsupervised.ask(alone["EnclaveCID"], code) == [True, True]
+
+
 def test_the_kernels_vsock_is_out_of_reach_there_too(sandboxed, unsupervised, alone):
     code = """
 import socket

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import select
 import socket
 import sys
 import threading
@@ -221,7 +222,7 @@ class EnclaveProcess:
     def _answer(self, module: NsmModule) -> None:
         """Serve the Nitro Security Module until the enclave's end of the socket closes."""
         with contextlib.suppress(OSError):
-            while request := self._nsm.recv(REQUEST_LIMIT + 1):
+            while (request := self._nsm.recv(REQUEST_LIMIT + 1)) or not _is_closed(self._nsm):
                 self._settled.set()
                 self._nsm.sendall(module.handle(request, datetime.now(UTC)))
 
@@ -248,3 +249,10 @@ class EnclaveProcess:
                 remove_tree(self.plan.unsafe_folder)
         self._on_end(self)
         self.ended.set()
+
+
+def _is_closed(sock: socket.socket) -> bool:
+    """Tell the end of a line of datagrams from an empty one, which a program may send."""
+    poll = select.poll()
+    poll.register(sock, select.POLLRDHUP)
+    return bool(poll.poll(0))

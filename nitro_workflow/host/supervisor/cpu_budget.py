@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["CpuBudget"]
 
@@ -17,17 +20,24 @@ LONGEST_REST: Final = 0.05  # seconds: whoever ends the sandbox is heard after i
 
 
 class CpuBudget:
-    """Counts this thread's processor time against the clock."""
+    """Counts this thread's processor time against the clock; both are functions of seconds."""
 
-    def __init__(self, share: float = SHARE, saved: float = SAVED_SECONDS) -> None:
-        self._share, self._most = share, saved
-        self._left = saved
-        self._clock, self._used = time.monotonic(), time.thread_time()
+    def __init__(
+        self,
+        share: float = SHARE,
+        saved: float = SAVED_SECONDS,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        processor: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._share, self._most, self._left = share, saved, saved
+        self._clock, self._processor = clock, processor
+        self._now, self._used = clock(), processor()
 
     def settle(self) -> float:
         """Return the seconds to rest now: 0 for who has something left."""
-        now, used = time.monotonic(), time.thread_time()
-        earned = (now - self._clock) * self._share
+        now, used = self._clock(), self._processor()
+        earned = (now - self._now) * self._share
         self._left = min(self._most, self._left + earned - (used - self._used))
-        self._clock, self._used = now, used
+        self._now, self._used = now, used
         return min(LONGEST_REST, -self._left / self._share) if self._left < 0 else 0.0

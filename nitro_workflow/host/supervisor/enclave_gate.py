@@ -169,16 +169,19 @@ class Heartbeat:
         except OSError:
             return
         sock.setblocking(False)
-        self._loop.watch(
-            sock.fileno(), lambda: self._hear(sock), until=time.monotonic() + LINE_SECONDS
-        )
+        until = time.monotonic() + LINE_SECONDS
+        self._loop.watch(sock.fileno(), lambda: self._hear(sock, until), until=until)
 
-    def _hear(self, sock: socket.socket) -> None:
-        self._loop.unwatch(sock.fileno())
+    def _hear(self, sock: socket.socket, until: float) -> None:
         try:
             is_beat = sock.recv(1) == HEARTBEAT
+        except BlockingIOError:
+            if time.monotonic() < until:
+                return
+            is_beat = False
         except OSError:
             is_beat = False
+        self._loop.unwatch(sock.fileno())
         if not is_beat or len(self._waiting) >= BEATS:
             sock.close()
         elif self._approved:

@@ -36,9 +36,6 @@ KEPT_SECONDS: Final = 1.0
 """Answers that nobody heard: a thread that was interrupted asks again, and must not extend a PCR
 twice."""
 
-_NO_REQUEST: Final = b"\0"
-"""What goes to the module for an empty request: as little one as that, and no end of the line."""
-
 _IOVECS: Final = struct.Struct("=QQQQ")  # req_addr, req_len, resp_addr, resp_len
 
 
@@ -67,7 +64,7 @@ class NsmCalls:
         place, size, answer_at, room = _IOVECS.unpack(given.read(given.arguments[2], _IOVECS.size))
         if size > REQUEST_LIMIT:
             return -errno.EMSGSIZE
-        request = given.read(place, size) if size else _NO_REQUEST
+        request = given.read(place, size) if size else b""
         exchange = _Exchange(call, request, answer_at, room)
         until, response = self._unheard.pop((call.tid, request), (0.0, b""))
         if time.monotonic() < until:
