@@ -31,7 +31,8 @@ def image_head(image: Image, report: CheckReport, label: str) -> Head:
                     "Build or copy the image again; the hypervisor may refuse it.")  # fmt: skip
     warnings = [one for one in report.findings if one.severity == "warning"]
     said = [label or _boots(image, warnings)]
-    said += [f"{one.found[:1].upper()}{one.found[1:]}." for one in warnings[:1] if label]
+    more_said = [one.found for one in warnings if label and not one.rule.startswith("kernel")]
+    said += [f"{found[:1].upper()}{found[1:]}." for found in more_said[:1]]
     return Head(what, "Whole: CRC and section table hold", "good", " ".join(said))
 
 

@@ -26,7 +26,7 @@ from nitro_workflow.policy import (
 from nitro_workflow.widgets.drawing import Head
 from nitro_workflow.widgets.inspectors.policy_checks import StatementView, statements_of
 from nitro_workflow.widgets.inspectors.policy_form import Asked, asked_of, form_fields, request_of
-from nitro_workflow.widgets.inspectors.policy_model import PolicyModel, make_policy
+from nitro_workflow.widgets.inspectors.policy_model import PolicyModel, make_policy, sentence
 from nitro_workflow.widgets.inspectors.policy_reach import (
     answer_tiles,
     finding_lines,
@@ -128,7 +128,7 @@ class Inquiry:
         """Return the view of texts that nothing can be asked with: nothing was decided."""
         what, then = self._title or "What if?", error.next or "Correct the text, or reset the form"
         why = f"{error.expected}. Nothing was asked with this text, at {error.where}."
-        head = Head(what, f"Not decided: {error.found}", "warning", why, f"{then}.")
+        head = Head(what, f"Not decided: {error.found}", "warning", why, sentence(then))
         return self._framed(PolicyModel(head, (), ()), asked, policies, edits)
 
     def _analysis(self, policies: Policies) -> Analysis | None:

@@ -11,7 +11,7 @@ from nitro_workflow.widgets.inspectors.policy_checks import StatementView, state
 from nitro_workflow.widgets.inspectors.policy_form import FormField
 from nitro_workflow.widgets.inspectors.policy_reach import AnswerTile, FindingLine, WayLine
 
-__all__ = ["PolicyModel", "decision_head", "make_policy"]
+__all__ = ["PolicyModel", "decision_head", "make_policy", "sentence"]
 
 _VERDICTS: Mapping[str, tuple[str, Tone]] = {
     "allowed": ("Allowed", "good"),
@@ -95,8 +95,8 @@ def decision_head(record: Mapping[str, Any], title: str = "") -> Head:
         title or _what(record),
         verdict,
         tone,
-        _sentence(why),
-        _sentence(text_of(record, "next", "")),
+        sentence(why),
+        sentence(text_of(record, "next", "")),
     )
 
 
@@ -128,7 +128,8 @@ def _denied(cause: str, why: str) -> str:
     return f"Denied: {_CAUSES[cause]}" if cause in _CAUSES else ""
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return a text as a sentence: a capital first, a full stop last."""
     if not text:
         return ""
     return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) else ".")

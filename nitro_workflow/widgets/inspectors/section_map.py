@@ -12,7 +12,13 @@ __all__ = ["Span", "file_chart", "tree_chart"]
 _WIDE = 820
 _BAR, _GAP, _STRIP = 34, 38, 44  # heights: the file, what joins, the enlarged strip
 _SMALL = 24.0  # pixels below which a part is enlarged
-_LETTER = 6.6  # pixels a letter of a label
+_LETTER = 7.2  # pixels a letter of a label
+_BRIEF = {
+    "command line": "cmd",
+    "boot ramdisk": "boot",
+    "metadata": "meta",
+    "application ramdisk": "app",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +103,10 @@ def _labelled(span: Span, x: float, width: float, y: float, height: float) -> It
         x + 1, y, max(width - 2, 1), height, tint=span.tint, pick=span.id, dashed=not span.pcrs
     )
     middle = x + width / 2
-    if len(span.name) * _LETTER < width:
+    name = span.name if len(span.name) * _LETTER < width else _BRIEF.get(span.name, span.name)
+    if len(name) * _LETTER < width:
         lines = height > _BAR
-        yield label(middle, y + (19 if lines else 21), span.name, kind="strong")
+        yield label(middle, y + (19 if lines else 21), name, kind="strong")
         if lines and len(f"{span.size:,} B") * _LETTER < width:
             yield label(middle, y + 35, f"{span.size:,} B", kind="small")
     if height > _BAR:
