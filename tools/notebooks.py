@@ -38,7 +38,9 @@ def settle(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.id = f"{number:02d}"
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k == "tags"})
         if cell.cell_type == "code":
-            cell.outputs = [settle_output(output) for output in cell.outputs]
+            # Where progress stood while the cell ran, an output without content is left.
+            told = [output for output in cell.outputs if output.get("data", True)]
+            cell.outputs = [settle_output(output) for output in told]
     counts = iter(range(1, len(notebook.cells) + 1))
     for cell in notebook.cells:
         if cell.cell_type == "code":

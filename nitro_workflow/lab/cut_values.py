@@ -61,12 +61,18 @@ def cut_value(value: Any, shape: Any = None, name: str = "", depth: int = DEPTH)
     if isinstance(value, Mapping):
         return {
             str(key): cut_value(one, _member(shape, str(key)), str(key), depth - 1)
-            for key, one in value.items()
+            for key, one in _pairs(value, shape)
         }
     if isinstance(value, list | tuple):
         inner = getattr(shape, "member", None)
         return [cut_value(one, inner, name, depth - 1) for one in value]
     return _scalar(value)
+
+
+def _pairs(value: Mapping[Any, Any], shape: Any) -> Any:
+    """Return the pairs; those of a map, whose order says nothing, sorted by name."""
+    is_map = getattr(shape, "type_name", "") == "map"
+    return sorted(value.items(), key=lambda pair: str(pair[0])) if is_map else value.items()
 
 
 def _member(shape: Any, name: str) -> Any:

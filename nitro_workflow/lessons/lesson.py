@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lab import ROLES, STEPS, Lab, find_step, image_of, try_attack
@@ -25,6 +24,8 @@ from nitro_workflow.widgets import (
     make_pcrs,
     pcr_answers,
 )
+from nitro_workflow.widgets.drawing import Model
+from nitro_workflow.widgets.inspectors.bytes_model import SHOWN_BYTES, make_bytes
 
 __all__ = ["LESSONS", "Lesson", "open_lesson"]
 
@@ -148,9 +149,15 @@ class Lesson:
         thing = walk_views.openable(self.lab.bench, name)
         return inspect(thing, root=self.lab.bench.cloud.trust().root_der, at="document")
 
-    def _model_of(self, name: str) -> Any:
+    def _model_of(self, name: str) -> Model:
+        """Return the model of some bytes, as the card of a step shows it."""
         view = self.open(name)
-        return view.model if isinstance(view, View) else view[0].model
+        model: Model = view.model if isinstance(view, View) else view[0].model
+        if model.kind in walk_views.SHOWN_IN_CARDS:
+            return model
+        data, total = walk_views.beginning(self.lab.bench, name, SHOWN_BYTES)
+        hint = f'lesson.open("{name}") shows all of it'
+        return make_bytes(data, name=name, guesses=(hint,), total=total)
 
     # -- what there is to see ----------------------------------------------------------------------
 

@@ -44,7 +44,17 @@ from nitro_workflow.widgets import (
     nsm_exchange,
 )
 
-__all__ = ["enclave_view", "message", "result", "step_view", "things", "trace", "workflow_view"]
+__all__ = [
+    "SHOWN_IN_CARDS",
+    "beginning",
+    "enclave_view",
+    "message",
+    "openable",
+    "result",
+    "step_view",
+    "trace",
+    "workflow_view",
+]
 
 _OPENED_AT: Final[Mapping[str, tuple[str, ...]]] = {
     "P2": ("data-key",),
@@ -66,6 +76,10 @@ _WHAT: Final[Mapping[str, str]] = {
 }
 
 
+SHOWN_IN_CARDS: Final = frozenset({"bytes", "document", "envelope", "message"})
+"""Kinds that a step's card draws itself; of others it shows the bytes, and names the call."""
+
+
 # -- the bytes -------------------------------------------------------------------------------------
 
 
@@ -84,6 +98,28 @@ def things(bench: Workbench) -> Mapping[str, Callable[[], bytes | Path]]:
         "result": lambda: ended("result"),
         "receipt": lambda: ended("receipt"),
     }
+
+
+def openable(bench: Workbench, name: str) -> bytes | Path:
+    """Return bytes or a file of the lab by name. Raises `UsageError` for another name."""
+    known = things(bench)
+    if name not in known:
+        raise UsageError(
+            f"nothing called {name!r}",
+            expected=", ".join(known),
+            where="lesson.open",
+            next="name one of these",
+        )
+    return known[name]()
+
+
+def beginning(bench: Workbench, name: str, size: int) -> tuple[bytes, int]:
+    """Return the first bytes of a thing of the lab, and how many there are in all."""
+    thing = openable(bench, name)
+    if isinstance(thing, bytes):
+        return thing[:size], len(thing)
+    with thing.open("rb") as file:
+        return file.read(size), thing.stat().st_size
 
 
 # -- a step ----------------------------------------------------------------------------------------
@@ -110,14 +146,11 @@ def _calls(bench: Workbench, run: StepResult) -> Sequence[Mapping[str, Any]]:
     """Return the step's calls; those of D3 and D6 are what the cloud recorded for D4."""
     if run.step not in ("D3", "D6"):
         return run.calls
-    decided = bench.result("D4")
-    said = {
-        one["document_sha256"]
-        for one in run.evidence.values()
-        if isinstance(one, Mapping) and "document_sha256" in one
-    }
-    if decided is None or not bench.result("D2") or decided.at < bench.result("D2").at:  # type: ignore[union-attr]
-        return run.calls
+    sent, decided = bench.result("D2"), bench.result("D4")
+    if sent is None or decided is None or decided.at < sent.at:
+        return run.calls  # of these jobs nothing has been decided yet
+    told = [one for one in run.evidence.values() if isinstance(one, Mapping)]
+    said = {one["document_sha256"] for one in told if "document_sha256" in one}
     seen = [call for call in decided.calls if call.get("operation") == "Decrypt"]
     return [call for call in seen if not said or _document(call) in said]
 
@@ -310,16 +343,3 @@ def _jobs(bench: Workbench) -> dict[str, Mapping[str, Any]]:
         except NitroWorkflowError as error:
             found[form] = {"status": "not told", "job": job.id, "error": error.to_json()}
     return found
-
-
-def openable(bench: Workbench, name: str) -> bytes | Path:
-    """Return bytes or a file of the lab by name. Raises `UsageError` for another name."""
-    known = things(bench)
-    if name not in known:
-        raise UsageError(
-            f"nothing called {name!r}",
-            expected=", ".join(known),
-            where="lesson.open",
-            next="name one of these",
-        )
-    return known[name]()

@@ -54,7 +54,7 @@ def download(bench: Workbench) -> Outcome:
             "sha256": answer["sha256"],
             "version_id": put["version_id"],
         }
-    _note_gets(bench, {one["version_id"] for one in got.values()})
+    _note_gets(bench, [one["version_id"] for one in got.values()])
     evidence = {
         "basis": "observed by the parent instance; digests compared with the owner's",
         "role": answer.get("role", "ParentInstance"),
@@ -64,13 +64,13 @@ def download(bench: Workbench) -> Outcome:
     return Outcome(evidence, {"instance_id": bench.produced("P8", "instance_id"), "objects": got})
 
 
-def _note_gets(bench: Workbench, versions: set[str]) -> None:
+def _note_gets(bench: Workbench, versions: list[str]) -> None:
     """Take the parent's own calls from the cloud's records, where it has them.
 
     The parent tells of none itself; CloudTrail's event history has no GetObject on AWS.
     """
     trail = bench.parties.session("administrator").client("cloudtrail")
-    for version in sorted(versions):
+    for version in versions:
 
         def wanted(event: Mapping[str, Any], version: str = version) -> bool:
             return (event.get("requestParameters") or {}).get("versionId") == version

@@ -38,7 +38,7 @@ export function layout(times, byTime) {
   const run = Math.max(height - TOP - 60, 1);
   const marks = times.map((time) => TOP + 30 + (last > first ? ((time - first) / (last - first)) * run : 0));
   const moved = marks.map((mark) => mark);
-  for (let at = 1; at < moved.length; at++) moved[at] = Math.max(marks[at], moved[at - 1] + ROW - 10);
+  for (let at = 1; at < moved.length; at++) moved[at] = Math.max(marks[at], moved[at - 1] + ROW);
   return { rows: moved, marks, height: Math.max(height, moved[moved.length - 1] + 36) };
 }
 
@@ -126,7 +126,7 @@ export function sequence({ lanes, messages, viewer, byTime, label, chosen }) {
     const node = svg("g", { class: seen ? "msg veiled" : "msg", role: "button", tabindex: index ? -1 : 0, "aria-pressed": "false", "aria-label": label(m) + (seen ? `; as seen: ${seen}` : "") },
       svg("rect", { class: "hit", x: 12, y: y - 30, width: 804, height: 54, rx: 8 }),
       byTime && svg("path", { d: `M6 ${marks[index]}L20 ${y}`, class: "tick" }), byTime && svg("circle", { cx: 6, cy: marks[index], r: 3.5, class: "tip" }),
-      words(byTime ? `${m.step} +${m.after_ms} ms` : m.step, 22, y + (byTime ? 18 : 4), "step"),
+      words(m.step, 22, y + 4, "step"), byTime && words(`+${m.after_ms.toLocaleString("en")} ms`, 22, y + 19, "sub start"),
       ...drawn(m, at, y, seen || m.label, seen && veil), words(`${m.size.toLocaleString("en")} bytes`, 812, y + 4, "size"));
     node.addEventListener("click", () => chosen(index));
     root.append(node);

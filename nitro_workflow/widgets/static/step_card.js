@@ -2,6 +2,9 @@
 // A step's card: evidence, and the call itself in every form; tabs by arrows, copy, open the bytes.
 import { asked, chip, code, copyButton, digest, el, facts, fold, head, mark, roving } from "./common.js";
 import { draw as drawBytes } from "./bytes.js";
+import { draw as drawDocument } from "./document.js";
+import { draw as drawEnvelope } from "./envelope.js";
+import { draw as drawMessage } from "./message.js";
 
 /** @typedef {import("./common.js").Host} Host */
 /** @typedef {import("./common.js").Tone} Tone */
@@ -22,7 +25,16 @@ export function strip(steps) {
 
 /** Which exchange is shown first: the one that was refused, else the last, which did the step's work. @param {Exchange[]} exchanges */
 export function foremost(exchanges) {
-  return Math.max(exchanges.findIndex((one) => one.tone === "bad"), 0) || Math.max(exchanges.length - 1, 0);
+  const refused = exchanges.findIndex((one) => one.tone === "bad");
+  return refused >= 0 ? refused : Math.max(exchanges.length - 1, 0);
+}
+
+/** What is opened in its own inspector, here in the card. @type {Record<string, (m: any, host: Host) => Node>} */
+const OPENED = { bytes: drawBytes, document: drawDocument, envelope: drawEnvelope, message: drawMessage };
+
+/** Titles of which no two are alike. @param {string[]} titles */
+export function numbered(titles) {
+  return titles.map((title, at) => (titles.indexOf(title) === titles.lastIndexOf(title) ? title : `${title} (${titles.slice(0, at + 1).filter((one) => one === title).length})`));
 }
 
 let cards = 0;
@@ -50,7 +62,8 @@ function forms(one, host) {
 function calls(exchanges, host) {
   if (!exchanges.length) return el("p", { class: "part note" }, "No call left this party: all of it happened inside.");
   const place = el("div");
-  const buttons = exchanges.map((one, at) => el("button", { type: "button", onclick: () => show(at) }, mark(one.tone, one.title)));
+  const titles = numbered(exchanges.map((one) => one.title));
+  const buttons = exchanges.map((one, at) => el("button", { type: "button", onclick: () => show(at) }, mark(one.tone, titles[at])));
   /** @param {number} at @param {boolean} [aloud] */
   const show = (at, aloud = true) => {
     const one = exchanges[at];
@@ -72,8 +85,8 @@ export function draw(m, host) {
     const model = await asked(host, "open", { name });
     if (!model) return;
     opened.hidden = false;
-    opened.replaceChildren(drawBytes(model, host));
-    host.say(`Opened ${name}`);
+    opened.replaceChildren(OPENED[model.kind](model, { ...host, ask: null }));
+    host.say(`Opened ${name}: ${model.head.verdict}`);
   };
   const tiles = m.tiles.map((tile) => el("div", { class: "tile" }, el("b", {}, tile.label), digest(tile.digest, 4)));
   const places = m.code.map(([file, name]) => el("div", {}, code(`${file}`), ": ", code(name)));

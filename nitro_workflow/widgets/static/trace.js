@@ -33,9 +33,11 @@ export function readings(lane, messages) {
 function segment(label, choices, choose) {
   const node = el("div", { class: "seg", role: "group", "aria-label": label }, ...choices.map(([value, text]) =>
     el("button", { type: "button", "data-value": value || "all", onclick: () => choose(value) }, text)));
-  return { node, press(/** @type {string} */ value) {
+  /** @param {string} value */
+  const press = (value) => {
     for (const button of node.children) button.setAttribute("aria-pressed", String(button.getAttribute("data-value") === (value || "all")));
-  } };
+  };
+  return { node, press };
 }
 
 /** @param {Message} m @param {Record<string, string>} names */
