@@ -3,7 +3,7 @@ import test from "node:test";
 import { parts } from "./static/envelope.js";
 import { leaves, tintAt } from "./static/ranges.js";
 import { ends, layout, places, veiled } from "./static/sequence.js";
-import { foremost as firstCall, numbered } from "./static/step_card.js";
+import { foremost as firstCall } from "./static/step_card.js";
 import { ofJob, readings, sight, verdict } from "./static/trace.js";
 import { foremost, foundations } from "./static/workflow.js";
 
@@ -64,7 +64,6 @@ test("the refused call is shown first, else the last", () => {
   assert.equal(firstCall([{ tone: "bad" }, { tone: "good" }]), 0);
   assert.equal(firstCall([{ tone: "good" }, { tone: "good" }]), 1);
   assert.equal(firstCall([]), 0);
-  assert.deepEqual(numbered(["a", "b", "a"]), ["a (1)", "b", "a (2)"]);
 });
 
 test("a byte has the tint of its innermost field", () => {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from nitro_workflow.widgets.drawing import Kid, Markup, card, chip, fold, rows, section, tag
 from nitro_workflow.widgets.inspectors.result_model import Measure, ResultModel
-from nitro_workflow.widgets.inspectors.result_text import unsaid
 
 __all__ = ["draw_html"]
 
@@ -49,7 +48,7 @@ def _chart(model: ResultModel, measure: Measure) -> Markup:
             tag("rect", x=LEFT, y=height + 4, width=60, height=17, rx=3, class_="gone"),
             tag(
                 "text",
-                f"not told: {unsaid(model).partition(': ')[2]}",
+                f"not told: {model.unsaid}",
                 x=LEFT + 68,
                 y=height + 17,
                 class_="val",
@@ -73,5 +72,7 @@ def _table(model: ResultModel) -> Markup:
         for at, group in enumerate(model.groups)
     ]
     if model.suppressed:
-        lines.append([chip("neutral", unsaid(model)), *("not told" for _ in model.measures)])
+        lines.append(
+            [chip("neutral", f"suppressed: {model.unsaid}"), *("not told" for _ in model.measures)]
+        )
     return rows(("group", *(m.name for m in model.measures)), lines, label="Groups")

@@ -34,7 +34,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class ResultModel:
-    """The result. ``suppressed`` groups have fewer rows than ``threshold``: they are not told."""
+    """The result. ``suppressed`` groups have fewer rows than ``threshold``: they are not told.
+
+    ``unsaid`` stands in their place.
+    """
 
     head: Head
     groups: tuple[str, ...]
@@ -43,6 +46,7 @@ class ResultModel:
     threshold: int
     hidden_rows: int
     note: str
+    unsaid: str = ""
     left_out: int = 0
     kind: Literal["result"] = "result"
 
@@ -68,6 +72,7 @@ def make_result(result: Mapping[str, Any], *, receipt: str = "") -> ResultModel:
         threshold=threshold,
         hidden_rows=hidden,
         note=_note(suppressed, hidden),
+        unsaid=_unsaid(suppressed, threshold),
         left_out=len(every) - len(groups),
     )
 
@@ -105,6 +110,12 @@ def _note(suppressed: int, hidden: int) -> str:
         else f"the {suppressed} suppressed groups have together"
     )
     return f"The total is told too, so that {each} {hidden:,} records; their sums are not told."
+
+
+def _unsaid(suppressed: int, threshold: int) -> str:
+    one = suppressed == 1
+    few = f"of fewer than {threshold} records" + ("" if one else " each")
+    return f"{suppressed} {'group' if one else 'groups'} {few}" if suppressed else ""
 
 
 def _measures(groups: Sequence[Mapping[str, Any]], by: str) -> Iterator[Measure]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nitro_workflow.widgets.drawing import head_lines, table_lines
 from nitro_workflow.widgets.inspectors.result_model import ResultModel
 
-__all__ = ["draw_text", "unsaid"]
+__all__ = ["draw_text"]
 
 WIDE = 24
 
@@ -25,7 +25,7 @@ def draw_text(model: ResultModel) -> Iterator[str]:
         for at, group in enumerate(model.groups)
     ]
     lines += (
-        [(unsaid(model), *("not told" for _ in model.measures), "▒" * 3)]
+        [(f"suppressed: {model.unsaid}", *("not told" for _ in model.measures), "▒" * 3)]
         if model.suppressed
         else []
     )
@@ -34,12 +34,3 @@ def draw_text(model: ResultModel) -> Iterator[str]:
         yield f"  … {model.left_out:,} more groups"
     if model.note:
         yield f"  {model.note}"
-
-
-def unsaid(model: ResultModel) -> str:
-    """Return what stands in the place of the suppressed groups."""
-    few = f"fewer than {model.threshold} records"
-    groups = "groups" if model.suppressed > 1 else "group"
-    return f"suppressed: {model.suppressed} {groups} of {few}" + (
-        " each" if model.suppressed > 1 else ""
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from nitro_workflow.errors import NitroWorkflowError
@@ -104,7 +104,7 @@ def make_step(
         ),
         facts=tuple(fact(name, value) for name, value in facts if not is_digest(value)),
         notes=tuple(_notes(result)),
-        exchanges=(*exchanges, *_exchanges(records, region)),
+        exchanges=tuple(_numbered((*exchanges, *_exchanges(records, region)))),
         code=tuple(_places(step)),
         openable=tuple(openable),
     )
@@ -156,6 +156,17 @@ def _places(step: Step) -> Iterator[tuple[str, str]]:
     for place in dict.fromkeys((*CODE.get(step.number, ()), gathers)):
         module, _, function = place.partition(":")
         yield f"{module.replace('.', '/')}.py", function
+
+
+def _numbered(exchanges: Sequence[Exchange]) -> Iterator[Exchange]:
+    """Yield them with titles of which no two are alike, unless they are alike in all."""
+    seen: dict[str, list[tuple[Tab, ...]]] = {}
+    for one in exchanges:
+        same = seen.setdefault(one.title, [])
+        if one.tabs not in same:
+            same.append(one.tabs)
+        number = same.index(one.tabs) + 1
+        yield replace(one, title=f"{one.title}, {number}") if number > 1 else one
 
 
 # -- exchanges -------------------------------------------------------------------------------------

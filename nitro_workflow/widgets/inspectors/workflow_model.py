@@ -11,7 +11,7 @@ from nitro_workflow.widgets.drawing import Head
 from nitro_workflow.widgets.formats import duration
 from nitro_workflow.widgets.inspectors.evidence_facts import brief, flat
 
-__all__ = ["PARTIES", "MapStep", "State", "WorkflowModel", "make_workflow"]
+__all__ = ["PARTIES", "STATES", "MapStep", "State", "WorkflowModel", "make_workflow"]
 
 State = Literal["done", "stale", "to do", "running", "failed"]
 FACTS: Final = 3
@@ -39,7 +39,10 @@ STATES: Final[dict[State, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class MapStep:
-    """One step: ``parties`` are rows of the map, ``took`` is its time in words, "" for none."""
+    """One step: ``parties`` are rows of the map, ``said`` is its state in words.
+
+    ``took`` is its time in words, "" for none.
+    """
 
     number: str
     title: str
@@ -47,6 +50,7 @@ class MapStep:
     parties: tuple[str, ...]
     part: str
     state: State
+    said: str
     here: bool = False
     took: str = ""
     at: str = ""
@@ -62,6 +66,7 @@ class WorkflowModel:
 
     head: Head
     steps: tuple[MapStep, ...]
+    parties: tuple[str, ...] = PARTIES
     doing: str = ""
     asks: str = ""
     kind: Literal["workflow"] = "workflow"
@@ -83,7 +88,7 @@ def make_workflow(
     step that runs, ``doing`` what it says of itself, ``error`` why it failed.
     """
     steps = tuple(_step(step, result_of, rests, here, progress, error) for step in STEPS)
-    return WorkflowModel(_head(steps, doing, error), steps, doing, asks)
+    return WorkflowModel(_head(steps, doing, error), steps, doing=doing, asks=asks)
 
 
 def _step(
@@ -109,6 +114,7 @@ def _step(
         parties=tuple(row for word, row in _ROWS.items() if word in step.party),
         part=step.part,
         state=state,
+        said=STATES[state],
         here=step.number in here,
         took=duration(seconds) if seconds else "",
         at=result.at[:19] + "Z" if result and result.at else "",

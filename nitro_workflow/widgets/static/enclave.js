@@ -47,7 +47,7 @@ function enclave(row, host) {
   return el("section", { class: "part", "aria-label": row.name },
     el("div", { class: "side" }, el("h4", {}, row.name || "enclave"), mark(row.tone, row.state), chip(row.debug ? "warning" : "neutral", row.debug ? "debug mode" : "production mode"), el("span", { class: "push" }, end)),
     facts([["id", code(row.id)], ["image", row.image], ["flags", row.flags], ...row.facts]),
-    row.pcrs.length > 0 && el("div", { class: "pcrs" }, ...row.pcrs.map(([name, value]) => el("div", { class: "tile" }, el("b", {}, name), digest(value, 4)))),
+    row.pcrs.length > 0 && el("div", { class: "tiles" }, ...row.pcrs.map(([name, value]) => el("div", { class: "tile" }, el("b", {}, name), digest(value, 4)))),
     row.debug && console_(row, host));
 }
 
@@ -64,7 +64,7 @@ function launcher(host) {
 
 /** @param {EnclaveModel} m @param {Host} host */
 export function draw(m, host) {
-  const sure = m.asks && host.ask && el("div", { class: "asks", role: "group", "aria-label": "Sure?" }, el("span", {}, `End ${m.asks}? Its key pair goes with it: what was sealed to it can never be opened.`),
+  const sure = m.asks && host.ask && el("div", { class: "asks side", role: "group", "aria-label": "Sure?" }, el("span", {}, `End ${m.asks}? Its key pair goes with it: what was sealed to it can never be opened.`),
     el("button", { type: "button", class: "danger", onclick: () => act(host, "terminate", { id: m.asks, yes: true }) }, "Yes, end it"), el("button", { type: "button", onclick: () => act(host, "look") }, "No"));
   const jobs = m.jobs.map((job) => [job.form, code(job.id), mark(job.tone, job.state), job.step, job.error || "—"]);
   const refusals = m.refusals.map((one) => [one.asked, mark("bad", one.code), one.found, one.next]);

@@ -4,15 +4,10 @@ import { chip, el, head, roving, rows, section, svg } from "./common.js";
 
 /** @typedef {import("./common.js").Host} Host */
 /** @typedef {{ name: string, bars: { group: string, text: string, share: number }[] }} Measure */
-/** @typedef {{ head: import("./common.js").Head, groups: string[], measures: Measure[], suppressed: number, threshold: number, hidden_rows: number, note: string, left_out: number }} ResultModel */
+/** @typedef {{ head: import("./common.js").Head, groups: string[], measures: Measure[], suppressed: number, unsaid: string, note: string, left_out: number }} ResultModel */
 
 const [ROW, LEFT, WIDE] = [26, 120, 560];
 let charts = 0;
-
-/** What stands in the place of the suppressed groups. @param {ResultModel} m */
-export function unsaid(m) {
-  return `${m.suppressed} ${m.suppressed > 1 ? "groups" : "group"} of fewer than ${m.threshold} records${m.suppressed > 1 ? " each" : ""}`;
-}
 
 /** @param {ResultModel} m @param {Measure} measure */
 function bars(m, measure) {
@@ -31,7 +26,7 @@ function bars(m, measure) {
     const y = measure.bars.length * ROW;
     root.append(svg("text", { x: LEFT - 8, y: y + 17, class: "who" }, "suppressed"),
       svg("rect", { x: LEFT, y: y + 4, width: 60, height: 17, rx: 3, class: "gone", style: `fill: url(#${hatch})` }),
-      svg("text", { x: LEFT + 68, y: y + 17, class: "val" }, `not told: ${unsaid(m)}`));
+      svg("text", { x: LEFT + 68, y: y + 17, class: "val" }, `not told: ${m.unsaid}`));
   }
   return root;
 }
@@ -51,7 +46,7 @@ export function draw(m, host) {
   show(0, false);
   /** @type {import("./common.js").Kid[][]} */
   const lines = m.groups.map((group, at) => [group, ...m.measures.map((measure) => measure.bars[at].text)]);
-  if (m.suppressed) lines.push([chip("neutral", `suppressed: ${unsaid(m)}`), ...m.measures.map(() => "not told")]);
+  if (m.suppressed) lines.push([chip("neutral", `suppressed: ${m.unsaid}`), ...m.measures.map(() => "not told")]);
   return el("div", { class: "card" }, head(m.head), m.measures.length > 0 && section("The groups", list, place),
     section("The same in numbers", rows(["group", ...m.measures.map((measure) => measure.name)], lines, "Groups"), m.note && el("p", { class: "note" }, m.note),
       m.left_out > 0 && el("p", { class: "note" }, `${m.left_out} more groups are not drawn.`)));

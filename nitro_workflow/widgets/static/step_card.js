@@ -32,11 +32,6 @@ export function foremost(exchanges) {
 /** What is opened in its own inspector, here in the card. @type {Record<string, (m: any, host: Host) => Node>} */
 const OPENED = { bytes: drawBytes, document: drawDocument, envelope: drawEnvelope, message: drawMessage };
 
-/** Titles of which no two are alike. @param {string[]} titles */
-export function numbered(titles) {
-  return titles.map((title, at) => (titles.indexOf(title) === titles.lastIndexOf(title) ? title : `${title} (${titles.slice(0, at + 1).filter((one) => one === title).length})`));
-}
-
 let cards = 0;
 
 /** The forms of one call as tabs. @param {Exchange} one @param {Host} host */
@@ -62,8 +57,7 @@ function forms(one, host) {
 function calls(exchanges, host) {
   if (!exchanges.length) return el("p", { class: "part note" }, "No call left this party: all of it happened inside.");
   const place = el("div");
-  const titles = numbered(exchanges.map((one) => one.title));
-  const buttons = exchanges.map((one, at) => el("button", { type: "button", onclick: () => show(at) }, mark(one.tone, titles[at])));
+  const buttons = exchanges.map((one, at) => el("button", { type: "button", onclick: () => show(at) }, mark(one.tone, one.title)));
   /** @param {number} at @param {boolean} [aloud] */
   const show = (at, aloud = true) => {
     const one = exchanges[at];

@@ -1,7 +1,7 @@
 // @ts-check
 // Who sent what to whom: step through it, choose whose eyes to look with, one job or all, by order or by time.
 import { chip, code, digest, el, facts, head, icon, size } from "./common.js";
-import { fromHex } from "./hex.js";
+import { printable } from "./hex.js";
 import { sequence } from "./sequence.js";
 
 /** @typedef {import("./common.js").Host} Host */
@@ -48,14 +48,10 @@ function told(m, names) {
 
 /** Bytes as a few rows of hex. @param {string} hex */
 function dump(hex) {
-  const bytes = fromHex(hex);
-  const lines = [];
-  for (let at = 0; at < bytes.length; at += 16) {
-    const row = [...bytes.subarray(at, at + 16)];
-    const letters = row.map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "·")).join("");
-    lines.push(`${row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ").padEnd(48)} ${letters}`);
-  }
-  return lines.join("\n");
+  return (hex.match(/.{1,32}/g) ?? []).map((row) => {
+    const bytes = row.match(/../g) ?? [];
+    return `${bytes.join(" ").padEnd(48)} ${bytes.map((byte) => printable(parseInt(byte, 16))).join("")}`;
+  }).join("\n");
 }
 
 /** What a party had before its eyes. @param {Message} m @param {string} lane */

@@ -7,14 +7,12 @@ import { asked, code, el, facts, head, mark } from "./common.js";
 /**
  * @typedef {object} MapStep
  * @property {string} number @property {string} title @property {string} party @property {string[]} parties @property {string} part
- * @property {State} state @property {boolean} here @property {string} took @property {string} at @property {string[]} rests_on
+ * @property {State} state @property {string} said @property {boolean} here @property {string} took @property {string} at @property {string[]} rests_on
  * @property {string[]} needed_by @property {[string, string][]} facts @property {string} error
  */
-/** @typedef {{ head: import("./common.js").Head, steps: MapStep[], doing: string, asks: string }} WorkflowModel */
+/** @typedef {{ head: import("./common.js").Head, steps: MapStep[], parties: string[], doing: string, asks: string }} WorkflowModel */
 
-const PARTIES = ["data owner", "developer", "administrator", "parent instance", "enclave", "AWS"];
 const SIGNS = { done: "✓", stale: "!", "to do": "·", running: "▶", failed: "✗" };
-const STATES = { done: "done", stale: "no longer holds", "to do": "to do", running: "running", failed: "failed" };
 /** @type {Record<State, import("./common.js").Tone>} */
 const TONES = { done: "good", stale: "warning", "to do": "neutral", running: "neutral", failed: "bad" };
 
@@ -65,7 +63,7 @@ export function draw(m, host) {
     }));
     if (focus) dots[at][0]?.focus();
     detail.replaceChildren(...details(m.steps[at]));
-    host.say(`${m.steps[at].number}, ${m.steps[at].title}: ${STATES[m.steps[at].state]}`);
+    host.say(`${m.steps[at].number}, ${m.steps[at].title}: ${m.steps[at].said}`);
   }
 
   /** @param {string} question @param {MapStep} step @param {object} [more] */
@@ -82,15 +80,15 @@ export function draw(m, host) {
       el("button", { type: "button", onclick: () => act("catch_up", step) }, `Catch up to ${step.number}`),
       el("button", { type: "button", class: "danger", onclick: () => act("reset", step) }, `Start over from ${step.number} …`)) : null;
     return [el("h4", { class: "title" }, `${step.number} · ${step.title}`), facts([
-      ["party", step.party], ["state", mark(TONES[step.state], STATES[step.state] + (step.took ? `, ${step.took}` : ""))], ["at", step.at], ["why", step.error],
+      ["party", step.party], ["state", mark(TONES[step.state], step.said + (step.took ? `, ${step.took}` : ""))], ["at", step.at], ["why", step.error],
       ["rests on", step.rests_on.join(", ") || "nothing"], ["needed by", step.needed_by.join(", ") || "nothing"], ...step.facts.map(([name, value]) => /** @type {[string, Node]} */ ([name, code(value)]))]), ...(acts ? [acts] : [])];
   }
 
   const table = el("table", { "aria-label": "Who acts in which step" },
     el("thead", {}, el("tr", {}, el("th"), ...m.steps.map((step) => el("th", { scope: "col" }, step.number)))),
-    el("tbody", {}, ...PARTIES.map((party) => el("tr", {}, el("th", { scope: "row" }, party), ...m.steps.map((step, index) => {
+    el("tbody", {}, ...m.parties.map((party) => el("tr", {}, el("th", { scope: "row" }, party), ...m.steps.map((step, index) => {
       if (!step.parties.includes(party)) return el("td");
-      const dot = /** @type {HTMLButtonElement} */ (el("button", { type: "button", class: `dot ${step.state.replace(" ", "-")}`, "aria-label": `${step.number}, ${step.title}: ${STATES[step.state]}`, onclick: () => choose(index) }, SIGNS[step.state]));
+      const dot = /** @type {HTMLButtonElement} */ (el("button", { type: "button", class: `dot ${step.state.replace(" ", "-")}`, "aria-label": `${step.number}, ${step.title}: ${step.said}`, onclick: () => choose(index) }, SIGNS[step.state]));
       dots[index].push(dot);
       return el("td", {}, dot);
     })))));
