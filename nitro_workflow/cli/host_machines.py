@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nitro_workflow.cli.lab_options import host_folder_option, json_option, short_path
+from nitro_workflow.cli.lab_options import host_folder_option, host_option, json_option, short_path
 
 if TYPE_CHECKING:
     from nitro_workflow.lab import OwnInstance
@@ -23,8 +23,9 @@ def host() -> None:
 
 @host.command()
 @host_folder_option
+@host_option
 @json_option
-def up(folder: Path | None, as_json: bool) -> None:
+def up(folder: Path | None, host: str | None, as_json: bool) -> None:
     """Start the instance: its role, metadata service, KMS and the vsock proxy to it.
 
     nitro-cli run-enclave does it on first need. After four idle hours all of it stops by itself.
@@ -34,7 +35,7 @@ def up(folder: Path | None, as_json: bool) -> None:
     def tell(text: str) -> None:
         click.secho(text, dim=True, err=True)
 
-    own = OwnInstance.open(folder, say=tell)
+    own = OwnInstance.open(folder, host=host or "", say=tell)
     own.up()
     _show(own, as_json)
 
@@ -126,7 +127,7 @@ def _show(own: OwnInstance, as_json: bool) -> None:
         click.echo(json.dumps(facts))
         return
     rows = {
-        "Host": short_path(own.folder.path),
+        "Host": f"{short_path(own.folder.path)}, {facts['host']}",
         "Instance": facts["instance"] or "none runs; nitro-cli run-enclave starts one",
         "Role": facts["role"],
         "Credentials": facts["credentials"],

@@ -14,18 +14,22 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.errors import HostError, NitroWorkflowError, VsockError
-from nitro_workflow.host import Host, LaunchRequest
+from nitro_workflow.host import Host, LaunchRequest, QemuHost, installed_blobs
 from nitro_workflow.host.nitro_cli import NitroCliHost
+from nitro_workflow.host.qemu.qemu_program import find_qemu
 from nitro_workflow.image import BootParts
-from tests.host.conftest import INSTANCE
+from tests.host import images
+from tests.host.conftest import ASKED, INSTANCE
+from tests.host.conftest import Host as HypervisorProcess
 
-SECONDS = 20
+SECONDS = 120  # for a console: what boots by emulation prints late
 RUN_KEYS = [
     "EnclaveName", "EnclaveID", "ProcessID", "EnclaveCID", "NumberOfCPUs", "CPUIDs", "MemoryMiB",
 ]  # fmt: skip
 NOBODY = {"E11", "E39", "E58"}
 """AWS's: no socket of that id (E11), no such name (E58); ours says what it is: E39."""
-HOSTS = ["sandbox", "nitro_cli"]
+HOSTS = ["sandbox", "nitro_cli", pytest.param("qemu", marks=pytest.mark.interop)]
+"""A machine that is emulated takes its time to boot: `make interop` has it."""
 
 
 def members(kind):
@@ -55,11 +59,43 @@ def recorded():
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def booting(workshop):
+    """A hypervisor whose enclaves are QEMU's machines."""
+    folder = Path(tempfile.mkdtemp(prefix="nw-", dir="/tmp"))
+    process = HypervisorProcess(folder, workshop / "parent.py", "qemu")
+    process.client = QemuHost(process.runtime)
+    process.client.boot_instance(INSTANCE)
+    yield process.client
+    process.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def bootable(workshop):
+    """The image of the other tests, with a kernel and init that boot."""
+    boot = BootParts.from_blobs(installed_blobs())
+    return images.build(workshop, ASKED, name="bootable", boot=boot)
+
+
+@pytest.fixture
+def eif(request, eif):
+    """An image that the host at hand can run."""
+    return request.getfixturevalue("bootable") if "qemu" in request.node.name else eif
+
+
 @pytest.fixture(params=HOSTS)
-def it(request):
+def it(request, require):
     """A host with one running instance and no enclave."""
     if request.param == "sandbox":
         found = request.getfixturevalue("host").client
+    elif request.param == "qemu":
+        try:
+            find_qemu()
+            installed_blobs()
+        except HostError as error:
+            require("qemu", False, error.next)
+        found = request.getfixturevalue("booting")
     else:
         found = request.getfixturevalue("recorded")
     before = {one["EnclaveID"] for one in found.describe_enclaves()}

@@ -82,6 +82,25 @@ def test_every_command_of_the_page(shell):
     assert "debug" in done.stdout + done.stderr
 
 
+@pytest.mark.interop
+def test_the_same_program_is_booted(shell, require):
+    from nitro_workflow.errors import HostError
+    from nitro_workflow.host import installed_blobs
+    from nitro_workflow.host.qemu.qemu_program import find_qemu
+
+    try:
+        find_qemu()
+        installed_blobs()
+    except HostError as error:
+        require("qemu", False, error.next)
+    cache = Path.home() / ".cache"
+    prepare = f"ln -s {cache} ~/.cache\n{blocks('sh')[1]}"
+    [commands] = blocks("bash")
+    done = shell(f"unset XDG_CACHE_HOME\n{prepare}\n{commands}")
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert "PCRs match attester.eif" in done.stdout
+
+
 def test_the_allocator_of_the_page_is_one():
     from nitro_workflow.host.rules import parse_allocator
 

@@ -70,14 +70,18 @@ class OwnInstance:
 
     @classmethod
     def open(
-        cls, path: Path | None = None, *, say: Callable[[str], None] | None = None
+        cls,
+        path: Path | None = None,
+        *,
+        host: str = "",
+        say: Callable[[str], None] | None = None,
     ) -> OwnInstance:
         """Open it, making its folder where there is none; raises `LabError`.
 
-        ``NITRO_WORKFLOW_HOST`` says what runs its enclaves, else what did before.
+        ``host`` or ``NITRO_WORKFLOW_HOST`` says what runs its enclaves, else what did before.
         """
         folder = LabFolder.open(path or own_folder())
-        choose_host(folder)
+        choose_host(folder, host)
         return cls(folder, say)
 
     @classmethod
@@ -210,6 +214,7 @@ class OwnInstance:
         where = f"of {pool.file}" if pool.file else "of this machine: no allocator.yaml"
         facts: dict[str, Any] = {
             "folder": str(self.folder.path),
+            "host": self.folder.settings().get("host") or "sandbox",
             "processes": self.pair.status(),
             "instance": instance or "",
             "pool": f"{len(pool.cpus)} CPUs, {pool.memory_mib} MiB {where}",
