@@ -1,4 +1,4 @@
-"""vsock and the module of a supervised enclave: connections, throughput, documents, memory, launch.
+"""vsock and the module of a supervised enclave: connections, throughput, documents, launch.
 
 ``python benchmarks/vsock.py [--rootfs FOLDER] [--only NAME ...]`` prints one JSON object for each
 part. Times are medians; on a machine that does other work, look at the smallest of several runs.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -33,9 +32,7 @@ from nitro_workflow.image import BootParts, build_image
 from nitro_workflow.lab import default_folder
 from nitro_workflow.vsock import HostTransport
 
-CONNECTION_LIMIT_US, THROUGHPUT_LIMIT_GB, DOCUMENT_LIMIT_MS, LAUNCH_LIMIT_MS, MEMORY_LIMIT_MB = (
-    *(300, 1.0, 0.5, 50, 40),
-)
+CONNECTION_LIMIT_US, THROUGHPUT_LIMIT_GB, DOCUMENT_LIMIT_MS, LAUNCH_LIMIT_MS = 300, 1.0, 0.5, 50
 ROUNDS, GIB, PIECE = 300, 1 << 30, 256 * 1024
 
 GUEST = """
@@ -98,18 +95,6 @@ import sys
 from pathlib import Path
 from nitro_workflow.host import run_program
 sys.exit(run_program(sys.argv[2:], Path(sys.argv[1])))
-"""
-
-IDLE = r"""
-#include <sys/socket.h>
-#include <unistd.h>
-#include <linux/vm_sockets.h>
-int main(void) {
-    struct sockaddr_vm at = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = 7000};
-    int sock = socket(AF_VSOCK, SOCK_STREAM, 0);
-    if (bind(sock, (struct sockaddr *)&at, sizeof at) || listen(sock, 8)) return 1;
-    for (;;) close(accept(sock, 0, 0));
-}
 """
 
 
@@ -270,72 +255,22 @@ def launch(rootfs: Path, folder: Path) -> None:
     )
 
 
-def many(folder: Path) -> None:
-    """Run 20 enclaves over five parents, and weigh what is ours of each."""
-    root = folder / "idle"
-    root.mkdir()
-    (folder / "idle.c").write_text(IDLE)
-    command = ["cc", "-O1", "-static", "-o", str(root / "idle"), str(folder / "idle.c")]
-    subprocess.run(command, check=True)
-    eif = image(folder, root, ["/idle"], "idle-image")
-    instances = [f"i-{number:017x}" for number in range(1, 6)]
-    with hypervisor(folder) as it:
-        for instance in instances:
-            it.boot_instance(instance)
-        before = pss(os.getpid())
-        begin = time.perf_counter()
-        for number in range(20):
-            it.run_enclave(
-                eif_path=str(eif), memory_mib=64, cpu_count=2, instance_id=instances[number % 5]
-            )
-        seconds = time.perf_counter() - begin
-        running = it.describe_enclaves()
-        outers = [one["ProcessID"] for one in running]
-        ours = sum(pss(pid) for outer in outers for pid in (outer, *ours_below(outer)))
-        grown = pss(os.getpid()) - before
-    each = (ours + grown) / len(running)
-    show(
-        what="20 enclaves over five parents",
-        running=len(running),
-        seconds=seconds,
-        ours_of_each_mb=each,
-        hypervisor_grew_mb=grown,
-        limit_mb=MEMORY_LIMIT_MB,
-        within_limit=each <= MEMORY_LIMIT_MB,
-    )
-
-
-def ours_below(outer: int) -> list[int]:
-    """Return supervisor and init below an outer process."""
-    return [int(it) for it in Path(f"/proc/{outer}/task/{outer}/children").read_text().split()]
-
-
-def pss(pid: int) -> float:
-    """Return a process's share of memory in MB."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--rootfs", type=Path, default=default_folder() / "developer" / "rootfs")
-    parts = ("connections", "launch", "many")
+    parts = ("connections", "launch")
     parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
     options = parser.parse_args()
-    if not options.rootfs.is_dir() and options.only != ["many"]:
+    if not options.rootfs.is_dir():
         parser.error(f"no root filesystem at {options.rootfs}: run `nitro-workflow walk` first")
     for part in options.only:
         folder = Path(tempfile.mkdtemp(prefix="nw-"))
         try:
             if part == "connections":
                 connections(options.rootfs, folder)
-            elif part == "launch":
-                launch(options.rootfs, folder)
             else:
-                many(folder)
+                launch(options.rootfs, folder)
         finally:
             shutil.rmtree(folder)
 

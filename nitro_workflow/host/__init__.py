@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from nitro_workflow.host.rules.launch_checks import launch_problems, least_launch
     from nitro_workflow.host.rules.launch_rules import parse_memory
     from nitro_workflow.host.sandbox.launcher import require_sandbox
+    from nitro_workflow.host.sandbox.parent_program import run_program
     from nitro_workflow.host.sandbox.supervision import supervision_problem
-    from nitro_workflow.host.supervisor.parent_program import run_program
 
 _HOMES = {
     "Host": "protocol",
@@ -70,7 +70,7 @@ _HOMES = {
     "parse_memory": "rules.launch_rules",
     "read_pool": "rules.allocator",
     "require_sandbox": "sandbox.launcher",
-    "run_program": "supervisor.parent_program",
+    "run_program": "sandbox.parent_program",
     "status_of": "rules.ecodes",
     "vsock_folder": "instance.instance_paths",
     "supervision_problem": "sandbox.supervision",

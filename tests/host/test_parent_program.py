@@ -114,6 +114,48 @@ print(right.recv(4).decode(), left.family == socket.AF_UNIX)
     assert parent.python(code)[:2] == (0, "tcp True\nunix True")
 
 
+ASK_DEVICE = """
+import fcntl, os, struct
+words = fcntl.ioctl(os.open("/dev/vsock", os.O_RDONLY), 0x7B9, b"0000")
+print(struct.unpack("I", words)[0])
+open("/dev/null", "w").write("x")
+"""
+# For another user, who may not see this environment's packages.
+DEVICE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from nitro_workflow.host import run_program
+sys.exit(run_program([sys.executable, "-I", "-S", "-c", sys.argv[3]], Path(sys.argv[2])))
+"""
+BARE = """
+mount -t tmpfs none /mnt
+for name in null zero urandom; do touch /mnt/$name; mount --bind /dev/$name /mnt/$name; done
+mount --move /mnt /dev
+exec "$@"
+"""
+
+
+@pytest.mark.parametrize("has_device", [True, False])
+def test_the_device_is_there_for_an_ordinary_user(parent, require, has_device):
+    """Whether this machine has one that they may not open, or none at all."""
+    python = Path("/usr/bin/python3")
+    require("sandbox", python.exists(), "apt-get install python3")
+    parent.folder.chmod(0o755)
+    (parent.folder / "3").mkdir(exist_ok=True)
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    bare = ["unshare", "--mount", "sh", "-c", BARE, "-"]
+    if os.geteuid() != 0:  # an ordinary user already; its mounts need a namespace of its own
+        nobody, bare = [], ["unshare", "--user", "--map-root-user", *bare[1:]]
+    bare = [] if has_device else bare
+    command = [*bare, *nobody, str(python), "-I", "-S", "-c", DEVICE]
+    done = subprocess.run(
+        [*command, str(Path(__file__).parents[2]), str(parent.folder), ASK_DEVICE],
+        capture_output=True, text=True, check=False, cwd="/",
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+
+
 def test_a_folder_that_is_not_there(parent):
     from tests.host.vsock_programs import RUN
 

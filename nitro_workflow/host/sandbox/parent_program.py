@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import SandboxUnavailable
+from nitro_workflow.host.sandbox.parent_devices import furnish_vsock_device
 from nitro_workflow.host.supervisor.descriptor_lines import receive_descriptors, send_descriptors
 from nitro_workflow.host.supervisor.event_loop import EventLoop
 from nitro_workflow.host.supervisor.fabric import ParentFabric
@@ -70,6 +72,8 @@ def run_program(argv: Sequence[str], folder: Path) -> int:
 def _become(argv: list[str], program: bytes, line: socket.socket) -> None:
     """Be the program; never returns."""
     try:
+        with contextlib.suppress(OSError):
+            furnish_vsock_device()
         try:
             listener = install_listener(program)
         except OSError as error:
