@@ -1,7 +1,7 @@
 """QEMU's `-M nitro-enclave` judges our images, PCRs and messages to the module.
 
-Images of our builder, with a real kernel, are booted by emulation; their init (``qemu_init.c``)
-hands the requests that lie in ``/ask`` to /dev/nsm. `JUDGED` has what each side says of images that
+Images of our builder, with the boot parts of `image blobs`, are booted by emulation; their program
+(``qemu_ask.c``) hands the requests that lie in ``/ask`` to /dev/nsm. `JUDGED` has what each side says of images that
 deviate, and who is right where they differ.
 """
 
@@ -60,21 +60,13 @@ def qemu(made, require) -> Qemu:
 
 
 def build(qemu: Qemu, folder: Path, asked: Iterable[bytes], curve: str | None = None) -> Path:
-    """Build an image of two ramdisks; the second has the modules and what is asked."""
+    """Build an image of two ramdisks; the second has the program and what it asks."""
     root = folder / "rootfs"
     (root / "ask").mkdir(parents=True)
     for number, request in enumerate(asked):
         (root / "ask" / str(number)).write_bytes(request)
-    for module in qemu.parts.glob("*.ko"):
-        shutil.copy(module, root)
-    boot = BootParts.from_files(
-        architecture="x86_64",
-        kernel=qemu.parts / "bzImage",
-        init=qemu.parts / "init",
-        nsm_module=qemu.parts / "nsm.ko",
-        command_line=COMMAND_LINES["x86_64"],
-        kernel_config=qemu.parts / "bzImage.config",
-    )
+    shutil.copy(qemu.parts / "ask", root / "app")
+    boot = BootParts.from_blobs(qemu.blobs)
     signing = signing_key_from_pem(*key_and_certificate(curve, *SPAN)) if curve else None
     return build_image(
         rootfs=root, command=["/app"], environment={"A": "b"}, output=folder / "image.eif",
@@ -101,8 +93,7 @@ def with_ramdisks(image: Path, layout: str, folder: Path) -> Path:
 
 
 def answers(said: list[str], count: int) -> list[bytes]:
-    """Return what the module answered; the guest must have come up as AWS's do."""
-    assert "HEARTBEAT b7" in said, said
+    """Return what the module answered."""
     found = [bytes.fromhex(line[7:]) for line in said if line.startswith("ANSWER ")]
     assert len(found) == count, said
     return found
@@ -123,7 +114,7 @@ def test_it_measures_and_boots_our_images(qemu, tmp_path, kind):
     assert report.rules <= {"ramdisk-only-one", "ramdisk-content"}, report.findings
     ours = registers(image)
     assert any(ours[8]) is (curve is not None)
-    found = answers(qemu.boot(image, tmp_path), len(PCRS))
+    found = answers(qemu.boot(image), len(PCRS))
     for index, answer in zip(PCRS, found, strict=True):
         expected = messages.PcrState(index < 16, ours.get(index, bytes(48)))
         assert messages.decode_pcr(answer) == expected, index
@@ -146,16 +137,14 @@ def test_its_module_answers_as_ours(qemu, tmp_path):
     ]  # fmt: skip
     image = build(qemu, tmp_path, requests)
     ours = NsmModule(MODULE_ID, registers(image), lambda **_: b"", os.urandom)
-    for request, theirs in zip(
-        requests, answers(qemu.boot(image, tmp_path), len(requests)), strict=True
-    ):
+    for request, theirs in zip(requests, answers(qemu.boot(image), len(requests)), strict=True):
         # It writes a map's keys in alphabetical order; nsm-api's structs have another.
         assert cbor2.loads(theirs) == cbor2.loads(ours.handle(request, NOW)), request
 
 
 def test_its_unsigned_document_is_read_and_refused(qemu, tmp_path):
     image = build(qemu, tmp_path, [ATTEST])
-    [answer] = answers(qemu.boot(image, tmp_path), 1)
+    [answer] = answers(qemu.boot(image), 1)
     document = messages.decode_attestation(answer)
     with pytest.raises(DocumentError) as refusal:
         parse_document(document)

@@ -18,7 +18,7 @@ import pytest
 from nitro_workflow.attestation import Verifier, pcr3, pcr4
 from nitro_workflow.errors import HostError
 from nitro_workflow.host import LaunchRequest, QemuHost, install_qemu, installed_blobs
-from nitro_workflow.host.qemu.acceleration import acceleration
+from nitro_workflow.host.qemu.kvm_trial import acceleration
 from nitro_workflow.host.qemu.qemu_program import find_qemu
 from nitro_workflow.image import BootParts, measure_file, signing_key_from_pem
 from nitro_workflow.lab.processes.process_table import is_running

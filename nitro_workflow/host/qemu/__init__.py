@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nitro_workflow.host.qemu.acceleration import Acceleration, acceleration
     from nitro_workflow.host.qemu.boot_blobs import MadeBlobs, make_blobs
+    from nitro_workflow.host.qemu.kvm_trial import Acceleration, acceleration
     from nitro_workflow.host.qemu.qemu_install import install_qemu, tested_kernel_series
     from nitro_workflow.host.qemu.qemu_machine import QemuMachine
     from nitro_workflow.host.qemu.qemu_program import QemuProgram, find_qemu, installed_blobs
 
 _HOMES = {
-    "Acceleration": "acceleration",
+    "Acceleration": "kvm_trial",
     "MadeBlobs": "boot_blobs",
     "QemuMachine": "qemu_machine",
     "QemuProgram": "qemu_program",
-    "acceleration": "acceleration",
+    "acceleration": "kvm_trial",
     "find_qemu": "qemu_program",
     "install_qemu": "qemu_install",
     "installed_blobs": "qemu_program",

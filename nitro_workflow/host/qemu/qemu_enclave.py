@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
-    from nitro_workflow.host.qemu.acceleration import Acceleration
+    from nitro_workflow.host.qemu.kvm_trial import Acceleration
     from nitro_workflow.host.qemu.qemu_program import QemuProgram
     from nitro_workflow.host.sandbox.enclave_process import Plan
     from nitro_workflow.host.sandbox.launch_measurement import MeasuredImage

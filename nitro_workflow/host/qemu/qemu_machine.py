@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nitro_workflow.errors import HostError
 from nitro_workflow.extras import require
-from nitro_workflow.host.qemu.acceleration import acceleration
+from nitro_workflow.host.qemu.kvm_trial import acceleration
 from nitro_workflow.host.qemu.qemu_enclave import QemuEnclave
 from nitro_workflow.host.qemu.qemu_program import find_qemu, installed_blobs
 from nitro_workflow.host.rules.launch_rules import host_architecture

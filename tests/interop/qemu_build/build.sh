@@ -1,7 +1,6 @@
 #!/bin/sh
-# Put QEMU with `-M nitro-enclave`, its firmware, and Debian's cloud kernel with its modules here.
-# No Debian binary of QEMU has that machine, so its source package is built with little else than
-# it. apt works in folders of its own here: nothing is installed, and root is not needed.
+# Put QEMU with `-M nitro-enclave` and its firmware here. No Debian binary of QEMU has that machine,
+# so its source package is built with little else than it. apt works in folders of its own here: nothing is installed, and root is not needed.
 # Usage: build.sh PYTHON
 set -eu
 suite=trixie
@@ -23,18 +22,12 @@ apt() {
         -o Dir::Etc::SourceParts=/dev/null -o APT::Sandbox::User="$(id -un)" "$@"
 }
 apt apt-get update
-kernel=$(apt apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: *//p' | head -1)
-apt apt-get download "$kernel" meson qemu-system-data
+apt apt-get download meson qemu-system-data
 apt apt-get source qemu
 for package in *.deb; do dpkg -x "$package" unpacked; done
 
 cp unpacked/usr/share/qemu/qboot.rom unpacked/usr/share/qemu/linuxboot_dma.bin \
     unpacked/usr/share/qemu/pvh.bin ../parts
-cp unpacked/boot/vmlinuz-* ../parts/bzImage
-cp unpacked/boot/config-* ../parts/bzImage.config
-for module in virtio_mmio vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport nsm; do
-    xz -dc "$(find unpacked -name "$module.ko.xz")" >"../parts/$module.ko"
-done
 
 source=$(find . -maxdepth 1 -type d -name 'qemu-*')
 echo CONFIG_NITRO_ENCLAVE=y >"$source/configs/devices/x86_64-softmmu/nitro.mak"
