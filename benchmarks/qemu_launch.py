@@ -1,9 +1,8 @@
 """An image booted by the QEMU host: launch to first document, beside the bare boot, and its vsock.
 
 ``python benchmarks/qemu_launch.py [--runs N] [--mebibytes N]``. The bare boot is the same QEMU with
-the same image's kernel and ramdisks, nothing of ours around it, until its init has started. Limit: the
-launch takes at most 1.2 times that, plus what the program itself takes to ask. Needs
-`nitro-workflow host install-qemu` and a C compiler.
+the same image's kernel and ramdisks, nothing of ours around it, until its init has started. Limit:
+the launch takes at most 1.2 times that. Needs `nitro-workflow host install-qemu` and a C compiler.
 """
 
 from __future__ import annotations
