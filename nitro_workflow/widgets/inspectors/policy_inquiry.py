@@ -38,6 +38,7 @@ __all__ = ["Inquiry", "inquire", "make_reach"]
 
 _POLICY = "policy"  # the edit that is no field of the request
 _LONGEST = 131_072  # characters of one edit; a key policy has 32 KiB at most
+_EXAMPLE = "The request is an example of one that the policy lets through; nothing was verified."
 _HYPOTHETICAL = "Hypothetical: the request is taken as given, nothing was verified."
 
 
@@ -49,10 +50,17 @@ class _Decided:
 
 
 class Inquiry:
-    """A request put to policies. ``title`` stands over each answer."""
+    """A request put to policies. ``title`` stands over each answer.
 
-    def __init__(self, request: Request, policies: Policies, *, title: str = "") -> None:
+    ``example``: nobody asked, the request only shows what the policy lets through. Until something
+    is edited the verdict is then on the policy.
+    """
+
+    def __init__(
+        self, request: Request, policies: Policies, *, title: str = "", example: bool = False
+    ) -> None:
         self._request, self._policies, self._title = request, policies, title
+        self._example = example
         self._start = asked_of(request, policies)
         self._text = policies.resource.to_text() if policies.resource else ""
 
@@ -112,14 +120,17 @@ class Inquiry:
         self, decided: _Decided, edits: Mapping[str, str], earlier: dict[str, bool] | None
     ) -> PolicyModel:
         record = decided.explanation.to_json()
-        hypothetical = bool(edits)
         model = make_policy(record, title=self._title)
         statements = statements_of(record, earlier)
         return replace(
             self._framed(model, decided.asked, decided.policies, edits),
             statements=statements,
             flipped=tuple(_flips(statements)),
-            source=_HYPOTHETICAL if hypothetical else model.source,
+            source=_EXAMPLE
+            if self._example and not edits
+            else _HYPOTHETICAL
+            if edits
+            else model.source,
         )
 
     def _undecided(
@@ -151,14 +162,18 @@ class Inquiry:
         )
         if found is None:
             return framed
+        if self._example and not edits:
+            framed = replace(framed, head=reach_head(found))
         return replace(framed, answers=answer_tiles(found, self._start.values),
                        assumes=found.assumes, ways=way_lines(found),
                        findings=finding_lines(found))  # fmt: skip
 
 
-def inquire(request: Request, policies: Policies, *, title: str = "") -> Inquiry:
+def inquire(
+    request: Request, policies: Policies, *, title: str = "", example: bool = False
+) -> Inquiry:
     """Return the inquiry about a request; its ``model({})`` is the decision as it stands."""
-    return Inquiry(request, policies, title=title)
+    return Inquiry(request, policies, title=title, example=example)
 
 
 def make_reach(document: Policy, *, key_arn: str = "") -> PolicyModel:

@@ -29,7 +29,7 @@ def open_policy(found: Recognised, _ask: Ask) -> Opened:
     try:
         text = json.dumps(found.value).encode()
         source = find_policies(text, where=found.name or "key policy")[0].policy
-        parsed = parse_policy_leniently(source, name=found.name or "key policy")
+        parsed = parse_policy_leniently(source, name="key policy")
     except PolicyError as error:
         return Opened(_unreadable(error))
     asked = _inquiry(parsed)
@@ -41,7 +41,7 @@ def _inquiry(parsed: Policy) -> Inquiry:
     """Return the plainest request that gets through, as if the callers' own policies allow all."""
     for way in analyse(parsed).ways:
         if way.witness is not None:
-            return inquire(way.witness.request, way.witness.policies)
+            return inquire(way.witness.request, way.witness.policies, example=True)
     owner = Principal.parse(f"arn:aws:iam::{KEY_ARN.split(':')[4]}:root")
     return inquire(Request(owner, "kms:Decrypt", KEY_ARN), Policies(parsed))
 

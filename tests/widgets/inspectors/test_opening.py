@@ -12,7 +12,11 @@ from tests.widgets.inspectors.policy_cases import GOOD, OTHER, key_policy
 def test_a_key_policy_opens_with_a_request_that_gets_through():
     view = inspect(json.dumps(key_policy()))
     assert view.model.kind == "policy"
-    assert view.model.head.verdict == "Allowed"
+    assert view.model.head.verdict == "No way to the plaintext without attestation"
+    assert (
+        view.answers["decide"]({"edits": {"aws:SourceIp": "192.0.2.7"}}).head.verdict == "Allowed"
+    )
+    assert view.answers["decide"]({"edits": {}}).head == view.model.head
     assert "ParentInstance" in next(f.value for f in view.model.fields if f.key == "principal")
     assert view.answers["decide"]({"edits": {"document": "none"}}).head.verdict == (
         "Denied: no attestation document"
