@@ -7,6 +7,7 @@ made on first need.
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -92,7 +93,10 @@ def run_enclave(ctx: click.Context, /, config: Path | None, **given: Any) -> Non
 @click.pass_context
 def describe_enclaves(ctx: click.Context, metadata: bool) -> None:
     """List the running enclaves."""
-    _print(_host(ctx).describe_enclaves(metadata=metadata))
+    found = _host(ctx).describe_enclaves(metadata=metadata)
+    if not found and ctx.obj is None:
+        _mention_the_walks()
+    _print(found)
 
 
 @nitro_cli.command("terminate-enclave")
@@ -147,6 +151,17 @@ def _follow(
         if answer["ended"] or (seconds is not None and time.monotonic() - started > seconds):
             return
         time.sleep(FOLLOW_PAUSE)
+
+
+def _mention_the_walks() -> None:
+    """Say where a walk's enclaves are: they run in its lab, and are not one's own."""
+    from nitro_workflow.lab import OwnInstance, default_folder
+
+    walk = default_folder()
+    lab = None if os.environ.get("NITRO_WORKFLOW_LAB") else OwnInstance.find(walk)
+    count = len(lab.describe_enclaves()) if lab else 0
+    if count:
+        click.echo(f"The walk's lab has {count}: nitro-workflow nitro-cli --lab {walk}", err=True)
 
 
 def _print(value: Any) -> None:

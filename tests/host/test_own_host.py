@@ -112,6 +112,24 @@ def test_looking_starts_nothing(sandboxed, machine):
     assert set(status.get("processes", {"": "stopped"}).values()) == {"stopped"}
 
 
+def test_a_walks_enclaves_are_mentioned(sandboxed, machine, monkeypatch, capsys):
+    """Someone who has walked looks for that enclave: it runs in the walk's lab."""
+    from nitro_workflow.cli import host as module
+    from nitro_workflow.lab import OwnInstance
+
+    class Walked:
+        def describe_enclaves(self, *, metadata=False):
+            return [{"EnclaveID": "i-0-enc1"}]
+
+    monkeypatch.delenv("NITRO_WORKFLOW_LAB", raising=False)
+    monkeypatch.setattr(OwnInstance, "find", lambda _: Walked())
+    module._mention_the_walks()
+    assert "lab has 1: nitro-workflow nitro-cli --lab" in capsys.readouterr().err
+    monkeypatch.setenv("NITRO_WORKFLOW_LAB", "/tmp/named")
+    module._mention_the_walks()
+    assert capsys.readouterr().err == ""
+
+
 def test_a_launch_that_must_fail_starts_nothing(sandboxed, machine, tmp_path):
     wanted = ["--memory", 256, "--cpu-count", 2, "--eif-path", tmp_path / "absent.eif"]
     done = machine.run(NITRO_CLI, "run-enclave", *wanted)

@@ -15,6 +15,8 @@ from nitro_workflow.cli import cli
 from nitro_workflow.errors import InputError
 from nitro_workflow.lab import STEPS, Lab
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "word_count"
 
 

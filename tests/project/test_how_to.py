@@ -65,6 +65,7 @@ def shell(require):
     shutil.rmtree(home)
 
 
+@pytest.mark.slow
 @pytest.mark.sandbox
 def test_every_command_of_the_page(shell):
     commands = [text for text in blocks("sh") if not text.startswith("pip install")]
