@@ -26,7 +26,7 @@ NSM_IOCTL: Final = 0xC0200A00
 """``_IOWR(0x0A, 0, 32 bytes)``: two iovecs. [src: nsm-api src/driver/mod.rs]"""
 
 NSM_DESCRIPTOR: Final = 3
-"""Where the sandbox leaves the module's socket."""
+"""Where a sandbox without a supervisor leaves the module's socket."""
 
 TIMEOUT: Final = 120.0
 """Seconds, as the kernel driver's. [src: sdk-bootstrap kernel/nsm.patch]"""
@@ -124,7 +124,7 @@ class DeviceChannel:
 
 
 class SocketChannel:
-    """The sandbox's inherited socket: one datagram each way an exchange."""
+    """The inherited socket of a sandbox without a supervisor: one datagram each way an exchange."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(TIMEOUT)

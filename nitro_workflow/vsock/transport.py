@@ -2,8 +2,8 @@
 
 Three ways to one address ``(cid, port)``. Outside, Firecracker's convention: a folder a machine
 holds ``v.sock``, where one says ``CONNECT <port>`` and is answered ``OK <port>``; who listens
-binds ``v.sock_<port>``. [src: firecracker docs/vsock.md] Inside the sandbox, one folder plays the
-device.
+binds ``v.sock_<port>``. [src: firecracker docs/vsock.md] In a sandbox, AF_VSOCK as on EC2; where
+that cannot be supervised, one folder plays the device.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ HEARTBEAT_PORT: Final = 9000
 """Where an enclave says that it has booted. [src: sdk-bootstrap init/init.c]"""
 
 GUEST_FOLDER: Final = Path("/run/vsock")
-"""The folder that plays the vsock device inside the sandbox."""
+"""The folder that plays the vsock device in a sandbox without a supervisor."""
 
 PARENT_DEVICE: Final = Path("/dev/nitro_enclaves")
 """What only an EC2 parent with enclaves enabled has. [src: Linux drivers/virt/nitro_enclaves]"""

@@ -373,6 +373,7 @@ import array, builtins
 def take():
     with vsock() as listener:
         listener.bind((socket.VMADDR_CID_ANY, 5340)); listener.listen()
+        time.sleep(0.3)  # what is sent meanwhile waits for it
         sock, _ = listener.accept()
         data, ancillary, flags, _ = sock.recvmsg(1, 64)
         builtins.taken = [len(ancillary), data.decode()]
@@ -465,6 +466,24 @@ for pid in range(2, 5000):
     assert set(ask(code)) <= {*range(2, max(threads) + 2)}  # itself, by the numbers of its threads
     assert len(ask(code)) <= len(threads)
     assert set(supervisors(host)) >= set(outside)
+
+
+def test_a_supervisor_has_few_privileges_and_no_network(host, enclave):
+    for pid in supervisors(host):
+        status = dict(
+            line.split(":\t", 1)
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+            if ":\t" in line
+        )
+        for name in ("CapPrm", "CapEff", "CapBnd"):  # CAP_DAC_OVERRIDE, CAP_SYS_PTRACE
+            assert int(status[name], 16) | 1 << 1 | 1 << 19 == 1 << 1 | 1 << 19
+        assert status["NoNewPrivs"] == "1"
+        devices = Path(f"/proc/{pid}/net/dev").read_text().splitlines()[2:]
+        assert [line.split(":")[0].strip() for line in devices] == ["lo"]
+        assert (
+            len(Path(f"/proc/{pid}/net/unix").read_text().splitlines()) < 64
+        )  # none of the machine's
+        assert len(list(Path(f"/proc/{pid}/fd").iterdir())) < 64
 
 
 def test_a_supervisor_that_ends_takes_its_enclave_along(own_host, eif):

@@ -116,6 +116,9 @@ def _start_supervisor(spec: dict[str, Any]) -> dict[str, Any]:
     if child == 0:
         inside.close()
         linux.die_with_parent()
+        # For root's: sockets and memory are of the sandbox's user. The rest comes of owning it.
+        linux.drop_capabilities((linux.CAP_DAC_OVERRIDE, linux.CAP_SYS_PTRACE))
+        linux.no_new_privileges()
         if os.getppid() == outer:
             supervise_sandbox(outside, spec["supervisor"])
         os._exit(0)

@@ -25,6 +25,7 @@ from nitro_workflow.host.supervisor.fabric import (
     port_name,
 )
 from nitro_workflow.host.supervisor.heartbeat import HEARTBEAT
+from nitro_workflow.host.supervisor.vsock_table import forbid_descriptors
 from nitro_workflow.vsock import HEARTBEAT_PORT, PARENT_CID
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class EnclaveGate:
         self._listener, self._cid, self._loop = listener, cid, loop
         self._asking: dict[int, _Caller] = {}
         self._offers: dict[bytes, _Offer] = {}
+        forbid_descriptors(listener)  # inherited: before a connection is accepted, files may come
         listener.setblocking(False)
         loop.watch(listener.fileno(), self._accept)
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from nitro_workflow.host.supervisor.fabric import CID_ANY, PORT_ANY
 
-__all__ = ["SOCKETS", "Address", "VsockSocket", "VsockTable"]
+__all__ = ["SOCKETS", "Address", "VsockSocket", "VsockTable", "forbid_descriptors"]
 
 SOCKETS: Final = 4096
 """Open vsock sockets of one machine."""
