@@ -96,9 +96,13 @@ def _require_static(lab, page):
 def test_a_kernel_that_ends_gives_the_static_form_back(lab, page):
     run_all(page, lab, "look.ipynb")
     page.locator(".nw").first.get_by_role("tree", name="Fields").wait_for(timeout=30_000)
+    page.locator(".nw").nth(1).get_by_role("textbox", name="PCR0").fill("")
+    page.get_by_text("Denied: no attestation document").first.wait_for(timeout=10_000)
     page.evaluate("void jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
     page.locator("section[data-nw-view]:not([data-nw-live])").first.wait_for(timeout=30_000)
-    page.wait_for_function("document.querySelectorAll('.nw').length === 0")
+    page.wait_for_function("document.querySelectorAll('[data-nw-live]').length === 0")
+    assert page.get_by_role("textbox", name="PCR0").count() == 0
+    assert page.get_by_text("Denied: PCR0 is another image's").first.is_visible()
     assert page.get_by_text("Attestation document").count() > 0
 
 
