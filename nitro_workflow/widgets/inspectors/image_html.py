@@ -7,7 +7,6 @@ from nitro_workflow.widgets.drawing import (
     Kid,
     Markup,
     card,
-    chip,
     code,
     digest_html,
     facts,
@@ -93,11 +92,13 @@ def _ramdisk(one: RamdiskView) -> Markup:
 
 
 def _compared(one: ImagesCompared) -> Markup:
-    pcrs = ((pcr.name, mark("good", "equal") if pcr.same else mark("bad", "differs"),
-             _digest(pcr.a), None if pcr.same else _digest(pcr.b)) for pcr in one.pcrs)  # fmt: skip
+    pcrs = ((pcr.name, _said(pcr), _digest(pcr.a), None if pcr.same else _digest(pcr.b))
+            for pcr in one.pcrs)  # fmt: skip
+    whole = ((f"{pcr.name} of {name}", tag("code", digest.hex)) for pcr in one.pcrs
+             for name, digest in ((one.a, pcr.a), (one.b, pcr.b)) if digest)  # fmt: skip
     kids: list[Kid] = [
-        tag("p", chip("good" if one.same else "bad", one.verdict)),
         rows(("", "", one.a, one.b), pcrs, label="PCRs of both"),
+        fold("the cut values, whole", rows(("", ""), whole, label="Whole values")),
         rows(("section", "", "bytes", "measured in"), one.sections) if one.sections else None,
         *map(_file, one.files),
         tag("p", f"and {one.left_out:,} more files", class_="note") if one.left_out else None,

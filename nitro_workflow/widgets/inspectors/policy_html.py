@@ -57,7 +57,7 @@ def _tiles(answers: Sequence[AnswerTile], assumes: Sequence[str]) -> Markup | No
     if not answers:
         return None
     tiles = (
-        tag("div", tag("p", one.title, class_="asks"), tag("p", mark(one.tone, one.verdict)),
+        tag("div", tag("p", one.title, class_="of-whom"), tag("p", mark(one.tone, one.verdict)),
             tag("p", one.says, class_="note"), class_="tile")
         for one in answers
     )  # fmt: skip

@@ -1,6 +1,6 @@
 // @ts-check
 // An enclave image: the file to scale, sections, the files inside on demand, another image beside it.
-import { chip, code, digest, el, facts, fold, head, mark, picture, section, size } from "./common.js";
+import { code, digest, el, facts, fold, head, mark, picture, section, size } from "./common.js";
 import { chart } from "./charts.js";
 import { copySmall, told } from "./controls.js";
 import { difference } from "./differences.js";
@@ -86,7 +86,7 @@ function bytesOf(one, host) {
 /** @param {any} c @param {Host} host */
 function compared(c, host) {
   const pcrs = c.pcrs.map((/** @type {any} */ p) => el("tr", {}, el("th", { scope: "row" }, p.name), el("td", {}, !p.same ? mark("bad", "differs") : p.a ? mark("good", "equal") : mark("neutral", "neither is signed")),
-    ...[p.a, p.same ? null : p.b].map((d) => el("td", {}, d ? digest(d, 4) : p.same ? "" : el("span", { class: "note" }, "not signed")))));
+    ...[p.a, p.same ? null : p.b].map((d) => el("td", {}, d ? el("span", { class: "value" }, digest(d, 4), copySmall(p.name, () => d.hex, host)) : p.same ? "" : el("span", { class: "note" }, "not signed")))));
   const files = c.files.map((/** @type {any} */ f) => {
     const name = el("span", {}, el("b", {}, { added: "+", removed: "−" }[/** @type {"added"} */ (f.change)] ?? "~"), " ", code(f.path), ` ${f.change}: ${f.what}`, el("span", { class: "note" }, ` ${f.place}`));
     if (!f.lines.length) return el("p", { class: "changed" }, name);
@@ -96,7 +96,7 @@ function compared(c, host) {
   });
   const sections = c.sections.map((/** @type {string[]} */ line) => el("tr", {}, ...line.map((text, at) => (at ? el("td", {}, text) : el("th", { scope: "row" }, text)))));
   host.say(c.verdict);
-  return section(`${c.a} and ${c.b}, side by side`, el("p", {}, chip(c.same ? "good" : "bad", c.verdict)),
+  return section(`${c.a} and ${c.b}, side by side`,
     el("table", { "aria-label": "PCRs of both" }, el("thead", {}, el("tr", {}, ...["", "", c.a, c.b].map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, ...pcrs)),
     sections.length > 0 && el("table", { "aria-label": "Changed sections" }, el("tbody", {}, ...sections)), ...files,
     c.left_out > 0 && el("p", { class: "note" }, `and ${c.left_out} more files`),

@@ -88,7 +88,7 @@ function requestForm(m, edit, reset) {
 /** The three answers. @param {any} m @param {((values: Edits) => void) | null} show */
 function tiles(m, show) {
   const grid = m.answers.map((/** @type {any} */ one) => el("div", { class: "tile" },
-    el("p", { class: "asks" }, one.title),
+    el("p", { class: "of-whom" }, one.title),
     el("p", { class: "verdict2" }, mark(one.tone, one.verdict)),
     el("p", { class: "note" }, one.says),
     show && one.example.length > 0 && el("button", { type: "button", class: "link", onclick: () => show(Object.fromEntries(one.example)) },
