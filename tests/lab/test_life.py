@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,18 +46,31 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.fixture(scope="module")
+def one_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    opened = Lab.open(tmp_path_factory.mktemp("standing") / "lab")
+    yield opened
+    opened.down()
+
+
+@pytest.fixture
+def standing(one_lab: Lab) -> Lab:
+    """Return a lab that is up, for tests that leave it as good as they found it."""
+    one_lab.up()
+    return one_lab
+
+
 # -- a lab is its folder ---------------------------------------------------------------------------
 
 
-def test_another_terminal_finds_and_ends_the_same_processes(fresh: Lab, tmp_path: Path) -> None:
-    fresh.up()
-    before = fresh.pair.status()
+def test_another_terminal_finds_and_ends_the_same_processes(standing: Lab, tmp_path: Path) -> None:
+    before = standing.pair.status()
     other = {"XDG_RUNTIME_DIR": str(tmp_path / "other"), "TMPDIR": str(tmp_path)}
-    shown = json.loads(run("status", "--json", "--lab", str(fresh.path), **other).stdout)
+    shown = json.loads(run("status", "--json", "--lab", str(standing.path), **other).stdout)
     assert shown["processes"] == before
-    ended = run("down", "--lab", str(fresh.path), **other)
+    ended = run("down", "--lab", str(standing.path), **other)
     assert ended.stdout == "Stopped: idle, hypervisor, cloud.\n"
-    assert set(fresh.pair.status().values()) == {"stopped"}
+    assert set(standing.pair.status().values()) == {"stopped"}
 
 
 def test_nothing_is_left_beside_the_lab(fresh: Lab) -> None:
@@ -90,19 +103,17 @@ def test_a_lab_in_a_folder_that_others_may_write_takes_it_for_itself(tmp_path: P
     assert (tmp_path / "lab").stat().st_mode & 0o022 == 0
 
 
-def test_a_link_to_the_lab_is_the_lab(fresh: Lab, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(fresh.path)
-    fresh.up()
-    assert Lab.open(tmp_path / "link").pair.status() == fresh.pair.status()
+def test_a_link_to_the_lab_is_the_lab(standing: Lab, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(standing.path)
+    assert Lab.open(tmp_path / "link").pair.status() == standing.pair.status()
 
 
-def test_the_sockets_are_made_again_after_the_runtime_folder_was_cleaned(fresh: Lab) -> None:
-    fresh.up()
-    shutil.rmtree(fresh.pair.processes.runtime)
-    assert "its sockets are not there" in fresh.pair.status()["hypervisor"]
-    fresh.up()
-    assert "sockets" not in fresh.pair.status()["hypervisor"]
-    assert fresh.bench.host.describe_enclaves() == []
+def test_the_sockets_are_made_again_after_the_runtime_folder_was_cleaned(standing: Lab) -> None:
+    shutil.rmtree(standing.pair.processes.runtime)
+    assert "its sockets are not there" in standing.pair.status()["hypervisor"]
+    standing.up()
+    assert "sockets" not in standing.pair.status()["hypervisor"]
+    assert standing.bench.host.describe_enclaves() == []
 
 
 def test_a_moved_lab_says_so_and_goes_on(fresh: Lab, tmp_path: Path) -> None:
@@ -119,13 +130,12 @@ def test_a_moved_lab_says_so_and_goes_on(fresh: Lab, tmp_path: Path) -> None:
         moved.down()
 
 
-def test_a_copy_of_a_lab_is_another_lab(fresh: Lab, tmp_path: Path) -> None:
-    fresh.up()
-    shutil.copytree(fresh.path, tmp_path / "copy", ignore=shutil.ignore_patterns("*.sock"))
+def test_a_copy_of_a_lab_is_another_lab(standing: Lab, tmp_path: Path) -> None:
+    shutil.copytree(standing.path, tmp_path / "copy", ignore=shutil.ignore_patterns("*.sock"))
     copy = Lab.open(tmp_path / "copy")
     assert set(copy.pair.status().values()) == {"stopped"}
     assert copy.down() == []
-    assert all(state.startswith("running") for state in fresh.pair.status().values())
+    assert all(state.startswith("running") for state in standing.pair.status().values())
 
 
 def test_what_a_removed_lab_left_ends_by_itself(fresh: Lab) -> None:
@@ -291,12 +301,11 @@ def test_an_earlier_instance_that_the_host_cannot_end_is_no_error(
 # -- the disk --------------------------------------------------------------------------------------
 
 
-def test_looking_writes_nothing(fresh: Lab) -> None:
-    fresh.up()
+def test_looking_writes_nothing(standing: Lab) -> None:
 
     def state() -> dict[str, tuple[int, int]]:
         # The cloud notes what starting it asked of it, a moment later.
-        files = [p for p in fresh.path.rglob("*") if p.is_file() and "sqlite" not in p.name]
+        files = [p for p in standing.path.rglob("*") if p.is_file() and "sqlite" not in p.name]
         return {
             str(p): (p.stat().st_mtime_ns, p.stat().st_ino)
             for p in files
@@ -305,10 +314,10 @@ def test_looking_writes_nothing(fresh: Lab) -> None:
 
     before = state()
     for _ in range(3):
-        fresh.pair.status()
-        fresh.pair.processes.endpoint()
-        assert fresh.pair.processes._cloud_answers()
-        run("status", "--lab", str(fresh.path))
+        standing.pair.status()
+        standing.pair.processes.endpoint()
+        assert standing.pair.processes._cloud_answers()
+        run("status", "--lab", str(standing.path))
     assert state() == before
 
 
@@ -459,14 +468,13 @@ def test_a_lesson_asks_before_it_starts_over(fresh: Lab) -> None:
     fresh.run("P1")
 
 
-def test_a_lesson_shows_that_the_trust_root_changed(fresh: Lab) -> None:
+def test_a_lesson_shows_that_the_trust_root_changed(standing: Lab) -> None:
     from nitro_workflow.lessons import Lesson
 
-    fresh.up()
-    assert "changed" not in repr(Lesson(fresh, "01", ()))
-    fresh.down()
-    fresh.up()
-    assert "trust root changed" in repr(Lesson(fresh, "01", ()))
+    assert "changed" not in repr(Lesson(standing, "01", ()))
+    standing.down()
+    standing.up()
+    assert "trust root changed" in repr(Lesson(standing, "01", ()))
 
 
 def test_a_new_lab_in_the_place_of_a_removed_one_ends_what_that_left(fresh: Lab) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from nitro_workflow.cloud import isolated_environment
 from nitro_workflow.errors import CloudUnavailable
-from nitro_workflow.lab import Lab, find_processes
+from nitro_workflow.lab import Lab, LabProcess, find_processes
+from nitro_workflow.lab.processes.process_table import start_tick
 
 
 def pid_of(lab: Lab, name: str) -> int:
@@ -105,6 +106,13 @@ def test_the_processes_outlive_the_process_that_started_them(fresh: Lab) -> None
         [sys.executable, "-c", start, str(fresh.path)], check=True, start_new_session=True
     )
     assert fresh.pair.processes.status()["cloud"].startswith("running")
+
+
+def test_what_ended_before_it_was_looked_at_is_not_taken_for_alive() -> None:
+    """Its pid has no tick then, nor has it one later: equal, and yet no process."""
+    ended = subprocess.Popen(["/bin/true"])
+    ended.wait()
+    assert not LabProcess("cloud", ended.pid, start_tick(ended.pid), "/lab").alive
 
 
 def test_children_cannot_find_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,8 @@ class LabProcess:
 
     @property
     def alive(self) -> bool:
-        """Tell whether it still runs."""
-        return start_tick(self.pid) == self.started
+        """Tell whether it still runs; one without a tick had ended before it was looked at."""
+        return bool(self.started) and start_tick(self.pid) == self.started
 
     def end(self, seconds: float = STOP_SECONDS) -> None:
         """SIGTERM, then SIGKILL; both only while the pid is still this very process."""
