@@ -471,10 +471,12 @@ def test_a_lesson_asks_before_it_starts_over(fresh: Lab) -> None:
 def test_a_lesson_shows_that_the_trust_root_changed(standing: Lab) -> None:
     from nitro_workflow.lessons import Lesson
 
-    assert "changed" not in repr(Lesson(standing, "01", ()))
-    standing.down()
-    standing.up()
-    assert "trust root changed" in repr(Lesson(standing, "01", ()))
+    opened = Lab.open(standing.path)
+    opened.up()
+    assert "changed" not in repr(Lesson(opened, "01", ()))
+    opened.down()
+    opened.up()
+    assert "trust root changed" in repr(Lesson(opened, "01", ()))
 
 
 def test_a_new_lab_in_the_place_of_a_removed_one_ends_what_that_left(fresh: Lab) -> None:
