@@ -137,6 +137,7 @@ def _show(own: OwnInstance, as_json: bool) -> None:
         "Proxy": facts["proxy"],
         "Pool": facts["pool"],
         "Limits": facts["limits"],
+        "Last ended": facts["ended"],
     }
     for name, value in rows.items():
         if value:

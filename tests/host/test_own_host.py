@@ -152,6 +152,17 @@ def test_the_enclave_runs_and_is_listed(machine, enclave):
     assert b"listening" in machine.run(NITRO_CLI, *console).stdout
 
 
+def test_the_last_words_of_one_that_ended_at_once(machine, enclave, workshop):
+    """Whoever ran it is told: in the answer of a debug enclave, in the status of any."""
+    image = images.build(workshop, "import sys; sys.exit('no configuration')", name="quick")
+    run = ["run-enclave", "--eif-path", image, "--memory", 256, "--cpu-count", 2]
+    done = machine.run(NITRO_CLI, *run)
+    assert "no configuration" not in done.stderr  # a production enclave has no console
+    said = machine.json(WORKFLOW, "host", "status", "--json")["ended"]
+    assert "no configuration" in said
+    assert b"Last ended" in machine.run(WORKFLOW, "host", "status").stdout
+
+
 def test_connect_both_ways_with_half_close(machine, enclave):
     data = os.urandom(300_000).hex().encode()
     done = machine.run(WORKFLOW, "vsock", "connect", enclave["EnclaveCID"], 7, given=data)

@@ -24,6 +24,7 @@ from nitro_workflow.lab.lab_folder import LabFolder, data_folder, save
 from nitro_workflow.lab.processes import LocalPair, choose_host
 from nitro_workflow.lab.steps.p8_launch import instance_of_launch
 from nitro_workflow.lab.workbench import Workbench
+from nitro_workflow.regular_file import read_regular
 from nitro_workflow.vsock import PARENT_CID, PROXY_PORT
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ print(json.dumps({"Version": 1, "AccessKeyId": now.access_key, "SecretAccessKey"
                   "SessionToken": now.token, "Expiration": keys._expiry_time.isoformat()}))
 """
 """Runs in the instance: what any program there is given by the metadata service."""
+
+LOG_TAIL: Final = 16 * 1024  # bytes
 
 _OF_AN_INSTANCE: Final = (
     *("role", "credentials", "metadata", "kms", "ca", "proxy", "limits", "environment"),
@@ -219,9 +222,17 @@ class OwnInstance:
             "instance": instance or "",
             "pool": f"{len(pool.cpus)} CPUs, {pool.memory_mib} MiB {where}",
             "enclaves": self.describe_enclaves(),
+            "ended": self._last_words(instance) if instance else "",
             **dict.fromkeys(_OF_AN_INSTANCE, ""),
         }
         return facts | (self._running_facts(instance) if instance else {})
+
+    def _last_words(self, instance: str) -> str:
+        """Return what the hypervisor told last of an enclave that ended by itself; "" for none."""
+        log = self.folder.path / "logs" / "hypervisor.log"
+        lines = read_regular(log, LOG_TAIL, from_end=True).decode("utf-8", "replace").splitlines()
+        told = (line for line in reversed(lines) if line.startswith(f"{instance}-enc"))
+        return next((line for line in told if " ended" in line), "")
 
     def environment(self) -> dict[str, str]:
         """Return what SDKs of the instance's programs need: the cloud, its CA, the role's keys.
