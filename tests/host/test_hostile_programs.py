@@ -502,6 +502,19 @@ def test_a_supervisor_that_ends_takes_its_enclave_along(own_host, eif):
     )
 
 
+def test_a_parents_supervisor_that_ends_takes_the_instance_along(own_host):
+    own_host.client.boot_instance(INSTANCE)
+    (supervisor,) = supervisors(own_host)
+    os.kill(supervisor, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    said = ""
+    while "its supervisor has ended" not in said and time.monotonic() < deadline:
+        time.sleep(0.05)
+        said = (own_host.folder / "log").read_text()
+    assert f"instance {INSTANCE} ended: its supervisor has ended (it was killed)" in said
+    own_host.client.boot_instance(INSTANCE)  # and it can be had again
+
+
 def test_two_enclaves_have_modules_and_fabrics_of_their_own(host, enclave, second):
     for it in (enclave, second):
         document = bytes.fromhex(host.ask(it["EnclaveCID"], "result = nsm.attest().hex()"))

@@ -11,6 +11,7 @@ import pytest
 
 from nitro_workflow.attestation import parse_document
 from nitro_workflow.host import LaunchRequest
+from nitro_workflow.host.control import enclave_machines
 from nitro_workflow.host.sandbox import supervision
 from tests.host.conftest import INSTANCE, Host
 
@@ -72,6 +73,13 @@ except OSError as error:
 def test_its_network_is_the_same(sandboxed, unsupervised, alone):
     code = "result = [it.split(':')[0].strip() for it in open('/proc/net/dev').read().splitlines()[2:]]"
     assert unsupervised.ask(alone["EnclaveCID"], code) == ["lo"]
+
+
+def test_the_machine_says_whose_programs_run(monkeypatch):
+    assert "only the lab's own application" not in enclave_machines.SandboxMachine().describe()
+    monkeypatch.setattr(enclave_machines, "supervision_problem", lambda: "Linux 5.4")
+    said = enclave_machines.SandboxMachine().describe()
+    assert said.endswith("only the lab's own application: Linux 5.4")
 
 
 PROBLEM = """

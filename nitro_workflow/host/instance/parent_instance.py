@@ -176,12 +176,15 @@ class ParentInstance:
     def _lost_supervisor(self, said: str) -> None:
         """End an instance whose vsock nothing answers any more."""
         if self._sandbox is not None and self._sandbox.process.poll() is None:
-            self._over_limit(f"supervisor, which has ended ({said})")
+            self._end_for("supervisor", f"its supervisor has ended ({said})")
 
     def _over_limit(self, reason: str) -> None:
+        self._end_for(reason, f"more than its {reason}")
+
+    def _end_for(self, reason: str, words: str) -> None:
         self.ended_for = reason
         where = self.record.instance_id
-        print(f"instance {where} ended: more than its {reason}", file=sys.stderr, flush=True)
+        print(f"instance {where} ended: {words}", file=sys.stderr, flush=True)
         if self._sandbox is not None:
             self._sandbox.kill()
 
