@@ -1,0 +1,70 @@
+"""What runs now, in JupyterLab itself: below the cell, and in the map that was asked to run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.browser.jupyterlab import jupyterlab, run_all, save
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+BELOW = """
+import sys, time
+from types import SimpleNamespace
+sys.path.insert(0, {root!r})
+from nitro_workflow.lab import StepProgress
+from nitro_workflow.lessons.progress_board import told_below_the_cell
+lab = SimpleNamespace(progress=None, bench=SimpleNamespace(say=lambda words: None))
+with told_below_the_cell(lab):
+    lab.progress(StepProgress("P5", "running"))
+    lab.bench.say("Root filesystem: wheels (2 of 4)")
+    time.sleep(4)
+    lab.progress(StepProgress("P5", "done", 4.0))
+"it has run"
+"""
+MAP = """
+from nitro_workflow.widgets import View, make_workflow
+
+def run(values):
+    view.show(make_workflow({}.get, progress=StepProgress(values["step"], "running", 1.0), doing="wheels (2 of 4)"))
+    time.sleep(3)
+    return make_workflow({}.get, progress=StepProgress(values["step"], "failed", 4.0), error="no disk. Next: make room")
+
+view = View(make_workflow({}.get), answers={"run": run})
+view
+"""
+
+
+def test_progress_is_seen_while_it_runs_and_nothing_stays_of_it(page, tmp_path):
+    cells = [
+        nbformat.v4.new_code_cell(text.strip()) for text in (BELOW.format(root=str(ROOT)), MAP)
+    ]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)"}}
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    nbformat.write(nbformat.v4.new_notebook(metadata=metadata, cells=cells), folder / "run.ipynb")
+    with jupyterlab(folder, tmp_path / "settings") as address:
+        seen = []
+        page.expose_function("saw", lambda whole: seen.append(whole))
+        page.add_init_script(
+            "setInterval(() => { const text = document.querySelector('.jp-Notebook')?.innerText ?? ''; "
+            "if (text.includes('Running P5 Inspect both applications')) window.saw(text.includes('wheels (2 of 4)')); }, 100)"
+        )
+        run_all(page, address, "run.ipynb")
+        assert True in seen  # while the cell ran
+        assert page.get_by_text("Running P5").count() == 0
+
+        page.get_by_role("button", name="P5, Inspect both applications: to do").first.click()
+        page.get_by_role("button", name="Run P5").click()
+        page.get_by_role("heading", name="P5 is running").wait_for(timeout=10_000)
+        assert page.get_by_role("progressbar", name="Steps done").is_visible()
+        page.get_by_role("heading", name="P5 failed").wait_for(timeout=15_000)
+        assert page.get_by_text("no disk. Next: make room").first.is_visible()
+
+        saved = save(page, folder / "run.ipynb")
+        told = [out for out in saved.cells[0].outputs if out.get("data")]
+        assert [out.data["text/plain"] for out in told] == ["'it has run'"]
