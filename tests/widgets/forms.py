@@ -36,7 +36,8 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        # What is left where a viewer drops every style and picture, as GitHub does.
+        if not {"style", "svg"} & set(self.open):
             self.text += data
 
 
