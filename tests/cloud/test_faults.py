@@ -142,6 +142,16 @@ def test_a_body_arrives_in_order(cloud: RunningCloud, size: int) -> None:
     s3.delete_object(Bucket="faults", Key="order")
 
 
+@pytest.mark.parametrize("length", ["9223372036854775808", "18446744073709551615", "9" * 400])
+def test_a_length_beyond_all_limits_is_answered_at_once(cloud: RunningCloud, length: str) -> None:
+    """It was taken for none, and the answer waited ten seconds for the rest of such a body."""
+    with tls(cloud) as wrapped:
+        wrapped.settimeout(budgets.DISCARD_SECONDS / 2)
+        head = f"PUT /faults/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\nabcd"
+        wrapped.sendall(head.encode())
+        assert wrapped.recv(64).startswith((b"HTTP/1.1 413", b"HTTP/1.1 400"))
+
+
 def test_garbage_before_tls(cloud: RunningCloud) -> None:
     served(cloud)
     before = descriptors(cloud)

@@ -36,8 +36,9 @@ def lab_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud
     running.stop(signal.SIGKILL)
 
 
-def environment(cloud: RunningCloud, client: Client, home: Path) -> dict[str, str]:
-    words = ["env", "--lab", str(cloud.lab), "--for", client.recipe, "--show-secrets"]
+def environment(cloud: RunningCloud, recipe_name: str, home: Path, *options: str) -> dict[str, str]:
+    """Return what a shell has into which the recipe was pasted."""
+    words = ["env", "--lab", str(cloud.lab), "--for", recipe_name, "--show-secrets", *options]
     recipe = CliRunner().invoke(cloud_command, words, catch_exceptions=False).stdout
     script = f"{recipe}\nenv -0"
     before = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "AWS_PAGER": ""}
@@ -60,7 +61,7 @@ def test_a_row_of_the_table(
     require("interop", not trouble, trouble)
     bucket = f"clients-{CLIENTS.index(client)}"
     lab_cloud.client("s3").create_bucket(Bucket=bucket)
-    given = environment(lab_cloud, client, tmp_path)
+    given = environment(lab_cloud, client.recipe, tmp_path)
     outcomes = [client.run(words, step, bucket, given, tmp_path) for step in STEPS]
     row = f"| {client.name} | {' | '.join(outcomes)} |"
     if os.environ.get("NITRO_WRITE_TABLE"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -104,7 +105,9 @@ class Incoming:
 
     @property
     def _stated(self) -> int:
-        return read_decimal(self.request.headers.get("content-length", "0")) or 0
+        stated = read_decimal(self.request.headers.get("content-length", "0"))
+        # The parser has let digits pass; a number that is none to us is larger than any limit.
+        return sys.maxsize if stated is None else stated
 
     @property
     def _waits(self) -> bool:
