@@ -222,7 +222,7 @@ JUDGED: dict[str, tuple[Make, str, str | None, str]] = {
             "CRC mismatch", "crc", ""),
     "magic": (at(0, ">I", 0x2E656967), "Magic mismatch", "header-magic", ""),
     "version 1": (at(4, ">H", 1), "Expected EIF version 4", "header-version", ""),
-    "flags": (at(6, ">H", 2), "flags to be 0", "header-flags", ""),
+    "flags": (at(6, ">H", 2), "flags to be 0", None, "other builders set some: a warning of ours"),
     "section's flags": (at(550, ">H", 1), "section header flags", "section-flags", ""),
     "33 sections": (at(0x1A, ">H", 33), "must not be greater than 32", "header-sections", ""),
     "one section too many": (at(0x1A, ">H", 6), "section header flags", "section-count", ""),
