@@ -7,7 +7,7 @@ UV      = $(or $(shell command -v uv),$(BIN)/uv)
 LOCK    = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-header --no-annotate --no-emit-index-url
 
-.PHONY: lab walk quick test browser interop interop-all check lint types imports notebooks dist \
+.PHONY: lab walk quick test browser interop interop-all check lint types imports notebooks pictures dist \
         wheel-walk core-alone lock setup clean
 
 lab: setup ## start JupyterLab with the first notebook open
@@ -47,6 +47,11 @@ imports: setup
 
 notebooks: setup ## execute every notebook in order in a clean lab and write the outputs back
 	$(BIN)/python tools/notebooks.py
+
+pictures: setup ## draw each inspector in both themes to docs/pictures/ (needs Chromium)
+	lab=$$(mktemp -d) && NITRO_WORKFLOW_LAB=$$lab $(BIN)/nitro-workflow walk >/dev/null && \
+	    NITRO_WORKFLOW_LAB=$$lab $(BIN)/python tools/pictures.py; \
+	    NITRO_WORKFLOW_LAB=$$lab $(BIN)/nitro-workflow down; rm -rf $$lab
 
 dist: setup ## build sdist and wheel, twice and alike, and check them
 	tools/dist.sh $(BIN)

@@ -20,7 +20,6 @@ from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nitro_workflow.widgets.drawing import tag, to_json
-    from nitro_workflow.widgets.drop_server import drop_server
     from nitro_workflow.widgets.drop_zone import DropZone
     from nitro_workflow.widgets.formats import duration, moment, short, size
     from nitro_workflow.widgets.inspecting import Views, found_in, inspect, view_of
@@ -48,10 +47,11 @@ if TYPE_CHECKING:
     from nitro_workflow.widgets.inspectors.trace_model import TraceModel, make_trace
     from nitro_workflow.widgets.inspectors.workflow_model import WorkflowModel, make_workflow
     from nitro_workflow.widgets.listing import Listing, difference, json_listing
+    from nitro_workflow.widgets.loopback_page import drop_server
     from nitro_workflow.widgets.opened import Ask
+    from nitro_workflow.widgets.page_of_views import saved_page
     from nitro_workflow.widgets.question import Question
-    from nitro_workflow.widgets.recognise import MAX_RECOGNISED_BYTES, Recognised, recognise
-    from nitro_workflow.widgets.saved_page import saved_page
+    from nitro_workflow.widgets.recognising import MAX_RECOGNISED_BYTES, Recognised, recognise
     from nitro_workflow.widgets.view import View
     from nitro_workflow.widgets.view_model import (
         Cell,
@@ -76,13 +76,13 @@ _HOMES = {
     "Inquiry": "inspectors.policy_inquiry",
     "Inspection": "view_model",
     "Listing": "listing",
-    "MAX_RECOGNISED_BYTES": "recognise",
+    "MAX_RECOGNISED_BYTES": "recognising",
     "MessageModel": "inspectors.message_model",
     "PcrSource": "inspectors.pcr_sources",
     "PcrsModel": "inspectors.pcrs_model",
     "PolicyModel": "inspectors.policy_model",
     "Question": "question",
-    "Recognised": "recognise",
+    "Recognised": "recognising",
     "ResultModel": "inspectors.result_model",
     "SDK_HEADER_LIMIT": "inspectors.sdk_message",
     "StepModel": "inspectors.step_card_model",
@@ -94,7 +94,7 @@ _HOMES = {
     "Views": "inspecting",
     "WorkflowModel": "inspectors.workflow_model",
     "difference": "listing",
-    "drop_server": "drop_server",
+    "drop_server": "loopback_page",
     "duration": "formats",
     "found_in": "inspecting",
     "image_answers": "inspectors.image_answers",
@@ -118,8 +118,8 @@ _HOMES = {
     "nsm_exchange": "inspectors.step_card_model",
     "pcr_answers": "inspectors.pcrs_model",
     "pcr_source": "inspectors.pcr_sources",
-    "recognise": "recognise",
-    "saved_page": "saved_page",
+    "recognise": "recognising",
+    "saved_page": "page_of_views",
     "short": "formats",
     "size": "formats",
     "tag": "drawing",

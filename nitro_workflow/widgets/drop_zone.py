@@ -18,7 +18,7 @@ from nitro_workflow.widgets.inspectors.drop_model import MAX_DROPPED_BYTES
 from nitro_workflow.widgets.live_answers import Answers
 from nitro_workflow.widgets.opened import Ask, Opened
 from nitro_workflow.widgets.openers import opened
-from nitro_workflow.widgets.recognise import recognise
+from nitro_workflow.widgets.recognising import recognise
 
 __all__ = ["KEPT_VIEWS", "DropZone"]
 

@@ -14,7 +14,7 @@ from nitro_workflow.widgets.drop_zone import DropZone
 from nitro_workflow.widgets.inspectors.drop_model import make_drop
 from nitro_workflow.widgets.opened import Ask
 from nitro_workflow.widgets.openers import opened
-from nitro_workflow.widgets.recognise import (
+from nitro_workflow.widgets.recognising import (
     MAX_RECOGNISED_BYTES,
     Recognised,
     recognise,

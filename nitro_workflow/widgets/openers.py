@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nitro_workflow.widgets.inspectors.bytes_model import BytesModel, make_bytes
 from nitro_workflow.widgets.opened import Ask, Opened
-from nitro_workflow.widgets.recognise import Recognised
+from nitro_workflow.widgets.recognising import Recognised
 
 __all__ = ["OPENERS", "opened"]
 

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from nitro_workflow.widgets.drop_server import drop_server
 from nitro_workflow.widgets.inspecting import inspect
+from nitro_workflow.widgets.loopback_page import drop_server
 from nitro_workflow.widgets.opened import Ask
-from nitro_workflow.widgets.saved_page import saved_page
+from nitro_workflow.widgets.page_of_views import saved_page
 from tests.conftest import VECTORS
 
 pytestmark = pytest.mark.browser

@@ -14,7 +14,9 @@ LIVE = "application/vnd.jupyter.widget-view+json"
 
 
 def test_the_ordered_notebooks_are_there():
-    assert [path.name[:2] for path in NOTEBOOKS] == [f"{number:02d}" for number in range(8)]
+    names = [path.stem for path in NOTEBOOKS]
+    assert [name[:2] for name in names[:8]] == [f"{number:02d}" for number in range(8)]
+    assert names[8:] == ["inspector"]
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -65,5 +67,5 @@ def test_outputs_are_static_and_name_no_machine(notebook):
 
 def test_shows_a_refusal_and_which_trust_root_is_in_force(notebook):
     text = str([cell.outputs for cell in _code(notebook)])
-    assert re.search(r"refused|denied|useless|detected", text, re.IGNORECASE)
+    assert re.search(r"refused|denied|useless|detected|not readable", text, re.IGNORECASE)
     assert "trust root" in text.lower()

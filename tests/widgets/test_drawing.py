@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nitro_workflow import widgets
 from nitro_workflow.widgets.drawing import (
     TEXT_LIMIT,
     code,
@@ -94,3 +96,8 @@ def test_an_account_number_is_not_broken():
 def test_columns_stand_below_each_other():
     lines = list(table_lines(("a", "b"), [("1", "2"), ("333", "4")]))
     assert lines == ["  a    b", "  1    2", "  333  4"]
+
+
+def test_no_name_of_the_rooms_face_is_hidden_by_a_module_of_that_name():
+    modules = [name for name in widgets.__all__ if isinstance(getattr(widgets, name), ModuleType)]
+    assert modules == []

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from nitro_workflow.errors import InputError, UsageError
-from nitro_workflow.widgets.drop_server import MAX_BODY_BYTES, drop_server
 from nitro_workflow.widgets.drop_zone import KEPT_VIEWS, DropZone
 from nitro_workflow.widgets.inspecting import inspect
+from nitro_workflow.widgets.loopback_page import MAX_BODY_BYTES, drop_server
 from nitro_workflow.widgets.opened import Ask
-from nitro_workflow.widgets.saved_page import saved_page
+from nitro_workflow.widgets.page_of_views import saved_page
 from tests.conftest import VECTORS
 
 REAL = (VECTORS / "attestation" / "8e5652f3b009e620.bin").read_bytes()

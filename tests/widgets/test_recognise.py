@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nitro_workflow.nsm.messages import DescribeNsm, encode_random, encode_request
-from nitro_workflow.widgets.recognise import recognise, recognise_value
+from nitro_workflow.widgets.recognising import recognise, recognise_value
 from tests.conftest import VECTORS
 
 DOCUMENT = (VECTORS / "attestation" / "8e5652f3b009e620.bin").read_bytes()

@@ -11,7 +11,7 @@ from nitro_workflow.errors import InputError
 from nitro_workflow.widgets.inspectors.chain_certificates import certificates_of, differences_of
 from nitro_workflow.widgets.inspectors.chain_model import make_chain
 from nitro_workflow.widgets.opened import Ask, Opened
-from nitro_workflow.widgets.recognise import Recognised, ders_of, recognise
+from nitro_workflow.widgets.recognising import Recognised, ders_of, recognise
 
 __all__ = ["chain_of_reading", "open_certificates"]
 

@@ -12,7 +12,7 @@ from nitro_workflow.widgets.inspectors.chain_open import chain_of_reading
 from nitro_workflow.widgets.inspectors.document_checks import checks_of
 from nitro_workflow.widgets.inspectors.document_model import DocumentModel, make_document
 from nitro_workflow.widgets.opened import Ask, Opened
-from nitro_workflow.widgets.recognise import Recognised
+from nitro_workflow.widgets.recognising import Recognised
 
 __all__ = ["MAX_COVERED", "document_answers", "open_document"]
 

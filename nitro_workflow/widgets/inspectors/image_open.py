@@ -10,7 +10,7 @@ from nitro_workflow.widgets.inspectors.image_model import make_image
 from nitro_workflow.widgets.inspectors.pcr_sources import pcr_source
 from nitro_workflow.widgets.inspectors.pcrs_model import make_pcrs, pcr_answers
 from nitro_workflow.widgets.opened import Ask, Opened
-from nitro_workflow.widgets.recognise import Recognised
+from nitro_workflow.widgets.recognising import Recognised
 
 __all__ = ["open_image_file"]
 

@@ -6,7 +6,7 @@ from nitro_workflow.errors import PolicyError
 from nitro_workflow.widgets.drawing import Head
 from nitro_workflow.widgets.inspectors.log_model import LogModel, log_answers, make_log
 from nitro_workflow.widgets.opened import Ask, Opened
-from nitro_workflow.widgets.recognise import Recognised
+from nitro_workflow.widgets.recognising import Recognised
 
 __all__ = ["open_log"]
 

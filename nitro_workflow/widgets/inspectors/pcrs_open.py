@@ -8,7 +8,7 @@ from typing import Any
 from nitro_workflow.widgets.inspectors.pcr_sources import PcrSource, pcr_source
 from nitro_workflow.widgets.inspectors.pcrs_model import make_pcrs, pcr_answers
 from nitro_workflow.widgets.opened import Ask, Opened
-from nitro_workflow.widgets.recognise import Recognised
+from nitro_workflow.widgets.recognising import Recognised
 
 __all__ = ["open_measurements"]
 

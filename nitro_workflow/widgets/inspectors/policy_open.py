@@ -19,7 +19,7 @@ from nitro_workflow.widgets.drawing import Head
 from nitro_workflow.widgets.inspectors.policy_inquiry import Inquiry, inquire, make_reach
 from nitro_workflow.widgets.inspectors.policy_model import PolicyModel
 from nitro_workflow.widgets.opened import Ask, Opened
-from nitro_workflow.widgets.recognise import Recognised
+from nitro_workflow.widgets.recognising import Recognised
 
 __all__ = ["open_policy"]
 

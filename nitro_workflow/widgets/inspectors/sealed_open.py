@@ -5,7 +5,7 @@ from __future__ import annotations
 from nitro_workflow.widgets.inspectors.envelope_model import make_blob, make_envelope
 from nitro_workflow.widgets.inspectors.message_model import make_message
 from nitro_workflow.widgets.opened import Ask, Opened
-from nitro_workflow.widgets.recognise import Recognised
+from nitro_workflow.widgets.recognising import Recognised
 
 __all__ = ["open_blob", "open_envelope", "open_message"]
 

@@ -264,7 +264,7 @@ function changer(m, data, host) {
   const before = el("span", { class: "byte" });
   const after = /** @type {HTMLInputElement} */ (el("input", { class: "byte b2", maxlength: "2", size: "2", "aria-label": "New value of the byte, two hex digits", spellcheck: "false" }));
   const where = el("span", { class: "note" });
-  const mini = el("div", { class: "mini", role: "img" });
+  const mini = el("div", { class: "mini", role: "img", "aria-label": "not asked yet" });
   const broken = el("div");
   const said = el("p", { class: "note" });
   const bits = el("div", { class: "bits8", role: "group", "aria-label": "Flip a bit" }, ...[7, 6, 5, 4, 3, 2, 1, 0].map((bit) =>

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from nitro_workflow.widgets.recognise.byte_signs import certificates_in, sign_of
-from nitro_workflow.widgets.recognise.json_shapes import byte_fields, inner_json, shape_of
-from nitro_workflow.widgets.recognise.nearest_guess import guesses_of
-from nitro_workflow.widgets.recognise.recognised import Recognised
-from nitro_workflow.widgets.recognise.wrappings import (
+from nitro_workflow.widgets.recognising.byte_signs import certificates_in, sign_of
+from nitro_workflow.widgets.recognising.json_shapes import byte_fields, inner_json, shape_of
+from nitro_workflow.widgets.recognising.nearest_guess import guesses_of
+from nitro_workflow.widgets.recognising.recognised import Recognised
+from nitro_workflow.widgets.recognising.wrappings import (
     as_text,
     longest_run,
     pem_blocks,

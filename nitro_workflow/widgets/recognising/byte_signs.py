@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from nitro_workflow.encoding import cbor
 from nitro_workflow.errors import EncodingError
-from nitro_workflow.widgets.recognise.recognised import FoundKind
+from nitro_workflow.widgets.recognising.recognised import FoundKind
 
 __all__ = ["certificates_in", "sign_of"]
 

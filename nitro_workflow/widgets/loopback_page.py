@@ -18,7 +18,7 @@ from nitro_workflow.widgets.drop_zone import DropZone
 from nitro_workflow.widgets.inspectors.drop_model import MAX_DROPPED_BYTES, make_drop
 from nitro_workflow.widgets.live_answers import told
 from nitro_workflow.widgets.opened import Ask
-from nitro_workflow.widgets.saved_page import saved_page
+from nitro_workflow.widgets.page_of_views import saved_page
 from nitro_workflow.widgets.view import View
 
 __all__ = ["MAX_BODY_BYTES", "drop_server"]

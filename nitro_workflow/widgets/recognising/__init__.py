@@ -3,7 +3,7 @@ r"""What is this? Bytes, text or JSON of any of the workflow's forms, recognised
 Pure: bytes in, what they are out; nothing is opened, nothing believed, nothing raised. Wrappings
 are taken off one by one (hex, base64, PEM, JSON fields, gzip, a log line) and are told.
 
->>> from nitro_workflow.widgets.recognise import recognise
+>>> from nitro_workflow.widgets.recognising import recognise
 >>> found = recognise(b'{"Policy": "{\\"Statement\\": []}"}')
 >>> found.kind, found.why
 ('policy', 'JSON with Statement')
@@ -13,9 +13,9 @@ are taken off one by one (hex, base64, PEM, JSON fields, gzip, a log line) and a
 'bytes'
 """
 
-from nitro_workflow.widgets.recognise.recognised import Recognised
-from nitro_workflow.widgets.recognise.recognised_chain import ders_of
-from nitro_workflow.widgets.recognise.recognition import (
+from nitro_workflow.widgets.recognising.recognised import Recognised
+from nitro_workflow.widgets.recognising.recognised_chain import ders_of
+from nitro_workflow.widgets.recognising.recognition import (
     MAX_RECOGNISED_BYTES,
     recognise,
     recognise_value,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nitro_workflow.attestation import parse_document
 from nitro_workflow.errors import DocumentError
-from nitro_workflow.widgets.recognise.byte_signs import certificates_in
-from nitro_workflow.widgets.recognise.recognised import Recognised
+from nitro_workflow.widgets.recognising.byte_signs import certificates_in
+from nitro_workflow.widgets.recognising.recognised import Recognised
 
 __all__ = ["ders_of"]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeGuard
 
-from nitro_workflow.widgets.recognise.recognised import FoundKind
+from nitro_workflow.widgets.recognising.recognised import FoundKind
 
 __all__ = ["InnerJson", "byte_fields", "inner_json", "shape_of"]
 
