@@ -55,7 +55,7 @@ def run(shell: str, folder: Path, **environment: str) -> subprocess.CompletedPro
         ("printf 'a\\0b\\n' > list; NW attestation verify --files-from list", 3, b"NUL"),
         ("NW attestation verify DOC --nonce $'text:\\xff'", 3, b"UTF-8"),
         ("NW attestation verify DOC --at 0001-01-01T00:00:00+23:59", 2, b"--at document"),
-        ("NW attestation verify --files-from /dev/zero", 3, b"a line of more than 4096"),
+        ("NW attestation verify --files-from /dev/zero", 3, b"a line of more than 65536"),
         ("NW policy check /dev/zero", 3, b"more than 268435456 bytes"),
         ("ln -s loop loop; NW cloud env --lab loop", 3, b"lead back"),
         ("ln -s loop loop; NW status --lab loop", 3, b"lead back"),

@@ -70,7 +70,7 @@ function target(key, seen, at, item) {
 
 /** @param {Statement[]} list @param {string} source @returns {Node} */
 export function statements(list, source) {
-  const tree = el("ul", { role: "tree", "aria-label": "Statements, what decided first", class: "tree" }, ...list.map(statement));
+  const tree = el("ul", { role: "tree", "aria-label": "Statements, what decided first", class: "rules" }, ...list.map(statement));
   const items = () => /** @type {HTMLElement[]} */ ([...tree.querySelectorAll('[role="treeitem"]')]);
   const seen = () => items().filter((item) => !item.parentElement?.closest('[aria-expanded="false"]'));
   const first = items()[0];
