@@ -38,7 +38,6 @@ SLOW = frozenset(
         "tests/policy/test_policy_soundness.py::test_none_is_never_false",
         "tests/widgets/test_refusals_in_a_notebook.py::test_a_kernel_shows_a_box_and_no_traceback",
         "tests/widgets/test_refusals_in_a_notebook.py::test_an_error_as_a_value_is_a_box_too",
-        "tests/widgets/test_views_never_raise.py::test_decisions",
         "tests/widgets/test_views_never_raise.py::test_documents",
         "tests/policy/test_policy_properties.py::test_a_deny_never_allows_more",
         "tests/policy/test_policy_properties.py::test_every_witness_is_decided_as_claimed",

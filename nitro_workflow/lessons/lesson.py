@@ -11,8 +11,10 @@ from nitro_workflow.lessons.lesson_errors import in_a_lesson
 from nitro_workflow.lessons.progress_board import told_below_the_cell
 from nitro_workflow.lessons.questions import QUESTIONS
 from nitro_workflow.widgets import (
+    SHOWN_BYTES,
     Cell,
     Listing,
+    Model,
     Question,
     Table,
     TableRow,
@@ -21,11 +23,10 @@ from nitro_workflow.widgets import (
     difference,
     inspect,
     json_listing,
+    make_bytes,
     make_pcrs,
     pcr_answers,
 )
-from nitro_workflow.widgets.drawing import Model
-from nitro_workflow.widgets.inspectors.bytes_model import SHOWN_BYTES, make_bytes
 
 __all__ = ["LESSONS", "Lesson", "open_lesson"]
 

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nitro_workflow.widgets.drawing import tag, to_json
+    from nitro_workflow.widgets.drawing import Model, tag, to_json
     from nitro_workflow.widgets.drop_zone import DropZone
     from nitro_workflow.widgets.formats import duration, moment, short, size
     from nitro_workflow.widgets.inspecting import Views, found_in, inspect, view_of
+    from nitro_workflow.widgets.inspectors.bytes_model import SHOWN_BYTES, make_bytes
     from nitro_workflow.widgets.inspectors.enclave_model import EnclaveModel, make_enclaves
     from nitro_workflow.widgets.inspectors.envelope_model import (
         EnvelopeModel,
@@ -77,6 +78,7 @@ _HOMES = {
     "Inspection": "view_model",
     "Listing": "listing",
     "MAX_RECOGNISED_BYTES": "recognising",
+    "Model": "drawing",
     "MessageModel": "inspectors.message_model",
     "PcrSource": "inspectors.pcr_sources",
     "PcrsModel": "inspectors.pcrs_model",
@@ -84,6 +86,7 @@ _HOMES = {
     "Question": "question",
     "Recognised": "recognising",
     "ResultModel": "inspectors.result_model",
+    "SHOWN_BYTES": "inspectors.bytes_model",
     "SDK_HEADER_LIMIT": "inspectors.sdk_message",
     "StepModel": "inspectors.step_card_model",
     "Table": "view_model",
@@ -101,6 +104,7 @@ _HOMES = {
     "inquire": "inspectors.policy_inquiry",
     "inspect": "inspecting",
     "json_listing": "listing",
+    "make_bytes": "inspectors.bytes_model",
     "make_blob": "inspectors.envelope_model",
     "make_comparison": "inspectors.image_answers",
     "make_enclaves": "inspectors.enclave_model",
@@ -130,6 +134,7 @@ _HOMES = {
 __all__ = [
     "MAX_RECOGNISED_BYTES",
     "SDK_HEADER_LIMIT",
+    "SHOWN_BYTES",
     "Ask",
     "Cell",
     "CheckLine",
@@ -143,6 +148,7 @@ __all__ = [
     "Inspection",
     "Listing",
     "MessageModel",
+    "Model",
     "PcrSource",
     "PcrsModel",
     "PolicyModel",
@@ -166,6 +172,7 @@ __all__ = [
     "inspect",
     "json_listing",
     "make_blob",
+    "make_bytes",
     "make_comparison",
     "make_enclaves",
     "make_envelope",

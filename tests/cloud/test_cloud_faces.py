@@ -23,7 +23,8 @@ def test_public_names():
         "COMPUTE_ACCOUNT", "DATA_ACCOUNT", "DENIED", "REGION", "Accounts", "Cloud", "Connection",
         "Endpoint", "LocalCloud", "Names", "Observe", "Patience", "ServeOptions", "Settings",
         "Trust", "cloud_errors", "draw_keys", "error_code", "isolated_environment",
-        "isolated_session", "recorded_error", "refusal", "serve", "tls_files", "write_private",
+        "isolated_session", "parse_blob", "recorded_error", "refusal", "serve", "tls_files",
+        "write_private",
     ]  # fmt: skip
     with pytest.raises(AttributeError):
         room.missing  # noqa: B018

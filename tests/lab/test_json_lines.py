@@ -21,9 +21,22 @@ DEADLINE = 40.0  # seconds, on a loaded machine
 
 
 def walking(lab: Lab, *options: str) -> subprocess.Popen[str]:
-    """Start a walk of the command; return it when its first step is done."""
+    """Start a walk of the command; return it when its first step is done.
+
+    With the signals' default actions: whoever runs the tests may ignore SIGHUP, as nohup does.
+    """
     walk = subprocess.Popen(
-        [*CLI, "walk", *options, "--size", "20KiB", "--lab", str(lab.path)],
+        [
+            "env",
+            "--default-signal",
+            *CLI,
+            "walk",
+            *options,
+            "--size",
+            "20KiB",
+            "--lab",
+            str(lab.path),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

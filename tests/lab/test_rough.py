@@ -91,7 +91,7 @@ def test_status_and_trace_of_a_walked_lab(rough: Lab) -> None:
     first = json.loads(trace.stdout.splitlines()[0])
     assert set(first) == {
         *("seq", "job", "step", "source", "target", "what", "size", "sha256", "visible_to", "at"),
-        "told_by",
+        *("told_by", "carried_by", "records"),
     }
 
 

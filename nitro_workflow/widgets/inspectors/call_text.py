@@ -260,6 +260,8 @@ def _snake(name: str) -> str:
     parted = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     small = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", parted).lower()
     words = re.sub(r"\W", "_", small, flags=re.ASCII)
+    if keyword.iskeyword(words):
+        return f"{words}_"
     return f"_{words}" if words[:1].isdecimal() else words or "_"
 
 

@@ -20,7 +20,7 @@ def test_two_contexts_never_share_an_encoding(one, two):
 @given(st.binary(min_size=1, max_size=200), contexts, contexts)
 def test_a_blob_opens_with_its_context_alone(plaintext, context, other):
     sealed = ciphertext.seal(plaintext, SECRET, KEY_ID, MATERIAL_ID, context)
-    blob = ciphertext.parse(sealed)
+    blob = ciphertext.parse_blob(sealed)
     assert (blob.key_id, blob.material_id) == (KEY_ID, MATERIAL_ID)
     assert ciphertext.open_blob(blob, SECRET, context) == plaintext
     if other != context:
@@ -29,9 +29,9 @@ def test_a_blob_opens_with_its_context_alone(plaintext, context, other):
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_blob_or_none(data):
-    blob = ciphertext.parse(ciphertext.MAGIC + data)
+    blob = ciphertext.parse_blob(ciphertext.MAGIC + data)
     assert blob is None or ciphertext.open_blob(blob, SECRET, {}) is None
-    assert ciphertext.parse(data) is None or data.startswith(ciphertext.MAGIC)
+    assert ciphertext.parse_blob(data) is None or data.startswith(ciphertext.MAGIC)
 
 
 def test_the_largest_plaintext_fits_kms_limit():
