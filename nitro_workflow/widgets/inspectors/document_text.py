@@ -17,7 +17,7 @@ _DEEP = ("certificate", "cabundle")  # their insides are in the chain's own view
 def draw_text(model: DocumentModel) -> Iterator[str]:
     """Yield the head, the root, the checks, and every field with its bytes."""
     yield from head_lines(model.head)
-    fingerprint = "".join(digest_lines(model.root.fingerprint))
+    fingerprint = " ".join(digest_lines(model.root.fingerprint))
     yield f"  root  {model.root.name}, SHA-256 {fingerprint}"
     yield f"  judged {model.checked_at}. {model.summary}"
     for number, check in enumerate(model.checks, 1):
