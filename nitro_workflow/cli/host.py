@@ -144,13 +144,18 @@ def _follow(
 ) -> None:
     """Print the console until the enclave ends, or for ``seconds``."""
     started, offset = time.monotonic(), 0
+    answer = host.console(enclave_id, enclave_name=name)  # E44 comes before any word
+    for it in host.describe_enclaves():
+        if enclave_id == it["EnclaveID"] or (not enclave_id and name == it["EnclaveName"]):
+            click.echo(f"Connecting to the console for enclave {it['EnclaveCID']}...")
+            click.echo("Successfully connected to the console.")
     while True:
-        answer = host.console(enclave_id, enclave_name=name, offset=offset)
         click.echo(answer["text"], nl=False)
         offset = answer["offset"]
         if answer["ended"] or (seconds is not None and time.monotonic() - started > seconds):
             return
         time.sleep(FOLLOW_PAUSE)
+        answer = host.console(enclave_id, enclave_name=name, offset=offset)
 
 
 def _mention_the_walks() -> None:

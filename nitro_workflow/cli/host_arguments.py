@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from nitro_workflow.cli.host_errors import exactly_one
 from nitro_workflow.errors import HostError
 from nitro_workflow.host import LaunchRequest, parse_memory
 from nitro_workflow.regular_file import open_finite
@@ -58,8 +59,16 @@ class SeveralIds(click.Command):
 
 
 def options_of(config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that count: those of the ``--config`` file, which excludes all others."""
-    return _from_config(config, given) if config else given
+    """Return the options that count: those of the ``--config`` file, which excludes all others.
+
+    Raises `click.UsageError` where the command line's own do not go together: exit status 2.
+    """
+    if config:
+        return _from_config(config, given)
+    if not given["eif_path"] or not given["memory"]:
+        raise click.UsageError("missing argument; expected --eif-path and --memory, or --config")
+    exactly_one(("--cpu-count", given["cpu_count"] is not None), ("--cpu-ids", given["cpu_ids"]))
+    return given
 
 
 def launch_request(options: Mapping[str, Any]) -> LaunchRequest:
@@ -97,7 +106,7 @@ def existing(path: Path) -> Path:
 
 def _from_config(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     if any(value for value in given.values()):
-        raise HostError("Conflicting arguments", expected="--config alone", code="E02")
+        raise click.UsageError("--config cannot be used with other options; expected it alone")
     try:
         with existing(path).open("rb") as file:
             body = json.loads(file.read(CONFIG_LIMIT))

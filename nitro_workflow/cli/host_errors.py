@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from nitro_workflow.errors import (
-    HostError,
     ImageError,
     ImageRefused,
     NitroWorkflowError,
@@ -41,12 +40,15 @@ class NitroCliGroup(click.Group):
 
 
 def exactly_one(*options: tuple[str, Any]) -> None:
-    """Raise `HostError` E01 or E02 unless one of ``(name, value)`` was given."""
+    """Refuse a command line on which not one of ``(name, value)`` was given: exit status 2.
+
+    As nitro-cli's own parser does, before any of its codes. Raises `click.UsageError`.
+    """
     given = [name for name, value in options if value]
     if len(given) != 1:
         names = ", ".join(name for name, _ in options)
-        code, found = ("E02", "Conflicting arguments") if given else ("E01", "Missing argument")
-        raise HostError(found, expected=f"exactly one of {names}", code=code)
+        found = f"{' and '.join(given)} cannot be used together" if given else "missing argument"
+        raise click.UsageError(f"{found}; expected exactly one of {names}")
 
 
 def _code_of(error: NitroWorkflowError) -> str:

@@ -107,9 +107,9 @@ def test_attach_console_follows(stub):
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
-        (["--memory", "1", "--cpu-count", "1"], 1),
-        (["--eif-path", "a", "--cpu-count", "1"], 1),
-        (["--eif-path", "a", "--memory", "1"], 1),
+        (["--memory", "1", "--cpu-count", "1"], 2),
+        (["--eif-path", "a", "--cpu-count", "1"], 2),
+        (["--eif-path", "a", "--memory", "1"], 2),
         (["--eif-path", "a", "--memory", "1", "--cpu-count", "1", "--cpu-ids", "1"], 2),
         (["--eif-path", "a", "--memory", "x", "--cpu-count", "1"], 47),
     ],
@@ -141,13 +141,16 @@ def test_describe_and_terminate(stub):
     assert done.exit_code == 0
     assert [it["Terminated"] for it in json.loads(done.stdout)] == [True]
     assert stub.asked == [(None, "hello"), ("i-0-enc1", None)]
-    assert call("terminate-enclave").exit_code == 1
+    assert call("terminate-enclave").exit_code == 2
     assert call("terminate-enclave", "--all", "--enclave-id", "x").exit_code == 2
 
 
 def test_console(stub):
-    assert call("console", "--enclave-id", "i-0-enc1").stdout == "line one\nline two\n"
-    assert call("console").exit_code == 1
+    assert call("console", "--enclave-id", "i-0-enc1").stdout == (
+        "Connecting to the console for enclave 16...\n"
+        "Successfully connected to the console.\nline one\nline two\n"
+    )
+    assert call("console").exit_code == 2
 
 
 def test_explain():
@@ -161,7 +164,7 @@ def test_pcr(tmp_path):
     (tmp_path / "f").write_bytes(b"abc")
     expected = hashlib.sha384(bytes(48) + hashlib.sha384(b"abc").digest()).hexdigest()
     assert json.loads(call("pcr", "--input", tmp_path / "f").stdout) == {"PCR": expected}
-    assert call("pcr").exit_code == 1
+    assert call("pcr").exit_code == 2
     assert call("pcr", "--input", tmp_path / "absent").exit_code == 19
     assert call("pcr", "--signing-certificate", tmp_path / "f").exit_code == 35
 

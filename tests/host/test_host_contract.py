@@ -27,7 +27,7 @@ RUN_KEYS = [
     "EnclaveName", "EnclaveID", "ProcessID", "EnclaveCID", "NumberOfCPUs", "CPUIDs", "MemoryMiB",
 ]  # fmt: skip
 NOBODY = {"E11", "E39", "E58"}
-"""AWS's: no socket of that id (E11), no such name (E58); ours says what it is: E39."""
+"""No socket of that id (E11), no such name (E58); nothing to ask at all (E39)."""
 HOSTS = ["sandbox", "nitro_cli", pytest.param("qemu", marks=pytest.mark.interop)]
 """A machine that is emulated takes its time to boot: `make interop` has it."""
 

@@ -18,7 +18,7 @@ from nitro_workflow.errors import HostError, VsockError
 from nitro_workflow.host import LaunchRequest
 from nitro_workflow.image import BootParts, build_image, measure_file
 from tests.host import images
-from tests.host.conftest import INSTANCE, Host
+from tests.host.conftest import ASKED, INSTANCE, Host
 
 pytestmark = pytest.mark.sandbox
 
@@ -59,7 +59,7 @@ def test_run_describe_terminate(host, eif):
     assert started["EnclaveID"] not in {e["EnclaveID"] for e in host.client.describe_enclaves()}
     with pytest.raises(VsockError):
         host.dial(40, seconds=0)
-    assert refused(host.client.terminate_enclave, started["EnclaveID"]).code == "E39"
+    assert refused(host.client.terminate_enclave, started["EnclaveID"]).code == "E11"
 
 
 def test_refusals_by_nitro_clis_codes(host, enclave, eif, tmp_path):
@@ -75,7 +75,7 @@ def test_refusals_by_nitro_clis_codes(host, enclave, eif, tmp_path):
     assert refused(run, eif, 512, cpu_ids=(77,)).code == "E21"
     assert refused(run, eif, 512, 2, enclave_cid=3).code == "E03"
     assert refused(run, eif, 512, 2, enclave_cid=enclave["EnclaveCID"]).code == "E29"
-    assert refused(host.client.console, "i-0-enc0").code == "E39"
+    assert refused(host.client.console, "i-0-enc0").code == "E11"
 
 
 def damage(eif, target, change):
@@ -434,9 +434,8 @@ def signed(workshop, days):
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    script = (workshop / "rootfs" / "app.py").read_text()
     return images.build(
-        workshop, script, name=f"signed{days}", signing=signing_key_from_pem(pem, private)
+        workshop, ASKED, name=f"signed{days}", signing=signing_key_from_pem(pem, private)
     )
 
 

@@ -97,7 +97,10 @@ class Enclaves:
         return [it for it in found if instance_id in (None, it.plan.instance_id)]
 
     def find(self, enclave_id: str | None, name: str | None, *, ended: bool) -> Enclave:
-        """Return one by id or name, if ``ended`` also the last ones; raises `HostError` E39."""
+        """Return one by id or name, if ``ended`` also the last ones.
+
+        Raises `HostError`: E11 for an id, E58 for a name, as nitro-cli says of its sockets.
+        """
         with self._lock:
             known = list(self._living.values())
             known += reversed(self._ended) if ended else ()
@@ -106,7 +109,7 @@ class Enclaves:
                 not enclave_id and name == enclave.plan.name
             ):
                 return enclave
-        raise _unknown(enclave_id or name or "")
+        raise _unknown(enclave_id, name)
 
     def _plan(
         self,
@@ -139,10 +142,10 @@ class Enclaves:
         self._on_end(enclave.plan.enclave_id)
 
 
-def _unknown(which: str) -> HostError:
+def _unknown(enclave_id: str | None, name: str | None) -> HostError:
     return failure(
-        "E39",
-        f"Could not find enclave {which}",
+        "E11" if enclave_id else "E58",
+        f"Could not find enclave {enclave_id or name or ''}",
         expected="a running enclave",
         next="nitro-cli describe-enclaves lists them",
     )

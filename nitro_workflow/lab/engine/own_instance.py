@@ -180,28 +180,28 @@ class OwnInstance:
         self, enclave_id: str | None = None, *, enclave_name: str | None = None
     ) -> dict[str, Any]:
         """End one enclave; see `Host.terminate_enclave`."""
-        self._require(enclave_id or enclave_name)
+        self._require(enclave_id, enclave_name)
         return self.host.terminate_enclave(enclave_id, enclave_name=enclave_name)
 
     def console(
         self, enclave_id: str | None = None, *, enclave_name: str | None = None, offset: int = 0
     ) -> dict[str, Any]:
         """Return a debug enclave's output; see `Host.console`."""
-        self._require(enclave_id or enclave_name)
+        self._require(enclave_id, enclave_name)
         return self.host.console(enclave_id, enclave_name=enclave_name, offset=offset)
 
     @property
     def _is_up(self) -> bool:
         return self.pair.status()["hypervisor"].startswith("running")
 
-    def _require(self, which: str | None) -> None:
+    def _require(self, enclave_id: str | None, name: str | None) -> None:
         if not self._is_up:
             raise HostError(
-                f"Could not find enclave {which}",
+                f"Could not find enclave {enclave_id or name or ''}",
                 expected="a running enclave: nothing was started here",
                 where="nitro-cli",
                 next="nitro-cli run-enclave starts one",
-                code="E39",
+                code="E11" if enclave_id else "E58",
             )
 
     # -- the instance ------------------------------------------------------------------------------
