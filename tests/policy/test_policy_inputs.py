@@ -176,3 +176,13 @@ def test_services_never_take_anybodys_word_for_a_measurement():
             text = path.read_text("utf-8")
             assert "what_if" not in text, path
             assert "RequestContext(" not in text, path
+
+
+@pytest.mark.parametrize("resources", [1, "x", {}, [1], [{}], None])
+def test_a_record_whose_resources_are_none_is_refused_by_name(resources):
+    record = {
+        "eventSource": "kms.amazonaws.com", "eventName": "Decrypt", "resources": resources,
+        "userIdentity": {"arn": "arn:aws:iam::111122223333:role/Parent"},
+    }  # fmt: skip
+    with pytest.raises(PolicyError, match="no resource"):
+        requests_from_cloudtrail(record)

@@ -106,11 +106,12 @@ def _caller(record: Mapping[str, Any]) -> Principal:
     if not text:
         raise PolicyError("no userIdentity.arn", expected="the caller", where="CloudTrail")
     role = issuer.get("arn") if issuer.get("type") == "Role" else None
-    return Principal.parse(str(text), role_arn=role)
+    return Principal.parse(str(text), role_arn=str(role) if role else None)
 
 
 def _resources(record: Mapping[str, Any], wanted: int) -> tuple[str, ...]:
-    listed = record.get("resources") or []
+    named = record.get("resources")
+    listed = named if isinstance(named, list) else []
     arns = [str(e.get("ARN") or e.get("arn") or "") for e in listed if isinstance(e, Mapping)]
     arns = [arn for arn in arns if arn]
     said = _ON_RESOURCE.search(str(record.get("errorMessage", "")))
