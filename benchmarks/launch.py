@@ -16,17 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from constant_cloud import ConstantCloud
+
 from nitro_workflow.attestation import parse_document
-from nitro_workflow.cloud import Endpoint
 from nitro_workflow.host import (
     Hypervisor,
-    InstanceRecord,
     ParentPrograms,
-    RoleCredentials,
 )
 from nitro_workflow.image import BootParts, build_image, measure_file
 from nitro_workflow.lab import default_folder
@@ -53,27 +52,6 @@ listener.listen()
 while True:
     listener.accept()
 """
-
-
-class Cloud:
-    """An instance with enclaves, a role, and no network."""
-
-    def __init__(self, ca: Path) -> None:
-        self._ca = ca
-        ca.write_text("")
-
-    def address(self) -> Endpoint:
-        """Return an address that nothing answers at."""
-        return Endpoint("https://127.0.0.1:9", str(self._ca))
-
-    def instance(self, instance_id: str) -> InstanceRecord:
-        """Return the record."""
-        role = "arn:aws:iam::444455556666:role/ParentInstance"
-        return InstanceRecord(instance_id, role, True, "running")
-
-    def role_credentials(self, record: InstanceRecord) -> RoleCredentials:
-        """Return credentials of no account."""
-        return RoleCredentials("A", "S", "T", datetime.now(UTC) + timedelta(hours=1))
 
 
 def main() -> int:
@@ -126,7 +104,9 @@ def launches(eif: Path, folder: Path, runs: int) -> dict[str, list[float]]:
     """Return seconds to run-enclave's answer, and to the document's arrival at the parent."""
     parent = folder / "parent.py"
     parent.write_text(PARENT)
-    hypervisor = Hypervisor(folder / "lab", folder, Cloud(folder / "ca"), ParentPrograms(parent))
+    hypervisor = Hypervisor(
+        folder / "lab", folder, ConstantCloud(folder / "ca"), ParentPrograms(parent)
+    )
     measured = measure_file(eif)
     times: dict[str, list[float]] = {"mb": [eif.stat().st_size / 1e6], "boot": [], "document": []}
     try:

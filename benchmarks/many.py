@@ -19,18 +19,17 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from constant_cloud import ConstantCloud
+
 from nitro_workflow.attestation import parse_document, pcr4
-from nitro_workflow.cloud import Endpoint
 from nitro_workflow.errors import HostError, VsockError
 from nitro_workflow.host import (
-    InstanceRecord,
     LaunchRequest,
     ParentPrograms,
-    RoleCredentials,
     SandboxHost,
 )
 from nitro_workflow.host.control.hypervisor import serve
@@ -41,27 +40,6 @@ SOURCE = Path(__file__).resolve().parents[1] / "docs/examples/attester/attester.
 PROGRAM = "attester"
 PORT = 7
 SECONDS = 60.0
-
-
-class Cloud:
-    """Instances with enclaves, a role, and no network."""
-
-    def __init__(self, ca: Path) -> None:
-        self._ca = ca
-        ca.write_text("")
-
-    def address(self) -> Endpoint:
-        """Return an address that nothing answers at."""
-        return Endpoint("https://127.0.0.1:9", str(self._ca))
-
-    def instance(self, instance_id: str) -> InstanceRecord:
-        """Return the record."""
-        role = "arn:aws:iam::444455556666:role/ParentInstance"
-        return InstanceRecord(instance_id, role, True, "running")
-
-    def role_credentials(self, record: InstanceRecord) -> RoleCredentials:
-        """Return credentials of no account."""
-        return RoleCredentials("A", "S", "T", datetime.now(UTC) + timedelta(hours=1))
 
 
 def main() -> int:
@@ -91,7 +69,7 @@ def _serve(folder: Path) -> int:
 
     package = Path(enclave_image.__file__).resolve().parent
     programs = ParentPrograms(package / "parent" / "__main__.py", [package])
-    serve(folder / "lab", folder / "run", Cloud(folder / "ca.pem"), programs)
+    serve(folder / "lab", folder / "run", ConstantCloud(folder / "ca.pem"), programs)
     return 0
 
 

@@ -13,7 +13,6 @@ import os
 import socket
 import ssl
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -91,27 +90,6 @@ class PracticeKms:
 
         client.meta.events.register("before-send.kms", send)
         return client
-
-    @contextlib.contextmanager
-    def serving(self, listener: socket.socket) -> Iterator[None]:
-        """Serve TLS on a listening socket until the block ends."""
-        thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
-            thread.join()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def serve(self, sock: socket.socket) -> None:
         """Serve one connection until the other side closes it."""

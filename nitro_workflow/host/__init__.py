@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from nitro_workflow.host.control.enclave_machines import checked_machine
     from nitro_workflow.host.control.machine import Hypervisor
-    from nitro_workflow.host.control.qemu_host import QemuHost, checked_machine, local_host
+    from nitro_workflow.host.control.qemu_host import QemuHost, local_host
     from nitro_workflow.host.control.sandbox_host import SandboxHost
     from nitro_workflow.host.instance.cloud_records import (
         InstanceRecord,
@@ -60,7 +61,7 @@ _HOMES = {
     "SandboxHost": "control.sandbox_host",
     "allocator_file": "rules.allocator",
     "blobs_from_debian": "qemu.qemu_install",
-    "checked_machine": "control.qemu_host",
+    "checked_machine": "control.enclave_machines",
     "install_qemu": "qemu.qemu_install",
     "installed_blobs": "qemu.qemu_program",
     "launch_problems": "rules.launch_checks",

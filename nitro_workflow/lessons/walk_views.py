@@ -248,9 +248,9 @@ def _contents(bench: Workbench) -> dict[str, str]:
     return {}
 
 
-def _known(bench: Workbench) -> list[bytes]:
-    """Return bytes that were sent: each is shown only beside its own digest."""
-    known = [path.read_bytes() for path in sorted((bench.path / "owner").glob("*.e*"))]
+def _known(bench: Workbench) -> list[bytes | Path]:
+    """Return what was sent, bytes and files: each is shown only beside its own digest."""
+    known: list[bytes | Path] = sorted((bench.path / "owner").glob("*.e*"))
     with contextlib.suppress(NitroWorkflowError, KeyError, ValueError):
         for job in jobs_of(bench).values():
             state = job.ended()

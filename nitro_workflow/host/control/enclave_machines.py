@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from nitro_workflow.host.sandbox.enclave_process import Plan
     from nitro_workflow.host.sandbox.launch_measurement import MeasuredImage
 
-__all__ = ["MACHINES", "Enclave", "EnclaveMachine", "SandboxMachine", "machine_of"]
+__all__ = [
+    "MACHINES",
+    "Enclave",
+    "EnclaveMachine",
+    "SandboxMachine",
+    "checked_machine",
+    "machine_of",
+]
 
 MACHINES: Final = ("sandbox", "qemu")
 
@@ -88,14 +95,19 @@ class SandboxMachine:
         return f"{played}; only the lab's own application: {problem}" if problem else played
 
 
+def checked_machine(name: str) -> str:
+    """Return ``name`` where it is a kind of machine; raises `UsageError`."""
+    if name not in MACHINES:
+        raise UsageError(
+            f"host {name!r}", expected=" or ".join(MACHINES), next="name one of these with --host"
+        )
+    return name
+
+
 def machine_of(name: str) -> EnclaveMachine:
     """Return the machine of that name; raises `UsageError`, or `HostError` where it is missing."""
-    if name == "sandbox":
+    if checked_machine(name) == "sandbox":
         return SandboxMachine()
-    if name == "qemu":
-        from nitro_workflow.host.qemu.qemu_machine import QemuMachine
+    from nitro_workflow.host.qemu.qemu_machine import QemuMachine
 
-        return QemuMachine()
-    raise UsageError(
-        f"host {name!r}", expected=" or ".join(MACHINES), next="name one of these with --host"
-    )
+    return QemuMachine()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nitro_workflow.errors import UsageError
-from nitro_workflow.host.control.enclave_machines import MACHINES
+from nitro_workflow.host.control.enclave_machines import checked_machine
 from nitro_workflow.host.control.sandbox_host import SandboxHost
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
     from nitro_workflow.image import BootParts
 
-__all__ = ["QemuHost", "checked_machine", "local_host"]
+__all__ = ["QemuHost", "local_host"]
 
 
 class QemuHost(SandboxHost):
@@ -38,12 +37,3 @@ def local_host(machine: str, runtime: Path) -> SandboxHost:
     """Return the client of this machine's hypervisor whose enclaves are of that kind."""
     kinds = {"sandbox": SandboxHost, "qemu": QemuHost}
     return kinds[checked_machine(machine)](runtime)
-
-
-def checked_machine(name: str) -> str:
-    """Return ``name`` where it is a kind of machine; raises `UsageError`."""
-    if name not in MACHINES:
-        raise UsageError(
-            f"host {name!r}", expected=" or ".join(MACHINES), next="name one of these with --host"
-        )
-    return name

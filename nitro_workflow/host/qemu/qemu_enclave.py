@@ -9,19 +9,18 @@ import socket
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import HostError
 from nitro_workflow.host.qemu.boot_image import boot_files
 from nitro_workflow.host.qemu.qemu_monitor import QemuMonitor
 from nitro_workflow.host.qemu.qemu_process import QemuProcess
-from nitro_workflow.host.rules.ecodes import failure
+from nitro_workflow.host.rules.ecodes import ended_at_once, failure
 from nitro_workflow.host.sandbox.enclave_console import Console
 from nitro_workflow.host.sandbox.launch_measurement import awaited_measurement
+from nitro_workflow.host.sandbox.module_line import serve_module
 from nitro_workflow.host.supervisor.heartbeat import HEARTBEAT
 from nitro_workflow.nsm import NsmModule
-from nitro_workflow.nsm.messages import REQUEST_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,7 +87,8 @@ class QemuEnclave:
                 self.plan.enclave_id, registers(self.measured), issue, secrets.token_bytes
             )
             self._start(host_folder)
-            threading.Thread(target=self._answer, args=(module,), daemon=True).start()
+            line = (self._module, module, self._was_asked)
+            threading.Thread(target=serve_module, args=line, daemon=True).start()
             self._answer_heartbeat(time.monotonic() + BOOT_SECONDS)
         except BaseException:
             self._end_process()
@@ -166,25 +166,15 @@ class QemuEnclave:
         """Tell the person at the keyboard."""
         print(f"{self.plan.enclave_id} {text}", file=sys.stderr, flush=True)
 
-    def _answer(self, module: NsmModule) -> None:
-        """Serve the Nitro Security Module until the machine has ended."""
-        with contextlib.suppress(OSError):
-            while request := self._module.recv(REQUEST_LIMIT + 1):
-                self._module.sendall(module.handle(request, datetime.now(UTC)))
-                if self.state == "RUNNING":  # before, it was the guest's kernel that asked
-                    self._settled.set()
+    def _was_asked(self) -> None:
+        if self.state == "RUNNING":  # before, it was the guest's kernel that asked
+            self._settled.set()
 
     def _ended_at_once(self) -> None:
         self.ended.wait(END_SECONDS)
         if self.exit_status:
             said = self.console.last_words() or "nothing"
-            raise failure(
-                "E36",
-                "The enclave's program ended at once"
-                + (f"; it said: {said}" if self.plan.debug else ""),
-                expected="a program that runs",
-                next="the lab's logs/hypervisor.log has what it said",
-            )
+            raise ended_at_once("", said if self.plan.debug else "")
 
     def _watch(self) -> None:
         process = self._process

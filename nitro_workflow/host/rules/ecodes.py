@@ -6,7 +6,7 @@ from typing import Final
 
 from nitro_workflow.errors import HostError
 
-__all__ = ["MEANINGS", "failure", "status_of"]
+__all__ = ["MEANINGS", "ended_at_once", "failure", "status_of"]
 
 MEANINGS: Final = {
     "E00": "Unspecified error",
@@ -77,6 +77,16 @@ MEANINGS: Final = {
 def failure(code: str, text: str, *, expected: str = "", next: str = "") -> HostError:  # noqa: A002
     """Return the error that nitro-cli gives as ``code``, with its text."""
     return HostError(text, expected=expected, where="nitro-cli", next=next, code=code)
+
+
+def ended_at_once(how: str, said: str) -> HostError:
+    """Return the E36 of a program that did not stay; ``said`` where its console may be read."""
+    return failure(
+        "E36",
+        f"The enclave's program ended at once{how}" + (f"; it said: {said}" if said else ""),
+        expected="a program that runs",
+        next="the lab's logs/hypervisor.log has what it said",
+    )
 
 
 def status_of(code: str) -> int:

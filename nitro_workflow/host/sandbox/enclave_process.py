@@ -5,26 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import select
 import socket
 import sys
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError
-from nitro_workflow.host.rules.ecodes import failure
+from nitro_workflow.host.rules.ecodes import ended_at_once, failure
 from nitro_workflow.host.rules.limits import enclave_limits
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.host.sandbox.enclave_console import Console
 from nitro_workflow.host.sandbox.enclave_vsock import CarriedVsock, SupervisedVsock
 from nitro_workflow.host.sandbox.launch_measurement import awaited_measurement
 from nitro_workflow.host.sandbox.launcher import Sandbox, SandboxSpec
+from nitro_workflow.host.sandbox.module_line import serve_module
 from nitro_workflow.host.sandbox.watch import Watch
 from nitro_workflow.nsm import NsmModule
-from nitro_workflow.nsm.messages import REQUEST_LIMIT
 from nitro_workflow.remove_tree import remove_tree
 
 if TYPE_CHECKING:
@@ -141,7 +139,8 @@ class EnclaveProcess:
             module = NsmModule(
                 self.plan.enclave_id, registers(self.measured), issue, secrets.token_bytes
             )
-            threading.Thread(target=self._answer, args=(module,), daemon=True).start()
+            line = (self._nsm, module, self._settled.set)
+            threading.Thread(target=serve_module, args=line, daemon=True).start()
             self._vsock.approve()
             started = self._next_event(deadline)  # the heartbeat was answered, the program runs
             self._watch_over(started)
@@ -194,13 +193,7 @@ class EnclaveProcess:
         said = self.console.last_words() or "nothing"
         self._log(f"ended at once, {how}; it said: {said}")
         if status:
-            raise failure(
-                "E36",
-                f"The enclave's program ended at once, {how}"
-                + (f"; it said: {said}" if self.plan.debug else ""),
-                expected="a program that runs",
-                next="the lab's logs/hypervisor.log has what it said",
-            )
+            raise ended_at_once(f", {how}", said if self.plan.debug else "")
 
     def terminate(self) -> None:
         """End the enclave; returns when every process of it is gone."""
@@ -218,13 +211,6 @@ class EnclaveProcess:
                 expected=f"a heartbeat within {2 * BOOT_SECONDS:.0f} s",
                 next="start it with --debug-mode and read its console",
             ) from error
-
-    def _answer(self, module: NsmModule) -> None:
-        """Serve the Nitro Security Module until the enclave's end of the socket closes."""
-        with contextlib.suppress(OSError):
-            while (request := self._nsm.recv(REQUEST_LIMIT + 1)) or not _is_closed(self._nsm):
-                self._settled.set()
-                self._nsm.sendall(module.handle(request, datetime.now(UTC)))
 
     def _watch(self) -> None:
         self.exit_status = self._sandbox.process.wait()
@@ -249,10 +235,3 @@ class EnclaveProcess:
                 remove_tree(self.plan.unsafe_folder)
         self._on_end(self)
         self.ended.set()
-
-
-def _is_closed(sock: socket.socket) -> bool:
-    """Tell the end of a line of datagrams from an empty one, which a program may send."""
-    poll = select.poll()
-    poll.register(sock, select.POLLRDHUP)
-    return bool(poll.poll(0))

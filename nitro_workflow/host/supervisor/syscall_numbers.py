@@ -15,7 +15,6 @@ from typing import Final
 
 __all__ = ["PIDFD_GETFD", "PIDFD_OPEN", "SECCOMP", "numbers"]
 
-IO_URING_SETUP: Final = 425
 PIDFD_OPEN: Final = 434
 PIDFD_GETFD: Final = 438
 """The supervisor's alone. The same on every architecture, as all numbers from 424 on."""

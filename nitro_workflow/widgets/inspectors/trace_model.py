@@ -7,10 +7,12 @@ times; bytes are shown only where the caller has them, and then only under their
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
+from pathlib import Path
 from typing import Final, Literal
 
 from nitro_workflow.lab import TraceEvent
@@ -109,13 +111,14 @@ def make_trace(
     events: Sequence[TraceEvent],
     *,
     contents: Mapping[str, str] | None = None,
-    known: Iterable[bytes] = (),
+    known: Iterable[bytes | Path] = (),
     jobs: Mapping[str, str] | None = None,
 ) -> TraceModel:
-    """Return the diagram of a trace. Raises nothing, whatever a parent wrote.
+    """Return the diagram of a trace, whatever a parent wrote.
 
-    ``contents`` names by step what the ends of a TLS connection know of it; ``known`` are bytes
-    that may have been sent: they are shown where a message has their digest. ``jobs``: id → name.
+    ``contents`` names by step what the ends of a TLS connection know of it; ``known`` are bytes,
+    or files, that may have been sent: what they begin with is shown where a message has their
+    digest. ``jobs``: id → name. Raises OSError for a file that cannot be read, else nothing.
 
     What went the same way for the same step is one message, its sizes added: how many pieces a
     stream was cut into says nothing. Reading CloudTrail is left out: that is how evidence is looked
@@ -123,7 +126,7 @@ def make_trace(
     """
     kept = [event for event in events if not event.what.startswith("cloudtrail:")]
     first = min((_at(event) for event in kept), default=0.0)
-    bodies = {sha256(body).hexdigest(): bytes(body[:SHOWN_BYTES]) for body in known}
+    bodies = dict(map(_beginning, known))
     grouped = _groups(_with_jobs(kept))
     messages = [_message(group, first, contents or {}, bodies) for group in grouped]
     lanes = _lanes(messages)
@@ -200,6 +203,14 @@ def _message(
         told_by=event.told_by,
         job=event.job,
     )
+
+
+def _beginning(body: bytes | Path) -> tuple[str, bytes]:
+    """Return what was sent as its digest and first bytes; a file is never in memory whole."""
+    with io.BytesIO(body) if isinstance(body, bytes) else body.open("rb") as file:
+        first = file.read(SHOWN_BYTES)
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest(), first
 
 
 def _label(text: str) -> str:

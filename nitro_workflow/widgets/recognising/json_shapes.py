@@ -89,11 +89,7 @@ def _fields(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
     elif isinstance(value, str):
         if len(value) >= _SHORTEST:
             yield path, value.encode("utf-8", "surrogatepass")
-    elif (
-        isinstance(value, list | tuple)
-        and value
-        and all(type(b) is int and 0 <= b < 256 for b in value)
-    ):
+    elif _is_byte_array(value):
         yield path, bytes(value)
     elif len(path) < _MAX_DEPTH:
         if isinstance(value, Mapping):

@@ -121,11 +121,9 @@ def _value(value: object, left: int) -> Recognised | None:
     if left <= 0:
         return None
     inner = inner_json(value)
-    if inner is not None and (found := _value(inner[1], left - 1)):
-        form = (
-            ("JSON",) if not isinstance(value, Mapping) or isinstance(value[inner[0]], str) else ()
-        )
-        return replace(found, path=(f"field {inner[0]}", *form, *found.path))
+    if inner is not None and (found := _value(inner.value, left - 1)):
+        form = ("JSON",) if inner.was_text else ()
+        return replace(found, path=(f"field {inner.name}", *form, *found.path))
     for path, data in byte_fields(value):
         found = _bytes(data, left - 1)
         if found is not None:
