@@ -25,7 +25,8 @@ from botocore.credentials import Credentials
 
 from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.dispatch import Arrival, Dispatcher
-from nitro_workflow.cloud.local.http import edge, patience
+from nitro_workflow.cloud.local.http import intake, patience
+from nitro_workflow.cloud.local.http.content_file import ContentFile
 from nitro_workflow.cloud.local.http.edge import make_app
 from tests.cloud import mixed_writes
 from tests.cloud.conftest import DATA, RunningCloud
@@ -269,7 +270,7 @@ def test_an_unwanted_body_is_answered(cloud: RunningCloud, refused: Any) -> None
 
 
 def test_a_full_disk_keeps_no_object(impatient: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge.Intake, "__enter__", _into_a_full_disk)
+    monkeypatch.setattr(intake, "ContentFile", _OnAFullDisk)
     monkeypatch.setattr(Dispatcher, "admits", lambda *_: True)
     head = b"PUT /b/k HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
     with socket.create_connection(("127.0.0.1", impatient)) as raw:
@@ -277,9 +278,12 @@ def test_a_full_disk_keeps_no_object(impatient: int, monkeypatch: pytest.MonkeyP
         assert says(raw, b"disk is full; nothing was kept")
 
 
-def _into_a_full_disk(intake: Any) -> Any:
-    intake._file = Path("/dev/full").open("wb")  # noqa: SIM115 - closed by __exit__
-    return intake
+class _OnAFullDisk(ContentFile):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, self._descriptor)
+        os.close(full)
 
 
 def test_a_call_is_not_an_object(cloud: RunningCloud) -> None:

@@ -78,8 +78,8 @@ class ChunkDecoder:
     _signature: str = ""
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the content bytes that `data` completes.
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
+        """Yield the content bytes that `data` completes; of a memoryview, views where it can be.
 
         Raises:
             ServiceFault: framing that is not aws-chunked, or a signature that fails.
@@ -101,13 +101,13 @@ class ChunkDecoder:
                 return
             self._read_line(line)
 
-    def _piece(self) -> bytes:
+    def _piece(self) -> bytes | memoryview:
         with memoryview(self._buffer) as view:
             piece = bytes(view[: self._left])
         del self._buffer[: len(piece)]
         return self._taken(piece)
 
-    def _taken(self, piece: bytes) -> bytes:
+    def _taken(self, piece: bytes | memoryview) -> bytes | memoryview:
         """Return content of the chunk that is being read, counted and digested."""
         self._left -= len(piece)
         if self.signer is not None:

@@ -75,6 +75,7 @@ class _Edge:
     dispatcher: Dispatcher
     pool: ThreadPoolExecutor
     digesting: ThreadPoolExecutor
+    beside: ThreadPoolExecutor
     log: AccessLog
     bodies: Room = field(default_factory=_bodies)
     uploads: Room = field(default_factory=_objects(budgets.UPLOADS, budgets.CALLER_UPLOADS))
@@ -196,7 +197,7 @@ class _Edge:
         path = self.dispatcher.services.settings.folder / "incoming" / uuid.uuid4().hex
         async with self.uploads.hold(arrival.lane, 1):
             try:
-                with Intake(plan, path) as intake:
+                with Intake(plan, path, self.beside) as intake:
                     last = await self._digest(intake, incoming)
                     body: BodyFile = await self._run(arrival, intake.finish, last)
                     return await self._run(arrival, self.dispatcher.finish, arrival, request, body)
@@ -285,6 +286,7 @@ def make_app(
 
     pool = ThreadPoolExecutor(budgets.THREADS, thread_name_prefix="cloud")
     digesting = ThreadPoolExecutor(budgets.DIGEST_THREADS, thread_name_prefix="digest")
+    beside = ThreadPoolExecutor(budgets.DIGEST_THREADS, thread_name_prefix="md5")
 
     async def health(_request: Any) -> JSONResponse:
         rows = dispatcher.services.store.read().execute("SELECT count(*) FROM accounts").fetchone()
@@ -300,10 +302,11 @@ def make_app(
         yield
         trimming.cancel()
         digesting.shutdown(wait=True)
+        beside.shutdown(wait=True)
         pool.shutdown(wait=True)
 
     inner = Starlette(routes=[Route(HEALTH, health)], lifespan=lifespan)
-    edge = _Edge(dispatcher, pool, digesting, log)
+    edge = _Edge(dispatcher, pool, digesting, beside, log)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # The services' paths are raw bytes that no router must touch (keys like "//" and "%2F").

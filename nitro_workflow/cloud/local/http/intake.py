@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 from nitro_workflow.cloud.local.call import BodyFile, ServiceFault
+from nitro_workflow.cloud.local.http.content_file import ContentFile
 from nitro_workflow.cloud.local.http.intake_plan import IntakePlan, too_large
-from nitro_workflow.cloud.local.http.write_back import WriteBack
+from nitro_workflow.cloud.local.http.md5_beside import Md5Beside
 from nitro_workflow.cloud.local.protocol import encode_checksum, new_checksum
 
 __all__ = ["Intake"]
@@ -22,30 +24,27 @@ class Intake:
 
     Used as a context manager: the temporary file is gone when the block ends, unless a handler has
     moved it away. With `path` None nothing is written and `content` holds the (bounded) bytes.
+    `beside` computes the MD5 while this thread does the rest.
     """
 
-    def __init__(self, plan: IntakePlan, path: Path | None) -> None:
+    def __init__(self, plan: IntakePlan, path: Path | None, beside: Executor | None = None) -> None:
         self._plan = plan
         self._path = path
         self._size = 0
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._md5 = Md5Beside(beside)
         self._sha256 = hashlib.sha256()
         self._checksum = new_checksum(plan.algorithm)
         self.content = bytearray()
-        self._file: BinaryIO | None = None
+        self._file: ContentFile | None = None
 
     def __enter__(self) -> Self:
         if self._path is not None:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            self._file = os.fdopen(descriptor, "wb")
-            self._write_back = WriteBack(descriptor)
+            self._file = ContentFile(self._path).__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._file is not None:
-            self._file.close()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            self._file.__exit__(*exception)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes as they came.
@@ -53,25 +52,30 @@ class Intake:
         Raises:
             ServiceFault: more than the limit, or chunk framing that does not hold.
         """
-        pieces: Iterable[bytes] = self._plan.decoder.feed(data) if self._plan.decoder else (data,)
-        for piece in pieces:
-            self._size += len(piece)
-            if self._size > self._plan.limit:
-                raise too_large(self._plan.limit)
-            self._md5.update(piece)
+        self.take((data,))
+
+    def take(self, pieces: Iterable[bytes]) -> None:
+        """Take several; raises as `feed`."""
+        content = list(self._content_of(pieces))
+        self._md5.update(content)
+        for piece in content:
             if self._plan.sha256 is not None:
                 self._sha256.update(piece)
             self._checksum.update(piece)
             if self._file is None:
                 self.content += piece
-            else:
-                self._file.write(piece)
-                self._write_back.grown_to(self._size)
+        if self._file is not None:
+            self._file.write(content)
 
-    def take(self, pieces: Iterable[bytes]) -> None:
-        """Take several; raises as `feed`."""
-        for piece in pieces:
-            self.feed(piece)
+    def _content_of(self, pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:
+        """Yield the content, out of its chunks and counted."""
+        decoder = self._plan.decoder
+        for data in pieces:
+            for piece in decoder.feed(memoryview(data)) if decoder else (data,):
+                self._size += len(piece)
+                if self._size > self._plan.limit:
+                    raise too_large(self._plan.limit)
+                yield piece
 
     def finish(self, last: Iterable[bytes] = ()) -> BodyFile:
         """Take the last pieces and verify all; the content is on the disk when this returns.
@@ -89,8 +93,7 @@ class Intake:
             )
         self._verify()
         if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._file.sync()
         return BodyFile(
             self._path or Path(os.devnull),
             self._size,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Protocol
@@ -28,24 +27,13 @@ __all__ = [
 
 
 class Digest(Protocol):
-    """What `hashlib` and the two classes below have in common."""
+    """What `hashlib` and the class below have in common."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take the next bytes."""
 
     def digest(self) -> bytes:
         """Return the checksum of all that came."""
-
-
-class _Crc32:
-    def __init__(self) -> None:
-        self._value = 0
-
-    def update(self, data: bytes, /) -> None:
-        self._value = zlib.crc32(data, self._value)
-
-    def digest(self) -> bytes:
-        return self._value.to_bytes(4, "big")
 
 
 class _ModelCrc:
@@ -55,7 +43,7 @@ class _ModelCrc:
         self._model, self._size = _model(name), size
         self._value: int = self._model.calc(b"")
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         self._value = self._model.calc(data, self._value)
 
     def digest(self) -> bytes:
@@ -63,7 +51,7 @@ class _ModelCrc:
 
 
 _FACTORIES: Mapping[str, Callable[[], Digest]] = {
-    "CRC32": _Crc32,
+    "CRC32": lambda: _ModelCrc("CRC32", 4),
     "CRC32C": lambda: _ModelCrc("CRC32C", 4),
     "CRC64NVME": lambda: _ModelCrc("CRC64-NVME", 8),
     "SHA1": lambda: hashlib.sha1(usedforsecurity=False),
