@@ -11,27 +11,24 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from enclave_image.configuration import MeasuredConfig
+from enclave_image.inside.kms_watch import Evidence, KmsWatch
 from enclave_image.job_protocol import (
     Credentials,
     b64,
     internal_error,
 )
-from nitro_workflow.errors import AccessRefused, NitroWorkflowError, ServiceError, UntrustedAnswer
+from nitro_workflow.errors import AccessRefused, NitroWorkflowError, ServiceError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-__all__ = ["Evidence", "JobKms", "KmsAccess", "Nsm", "RunKey", "kms_failure"]
+__all__ = ["JobKms", "KmsAccess", "Nsm", "RunKey", "kms_failure"]
 
 REPORTED_PCRS = (0, 1, 2, 3, 4, 8)
 RSA_BITS = 2048  # KMS takes 2048, 3072, 4096 (facts.md §6)
-
-Evidence = Callable[[str, Mapping[str, Any]], None]
-"""``emit(step, evidence)``: digests, lengths and times only."""
 
 
 class Nsm(Protocol):
@@ -119,22 +116,18 @@ class KmsAccess:
     def __init__(self, config: MeasuredConfig, key: RunKey, transport: Any) -> None:
         import botocore.session
 
-        from nitro_workflow.enclave import attested_session, over_vsock
+        from nitro_workflow.enclave import attested_session
 
         self._config = config
+        self._transport = transport
         self._session = botocore.session.Session()
         attested_session(self._session, key)
-        over_vsock(
-            self._session,
-            ca_pem=config.ca_pem.encode(),
-            host=config.kms_host,
-            port=config.kms_port_vsock,
-            transport=transport,
-        )
 
     def client(self, credentials: Credentials, emit: Evidence) -> JobKms:
         """Return a KMS client for one job. What it may ask for is fixed by the measured context."""
         from botocore.config import Config
+
+        from nitro_workflow.enclave import over_vsock
 
         client = self._session.create_client(
             "kms",
@@ -145,10 +138,18 @@ class KmsAccess:
             aws_session_token=credentials.session_token,
             config=Config(retries={"mode": "standard", "total_max_attempts": 3}),
         )
-        watch = _Watch(self._config, emit)
+        # A connection for each job: what the parent carried of one is not mixed with another's.
+        over_vsock(
+            client,
+            ca_pem=self._config.ca_pem.encode(),
+            host=self._config.kms_host,
+            port=self._config.kms_port_vsock,
+            transport=self._transport,
+        )
+        watch = KmsWatch(self._config, emit)
         events = client.meta.events
         events.register_first("provide-client-params.kms.*", watch.require_measured)
-        events.register_first("before-send.kms.*", watch.count_request)
+        events.register_first("before-send.kms.*", watch.note_request)
         events.register_first("after-call.kms.*", watch.record_answer)
         return JobKms(client)
 
@@ -174,53 +175,6 @@ class JobKms:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
-
-
-class _Watch:
-    """Holds each request against what was measured, and reports lengths and digests."""
-
-    def __init__(self, config: MeasuredConfig, emit: Evidence) -> None:
-        self._config = config
-        self._emit = emit
-        self._sent = 0
-
-    def require_measured(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
-        asked = (model.name, params.get("KeyId"), dict(params.get("EncryptionContext") or {}))
-        wanted = ("Decrypt", self._config.key_arn, dict(self._config.encryption_context))
-        if asked != wanted:
-            raise UntrustedAnswer(
-                "a message for another operation, key or encryption context",
-                expected=f"Decrypt with {self._config.key_arn} and the measured context",
-                where="D3, before KMS is asked",
-                next="send the ciphertext that this image was built for, or build an image for it",
-                code="ContextMismatch",
-            )
-
-    def count_request(self, request: Any, **_: Any) -> None:
-        self._sent += len(request.body or b"")
-
-    def record_answer(self, http_response: Any, parsed: Mapping[str, Any], **_: Any) -> None:
-        envelope = parsed.get("CiphertextForRecipient") or b""
-        self._emit(
-            "D6",
-            {
-                "http_status": http_response.status_code,
-                "request_bytes": self._sent,
-                "response_bytes": len(http_response.content),
-                "tls_ends": "in the enclave",
-                "kms_host": self._config.kms_host,
-                "kms_request_id": str(parsed.get("ResponseMetadata", {}).get("RequestId", ""))[:64],
-            },
-        )
-        if envelope and http_response.status_code < 300:
-            self._emit(
-                "D7",
-                {
-                    "envelope_bytes": len(envelope),
-                    "envelope_sha256": hashlib.sha256(envelope).hexdigest(),
-                    "opened_with": "the enclave's private key",
-                },
-            )
 
 
 def kms_failure(error: BaseException) -> NitroWorkflowError:

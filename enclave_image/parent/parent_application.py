@@ -9,10 +9,12 @@ to do over a control socket, one JSON object a line::
                              → {"bytes", "sha256", "version_id", "role"}
     {"op": "send", "job", "form", "nonce", "cid", "bucket", "key", "version_id",
      "encrypted_key": null | {"key", "version_id"}}         → {"status": "queued"}
-    {"op": "job", "job"}     → {"status", "step", "evidence", "result", "receipt", "error", "trace"}
+    {"op": "job", "job"}     → {"status", "step", "evidence", "result", "receipt", "error", "trace",
+                                "wire"}
 
-An answer with ``error`` alone is a request that was not carried out. Job records lie in the
-instance's folder: they outlive whoever asked.
+``wire`` is what the proxy carried for the job, as far as it was kept: direction → base64 of TLS
+records. An answer with ``error`` alone is a request that was not carried out. Job records lie in
+the instance's folder: they outlive whoever asked.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from enclave_image.job_protocol import (
     parse_request,
     unb64,
 )
+from enclave_image.parent.carried_bytes import carried_since
 from enclave_image.parent.instance_role import Fetched, InstanceRole
 from enclave_image.parent.job_records import JobRecords
 from nitro_workflow.errors import (
@@ -47,6 +50,7 @@ from nitro_workflow.errors import (
     VsockError,
 )
 from nitro_workflow.vsock import (
+    PIECES_FILE,
     TraceWriter,
     Transport,
     open_transport,
@@ -78,6 +82,7 @@ class ParentApplication:
         self._role = InstanceRole(session, state / "objects")
         self._transport = transport
         self._trace = TraceWriter(folder / "trace.jsonl")
+        self._pieces = folder / PIECES_FILE
         self._lanes: dict[int, queue.Queue[Mapping[str, Any]]] = {}
         self._lanes_lock = threading.Lock()
 
@@ -177,6 +182,7 @@ class ParentApplication:
 
     def _hand_over(self, order: JobRequest, data: Fetched, cid: int) -> str:
         """Send one job, record what comes back; return the code of the error, if there was one."""
+        begun = time.time()
         with self._connect(cid) as sock:
             sock.settimeout(SILENCE_S + data.size / SLOWEST_RATE)
             send_json(sock, order.to_json())
@@ -184,7 +190,7 @@ class ParentApplication:
             sender.start()
             digest, size = data.sha256, data.size
             self._note(order.job, "D2", "parent", "enclave", "ciphertext", size, digest, _BOTH)
-            code = self._record_answers(order.job, sock)
+            code = self._record_answers(order.job, sock, begun)
         sender.join()
         return code
 
@@ -199,12 +205,14 @@ class ParentApplication:
                     raise
                 time.sleep(0.05)
 
-    def _record_answers(self, job: str, sock: socket.socket) -> str:
+    def _record_answers(self, job: str, sock: socket.socket, begun: float) -> str:
         while True:
             event = recv_json(sock, MAX_ANSWER_FRAME)
             kind = event.get("event")
             if kind == "evidence":
                 self.records.add(job, str(event["step"]), event["evidence"])
+                if event["step"] == "D6":  # the answer of KMS has come by
+                    self.records.update(job, wire=carried_since(self._pieces, begun))
             elif kind == "result":
                 self._keep_result(job, event)
                 return ""

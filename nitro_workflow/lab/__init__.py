@@ -35,15 +35,19 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.step_result import StepProgress, StepResult
     from nitro_workflow.lab.steps import (
         STEPS,
+        WIRES,
         Step,
         ciphertext_path,
         document_of,
+        envelope_of,
         find_step,
         image_of,
         jobs_of,
         key_facts,
         policy_of,
+        request_of,
         start_job,
+        wire_of,
     )
     from nitro_workflow.lab.workbench import Workbench
 
@@ -51,6 +55,7 @@ __all__ = [
     "ATTACKS",
     "ROLES",
     "STEPS",
+    "WIRES",
     "AttackOutcome",
     "CallRecord",
     "Job",
@@ -72,20 +77,24 @@ __all__ = [
     "default_folder",
     "document_of",
     "end_orphan",
+    "envelope_of",
     "find_processes",
     "find_step",
     "image_of",
     "jobs_of",
     "key_facts",
     "policy_of",
+    "request_of",
     "start_job",
     "try_attack",
+    "wire_of",
 ]
 
 _HOMES = {
     "ATTACKS": "attacks",
     "ROLES": "party_policies",
     "STEPS": "steps",
+    "WIRES": "steps",
     "AttackOutcome": "attacks",
     "CallRecord": "call_record",
     "Job": "evidence",
@@ -107,14 +116,17 @@ _HOMES = {
     "default_folder": "lab_folder",
     "document_of": "steps",
     "end_orphan": "processes",
+    "envelope_of": "steps",
     "find_processes": "processes",
     "find_step": "steps",
     "image_of": "steps",
     "jobs_of": "steps",
     "key_facts": "steps",
     "policy_of": "steps",
+    "request_of": "steps",
     "start_job": "steps",
     "try_attack": "attacks",
+    "wire_of": "steps",
 }
 
 __getattr__ = lazy_names(__name__, _HOMES)  # a client that only asks for a folder loads no step

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
         send_json,
         write_stream,
     )
+    from nitro_workflow.vsock.kept_pieces import PIECES_FILE, PieceKeeper, read_pieces
     from nitro_workflow.vsock.proxy import run_proxy
     from nitro_workflow.vsock.relay import relay_sockets
+    from nitro_workflow.vsock.tls_records import TlsRecord, records_in, server_name
     from nitro_workflow.vsock.trace_lines import TraceWriter, read_trace
     from nitro_workflow.vsock.transport import (
         GATEWAY,
@@ -58,15 +60,20 @@ _HOMES = {
     "KernelTransport": "transport",
     "PARENT_CID": "transport",
     "PARENT_DEVICE": "transport",
+    "PIECES_FILE": "kept_pieces",
     "PROXY_PORT": "transport",
+    "PieceKeeper": "kept_pieces",
     "StreamReader": "frames",
+    "TlsRecord": "tls_records",
     "TraceWriter": "trace_lines",
     "Transport": "transport",
     "accept_next": "accepting",
     "has_own_transport": "transport",
     "open_transport": "transport",
     "read_line": "transport",
+    "read_pieces": "kept_pieces",
     "read_trace": "trace_lines",
+    "records_in": "tls_records",
     "recv_frame": "frames",
     "recv_json": "frames",
     "relay_sockets": "relay",
@@ -75,6 +82,7 @@ _HOMES = {
     "run_in_thread": "accepting",
     "send_frame": "frames",
     "send_json": "frames",
+    "server_name": "tls_records",
     "write_stream": "frames",
 }
 
@@ -85,18 +93,23 @@ __all__ = [
     "HEARTBEAT_PORT",
     "PARENT_CID",
     "PARENT_DEVICE",
+    "PIECES_FILE",
     "PROXY_PORT",
     "GuestTransport",
     "HostTransport",
     "KernelTransport",
+    "PieceKeeper",
     "StreamReader",
+    "TlsRecord",
     "TraceWriter",
     "Transport",
     "accept_next",
     "has_own_transport",
     "open_transport",
     "read_line",
+    "read_pieces",
     "read_trace",
+    "records_in",
     "recv_frame",
     "recv_json",
     "relay_sockets",
@@ -105,6 +118,7 @@ __all__ = [
     "run_proxy",
     "send_frame",
     "send_json",
+    "server_name",
     "write_stream",
 ]
 

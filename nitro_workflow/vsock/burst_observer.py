@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from nitro_workflow.vsock.tls_records import RecordObserver
 
 if TYPE_CHECKING:
+    from nitro_workflow.vsock.kept_pieces import PieceKeeper
     from nitro_workflow.vsock.trace_lines import TraceWriter
 
 __all__ = ["BurstObserver", "watch_bursts"]
@@ -22,9 +23,17 @@ QUIET_SECONDS: Final = 0.05
 class BurstObserver:
     """One direction of one connection, noted burst by burst: it may stay open for long."""
 
-    def __init__(self, step: str, source: str, target: str, trace: TraceWriter | None) -> None:
+    def __init__(
+        self,
+        step: str,
+        source: str,
+        target: str,
+        trace: TraceWriter | None,
+        pieces: PieceKeeper | None = None,
+    ) -> None:
         self._names = {"step": step, "source": source, "target": target}
         self._trace = trace
+        self._pieces = pieces
         self._lock = threading.Lock()
         self._all = RecordObserver()
         self._burst = hashlib.sha256()
@@ -49,6 +58,8 @@ class BurstObserver:
             self._burst.update(data)
             self._size += len(data)
             self._last = time.monotonic()
+        if self._pieces is not None:
+            self._pieces.keep(self._names["source"], self._names["target"], data)
 
     def note(self, name: str | None, *, ended: bool = False) -> None:
         """Write one line about what has passed since the last one.

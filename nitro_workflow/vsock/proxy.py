@@ -3,7 +3,7 @@
 ``python -m nitro_workflow.vsock.proxy [-4|-6] [-w N] [--config FILE] LOCAL_PORT REMOTE
 REMOTE_PORT`` as AWS's ``vsock-proxy``. ``--trace FILE`` adds, for each connection and direction,
 one line: bytes, digest, TLS record types and lengths, server name asked for. That is all that a
-proxy can see.
+proxy can see. ``--pieces FILE`` keeps the newest of what it carried, as it passed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from nitro_workflow.version import __version__
 from nitro_workflow.vsock.accepting import accept_next, run_in_thread
 from nitro_workflow.vsock.allowlist import Remote, check_allowed, parse_allowlist, resolve
 from nitro_workflow.vsock.burst_observer import BurstObserver, watch_bursts
+from nitro_workflow.vsock.kept_pieces import PieceKeeper
 from nitro_workflow.vsock.relay import relay_sockets
 from nitro_workflow.vsock.trace_lines import TraceWriter
 from nitro_workflow.vsock.transport import open_transport
@@ -61,11 +62,13 @@ class Proxy:
         workers: int = DEFAULT_WORKERS,
         family: int = socket.AF_UNSPEC,
         trace: TraceWriter | None = None,
+        pieces: PieceKeeper | None = None,
     ) -> None:
         self._listener = listener
         self._remote = remote
         self._family = family
         self._trace = trace
+        self._pieces = pieces
         self._workers = workers
         self._free = threading.BoundedSemaphore(workers)
         self._open: set[socket.socket] = set()
@@ -126,11 +129,11 @@ class Proxy:
 
         Where nobody wants to know, nothing is looked at: the kernel moves the bytes.
         """
-        if self._trace is None:
+        if self._trace is None and self._pieces is None:
             relay_sockets(client, server)
             return
-        outward = BurstObserver("D3", "enclave", "kms", self._trace)
-        inward = BurstObserver("D6", "kms", "enclave", self._trace)
+        outward = BurstObserver("D3", "enclave", "kms", self._trace, self._pieces)
+        inward = BurstObserver("D6", "kms", "enclave", self._trace, self._pieces)
         ended = threading.Event()
         watch = threading.Thread(target=watch_bursts, args=(ended, outward, inward), daemon=True)
         watch.start()
@@ -158,7 +161,10 @@ def run_proxy(arguments: Sequence[str] | None, transport: Callable[[], Transport
         print(error.diagnostics(), file=sys.stderr)
         return error.exit_code
     trace = TraceWriter(options.trace) if options.trace else None
-    proxy = Proxy(listener, remote, workers=options.num_workers, family=family, trace=trace)
+    pieces = PieceKeeper(options.pieces) if options.pieces else None
+    proxy = Proxy(
+        listener, remote, workers=options.num_workers, family=family, trace=trace, pieces=pieces
+    )
     print(
         f"vsock port {options.local_port} -> {remote.address}:{remote.port}",
         file=sys.stderr,
@@ -184,6 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-w", "--num_workers", type=_port, default=DEFAULT_WORKERS, metavar="N")
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"[default: {CONFIG}]")
     parser.add_argument("--trace", type=Path, metavar="FILE")
+    parser.add_argument("--pieces", type=Path, metavar="FILE")
     parser.add_argument("-V", "--version", action="version", version=VERSION)
     parser.add_argument("local_port", type=_vsock_port)
     parser.add_argument("remote_addr")

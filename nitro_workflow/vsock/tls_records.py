@@ -1,15 +1,17 @@
 """What a proxy can see of TLS: record types and lengths, the server name asked for.
 
 `RecordObserver` proves that only TLS records passed: it reads the 5-byte record headers (RFC 8446
-§5.1) and skips what they announce. It never raises: a stream that is not TLS is *reported*.
+§5.1) and skips what they announce; `records_in` tells where each record stands in bytes that were
+kept. Neither raises: a stream that is not TLS is *reported*.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["RecordObserver", "server_name"]
+__all__ = ["RecordObserver", "TlsRecord", "records_in", "server_name"]
 
 RECORD_NAMES: Final = {
     20: "change_cipher_spec",
@@ -27,6 +29,33 @@ LENGTHS: Final = 64
 
 _HEADER: Final = 5
 _HELLO_LIMIT: Final = 16 * 1024  # bytes of the first handshake record that are kept for the name
+
+
+@dataclass(frozen=True, slots=True)
+class TlsRecord:
+    """One record: its ``start`` and ``end`` in the bytes, header included; ``kind`` is a name.
+
+    ``kind`` is "" for what is no whole record: the rest of the bytes.
+    """
+
+    kind: str
+    start: int
+    end: int
+
+
+def records_in(data: bytes) -> tuple[TlsRecord, ...]:
+    """Return the records of one direction; what is none, from there to the end, comes last."""
+    found: list[TlsRecord] = []
+    at = 0
+    while at < len(data):
+        header = data[at : at + _HEADER]
+        length = int.from_bytes(header[3:], "big")
+        name, end = RECORD_NAMES.get(header[0], ""), at + _HEADER + length
+        if not name or len(header) < _HEADER or header[1] != 3 or end > len(data):
+            return (*found, TlsRecord("", at, len(data)))
+        found.append(TlsRecord(name, at, end))
+        at = end
+    return tuple(found)
 
 
 class RecordObserver:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import logging
 import time
@@ -19,10 +20,14 @@ from application_world import (
     World,
     records,
 )
+from botocore.awsrequest import AWSRequest
 
+from enclave_image.inside import kms_watch
+from enclave_image.inside.kms_watch import told_request
 from enclave_image.owner.dataset import expected_aggregates
 from enclave_image.owner.receipt import ExpectedReceipt, open_result
 from nitro_workflow.attestation import exactly
+from nitro_workflow.cms import parse_envelope
 
 FORMS = ["encryption-sdk", "envelope"]
 CANARY = b"Zanzibar Canary"
@@ -78,9 +83,48 @@ def test_evidence_has_digests_lengths_and_times(world):
     assert d9["result_bytes"] > 4096
 
 
+def test_the_request_is_told_as_it_was_signed_without_what_makes_it_valid(world):
+    keys = {
+        "access_key_id": "AKIA7QNPLMXO5STFGWHJ",
+        "secret_access_key": "S3cr3t/AccessKeyOfTheRole",
+        "session_token": "T0kenOfTheSession",
+    }
+    events = world.run(world.seal(records()), credentials=keys)
+    d3, d6 = events[0]["evidence"], events[1]["evidence"]
+    head, _, body = base64.b64decode(d6["request"]).partition(b"\r\n\r\n")
+    assert head.startswith(f"POST / HTTP/1.1\r\nHost: {HOST}\r\n".encode())
+    assert b"X-Amz-Target: TrentService.Decrypt" in head
+    assert b"SignedHeaders=content-type;host;x-amz-date" in head
+    assert len(body) == d6["request_bytes"]
+    asked = json.loads(body)
+    assert asked["Recipient"]["AttestationDocument"] == d3["document"]
+    assert asked["EncryptionContext"] == CONTEXT
+    told = json.dumps([head.decode(), body.decode(), events])
+    for secret in keys.values():
+        assert secret not in told
+    assert "Signature=" not in told
+
+
+def test_a_request_too_large_to_be_told_is_not(monkeypatch):
+    request = AWSRequest("POST", f"https://{HOST}/", {"X-Amz-Target": "T"}, b"x" * 200)
+    assert told_request(request.prepare()).endswith(b"x" * 200)
+    monkeypatch.setattr(kms_watch, "MAX_TOLD", 200)
+    assert told_request(request.prepare()) == b""
+
+
+def test_the_envelope_is_told_as_it_came(world):
+    d7 = next(e["evidence"] for e in world.run(world.seal(records())) if e.get("step") == "D7")
+    envelope = base64.b64decode(d7["envelope"])
+    assert hashlib.sha256(envelope).hexdigest() == d7["envelope_sha256"]
+    assert parse_envelope(envelope).raw == envelope
+
+
 def test_evidence_does_not_depend_on_the_content(world):
     """Two files of one length: the parent learns the same of both, but for digests and times."""
-    hidden = ("sha256", "time", "document", "request_id", "receipt_bytes", "response_bytes")
+    hidden = (
+        *("sha256", "time", "document", "request", "envelope"),
+        *("request_id", "receipt_bytes", "response_bytes"),
+    )
 
     def visible(seed: int) -> list:
         events = world.run(world.seal(records(seed=seed)))

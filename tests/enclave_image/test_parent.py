@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import uuid
+from base64 import b64decode
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from enclave_image.parent import parent_application
 from enclave_image.parent.parent_application import ParentApplication, serve
 from nitro_workflow.errors import VsockError
+from nitro_workflow.vsock import PIECES_FILE, PieceKeeper
 
 
 class Frozen(NamedTuple):
@@ -139,6 +141,34 @@ def test_a_job_goes_through_and_is_traced(instance, world, form):
     assert {line["job"] for line in lines} == {request["job"]}
     assert lines[0]["sha256"] == sealed.report.sha256
     assert {"seq", "at", "visible_to", "size", "source", "target"} <= lines[0].keys()
+
+
+def test_a_job_keeps_what_the_proxy_carried_while_it_ran(instance, world, monkeypatch):
+    """The enclave of these tests has no proxy: what one would have kept is put there."""
+    keeper = PieceKeeper(instance.folder / PIECES_FILE)
+    keeper.keep("enclave", "kms", b"of an earlier job")
+    request = instance.put(world.seal(records()))
+    add = instance.parent.records.add
+
+    def carry_first(job, step, evidence):
+        if step == "D6":
+            keeper.keep("enclave", "kms", b"request")
+            keeper.keep("kms", "enclave", b"answer")
+        add(job, step, evidence)
+
+    monkeypatch.setattr(instance.parent.records, "add", carry_first)
+    instance.parent.answer(request)
+    wire = instance.wait(request["job"])["wire"]
+    assert {way: b64decode(data) for way, data in wire.items()} == {
+        "to_kms": b"request",
+        "from_kms": b"answer",
+    }
+
+
+def test_where_the_proxy_keeps_nothing_a_job_has_no_wire(instance, world):
+    request = instance.put(world.seal(records()))
+    instance.parent.answer(request)
+    assert instance.wait(request["job"])["wire"] == {}
 
 
 def test_two_jobs_at_once_are_done_one_after_the_other(instance, world):

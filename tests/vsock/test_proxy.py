@@ -16,7 +16,13 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.errors import InputError, Refused, VsockError
-from nitro_workflow.vsock import HostTransport, TraceWriter
+from nitro_workflow.vsock import (
+    PIECES_FILE,
+    HostTransport,
+    PieceKeeper,
+    TraceWriter,
+    read_pieces,
+)
 from nitro_workflow.vsock.allowlist import Remote, check_allowed, parse_allowlist
 from nitro_workflow.vsock.proxy import Proxy, main
 
@@ -98,8 +104,8 @@ def server():
 @pytest.fixture
 def proxy(tmp_path, server):
     listener = HostTransport(tmp_path).listen(8000)
-    trace = TraceWriter(tmp_path / "trace.jsonl")
-    it = Proxy(listener, Remote("127.0.0.1", server), workers=2, trace=trace)
+    trace, pieces = TraceWriter(tmp_path / "trace.jsonl"), PieceKeeper(tmp_path / PIECES_FILE)
+    it = Proxy(listener, Remote("127.0.0.1", server), workers=2, trace=trace, pieces=pieces)
     thread = threading.Thread(target=it.serve_forever, daemon=True)
     thread.start()
     yield tmp_path
@@ -143,6 +149,16 @@ def test_carries_both_ways_and_traces_digests_only(proxy):
     assert outward["carried_by"] == ["proxy"]
     text = (proxy / "trace.jsonl").read_text()
     assert "secret" not in text.lower()
+
+
+def test_keeps_what_it_carried_before_it_passes_it_on(proxy):
+    with dial(proxy) as sock:
+        sock.sendall(b"\x17\x03\x03\x00\x06sealed")
+        assert sock.recv(100) == b"\x17\x03\x03\x00\x06SEALED"
+        assert read_pieces(proxy / PIECES_FILE, 0, time.time()) == {
+            ("enclave", "kms"): b"\x17\x03\x03\x00\x06sealed",
+            ("kms", "enclave"): b"\x17\x03\x03\x00\x06SEALED",
+        }
 
 
 def test_each_burst_of_a_connection_that_stays_open_is_traced(proxy):

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nitro_workflow.vsock.tls_records import LENGTHS, RecordObserver, server_name
+from nitro_workflow.vsock.tls_records import (
+    LENGTHS,
+    RecordObserver,
+    TlsRecord,
+    records_in,
+    server_name,
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +88,31 @@ def test_every_truncation_of_a_hello_gives_a_name_or_none(client_hello):
     body = client_hello[5:]
     names = {server_name(body[:end]) for end in range(len(body) + 1)}
     assert names == {None, "kms.example.internal"}
+
+
+def test_records_tell_where_they_stand(client_hello):
+    end = len(client_hello)
+    assert records_in(client_hello + b"\x17\x03\x03\x00\x05abcde") == (
+        TlsRecord("handshake", 0, end),
+        TlsRecord("application_data", end, end + 10),
+    )
+    assert records_in(b"") == ()
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"GET / HTTP/1.1", b"\x16\x03", b"\x17\x03\x03\x00\x05abcd", b"\x17\x02\x03\x00\x00", b"\x00"],
+)
+def test_what_is_no_whole_record_comes_last(rest):
+    good = b"\x17\x03\x03\x00\x01a"
+    assert records_in(good + rest) == (
+        TlsRecord("application_data", 0, 6),
+        TlsRecord("", 6, 6 + len(rest)),
+    )
+
+
+@given(st.binary(max_size=300))
+def test_records_cover_all_bytes_and_nothing_twice(data):
+    found = records_in(data)
+    assert b"".join(data[one.start : one.end] for one in found) == data
+    assert all(one.kind for one in found[:-1])

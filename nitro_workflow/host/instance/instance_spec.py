@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from nitro_workflow.host.instance.instance_paths import TRACE_FILE
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.host.sandbox.launcher import Bind
-from nitro_workflow.vsock import PROXY_PORT
+from nitro_workflow.vsock import PIECES_FILE, PROXY_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def config(inside: str, address: Endpoint, programs: ParentPrograms) -> str:
     """Return the argument of `first_process`; ``inside`` is the instance's folder as it sees it."""
     proxy = [
         *(sys.executable, "-m", "nitro_workflow.vsock.proxy"),
-        *("--config", "vsock-proxy.yaml", "--trace", TRACE_FILE),
+        *("--config", "vsock-proxy.yaml", "--trace", TRACE_FILE, "--pieces", PIECES_FILE),
         *("-w", str(PROXY_CONNECTIONS), str(PROXY_PORT), address.host, str(address.port)),
     ]
     application = [sys.executable, str(programs.application)]

@@ -8,7 +8,13 @@
 from __future__ import annotations
 
 from nitro_workflow.lab.steps.d1_d2_delivery import FORMS, forms_of, jobs_of, start_job
-from nitro_workflow.lab.steps.d3_d9_decryption import document_of
+from nitro_workflow.lab.steps.d3_d7_bytes import (
+    WIRES,
+    document_of,
+    envelope_of,
+    request_of,
+    wire_of,
+)
 from nitro_workflow.lab.steps.d9_results import expected_of, open_job
 from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT, policy_of
 from nitro_workflow.lab.steps.p3_p4_data import PREFIX, SDK_FILE, ciphertext_path
@@ -23,10 +29,12 @@ __all__ = [
     "PREFIX",
     "SDK_FILE",
     "STEPS",
+    "WIRES",
     "Step",
     "all_needs",
     "ciphertext_path",
     "document_of",
+    "envelope_of",
     "expected_of",
     "find_step",
     "forms_of",
@@ -37,5 +45,7 @@ __all__ = [
     "open_job",
     "pack",
     "policy_of",
+    "request_of",
     "start_job",
+    "wire_of",
 ]

@@ -6,8 +6,6 @@ is held against what the cloud saw, and against what the owner recorded.
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import AccessRefused, NitroWorkflowError, UntrustedAnswer
@@ -25,6 +23,7 @@ from nitro_workflow.lab.steps.d1_d2_delivery import (
     require_same,
     send,
 )
+from nitro_workflow.lab.steps.d3_d7_bytes import event_of
 from nitro_workflow.lab.steps.d9_results import open_results
 from nitro_workflow.lab.steps.step import Step
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from nitro_workflow.lab.workbench import Workbench
 
-__all__ = ["DECRYPTION", "document_of", "explained"]
+__all__ = ["DECRYPTION", "explained"]
 
 PROXY_SECONDS: Final = 15.0
 """The proxy notes what it carried when the line is quiet, or the connection ends."""
@@ -46,22 +45,9 @@ def attest(bench: Workbench) -> Outcome:
     """Gather: the enclave made its key pair and a document, and sent Decrypt with `Recipient`."""
 
     def attested(job: Job) -> dict[str, Any]:
-        return {name: value for name, value in job.evidence("D3").items() if name != "document"}
+        return _without("document", job.evidence("D3"))
 
     return _each(bench, "observed by the enclave", attested)
-
-
-def document_of(bench: Workbench, form: str = "encryption-sdk") -> bytes:
-    """Return the document that the enclave sent to KMS, checked against its digest."""
-    said = jobs_of(bench)[form].evidence("D3")
-    document = b64decode(said["document"])
-    require_same(
-        "D3",
-        "the document that was kept",
-        hashlib.sha256(document).hexdigest(),
-        said["document_sha256"],
-    )
-    return document
 
 
 def decide(bench: Workbench) -> Outcome:
@@ -79,7 +65,7 @@ def decide(bench: Workbench) -> Outcome:
 
 def _decision(bench: Workbench, job: Job) -> dict[str, Any]:
     said = job.evidence("D3")
-    event = _event_of(bench, said["document_sha256"])
+    event = event_of(bench, said["document_sha256"])
     _raise_denial(event, job)
     seen = event["additionalEventData"].get("attestation", {})
     require_same(
@@ -105,12 +91,6 @@ def _decision(bench: Workbench, job: Job) -> dict[str, Any]:
     }
 
 
-def _event_of(bench: Workbench, digest: str) -> dict[str, Any]:
-    return decision_lookup.find_event(
-        bench, "Decrypt", lambda event: decision_lookup.document_digest(event) == digest
-    )
-
-
 def _raise_denial(event: Mapping[str, Any], job: Job) -> None:
     """Raise what the enclave recorded, with the reason that only the cloud's record has."""
     if not event.get("errorCode"):
@@ -129,7 +109,7 @@ def seal(bench: Workbench) -> Outcome:
     """Gather: the cloud sealed the data key to the document's public key."""
 
     def sealed(job: Job) -> dict[str, Any]:
-        event = _event_of(bench, job.evidence("D3")["document_sha256"])
+        event = event_of(bench, job.evidence("D3")["document_sha256"])
         _raise_denial(event, job)
         note_event_call(bench, event, party="enclave")
         envelope = event["additionalEventData"]["envelope"]
@@ -146,7 +126,7 @@ def seal(bench: Workbench) -> Outcome:
 
 def carry_back(bench: Workbench) -> Outcome:
     """Gather: what the proxy carried between the enclave and KMS: TLS records only."""
-    outcome = _each(bench, "", lambda job: job.evidence("D6"))
+    outcome = _each(bench, "", lambda job: _without("request", job.evidence("D6")))
     back = _carried_back(bench)
     if not all(line.get("only_tls") for line in back):
         raise UntrustedAnswer(
@@ -194,10 +174,10 @@ def unwrap(bench: Workbench) -> Outcome:
 
     def opened(job: Job) -> dict[str, Any]:
         said = job.evidence("D7")
-        event = _event_of(bench, job.evidence("D3")["document_sha256"])
+        event = event_of(bench, job.evidence("D3")["document_sha256"])
         sealed = event["additionalEventData"].get("envelope", {}).get("sha256")
         require_same("D7", "the envelope that the enclave opened", said["envelope_sha256"], sealed)
-        return said
+        return _without("envelope", said)
 
     return _each(bench, "observed by the enclave; the envelope is the cloud's of D5", opened)
 
@@ -224,6 +204,11 @@ def decrypt(bench: Workbench) -> Outcome:
 def process(bench: Workbench) -> Outcome:
     """Take result and receipt; the owner verifies the receipt, then opens the result."""
     return open_results(bench, jobs_of(bench))
+
+
+def _without(name: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Return evidence without bytes that are kept whole elsewhere: with the job."""
+    return {key: value for key, value in evidence.items() if key != name}
 
 
 def _each(bench: Workbench, basis: str, gather: Callable[[Job], dict[str, Any]]) -> Outcome:
