@@ -3,7 +3,8 @@
 `parse_document` reads without trust; `Verifier` believes documents of one root, at a time that is
 given; `Verifier.explain` reports every check. `ChannelVerifier` is for services without KMS,
 `from_key_policy` and `from_measurements` read expected PCRs, `HypervisorPki` makes documents as a
-hypervisor does. Names are imported when they are used.
+hypervisor does, `build_pack` those that verifiers are tested with. Names are imported when they are
+used.
 
 >>> from datetime import UTC, datetime
 >>> from nitro_workflow.attestation import Expected, HypervisorPki, Verifier, exactly
@@ -61,6 +62,12 @@ if TYPE_CHECKING:
         HypervisorPki,
         InstanceIssuer,
     )
+    from nitro_workflow.attestation.pack import (
+        PUBLISHED_AT,
+        PackDocument,
+        build_pack,
+        pack_files,
+    )
     from nitro_workflow.attestation.parse import (
         Reading,
         parse_document,
@@ -96,6 +103,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AWS_ROOT_FINGERPRINT": "roots",
     "MAX_INPUT_BYTES": "inputs",
+    "PUBLISHED_AT": "pack",
     "STEPS": "verification_steps",
     "At": "verify",
     "AttestationDocument": "document",
@@ -105,6 +113,7 @@ _HOMES = {
     "FieldSpan": "document",
     "HypervisorPki": "issue",
     "InstanceIssuer": "issue",
+    "PackDocument": "pack",
     "PcrExpectation": "pcrs",
     "Reading": "parse",
     "Report": "verification_report",
@@ -116,6 +125,7 @@ _HOMES = {
     "aws_root": "roots",
     "bound_to_public_key": "channel",
     "bound_to_user_data": "channel",
+    "build_pack": "pack",
     "channel_digest": "channel",
     "decode_input": "inputs",
     "exactly": "pcrs",
@@ -123,6 +133,7 @@ _HOMES = {
     "from_key_policy": "expectations",
     "from_measurements": "expectations",
     "one_of_values": "pcrs",
+    "pack_files": "pack",
     "parse_certificate": "certificate",
     "parse_document": "parse",
     "parse_pcr": "expectations",
@@ -139,6 +150,7 @@ _HOMES = {
 __all__ = [
     "AWS_ROOT_FINGERPRINT",
     "MAX_INPUT_BYTES",
+    "PUBLISHED_AT",
     "STEPS",
     "At",
     "AttestationDocument",
@@ -148,6 +160,7 @@ __all__ = [
     "FieldSpan",
     "HypervisorPki",
     "InstanceIssuer",
+    "PackDocument",
     "PcrExpectation",
     "Reading",
     "Report",
@@ -159,6 +172,7 @@ __all__ = [
     "aws_root",
     "bound_to_public_key",
     "bound_to_user_data",
+    "build_pack",
     "channel_digest",
     "decode_input",
     "exactly",
@@ -166,6 +180,7 @@ __all__ = [
     "from_key_policy",
     "from_measurements",
     "one_of_values",
+    "pack_files",
     "parse_certificate",
     "parse_document",
     "parse_pcr",

@@ -1,4 +1,4 @@
-"""`nitro-workflow attestation show|verify|explain FILE…`."""
+"""`nitro-workflow attestation show|verify|explain FILE…`; `pack` has a module of its own."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from nitro_workflow.attestation import (
     render_row,
 )
 from nitro_workflow.cli.attestation_ask import Ask, asked, read_input
+from nitro_workflow.cli.attestation_pack import pack
 from nitro_workflow.errors import InputError, NitroWorkflowError, UsageError
 
 __all__ = ["attestation"]
@@ -44,6 +45,8 @@ def attestation() -> None:
     call does not make sense; 3 an input is no document at all.
     """
 
+
+attestation.add_command(pack)
 
 _Command = Callable[..., Any]
 

@@ -32,7 +32,7 @@ from nitro_workflow.encoding import der_reason
 from nitro_workflow.errors import InputError, PolicyError, UsageError
 from nitro_workflow.system_errors import as_package_error
 
-__all__ = ["Ask", "asked", "read_input"]
+__all__ = ["Ask", "asked", "moment_of", "read_input"]
 
 _MAX_JSON_BYTES = 4 << 20
 _AGE = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
@@ -57,7 +57,7 @@ class Ask:
     def __post_init__(self) -> None:
         trusted = read_input(Path(self.root)) if self.root else None
         self.verifier = Verifier.with_root(trusted) if trusted else Verifier.aws()
-        self.moment = _moment(self.at)
+        self.moment = moment_of(self.at)
         if self.at == "document" and self.expected.max_age is not None:
             raise UsageError(
                 "--max-age with --at document",
@@ -73,7 +73,8 @@ class Ask:
         return explain(data, at=self.moment(), expected=self.expected)
 
 
-def _moment(text: str) -> Callable[[], At]:
+def moment_of(text: str) -> Callable[[], At]:
+    """Return what gives the time that ``--at`` names, when it is asked. Raises `UsageError`."""
     if text == "document":
         return lambda: "document"
     if text == "now":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from nitro_workflow.attestation import Verifier
 from nitro_workflow.attestation.chain import CACHED_LINKS, Links, build_chain
+from nitro_workflow.attestation.pack.bent_chain import sign_certificate
 
 from . import forge
 from .conftest import NOW
@@ -73,18 +75,20 @@ def serial_of(first_byte: int) -> Callable[[], Case]:
 def same_key_new_root() -> Case:
     """The root's key signs itself anew: names, key and links hold, the bytes are others."""
     rows = forge.SHAPE
-    again = forge._sign(rows[0], GOOD.keys[0], "root", GOOD.keys[0], rows[0].hash)
+    again = sign_certificate(
+        replace(rows[0], end=timedelta(hours=3)), GOOD.keys[0], "root", GOOD.keys[0], NOW
+    )
     return forge.document(GOOD, cabundle=[again, *GOOD.ders[1:4]]), GOOD.root
 
 
 def long_way_down() -> Case:
     """A leaf that is a CA by no constraint issues another leaf below."""
-    extra = forge.Certificate("below", ca=False, usage=("digital_signature",))
+    extra = forge.CertificatePlan("below", ca=False, usage=("digital_signature",))
     chain = forge.make_chain((*forge.SHAPE, extra))
     return forge.document(chain), chain.root
 
 
-OLD, FUTURE = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
+OLD, FUTURE = timedelta(seconds=-1), timedelta(seconds=1)
 ROOT, REGIONAL, ZONAL, INSTANCE, LEAF = GOOD.ders
 SIGN, CERT_SIGN = ("digital_signature",), ("key_cert_sign",)
 ATTACKS: dict[str, tuple[Callable[[], Case], tuple[str, ...]]] = {

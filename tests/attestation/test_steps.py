@@ -40,7 +40,7 @@ def path_too_long() -> tuple[bytes, bytes]:
 
 
 def expired_leaf() -> tuple[bytes, bytes]:
-    chain = forge.make_chain(forge.shape(4, end=NOW - timedelta(seconds=1)))
+    chain = forge.make_chain(forge.shape(4, end=timedelta(seconds=-1)))
     return forge.document(chain, **HELD), chain.root
 
 
