@@ -7,7 +7,7 @@ UV      = $(or $(shell command -v uv),$(BIN)/uv)
 LOCK    = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-header --no-annotate --no-emit-index-url
 
-.PHONY: lab walk quick test browser interop interop-all check lint types imports notebooks pictures dist \
+.PHONY: lab walk quick test course browser interop interop-all check lint types imports notebooks pictures dist \
         wheel-walk core-alone lock setup clean
 
 lab: setup ## start JupyterLab with the first notebook open
@@ -18,11 +18,14 @@ walk: setup ## run the 17 steps in the terminal
 
 quick: setup ## the tests that one wants on every save: within a minute
 	$(BIN)/python -m pytest -m "not slow and not browser and not interop" $(PYTEST_ARGS) \
-	    tests/attestation tests/cms tests/enclave tests/encoding tests/image tests/nsm \
+	    tests/attestation tests/cms tests/enclave tests/encoding tests/image tests/lessons tests/nsm \
 	    tests/policy tests/project tests/vsock tests/widgets tests/test_errors.py
 
 test: setup ## every test but those that CI runs beside it: browser, interop
 	$(BIN)/python -m pytest -m "not browser and not interop" $(PYTEST_ARGS)
+
+course: setup ## the notebooks as learners run them: alone, with mistakes, with the solutions
+	$(BIN)/python -m pytest tests/notebooks/course_runs.py $(PYTEST_ARGS)
 
 browser: setup ## the notebooks and views in a real browser
 	$(BIN)/python -m pytest -m browser tests/browser

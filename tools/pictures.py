@@ -67,7 +67,7 @@ def makers(folder: Path) -> dict[str, Make]:
 
 def walked() -> dict[str, Make]:
     """Return the views of a walk."""
-    lesson = open_lesson("07")
+    lesson = open_lesson("08")
     return {
         name: getattr(lesson, name)
         for name in ("pcrs", "decision", "trace", "message", "result", "enclaves")

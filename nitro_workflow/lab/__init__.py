@@ -22,7 +22,12 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nitro_workflow.lab.attacks import ATTACKS, AttackOutcome, try_attack
+    from nitro_workflow.lab.attacks import (
+        ATTACKS,
+        AttackOutcome,
+        instance_session,
+        try_attack,
+    )
     from nitro_workflow.lab.call_record import CallRecord
     from nitro_workflow.lab.engine import Lab, OwnInstance
     from nitro_workflow.lab.evidence import Job, TraceEvent, collect
@@ -81,6 +86,7 @@ __all__ = [
     "find_processes",
     "find_step",
     "image_of",
+    "instance_session",
     "jobs_of",
     "key_facts",
     "policy_of",
@@ -120,6 +126,7 @@ _HOMES = {
     "find_processes": "processes",
     "find_step": "steps",
     "image_of": "steps",
+    "instance_session": "attacks",
     "jobs_of": "steps",
     "key_facts": "steps",
     "policy_of": "steps",

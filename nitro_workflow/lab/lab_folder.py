@@ -11,6 +11,7 @@
           jobs/               what the parent answered about each job, kept when it is gone
           cloud/ hypervisor/  the state of the two background processes
           logs/
+          course/ notebooks/  what a learner answered and wrote: no start over takes it away
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _LOCKED = ("steps", "owner", "developer")  # written by who holds the lab's lock
 _DRAFT: Final = re.compile(
     r"\..+\.[0-9a-f]{12}|\.rootfs\.new|\.(attack|fetch|rehearsal|second-cloud)-.+"
 )
-_KEPT = ("lock", "notebooks")
+_KEPT = ("lock", "notebooks", "course")
 _NOTES = ("runtime.json", "launch.json")
 _PARTS = ("steps", "owner", "developer", "jobs", "cloud", "hypervisor", "logs")
 

@@ -5,6 +5,17 @@
 >>> lesson.run("P1")                                      # doctest: +SKIP
 """
 
-from nitro_workflow.lessons.lesson import LESSONS, Lesson, open_lesson
+from nitro_workflow.lessons.glossary import GLOSSARY, Word, find_word, glossary_page
+from nitro_workflow.lessons.lesson import Lesson, open_lesson
+from nitro_workflow.lessons.lesson_table import LESSONS, LessonPlan
 
-__all__ = ["LESSONS", "Lesson", "open_lesson"]
+__all__ = [
+    "GLOSSARY",
+    "LESSONS",
+    "Lesson",
+    "LessonPlan",
+    "Word",
+    "find_word",
+    "glossary_page",
+    "open_lesson",
+]

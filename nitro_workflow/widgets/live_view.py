@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from nitro_workflow.widgets.drawing import to_json, visible
@@ -18,7 +19,7 @@ from nitro_workflow.widgets.es_modules import STATIC, drop_module, live_module, 
 from nitro_workflow.widgets.inspectors import KINDS
 from nitro_workflow.widgets.live_answers import Answers, told
 
-__all__ = ["live_form", "live_inspector", "marked"]
+__all__ = ["live_choice", "live_form", "live_inspector", "marked"]
 
 
 def live_form(model: Any, answers: Answers) -> Any | None:
@@ -43,6 +44,23 @@ def live_inspector(model: Any) -> Any | None:
     except ImportError:
         return None
     return made(model=to_json(visible(model)), view=str(uuid.uuid4()))
+
+
+def live_choice(model: Any, said: str, keep: Callable[[str], str]) -> Any | None:
+    """Return the widget of a question; ``keep`` takes each answer and returns what is said to it.
+
+    None where the Jupyter part is not installed.
+    """
+    widget = live_inspector(model)
+    if widget is None:
+        return None
+
+    def answered(change: Any) -> None:
+        widget.said = keep(str(change["new"]))
+
+    widget.said = said
+    widget.observe(answered, names="answer")
+    return widget
 
 
 def marked(html: str, widget: Any | None) -> str:
@@ -82,5 +100,7 @@ def _plain_class() -> type[Any]:
         view = traitlets.Unicode().tag(sync=True)
         model = traitlets.Dict().tag(sync=True)
         selection = traitlets.List(traitlets.Int(), default_value=[0, 0]).tag(sync=True)
+        answer = traitlets.Unicode("").tag(sync=True)
+        said = traitlets.Unicode("").tag(sync=True)
 
     return Inspector

@@ -104,11 +104,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A question with its options, and what is said to each of them once it is chosen."""
+    """A question with its options, none for a free text; ``answer`` is what was answered before."""
 
     text: str
     options: tuple[str, ...]
-    said: tuple[str, ...]
+    answer: str = ""
+    closed: bool = False
     kind: Literal["choice"] = "choice"
 
 

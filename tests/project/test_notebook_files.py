@@ -18,7 +18,7 @@ def wheel(tmp_path, monkeypatch):
     package = tmp_path / "site-packages" / "nitro_workflow"
     carried = package / "notebooks" / "cleared"
     carried.mkdir(parents=True)
-    for name in ("00_parties.ipynb", "01_key.ipynb"):
+    for name in ("00_why_an_enclave.ipynb", "01_the_key.ipynb"):
         (carried / name).write_text("{}")
     monkeypatch.setattr(notebook_files, "REPOSITORY", tmp_path / "nowhere")
     monkeypatch.setattr(notebook_files.resources, "files", lambda _: package)
@@ -33,12 +33,12 @@ def test_the_repositorys_are_opened_where_they_are(tmp_path):
 
 def test_the_wheels_are_copied_once_and_what_the_learner_changed_stays(wheel, tmp_path):
     found = first_notebook(None, tmp_path / "lab")
-    assert found == tmp_path / "lab" / "notebooks" / "00_parties.ipynb"
+    assert found == tmp_path / "lab" / "notebooks" / "00_why_an_enclave.ipynb"
     found.write_text('{"mine": 1}')
-    found.with_name("01_key.ipynb").unlink()
+    found.with_name("01_the_key.ipynb").unlink()
     assert first_notebook(None, tmp_path / "lab") == found
     assert json.loads(found.read_text()) == {"mine": 1}
-    assert found.with_name("01_key.ipynb").exists()
+    assert found.with_name("01_the_key.ipynb").exists()
 
 
 def test_a_folder_that_is_named_must_hold_them(wheel, tmp_path):

@@ -104,7 +104,7 @@ def test_any_text_is_shown(text):
     table = Table(text, (text,), (TableRow(text, (Cell(text, "bad", 1),), note=text),), text)
     drawn(dataclasses.replace(table, tone="bad"))
     assert repr(View(table))
-    bundle = Question(text, (text, "b"), 0, text)._repr_mimebundle_()
+    bundle = Question(text, (text, "b"), answer=text, said=text)._repr_mimebundle_()
     assert "text/html" in bundle
     json.dumps(bundle)
 

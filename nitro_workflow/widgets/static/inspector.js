@@ -150,30 +150,66 @@ function table(m) {
   return [...headline(m), el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows))];
 }
 
-// ---- choice: a question, and what is said to the option chosen ----
+// ---- choice: a question, its options or a line to write, and what is said to the answer ----
 
 let groups = 0;
 
-function choice(m) {
-  const said = el("p", { "aria-live": "polite" });
+function choice(m, api) {
+  const said = el("p", { class: "said", "aria-live": "polite" });
+  api.follow("said", (text) => { said.textContent = text; });
+  const keep = (answer) => api.set("answer", answer);
+  const fields = m.options.length ? radios(m, keep) : line(m, keep);
+  return [el("p", {}, el("b", { text: m.text })), fields, said];
+}
+
+function radios(m, keep) {
   const group = `nw-choice-${++groups}`;
-  const options = m.options.map((option, index) => el("label", { class: "option" },
-    el("input", { type: "radio", name: group, onchange: () => { said.textContent = m.said[index]; } }), ` ${option}`));
-  return [el("p", {}, el("b", { text: m.text })), el("div", { role: "radiogroup", "aria-label": m.text }, ...options), said];
+  const options = m.options.map((option) => {
+    const circle = /** @type {HTMLInputElement} */ (el("input", { type: "radio", name: group, onchange: () => keep(option) }));
+    circle.checked = option === m.answer;
+    circle.disabled = m.closed;
+    return el("label", { class: "option" }, circle, ` ${option}`);
+  });
+  return el("div", { role: "radiogroup", "aria-label": m.text }, ...options);
+}
+
+function line(m, keep) {
+  const input = /** @type {HTMLInputElement} */ (el("input", { type: "text", "aria-label": m.text, spellcheck: "false" }));
+  input.value = m.answer;
+  input.disabled = m.closed;
+  // JupyterLab's own keys must not act on what is written here.
+  input.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter") keep(input.value.trim());
+  });
+  input.addEventListener("change", () => keep(input.value.trim()));
+  return input;
 }
 
 const RENDERERS = { inspection, table, choice };
 
 /** Draw a model into `root`, and again whenever it changes; returns what ends that. */
 function live(model, root) {
-  const api = { set(name, value) { model.set(name, value); model.save_changes(); } };
+  /** @type {(() => void)[]} */
+  let followers = [];
+  const unfollow = () => { for (const end of followers) end(); followers = []; };
+  const api = {
+    set(name, value) { model.set(name, value); model.save_changes(); },
+    follow(name, show) {
+      const again = () => show(model.get(name));
+      again();
+      model.on(`change:${name}`, again);
+      followers.push(() => model.off(`change:${name}`, again));
+    },
+  };
   const draw = () => {
     const m = model.get("model");
+    unfollow();
     root.replaceChildren(...RENDERERS[m.kind](m, api).filter((node) => node));
   };
   draw();
   model.on("change:model", draw);
-  return () => model.off("change:model", draw);
+  return () => { unfollow(); model.off("change:model", draw); };
 }
 
 // ---- the place of the live form: the static HTML of the same view, in the page already or later ----
