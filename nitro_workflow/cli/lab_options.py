@@ -72,10 +72,16 @@ def heading(opened: Lab) -> None:
     with contextlib.suppress(NitroWorkflowError):  # the processes may be down
         click.echo(f"Host        {opened.host}: runs {opened.bench.host.execution()}")
     click.echo(
-        f"Trust root  {trust.root_name}, SHA-256 {trust.root_sha256[:16]}… "
-        "(this lab's own: AWS trusts no document of it)"
+        f"Trust root  {trust.root_name}, SHA-256 {trust.root_sha256[:16]}… ({_whose(opened)})"
     )
     warn_without_sandbox(opened)
+
+
+def _whose(opened: Lab) -> str:
+    """Say whose root it is that the lab's documents verify under."""
+    if opened.bench.cloud.trust().is_aws:
+        return "AWS's own: no document of a lab verifies under it"
+    return "this lab's own: AWS trusts no document of it"
 
 
 def warn_without_sandbox(opened: Lab) -> None:

@@ -49,7 +49,7 @@ def status(folder: Path | None, as_json: bool) -> None:
     click.echo(f"Lab         {short_path(opened.path)}")
     for name, state in processes.items():
         click.echo(f"{name:<11} {state}")
-    if processes["hypervisor"] != "stopped":
+    if processes.get("hypervisor") != "stopped":
         _show_running(opened, instances, running)
     if (opened.path / "hypervisor" / "root.pem").exists():
         trust = opened.bench.cloud.trust()

@@ -1,4 +1,4 @@
-"""The cloud that the workflow talks to: `Cloud` is the protocol, `LocalCloud` its first member.
+"""The cloud that the workflow talks to: `Cloud` is the protocol, `LocalCloud`, `AwsCloud` members.
 
     from pathlib import Path
     from nitro_workflow.cloud import Connection
@@ -23,6 +23,16 @@ from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nitro_workflow.cloud.accounts import COMPUTE_ACCOUNT, DATA_ACCOUNT, REGION
+    from nitro_workflow.cloud.aws.amazon_reach import checked_region
+    from nitro_workflow.cloud.aws.aws_cloud import AwsCloud
+    from nitro_workflow.cloud.aws.aws_names import (
+        LAB_TAG,
+        aws_names,
+        machine_image_parameter,
+        security_group,
+    )
+    from nitro_workflow.cloud.aws.aws_permissions import ANSWERS, INPUTS, further_permissions
+    from nitro_workflow.cloud.aws.aws_settings import GIVEN, AwsSettings
     from nitro_workflow.cloud.client_errors import (
         DENIED,
         cloud_errors,
@@ -48,11 +58,17 @@ if TYPE_CHECKING:
     from nitro_workflow.cloud.local_cloud import LocalCloud
 
 __all__ = [
+    "ANSWERS",
     "COMPUTE_ACCOUNT",
     "DATA_ACCOUNT",
     "DENIED",
+    "GIVEN",
+    "INPUTS",
+    "LAB_TAG",
     "REGION",
     "Accounts",
+    "AwsCloud",
+    "AwsSettings",
     "Cloud",
     "Connection",
     "Endpoint",
@@ -63,25 +79,36 @@ __all__ = [
     "ServeOptions",
     "Settings",
     "Trust",
+    "aws_names",
+    "checked_region",
     "cloud_errors",
     "draw_keys",
     "error_code",
+    "further_permissions",
     "isolated_environment",
     "isolated_session",
+    "machine_image_parameter",
     "parse_blob",
     "recorded_error",
     "refusal",
+    "security_group",
     "serve",
     "tls_files",
     "write_private",
 ]
 
 _HOMES = {
+    "ANSWERS": "aws.aws_permissions",
     "COMPUTE_ACCOUNT": "accounts",
     "DATA_ACCOUNT": "accounts",
     "DENIED": "client_errors",
+    "GIVEN": "aws.aws_settings",
+    "INPUTS": "aws.aws_permissions",
+    "LAB_TAG": "aws.aws_names",
     "REGION": "accounts",
     "Accounts": "cloud_protocol",
+    "AwsCloud": "aws.aws_cloud",
+    "AwsSettings": "aws.aws_settings",
     "Cloud": "cloud_protocol",
     "Connection": "connection",
     "Endpoint": "endpoint",
@@ -92,14 +119,19 @@ _HOMES = {
     "ServeOptions": "local.serve",
     "Settings": "local.call",
     "Trust": "cloud_protocol",
+    "aws_names": "aws.aws_names",
+    "checked_region": "aws.amazon_reach",
     "cloud_errors": "client_errors",
     "draw_keys": "local.seed",
     "error_code": "client_errors",
+    "further_permissions": "aws.aws_permissions",
     "isolated_environment": "isolated_sessions",
     "isolated_session": "isolated_sessions",
+    "machine_image_parameter": "aws.aws_names",
     "parse_blob": "local.kms.ciphertext",
     "recorded_error": "client_errors",
     "refusal": "client_errors",
+    "security_group": "aws.aws_names",
     "serve": "local.serve",
     "tls_files": "local.serve",
     "write_private": "local.seed",

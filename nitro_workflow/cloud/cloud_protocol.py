@@ -1,19 +1,22 @@
 """What the workflow needs of a cloud: the `Cloud` protocol, which steps and views know alone.
 
-`LocalCloud` is its first member. What a member must keep to: a session can reach that cloud and
-nothing else, names are the lab's own, and what a party may not do is refused by the cloud.
+`LocalCloud` and `AwsCloud` are its members. What a member must keep to: a session can reach that
+cloud and nothing else, names are the lab's own, and what a party may not do is refused by the
+cloud.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import boto3
+
+    from nitro_workflow.attestation import Verifier
 
 __all__ = ["Accounts", "Cloud", "Names", "Observe", "Patience", "Trust"]
 
@@ -31,7 +34,11 @@ class Accounts:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the workflow's things are called in this cloud."""
+    """What the workflow's things are called in this cloud.
+
+    ``roles``: party → name of its role, behind its path. ``given``: what is there already and is
+    neither made nor removed: see `AwsSettings`.
+    """
 
     data_bucket: str
     images_bucket: str
@@ -39,6 +46,8 @@ class Names:
     results_alias: str
     instance_profile: str
     machine_image: str
+    roles: Mapping[str, str]
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,30 @@ class Trust:
 
     root_der: bytes
     ca_pem: str
+
+    @classmethod
+    def aws(cls) -> Trust:
+        """Return AWS's: the Nitro root G1 and the roots of Amazon Trust Services. A constant.
+
+        Raises `CertificateError` where an installed file is not the one whose digest is pinned.
+        """
+        from nitro_workflow.attestation import aws_root
+        from nitro_workflow.cloud.aws.amazon_trust import amazon_roots_pem
+
+        return cls(aws_root(), amazon_roots_pem())
+
+    @property
+    def is_aws(self) -> bool:
+        """Tell whether the root is AWS's own."""
+        from nitro_workflow.attestation import aws_root
+
+        return self.root_der == aws_root()
+
+    def verifier(self) -> Verifier:
+        """Return what believes the documents of this root, and no others."""
+        from nitro_workflow.attestation import Verifier
+
+        return Verifier.aws() if self.is_aws else Verifier.local(self.root_der)
 
     @property
     def root_sha256(self) -> str:
@@ -64,7 +97,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for a record of the trail, and how often to look; both in seconds."""
+    """How long to wait for something to come, and how often to look; both in seconds."""
 
     seconds: float
     pause: float
@@ -72,6 +105,10 @@ class Patience:
 
 class Cloud(Protocol):
     """A cloud with the workflow's services: KMS, S3, IAM, STS, EC2 and CloudTrail."""
+
+    @property
+    def kind(self) -> str:
+        """Return ``local``, ``aws``, or what a stand-in of the tests calls itself."""
 
     @property
     def accounts(self) -> Accounts:
@@ -86,6 +123,10 @@ class Cloud(Protocol):
         """Return what the workflow's things are called here."""
 
     @property
+    def tags(self) -> Mapping[str, str]:
+        """Return the tags of everything that is made here; {} for none."""
+
+    @property
     def kms_host(self) -> str:
         """Return the DNS name of KMS: measured with the image."""
 
@@ -95,13 +136,27 @@ class Cloud(Protocol):
 
     @property
     def trail(self) -> Patience:
-        """Return how long a record of CloudTrail may take to come."""
+        """Return how long a step waits for a record of CloudTrail."""
+
+    @property
+    def explains(self) -> bool:
+        """Tell whether its records come at once, with reasons, documents' and envelopes' digests.
+
+        Where not, a step takes what the enclave says, says that it does, and is confirmed later.
+        """
+
+    @property
+    def settling(self) -> Patience:
+        """Return how long a new role or policy may take to be known everywhere."""
 
     def up(self) -> None:
         """Have the cloud answer; raises `CloudUnavailable`."""
 
     def trust(self) -> Trust:
         """Return what is to be trusted of this cloud; raises `LabError` before its first start."""
+
+    def further_permissions(self, party: str) -> Sequence[Mapping[str, Any]]:
+        """Return the statements that a party needs here beyond the workflow's own."""
 
     def operator(self, account: str) -> boto3.Session:
         """Return the session of the person at the keyboard, who sets the roles up."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nitro_workflow.cloud.endpoint import Endpoint
 
-__all__ = ["isolated_environment", "isolated_session"]
+__all__ = ["isolated_core", "isolated_environment", "isolated_session", "observer"]
 
 TIMEOUT_SECONDS: Final = 60
 
@@ -61,7 +61,7 @@ def isolated_session(
             given.setdefault("region_name", REGION)
             client = super().client(service_name, **given)
             if observe is not None:
-                client.meta.events.register("before-send", _observer(party, observe))
+                client.meta.events.register("before-send", observer(party, observe))
             return client
 
     return LabSession(botocore_session=isolated_core(keys), region_name=REGION)
@@ -115,7 +115,9 @@ def _settings() -> Any:
     )
 
 
-def _observer(party: str, observe: Observe) -> Callable[..., None]:
+def observer(party: str, observe: Observe) -> Callable[..., None]:
+    """Return botocore's handler that tells of each request as it is about to be sent."""
+
     def before_send(request: Any, event_name: str, **_: Any) -> None:
         observe(party, event_name, request)
 

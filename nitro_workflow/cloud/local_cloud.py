@@ -1,4 +1,4 @@
-"""The local cloud as the workflow sees it: the first member of the `Cloud` protocol."""
+"""The local cloud as the workflow sees it: a member of the `Cloud` protocol."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud.accounts import COMPUTE_ACCOUNT, DATA_ACCOUNT, REGION
 from nitro_workflow.cloud.cloud_protocol import Accounts, Cloud, Names, Observe, Patience, Trust
@@ -50,7 +51,17 @@ class LocalCloud:
         results_alias="alias/nitro-workflow-results",
         instance_profile="ParentInstance",
         machine_image="ami-0123456789abcdef0",  # this cloud has none: a record only
+        roles={
+            "owner": "DataOwner",
+            "developer": "ApplicationDeveloper",
+            "administrator": "ParentAdministrator",
+            "instance": "ParentInstance",
+        },
     )
+    kind = "local"
+    tags: Mapping[str, str] = MappingProxyType({})
+    explains = True
+    settling = Patience(seconds=0.0, pause=0.0)  # what is put is so for the next request
     kms_host = f"kms.{REGION}.nitro-lab.internal"
     trail = Patience(seconds=5.0, pause=0.05)  # its records are written within 50 ms
 
@@ -92,6 +103,10 @@ class LocalCloud:
             ) from error
 
     # -- sessions ----------------------------------------------------------------------------------
+
+    def further_permissions(self, party: str) -> Sequence[Mapping[str, Any]]:
+        """Return none: nothing here stands between a party and its instance."""
+        return ()
 
     def operator(self, account: str) -> boto3.Session:
         """Return the operator's session; raises `LabError` where its keys are gone."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.lab_users import LabUsers
     from nitro_workflow.lab.pair import Pair
     from nitro_workflow.lab.parties import Party
-    from nitro_workflow.lab.party_policies import ROLES
+    from nitro_workflow.lab.party_policies import PARTIES
     from nitro_workflow.lab.processes import LabProcess, LocalPair, end_orphan, find_processes
     from nitro_workflow.lab.step_result import StepProgress, StepResult
     from nitro_workflow.lab.steps import (
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATTACKS",
-    "ROLES",
+    "PARTIES",
     "STEPS",
     "WIRES",
     "AttackOutcome",
@@ -98,7 +98,7 @@ __all__ = [
 
 _HOMES = {
     "ATTACKS": "attacks",
-    "ROLES": "party_policies",
+    "PARTIES": "party_policies",
     "STEPS": "steps",
     "WIRES": "steps",
     "AttackOutcome": "attacks",

@@ -1,12 +1,13 @@
 """The four identities of the workflow, each a boto3 session that can only reach the lab's cloud.
 
 The lab's operator (the person at the keyboard) makes the roles once, then takes them by AssumeRole,
-as a person does on AWS. Nothing here reads the environment, a profile, a proxy or the instance
-metadata of the machine: a poisoned environment cannot send a request anywhere else.
+as a person does on AWS. Roles that are given are neither made nor changed. What a party's session
+may reach is the cloud's to say: a poisoned environment cannot send a request anywhere else.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -16,15 +17,15 @@ from nitro_workflow.cloud import error_code
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lab.call_record import CallRecorder
 from nitro_workflow.lab.lab_folder import save
-from nitro_workflow.lab.party_policies import ROLES
+from nitro_workflow.lab.party_policies import PARTIES, PartyPolicies
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import boto3
 
     from nitro_workflow.cloud import Cloud, Observe
-    from nitro_workflow.lab.party_policies import PartyPolicies
 
 __all__ = ["Parties", "Party"]
 
@@ -73,9 +74,8 @@ class Parties:
     'arn:aws:sts::111122223333:assumed-role/DataOwner/nitro-workflow'
     """
 
-    def __init__(self, cloud: Cloud, policies: PartyPolicies, mark: Path) -> None:
+    def __init__(self, cloud: Cloud, mark: Path) -> None:
         self._cloud = cloud
-        self._policies = policies
         self._mark = mark
         self.observe: Observe | None = None
         """Sees each request of a party, as it is about to be sent."""
@@ -83,9 +83,14 @@ class Parties:
         """Takes every call of a party: for the step that is running."""
         self._sessions: dict[str, boto3.Session] = {}
 
+    @functools.cached_property
+    def policies(self) -> PartyPolicies:
+        """Return the policies' texts. On AWS they need the operators' accounts: see `Cloud`."""
+        return PartyPolicies.of(self._cloud)
+
     def all(self) -> tuple[Party, ...]:
         """Return the four parties with what each may and may not do."""
-        texts = self._policies
+        texts = self.policies
         return tuple(
             Party(name, title, texts.account(name), texts.role_arn(name), *_MAY[name])
             for name, title in _TITLES.items()
@@ -93,7 +98,7 @@ class Parties:
 
     def session(self, party: str) -> boto3.Session:
         """Return the party's session; raises `UsageError` for an unknown party."""
-        if party not in ROLES:
+        if party not in PARTIES:
             raise UsageError(
                 f"no party {party!r}",
                 expected=", ".join(_TITLES),
@@ -109,7 +114,7 @@ class Parties:
             )
         if party not in self._sessions:
             self.ensure()
-            account, role = self._policies.account(party), self._policies.role_arn(party)
+            account, role = self.policies.account(party), self.policies.role_arn(party)
             made = self._cloud.session(account, role, party=party, observe=self._tell)
             self.calls.watch(_TITLES[party], made.events)
             self._sessions[party] = made
@@ -129,39 +134,55 @@ class Parties:
         if self._mark.exists() and self._mark.read_text() == digest:
             return
         for party, (trust, permissions) in texts.items():
-            iam = self.operator(self._policies.account(party)).client("iam")
-            _unless(iam, "EntityAlreadyExists", "create_role", RoleName=ROLES[party],
-                    AssumeRolePolicyDocument=json.dumps(trust),
-                    Description=_TITLES[party])  # fmt: skip
-            iam.put_role_policy(
-                RoleName=ROLES[party],
-                PolicyName="nitro-workflow",
-                PolicyDocument=json.dumps(permissions),
-            )
+            if f"role-{party}" not in self._cloud.names.given:
+                self._ensure_role(party, trust, permissions)
         self._ensure_profile()
         save(self._mark, digest.encode())
+
+    def forget(self) -> None:
+        """Take the roles for not made: they were removed."""
+        self._mark.unlink(missing_ok=True)
+        self._sessions.clear()
+
+    def _ensure_role(
+        self, party: str, trust: Mapping[str, Any], permissions: Mapping[str, Any]
+    ) -> None:
+        iam = self.operator(self.policies.account(party)).client("iam")
+        role = self.policies.role_name(party)
+        _unless(iam, "EntityAlreadyExists", "create_role", RoleName=role,
+                AssumeRolePolicyDocument=json.dumps(trust),
+                Description=_TITLES[party], **self._tags)  # fmt: skip
+        iam.put_role_policy(
+            RoleName=role, PolicyName="nitro-workflow", PolicyDocument=json.dumps(permissions)
+        )
+
+    @property
+    def _tags(self) -> dict[str, Any]:
+        """Return IAM's parameter for the tags that everything of this lab has, if any."""
+        tags = [{"Key": key, "Value": value} for key, value in self._cloud.tags.items()]
+        return {"Tags": tags} if tags else {}
 
     def _tell(self, party: str, event_name: str, request: Any) -> None:
         if self.observe is not None:
             self.observe(party, event_name, request)
 
     def _ensure_profile(self) -> None:
-        iam = self.operator(self._policies.account("instance")).client("iam")
+        iam = self.operator(self.policies.account("instance")).client("iam")
         profile = self._cloud.names.instance_profile
-        exists = "EntityAlreadyExists"
-        _unless(iam, exists, "create_instance_profile", InstanceProfileName=profile)
+        exists, role = "EntityAlreadyExists", self.policies.role_name("instance")
+        _unless(iam, exists, "create_instance_profile", InstanceProfileName=profile, **self._tags)
         _unless(iam, "LimitExceeded", "add_role_to_instance_profile",
-                InstanceProfileName=profile, RoleName=ROLES["instance"])  # fmt: skip
+                InstanceProfileName=profile, RoleName=role)  # fmt: skip
 
     def _texts(self) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         """Return each role's trust policy and identity policy."""
-        policies = self._policies
+        policies = self.policies
         return {
             party: (
                 policies.trust_policy(party, self._cloud.operator_arn(policies.account(party))),
                 policies.identity_policy(party),
             )
-            for party in ROLES
+            for party in PARTIES
         }
 
 

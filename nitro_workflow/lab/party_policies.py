@@ -6,37 +6,37 @@ the cloud evaluates these texts, and its answer is what the steps and the attack
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nitro_workflow.cloud import Accounts, Cloud, Names
 
-__all__ = ["ROLES", "PartyPolicies"]
+__all__ = ["PARTIES", "PartyPolicies"]
 
-ROLES: Final[Mapping[str, str]] = {
-    "owner": "DataOwner",
-    "developer": "ApplicationDeveloper",
-    "administrator": "ParentAdministrator",
-    "instance": "ParentInstance",
-}
-"""Party → name of its role."""
+PARTIES: Final = ("owner", "developer", "administrator", "instance")
+"""The four, in the order in which they come into the workflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartyPolicies:
-    """The policies for the accounts and names of one cloud."""
+    """The policies for the accounts and names of one cloud.
+
+    ``further``: party → statements that it needs on this cloud beyond the workflow's own.
+    """
 
     accounts: Accounts
     names: Names
     region: str
+    further: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, cloud: Cloud) -> PartyPolicies:
         """Return the policies for a cloud."""
-        return cls(cloud.accounts, cloud.names, cloud.region)
+        further = {party: cloud.further_permissions(party) for party in PARTIES}
+        return cls(cloud.accounts, cloud.names, cloud.region, further)
 
     def account(self, party: str) -> str:
         """Return the id of the party's account."""
@@ -44,7 +44,11 @@ class PartyPolicies:
 
     def role_arn(self, party: str) -> str:
         """Return the role's ARN of ``owner``, ``developer``, ``administrator`` or ``instance``."""
-        return f"arn:aws:iam::{self.account(party)}:role/{ROLES[party]}"
+        return f"arn:aws:iam::{self.account(party)}:role/{self.names.roles[party]}"
+
+    def role_name(self, party: str) -> str:
+        """Return the role's name as IAM takes it: without its path."""
+        return self.names.roles[party].rpartition("/")[2]
 
     def trust_policy(self, party: str, operator_arn: str) -> dict[str, Any]:
         """Return who may take the role: that account's operator, or EC2 for the instance's.
@@ -120,7 +124,7 @@ class PartyPolicies:
                 _allow("GetTheCiphertext", ["s3:GetObject", "s3:GetObjectVersion"], objects),
             ],
         }
-        return _policy(*statements[party])
+        return _policy(*statements[party], *self.further.get(party, ()))
 
     def bucket_policy(self) -> dict[str, Any]:
         """Return the owner's consent, across accounts, that the instance gets the ciphertext."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import LabError
 from nitro_workflow.lab.parties import Parties
-from nitro_workflow.lab.party_policies import PartyPolicies
 from nitro_workflow.lab.step_result import StepResult
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.call_record import CallRecorder
     from nitro_workflow.lab.lab_folder import LabFolder
     from nitro_workflow.lab.pair import Pair
+    from nitro_workflow.lab.party_policies import PartyPolicies
 
 __all__ = ["DEFAULT_SIZE", "Workbench"]
 
@@ -43,13 +43,15 @@ class Workbench:
     pair: Pair
     say: Callable[[str], None]
     memory: dict[str, Any] = field(default_factory=dict, repr=False)
-    policies: PartyPolicies = field(init=False)
     parties: Parties = field(init=False)
 
     def __post_init__(self) -> None:
-        self.policies = PartyPolicies.of(self.cloud)
-        mark = self.folder.path / "cloud" / "roles-made"
-        self.parties = Parties(self.cloud, self.policies, mark)
+        self.parties = Parties(self.cloud, self.folder.path / "cloud" / "roles-made")
+
+    @property
+    def policies(self) -> PartyPolicies:
+        """Return the texts of the parties' policies."""
+        return self.parties.policies
 
     @property
     def calls(self) -> CallRecorder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nitro_workflow.lab import ROLES, Lab, image_of
+from nitro_workflow.lab import Lab, image_of
 from nitro_workflow.lessons import lesson_views, walk_views
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
 from nitro_workflow.widgets import (
@@ -40,7 +40,7 @@ class LabViews:
                     )
                 ),
             )
-            for party, role in ROLES.items()
+            for party, role in self.lab.bench.cloud.names.roles.items()
         ]
         return View(Table("Four roles in two accounts", ("account", "may", "may not"), tuple(rows)))
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from nitro_workflow.lab import ROLES, Workbench
+from nitro_workflow.lab import Workbench
 from nitro_workflow.lessons.lesson_views import evidence
 from nitro_workflow.policy import (
     KEY_ARN,
@@ -72,7 +72,8 @@ def callers_of(bench: Workbench) -> dict[str, str]:
     texts = bench.policies
     data = bench.cloud.accounts.data
     roles = {
-        ROLES[party]: texts.role_arn(party) for party in ("instance", "owner", "administrator")
+        texts.role_name(party): texts.role_arn(party)
+        for party in ("instance", "owner", "administrator")
     }
     return {
         **roles,

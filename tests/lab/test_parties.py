@@ -9,7 +9,7 @@ import pytest
 
 from nitro_workflow.cloud import LocalCloud
 from nitro_workflow.errors import UsageError
-from nitro_workflow.lab import ROLES, Lab
+from nitro_workflow.lab import PARTIES, Lab
 from nitro_workflow.lab.party_policies import PartyPolicies
 from nitro_workflow.policy import parse_policy
 
@@ -61,7 +61,7 @@ def test_a_poisoned_environment_reaches_nothing_but_the_lab(
     session = Lab.open(lab.path).bench.parties.session(party)
     client = session.client("sts")
     assert client.meta.endpoint_url == lab.pair.processes.endpoint().url
-    account, role = POLICIES.account(party), ROLES[party]
+    account, role = POLICIES.account(party), POLICIES.role_name(party)
     arn = client.get_caller_identity()["Arn"]
     assert arn == f"arn:aws:sts::{account}:assumed-role/{role}/nitro-workflow"
     for service in ("kms", "s3", "ec2", "iam", "cloudtrail"):
@@ -82,7 +82,7 @@ def test_other_parties_have_no_session_here(lab: Lab, party: str) -> None:
         lab.bench.parties.session(party)
 
 
-@pytest.mark.parametrize("party", list(ROLES))
+@pytest.mark.parametrize("party", PARTIES)
 def test_every_policy_text_is_iam(party: str) -> None:
     account = POLICIES.account(party)
     trust = POLICIES.trust_policy(party, f"arn:aws:iam::{account}:user/operator")

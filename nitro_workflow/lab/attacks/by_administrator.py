@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.lab.attacks.attack import Attack, Stopped, refused_by_cloud
-from nitro_workflow.lab.party_policies import ROLES
 from nitro_workflow.lab.steps import CONTEXT, document_of
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ def put_role_policy(bench: Workbench) -> Stopped:
     return refused_by_cloud(
         bench,
         lambda: iam.put_role_policy(
-            RoleName=ROLES["administrator"],
+            RoleName=bench.policies.role_name("administrator"),
             PolicyName="more",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
         ),

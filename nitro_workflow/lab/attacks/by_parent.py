@@ -175,12 +175,11 @@ def old_version(bench: Workbench) -> Stopped:
 def replayed_receipt(bench: Workbench) -> Stopped:
     """Answer a new job with the result and the receipt of an earlier one."""
     from enclave_image.owner import new_nonce, verify_receipt
-    from nitro_workflow.attestation import Verifier
 
     job = jobs_of(bench)["encryption-sdk"]
     state = job.ended()
     expected = replace(expected_of(bench, job), nonce=new_nonce())
-    verifier = Verifier.local(bench.cloud.trust().root_der)
+    verifier = bench.cloud.trust().verifier()
     try:
         verify_receipt(
             b64decode(state["result"]),

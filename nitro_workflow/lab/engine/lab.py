@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from nitro_workflow.cloud import cloud_errors
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.lab.engine.disk_errors import disk_errors
+from nitro_workflow.lab.engine.pair_choice import choose_pair, open_pair
 from nitro_workflow.lab.engine.trust_notice import notice_trust_root
 from nitro_workflow.lab.evidence.trace import note_request, now
 from nitro_workflow.lab.lab_folder import LabFolder
-from nitro_workflow.lab.processes import LocalPair, choose_host
 from nitro_workflow.lab.step_result import StepProgress, StepResult
 from nitro_workflow.lab.steps import STEPS, all_needs, find_step
 from nitro_workflow.lab.workbench import Workbench
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from nitro_workflow.cloud import AwsSettings
     from nitro_workflow.lab.pair import Pair
     from nitro_workflow.lab.steps import Step
 
@@ -68,6 +69,8 @@ class Lab:
         say: Callable[[str], None] | None = None,
         size: int = 0,
         host: str = "",
+        cloud: str = "",
+        aws: AwsSettings | None = None,
         make: bool = True,
     ) -> Lab:
         """Open or make the lab in ``folder`` (default: ``NITRO_WORKFLOW_LAB``, else one a user).
@@ -75,6 +78,8 @@ class Lab:
         ``size`` is of the data set, in bytes; a changed one makes the steps from P3 on run again.
         ``host``: what runs enclaves, ``sandbox`` or ``qemu`` (default: ``NITRO_WORKFLOW_HOST``,
         else what the lab had); another one makes the steps from P6 on run again.
+        ``cloud``: ``local``, or ``aws`` with its settings and the hosts ``ec2`` and ``nitro_cli``;
+        chosen when the lab is made. Raises `UsageError` for what is no pair of cloud and host.
         Raises `LabError` for a folder that is not, or not wholly, a lab's; without ``make`` for
         one that is not there, too.
         """
@@ -82,8 +87,8 @@ class Lab:
         tell = say or (lambda _: None)
         if size:
             opened.change_settings(size=size)
-        choose_host(opened, host)
-        return cls(opened, LocalPair(opened, tell), tell)
+        choose_pair(opened, cloud=cloud, host=host, aws=aws)
+        return cls(opened, open_pair(opened, tell), tell)
 
     @property
     def path(self) -> Path:
@@ -92,7 +97,7 @@ class Lab:
 
     @property
     def host(self) -> str:
-        """Return what runs this lab's enclaves: ``sandbox`` or ``qemu``."""
+        """Return what runs this lab's enclaves: ``sandbox``, ``qemu``, or a host on AWS."""
         return str(self.bench.folder.settings().get("host") or "sandbox")
 
     # -- steps -------------------------------------------------------------------------------------
@@ -230,6 +235,8 @@ class Lab:
         """Return the settings that the step reads: the data's are P3's, the host is P6's."""
         settings = self.bench.folder.settings()
         host = settings.pop("host", "sandbox")
+        for name in ("cloud", "aws", "agreed"):  # a lab's own for as long as it is
+            settings.pop(name, None)
         if step.number == "P6" and host != "sandbox":
             return {"host": host}
         return settings if step.number == "P3" else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud import recorded_error
@@ -53,12 +54,16 @@ class Job:
         return DEADLINE_SECONDS + self.size / SLOWEST
 
     def state(self) -> Mapping[str, Any]:
-        """Return what is known now: ``status``, ``evidence``, then ``result`` or ``error``."""
+        """Return what is known now: ``status``, ``evidence``, then ``result`` or ``error``.
+
+        ``arrived``: when the end of it came here (ISO 8601), by which a receipt's age is judged.
+        """
         kept = self.bench.path / "jobs" / f"{self.id}.json"
         if kept.exists():
             return read_json(kept)
         state = self._ask()
         if state.get("status") in ENDED:
+            state = {**state, "arrived": datetime.now(UTC).isoformat()}
             save(kept, json.dumps(state).encode())
         return state
 

@@ -6,8 +6,16 @@
 """
 
 from nitro_workflow.lab.processes.background import Processes
-from nitro_workflow.lab.processes.local_pair import LocalPair, choose_host
+from nitro_workflow.lab.processes.local_pair import HOST_SETTING, LocalPair, choose_host
 from nitro_workflow.lab.processes.process_table import LabProcess, find_processes
 from nitro_workflow.lab.processes.runtime_place import end_orphan
 
-__all__ = ["LabProcess", "LocalPair", "Processes", "choose_host", "end_orphan", "find_processes"]
+__all__ = [
+    "HOST_SETTING",
+    "LabProcess",
+    "LocalPair",
+    "Processes",
+    "choose_host",
+    "end_orphan",
+    "find_processes",
+]

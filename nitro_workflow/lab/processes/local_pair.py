@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nitro_workflow.host import Host
     from nitro_workflow.lab.lab_folder import LabFolder
 
-__all__ = ["LocalPair", "choose_host"]
+__all__ = ["HOST_SETTING", "LocalPair", "choose_host"]
 
 HOST_SETTING: Final = "NITRO_WORKFLOW_HOST"
 """``sandbox`` or ``qemu``: of the labs that this environment opens, notebooks too."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nitro_workflow.cloud import DENIED, error_code, refusal
 from nitro_workflow.errors import AccessRefused
 from nitro_workflow.lab.lab_folder import save
+from nitro_workflow.lab.settling import POLICY_NAMES_NOBODY, settled
 from nitro_workflow.lab.step_result import Outcome
 
 if TYPE_CHECKING:
@@ -39,16 +40,21 @@ RESULT_CONTEXT: Final[Mapping[str, str]] = {"for": "data-owner", "of": "customer
 def create_key(bench: Workbench) -> Outcome:
     """Make the key with policy and alias, and the owner's key for results; keep what is there.
 
-    IAM: kms:CreateKey, kms:CreateAlias.
+    A key that is given is used as it is. IAM: kms:CreateKey, kms:CreateAlias, kms:ListAliases.
     """
     from nitro_workflow.policy import author
 
     kms = bench.parties.session("owner").client("kms")
     names, policies = bench.cloud.names, bench.policies
     first = author.initial_key_policy(policies.role_arn("owner"))
-    key, made = _ensure_key(kms, names.data_alias, first, "customer records")
+    given = names.given.get("key", "")
+    key, made = (
+        (given, False)
+        if given
+        else _ensure_key(bench, kms, names.data_alias, first, "customer records")
+    )
     results, _ = _ensure_key(
-        kms, names.results_alias, policies.results_key_policy(), "opens results"
+        bench, kms, names.results_alias, policies.results_key_policy(), "opens results"
     )
     policy = policy_of(kms, key)
     public = _results_public_key(bench, kms, results)
@@ -83,26 +89,55 @@ def key_holds(bench: Workbench, produced: Mapping[str, Any]) -> bool:
     return state == "Enabled" and (bench.path / "owner" / "results-public-key.der").exists()
 
 
-def _ensure_key(kms: Any, alias: str, policy: Mapping[str, Any], what: str) -> tuple[str, bool]:
+def _ensure_key(
+    bench: Workbench, kms: Any, alias: str, policy: Mapping[str, Any], what: str
+) -> tuple[str, bool]:
     """Return the ARN of the alias's key, and whether it had to be made."""
-    from botocore.exceptions import ClientError
-
-    try:
-        found = kms.describe_key(KeyId=alias)["KeyMetadata"]
-    except ClientError as error:
-        if error_code(error) not in ("NotFoundException", *DENIED):
-            raise
-        found = None
+    found = _key_of(bench, kms, alias)
     if found and found["KeyState"] in ("Enabled", "Disabled", "PendingDeletion"):
         _revive(kms, str(found["Arn"]), str(found["KeyState"]))
         return str(found["Arn"]), False
-    made = kms.create_key(Policy=json.dumps(policy), Description=f"nitro-workflow: {what}")
+    tags = [{"TagKey": key, "TagValue": value} for key, value in bench.cloud.tags.items()]
+    made = settled(
+        bench,
+        "A new role",
+        lambda: kms.create_key(
+            Policy=json.dumps(policy),
+            Description=f"nitro-workflow: {what}",
+            **({"Tags": tags} if tags else {}),
+        ),
+        POLICY_NAMES_NOBODY,
+    )
     arn = str(made["KeyMetadata"]["Arn"])
     if found:
         kms.update_alias(AliasName=alias, TargetKeyId=arn)
     else:
         kms.create_alias(AliasName=alias, TargetKeyId=arn)
     return arn, True
+
+
+def _key_of(bench: Workbench, kms: Any, alias: str) -> dict[str, Any] | None:
+    """Return what the alias's key is; None where there is no such alias."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return dict(kms.describe_key(KeyId=alias)["KeyMetadata"])
+    except ClientError as error:
+        code = error_code(error)
+        # Who may not describe all keys is refused an unknown name, too: the list tells which it is.
+        known = code in DENIED and alias in _aliases(bench, kms)
+        if known or code not in ("NotFoundException", *DENIED):
+            raise
+    return None
+
+
+def _aliases(bench: Workbench, kms: Any) -> list[str]:
+    pages = kms.get_paginator("list_aliases")
+
+    def names() -> list[str]:
+        return [one["AliasName"] for page in pages.paginate() for one in page["Aliases"]]
+
+    return settled(bench, "A new role's policy", names)
 
 
 def _revive(kms: Any, key: str, state: str) -> None:
@@ -134,7 +169,9 @@ def policy_of(kms: Any, key: str) -> dict[str, Any]:
     return dict(json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]))
 
 
-def change_policy(kms: Any, key: str, new: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def change_policy(
+    bench: Workbench, kms: Any, key: str, new: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
     """Put the policy where it differs; returns the old one and the lines of the difference."""
     from nitro_workflow.policy import author
 
@@ -142,7 +179,12 @@ def change_policy(kms: Any, key: str, new: Mapping[str, Any]) -> tuple[dict[str,
     change = author.diff(old, new)
     if not (change.added or change.removed or change.changed):  # the order of statements is nothing
         return old, []
-    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(new))
+    settled(
+        bench,
+        "A new role",
+        lambda: kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(new)),
+        POLICY_NAMES_NOBODY,
+    )
     return old, change.unified.splitlines()
 
 
@@ -162,8 +204,8 @@ def make_data_key(bench: Workbench) -> Outcome:
     wider = author.allow_data_keys(
         policy_of(kms, key), bench.policies.role_arn("owner"), encryption_context=CONTEXT
     )
-    _, difference = change_policy(kms, key, wider)
-    answer = _generate(kms, key)
+    _, difference = change_policy(bench, kms, key, wider)
+    answer = settled(bench, "The new key policy", lambda: _generate(kms, key))
     bench.memory["data_key"] = bytearray(answer["Plaintext"])
     encrypted = bytes(answer["CiphertextBlob"])
     save(bench.path / "owner" / "data-key.encrypted", encrypted)

@@ -12,6 +12,7 @@ from enclave_image import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
 from nitro_workflow.atomic import atomic_file
 from nitro_workflow.cloud import error_code
 from nitro_workflow.errors import InputError, LabError, UntrustedAnswer
+from nitro_workflow.lab.settling import POLICY_NAMES_NOBODY, settled
 from nitro_workflow.lab.step_result import Outcome
 from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT
 
@@ -172,7 +173,7 @@ def upload(bench: Workbench) -> Outcome:
     _require_unchanged(bench)
     s3 = bench.parties.session("owner").client("s3")
     bucket, policy = bench.cloud.names.data_bucket, bench.policies.bucket_policy()
-    _ensure_bucket(s3, bucket, policy, bench.cloud.region)
+    _ensure_bucket(bench, s3, bucket, policy)
     names = list(_made_by_p3(bench).values())
     if ENVELOPE_FILE in names:
         names.append(KEY_FILE)
@@ -214,9 +215,10 @@ def _sha256(path: Path) -> str:
         ) from error
 
 
-def _ensure_bucket(s3: Any, bucket: str, policy: Mapping[str, Any], region: str) -> None:
+def _ensure_bucket(bench: Workbench, s3: Any, bucket: str, policy: Mapping[str, Any]) -> None:
     from botocore.exceptions import ClientError
 
+    region = bench.cloud.region
     # us-east-1 alone takes no LocationConstraint (S3 API Reference, CreateBucket).
     place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:
@@ -225,7 +227,12 @@ def _ensure_bucket(s3: Any, bucket: str, policy: Mapping[str, Any], region: str)
         if error_code(error) != "BucketAlreadyOwnedByYou":
             raise
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    settled(
+        bench,
+        "A new role",
+        lambda: s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy)),
+        POLICY_NAMES_NOBODY,
+    )
 
 
 def _put(s3: Any, bucket: str, path: Path) -> dict[str, Any]:

@@ -290,7 +290,7 @@ def fence_key(bench: Workbench) -> Outcome:
     pcrs = {f"PCR{index}": value for index, value in bench.produced("P6", "pcrs").items()}
     pcrs["PCR3"] = pcr3(role).hex()
     new = author.attestation_policy(policy_of(kms, key), role, [pcrs], encryption_context=CONTEXT)
-    _, difference = change_policy(kms, key, new)
+    _, difference = change_policy(bench, kms, key, new)
     notes = () if difference else ("the policy says so already: nothing was put",)
     earlier = bench.result("P7")
     evidence = {

@@ -1,0 +1,120 @@
+"""What the parties need on AWS beyond the workflow's own: the way to the instance and back.
+
+The image and the parent's program reach the instance through the developer's bucket, commands
+through SSM, and long results through the bucket again. No inbound port is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from nitro_workflow.cloud.aws.aws_names import LAB_TAG
+
+__all__ = ["ANSWERS", "INPUTS", "further_permissions"]
+
+INPUTS: Final = "instance/"
+"""Prefix in the images' bucket of what the instance takes: image and parent's program."""
+ANSWERS: Final = "answers/"
+"""Prefix in the images' bucket of what the instance writes: results that are too long for SSM."""
+
+Statement = Mapping[str, Any]
+
+
+def further_permissions(
+    party: str, *, images_bucket: str, region: str, account: str, identity: str
+) -> Sequence[Statement]:
+    """Return the statements for ``owner``, ``developer``, ``administrator`` or ``instance``."""
+    bucket = f"arn:aws:s3:::{images_bucket}"
+    if party == "owner":
+        return _owner()
+    if party == "developer":
+        return _developer(bucket)
+    if party == "administrator":
+        return _administrator(bucket, region, account, identity)
+    return _instance(bucket)
+
+
+def _owner() -> Sequence[Statement]:
+    return (
+        _allow(
+            "TagAndEndKeys",
+            ["kms:TagResource", "kms:DeleteAlias"],
+            "*",
+        ),
+    )
+
+
+def _developer(bucket: str) -> Sequence[Statement]:
+    actions = ["s3:PutBucketVersioning", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock"]
+    return (
+        _allow("KeepTheImages", [*actions, "s3:PutBucketTagging"], bucket),
+        _allow("SendAParentsFiles", ["s3:PutObject"], f"{bucket}/{INPUTS}*"),
+    )
+
+
+def _administrator(bucket: str, region: str, account: str, identity: str) -> Sequence[Statement]:
+    ours = {"StringEquals": {f"ssm:resourceTag/{LAB_TAG}": identity}}
+    here = f"arn:aws:ec2:{region}:{account}"
+    return (
+        _allow(
+            "LookAround",
+            [
+                "ec2:DescribeImages",
+                "ec2:DescribeInstanceTypeOfferings",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcs",
+                "ssm:DescribeInstanceInformation",
+                "ssm:GetCommandInvocation",
+            ],
+            "*",
+        ),
+        _allow(
+            "NameTheMachineImage",
+            ["ssm:GetParameter"],
+            f"arn:aws:ssm:{region}::parameter/aws/service/ami-amazon-linux-latest/*",
+        ),
+        _allow(
+            "KeepTheSecurityGroup",
+            ["ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup"],
+            [f"{here}:security-group/*", f"{here}:vpc/*"],
+        ),
+        _allow("CommandTheInstance", ["ssm:SendCommand"], f"{here}:instance/*", Condition=ours),
+        _allow(
+            "CommandByShell",
+            ["ssm:SendCommand"],
+            f"arn:aws:ssm:{region}::document/AWS-RunShellScript",
+        ),
+        _allow("EndACommand", ["ssm:CancelCommand"], "*"),
+        _allow("TakeAnswers", ["s3:GetObject"], f"{bucket}/{ANSWERS}*"),
+    )
+
+
+def _instance(bucket: str) -> Sequence[Statement]:
+    return (
+        _allow("TakeTheImage", ["s3:GetObject"], f"{bucket}/{INPUTS}*"),
+        _allow("LeaveAnswers", ["s3:PutObject"], f"{bucket}/{ANSWERS}*"),
+        # What AmazonSSMManagedInstanceCore gives an agent, without its parameters and inventory.
+        _allow(
+            "BeCommanded",
+            [
+                "ec2messages:AcknowledgeMessage",
+                "ec2messages:DeleteMessage",
+                "ec2messages:FailMessage",
+                "ec2messages:GetEndpoint",
+                "ec2messages:GetMessages",
+                "ec2messages:SendReply",
+                "ssm:UpdateInstanceInformation",
+                "ssmmessages:CreateControlChannel",
+                "ssmmessages:CreateDataChannel",
+                "ssmmessages:OpenControlChannel",
+                "ssmmessages:OpenDataChannel",
+            ],
+            "*",
+        ),
+    )
+
+
+def _allow(sid: str, actions: list[str], resource: str | list[str], **more: Any) -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource, **more}
