@@ -5,14 +5,21 @@ CRC32 of what comes, keeps nothing, and sends as many bytes as were asked for. T
 boto3 talks to both in turns. Limits: 1.5 times the sink's median, and 64 MB of memory more than
 before at the peak. Between the two stand an MD5 (S3's ETag), the disk and its sync.
 
+Below each row stands where the processor time went, and the bound: what the client and the sink
+took, a bare MD5, and bare reads or writes of a file of that length, measured in the same run. A
+server that keeps the bytes and makes an ETag needs all of that, so on a machine whose processors
+were all busy with the sink it can not be faster. Processor time says so on a shared machine too.
+
     python benchmarks/large_objects.py [--mib 1024] [--rounds 3] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
+import os
 import re
 import socket
 import ssl
@@ -39,6 +46,13 @@ def peak(pid: int) -> float:
     """Return the most memory that a process had so far, in MB."""
     text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(re.search(r"^VmHWM:\s+(\d+) kB", text, re.MULTILINE)[1]) * 1024 / 1e6
+
+
+def processor(pid: int, thread: int | None = None) -> float:
+    """Return the processor seconds that a process, or one thread of it, took so far."""
+    place = f"/proc/{pid}/stat" if thread is None else f"/proc/{pid}/task/{thread}/stat"
+    fields = Path(place).read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def sink(listener: socket.socket, folder: str, size: int) -> None:
@@ -112,6 +126,36 @@ def get(client: Any, _: Path) -> float:
     return time.perf_counter() - began
 
 
+def bare_md5(path: Path) -> float:
+    """Return the processor seconds of one MD5 over as many bytes."""
+    md5, block = hashlib.md5(usedforsecurity=False), bytes(_BLOCK)
+    began = time.process_time()
+    for _ in range(path.stat().st_size // _BLOCK):
+        md5.update(block)
+    return time.process_time() - began
+
+
+def bare_write(path: Path) -> float:
+    """Return the processor seconds to keep as many bytes in a file and sync it."""
+    block, began = bytes(_BLOCK), time.process_time()
+    with path.with_suffix(".bare").open("wb", buffering=0) as file:
+        for _ in range(path.stat().st_size // _BLOCK):
+            file.write(block)
+        os.fsync(file.fileno())
+        took = time.process_time() - began
+    path.with_suffix(".bare").unlink()
+    return took
+
+
+def bare_read(path: Path) -> float:
+    """Return the processor seconds to read as many bytes of a file that the system still holds."""
+    buffer, began = bytearray(_BLOCK), time.process_time()
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(buffer):
+            pass
+    return time.process_time() - began
+
+
 def measure(mib: int, rounds: int) -> list[dict[str, Any]]:
     """Return a row for put and one for get."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -141,8 +185,13 @@ def _rows(
     other.start()
     bare = client_of(f"https://127.0.0.1:{listener.getsockname()[1]}", folder)
     before, rows = peak(process.pid), []
-    for name, step in (("put", put), ("get", get)):
-        pairs = [(step(cloud, path), step(bare, path)) for _ in range(rounds)]
+    pids = process.pid, other.pid or 0
+    for name, step, extra in (("put", put, (bare_md5, bare_write)), ("get", get, (bare_read,))):
+        pairs = []
+        for _ in range(rounds):
+            ours = _timed(step, cloud, path, pids[0])
+            theirs = _timed(step, bare, path, pids[1])
+            pairs.append((ours, theirs, {each.__name__: each(path) for each in extra}))
         rows.append(_row(name, pairs, peak(process.pid) - before))
     for client in (cloud, bare):
         client.close()
@@ -152,14 +201,59 @@ def _rows(
     return rows
 
 
-def _row(name: str, pairs: list[tuple[float, float]], grown: float) -> dict[str, Any]:
-    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(a / b for a, b in pairs)
+def _timed(
+    step: Callable[[Any, Path], float], client: Any, path: Path, pid: int
+) -> dict[str, float]:
+    """Return the seconds of one step, and the processor seconds of both its ends."""
+    before = time.process_time(), processor(pid), processor(pid, pid)
+    seconds = step(client, path)
+    after = time.process_time(), processor(pid), processor(pid, pid)
+    names = ("client", "server", "loop")
+    took = dict(zip(names, (b - a for a, b in zip(before, after, strict=True)), strict=True))
+    return {"seconds": seconds, **took}
+
+
+_Pair = tuple[dict[str, float], dict[str, float], dict[str, float]]
+
+
+def _row(name: str, pairs: list[_Pair], grown: float) -> dict[str, Any]:
+    ours, theirs, bare = (_medians([pair[column] for pair in pairs]) for column in range(3))
+    ratio = statistics.median(mine["seconds"] / other["seconds"] for mine, other, _ in pairs)
+    base = theirs["client"] + theirs["server"]
+    needed, cores = base + sum(bare.values()), len(os.sched_getaffinity(0))
+    bound = max(needed / cores, theirs["seconds"], *bare.values())
     return {
-        "name": name, "seconds": round(ours, 2), "sink": round(theirs, 2),
+        "name": name, "seconds": round(ours["seconds"], 2), "sink": round(theirs["seconds"], 2),
         "ratio": round(ratio, 2), "grown_mb": round(grown, 1),
         "holds": ratio <= RATIO_LIMIT and grown <= MB_LIMIT,
+        "cloud_processor": _rounded(ours), "sink_processor": _rounded(theirs),
+        "bare_processor": _rounded(bare), "bound": round(bound / theirs["seconds"], 2),
+        "processor_ratio": round((ours["client"] + ours["server"]) / base, 2),
+        "processor_bound": round(needed / base, 2), "cores": cores,
     }  # fmt: skip
+
+
+def _medians(columns: list[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.median(column[name] for column in columns) for name in columns[0]}
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in figures.items() if name != "seconds"}
+
+
+def _text(row: dict[str, Any], mib: int) -> str:
+    ours, theirs, bare = row["cloud_processor"], row["sink_processor"], row["bare_processor"]
+    more = ", ".join(f"{name.replace('bare_', '')} {took} s" for name, took in bare.items())
+    return (
+        f"{row['name']}  {mib} MiB in {row['seconds']} s, the sink {row['sink']} s: {row['ratio']} "
+        f"(limit {RATIO_LIMIT}), memory +{row['grown_mb']} MB (limit {MB_LIMIT})\n"
+        f"     processor: client {ours['client']} s, cloud {ours['server']} s (its loop "
+        f"{ours['loop']} s); with the sink: client {theirs['client']} s, sink "
+        f"{theirs['server']} s; bare: {more}\n"
+        f"     in all {row['processor_ratio']} times the sink's processor time, bound "
+        f"{row['processor_bound']}; of its seconds on {row['cores']} processors, bound "
+        f"{row['bound']}"
+    )
 
 
 def main(say: Callable[[str], None] = print) -> int:
@@ -171,11 +265,7 @@ def main(say: Callable[[str], None] = print) -> int:
     values = parser.parse_args()
     rows = measure(values.mib, values.rounds)
     for row in rows:
-        text = (
-            f"{row['name']}  {values.mib} MiB in {row['seconds']} s, the sink {row['sink']} s: "
-            f"{row['ratio']} (limit {RATIO_LIMIT}), memory +{row['grown_mb']} MB (limit {MB_LIMIT})"
-        )
-        say(json.dumps(row) if values.json else text)
+        say(json.dumps(row) if values.json else _text(row, values.mib))
     return 0 if all(row["holds"] for row in rows) else 1
 
 
