@@ -1,4 +1,4 @@
-"""A real JupyterLab, headless, for tests and for looking at notebooks."""
+"""A real JupyterLab and Notebook 7, headless, for tests and for looking at notebooks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pathlib import Path
 import nbformat
 
 TOKEN = "for-tests-only"
+FACES = {"lab": "lab/tree", "notebook": "notebooks"}
+"""One server shows a notebook in both: where JupyterLab and where Notebook 7 open one."""
 
 
 @contextlib.contextmanager
@@ -30,6 +32,7 @@ def jupyterlab(folder: Path, settings: Path, **environment: str):
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0",
         f"--IdentityProvider.token={TOKEN}", "--LabApp.news_url=None",
         "--LabApp.expose_app_in_browser=True",  # as ``jupyterapp``, for tests
+        "--JupyterNotebookApp.expose_app_in_browser=True",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         f"--LabApp.user_settings_dir={settings / 'settings'}",
         f"--LabApp.workspaces_dir={settings / 'workspaces'}",
@@ -72,9 +75,15 @@ def _setting(settings: Path, plugin: str, value: dict) -> None:
     (folder / f"{plugin}.jupyterlab-settings").write_text(json.dumps(value))
 
 
-def run_all(page, address: str, notebook: str) -> None:
+def address_in(face: str, address: str, notebook: str) -> str:
+    """Return where JupyterLab or Notebook 7 opens a notebook, in a workspace of its own."""
+    base = address.removesuffix("/lab")
+    return f"{base}/{FACES[face]}/{notebook}?token={TOKEN}&reset"
+
+
+def run_all(page, address: str, notebook: str, face: str = "lab") -> None:
     """Open a notebook, run every cell, and wait until the kernel has nothing left to do."""
-    page.goto(f"{address}/tree/{notebook}?token={TOKEN}&reset")
+    page.goto(address_in(face, address, notebook))
     # Before the kernel is there, "Run All" would meet a dialog that asks for one.
     page.locator(".jp-Notebook").wait_for(timeout=60_000)
     page.get_by_role("button", name=re.compile("Python 3")).first.wait_for(timeout=60_000)
