@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from nitro_workflow.image import BootParts, build_image
 from nitro_workflow.lessons import open_lesson
-from nitro_workflow.widgets import View, Views, inspect, saved_page
+from nitro_workflow.widgets import Question, View, Views, inspect, saved_page
 from nitro_workflow.widgets.live_answers import told
 from nitro_workflow.widgets.samples import sample
 
@@ -33,6 +34,8 @@ WIDTH = 900
 SETTLE_MS = 900
 
 Make = Callable[[], View | Views]
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 
 
 def image(folder: Path) -> Path:
@@ -55,7 +58,7 @@ def makers(folder: Path) -> dict[str, Make]:
     made: dict[str, Make] = {
         "document": lambda: inspect(log, at="document"),
         "document_refused": lambda: inspect(log),
-        "chain": lambda: inspect(log, at="document").chain,
+        "chain": lambda: _first(inspect(log, at="document")).chain,
         "bytes": lambda: inspect(b"\x84\x44\xa0 no form at all"),
         "drop": inspect,
         "envelope": lambda: inspect(VECTORS / "cms" / "aws_sdk_c_0" / "envelope.ber"),
@@ -68,13 +71,30 @@ def makers(folder: Path) -> dict[str, Make]:
 def walked() -> dict[str, Make]:
     """Return the views of a walk."""
     lesson = open_lesson("08")
-    return {
+    made: dict[str, Make] = {
         name: getattr(lesson, name)
         for name in ("pcrs", "decision", "trace", "message", "result", "enclaves")
     }
+    return made | {
+        "attack": lambda: lesson.attack("decrypt-without-document"),
+        "changes": lambda: lesson.difference("P7"),
+        "question": lambda: (
+            Question(
+                "The instance's role repeats the enclave's whole request. What comes back?",
+                ("A refusal", "An answer that it cannot open", "The data key"),
+                lambda _: "Kept: you may change it until it is marked.",
+            ).view
+        ),
+        "step": lambda: lesson.run("D4"),
+        "workflow": lesson.steps,
+    }
 
 
-def draw(browser: Browser, name: str, view: View, theme: str) -> None:
+def _first(view: View | Views) -> View:
+    return view[0] if isinstance(view, Views) else view
+
+
+def draw(browser: Browser, name: str, view: View, theme: Theme) -> None:
     """Draw one view in one theme."""
     page = browser.new_page(viewport={"width": WIDTH, "height": 600}, color_scheme=theme)
     html = saved_page([view], title=name, ask="ask")
@@ -99,7 +119,9 @@ def _act(page: Page, name: str) -> None:
     """Do what a reader would, where a picture says more then."""
     if name == "chain":
         page.get_by_role("button", name="a minute later").click()
-        page.wait_for_timeout(SETTLE_MS)
+    if name == "question":
+        page.get_by_role("radio").first.check()
+    page.wait_for_timeout(SETTLE_MS)
 
 
 def smaller(png: bytes) -> bytes:
@@ -132,8 +154,8 @@ def main() -> None:
             if sys.argv[1:] and name not in sys.argv[1:]:
                 continue
             view = make()
-            one = view[0] if isinstance(view, Views) else view
-            for theme in ("light", "dark"):
+            one = _first(view)
+            for theme in THEMES:
                 draw(browser, name, one, theme)
             print(name, flush=True)
         browser.close()

@@ -8,13 +8,12 @@ from nitro_workflow.lab import Lab, image_of
 from nitro_workflow.lessons import lesson_views, walk_views
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
 from nitro_workflow.widgets import (
-    Cell,
+    Head,
     Listing,
-    Table,
-    TableRow,
+    PlainModel,
     View,
-    difference,
     json_listing,
+    make_changes,
     make_pcrs,
     pcr_answers,
 )
@@ -31,18 +30,14 @@ class LabViews:
     def parties(self) -> View:
         """Show the four roles: what each may do, and what only the cloud's answer keeps it from."""
         account = self.lab.bench.policies.account
-        rows = [
-            TableRow(
-                role,
-                tuple(
-                    map(
-                        Cell, (account(party), lesson_views.MAY[party], lesson_views.MAY_NOT[party])
-                    )
-                ),
-            )
+        rows = (
+            (role, account(party), lesson_views.MAY[party], lesson_views.MAY_NOT[party])
             for party, role in self.lab.bench.cloud.names.roles.items()
-        ]
-        return View(Table("Four roles in two accounts", ("account", "may", "may not"), tuple(rows)))
+        )
+        head = Head("The lab's parties", "Four roles in two accounts", "neutral")
+        return View(
+            PlainModel(head, columns=("role", "account", "may", "may not"), rows=tuple(rows))
+        )
 
     @in_a_lesson
     def key_policy(self) -> Listing:
@@ -57,11 +52,10 @@ class LabViews:
         return json_listing(policy, title="The bucket policy")
 
     @in_a_lesson
-    def difference(self, step: str) -> Listing:
-        """Show how a step changed the key policy."""
-        return difference(
-            lesson_views.evidence(self.lab.bench, step)["difference"], title=f"What {step} changed"
-        )
+    def difference(self, step: str) -> View:
+        """Show how a step changed the key policy, line by line."""
+        changed = lesson_views.evidence(self.lab.bench, step)["difference"]
+        return View(make_changes(changed, what=f"The key policy, before and after {step}"))
 
     @in_a_lesson
     def who_can_decrypt(self) -> View:

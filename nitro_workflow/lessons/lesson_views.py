@@ -19,13 +19,12 @@ from nitro_workflow.lab import (
 )
 from nitro_workflow.widgets import (
     Ask,
-    Cell,
+    Head,
     ImageModel,
     Inquiry,
     PcrsModel,
+    PlainModel,
     PolicyModel,
-    Table,
-    TableRow,
     View,
     image_answers,
     inquire,
@@ -113,7 +112,7 @@ def image(bench: Workbench) -> View:
     return View(make_image(path, label=label), answers=answers)
 
 
-def origins(bench: Workbench) -> Table:
+def origins(bench: Workbench) -> PlainModel:
     """Return where the files of the root filesystem come from, the wheels taken together."""
     sums: dict[str, list[int]] = {}
     for name, found in evidence(bench, "P5")["origins"].items():
@@ -123,10 +122,17 @@ def origins(bench: Workbench) -> Table:
         total[0] += found["files"]
         total[1] += found["bytes"]
     rows = (
-        TableRow(kind, (Cell(f"{count:,} file{'' if count == 1 else 's'}"), Cell(size(total))))
+        (kind, f"{count:,} file{'' if count == 1 else 's'}", size(total))
         for kind, (count, total) in sums.items()
     )
-    return Table("Where the root filesystem comes from", ("files", "size"), tuple(rows))
+    files, length = (sum(found[at] for found in sums.values()) for at in (0, 1))
+    head = Head(
+        f"Root filesystem, {files:,} files, {size(length)}",
+        f"Its files come from {len(sums)} places",
+        "neutral",
+        why="Every file of it is measured into PCR0 and PCR2.",
+    )
+    return PlainModel(head, columns=("from", "files", "size"), rows=tuple(rows))
 
 
 def changed_image(bench: Workbench) -> PcrsModel:

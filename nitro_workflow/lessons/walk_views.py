@@ -35,6 +35,7 @@ from nitro_workflow.widgets import (
     TraceModel,
     View,
     WorkflowModel,
+    document_sha256,
     make_enclaves,
     make_message,
     make_result,
@@ -60,9 +61,14 @@ _OPENED_AT: Final[Mapping[str, tuple[str, ...]]] = {
     "P2": ("data-key",),
     "P3": ("message",),
     "P4": ("message",),
+    "P5": ("image",),
     "P6": ("image",),
     "P7": ("key-policy",),
+    "P8": ("image",),
+    "D1": ("message",),
+    "D2": ("message",),
     "D3": ("document",),
+    "D4": ("document", "key-policy"),
     "D9": ("result", "receipt"),
 }
 _WHAT: Final[Mapping[str, str]] = {
@@ -135,6 +141,7 @@ def step_view(lab: Lab, run: StepResult, open_it: Callable[[str], Any]) -> View:
         calls=_calls(lab.bench, run),
         exchanges=_nsm(lab.bench, run.step),
         openable=[(name, _WHAT[name]) for name in names],
+        jobs=_jobs_by_document(lab.bench),
         region=lab.bench.cloud.region,
     )
     return View(
@@ -156,8 +163,18 @@ def _calls(bench: Workbench, run: StepResult) -> Sequence[Mapping[str, Any]]:
 
 
 def _document(call: Mapping[str, Any]) -> str:
-    recipient = (call.get("parameters") or {}).get("Recipient") or {}
-    return str((recipient.get("AttestationDocument") or {}).get("sha256", ""))
+    return document_sha256(call.get("parameters") or {})
+
+
+def _jobs_by_document(bench: Workbench) -> dict[str, str]:
+    """Return the job that made a document, by the document's SHA-256."""
+    asked = bench.result("D3")
+    told = asked.evidence.items() if asked else ()
+    return {
+        str(one["document_sha256"]): form
+        for form, one in told
+        if isinstance(one, Mapping) and "document_sha256" in one
+    }
 
 
 def _nsm(bench: Workbench, number: str) -> list[Exchange]:

@@ -2,11 +2,12 @@
 
 Example::
 
-    >>> from nitro_workflow.widgets import Cell, Table, TableRow, View
-    >>> row = TableRow("PCR0", (Cell("6be4…"),), "good")
-    >>> View(Table("PCRs", ("document",), (row,), "as expected", "good"))
-    ✓ PCRs: as expected
-      ✓ PCR0  6be4…
+    >>> from nitro_workflow.widgets import Fact, Head, PlainModel, View
+    >>> head = Head("attestation document", "PCR0 is as expected", "good")
+    >>> View(PlainModel(head, (Fact("PCR0", "6be4…", "good"),)))
+    ✓ PCR0 is as expected
+      attestation document
+      PCR0  ✓ 6be4…
 
 What draws an object of another room (`make_image`, `make_pcrs`, …) imports that
 room; it is imported when it is used.
@@ -19,11 +20,12 @@ from typing import TYPE_CHECKING
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nitro_workflow.widgets.drawing import Model, tag, to_json
+    from nitro_workflow.widgets.drawing import Head, Model, Tone, tag, to_json
     from nitro_workflow.widgets.drop_zone import DropZone
-    from nitro_workflow.widgets.formats import duration, moment, short, size
+    from nitro_workflow.widgets.formats import duration, moment, sentence, short, size
     from nitro_workflow.widgets.inspecting import Views, found_in, inspect, view_of
     from nitro_workflow.widgets.inspectors.bytes_model import SHOWN_BYTES, make_bytes
+    from nitro_workflow.widgets.inspectors.changes_model import ChangesModel, make_changes
     from nitro_workflow.widgets.inspectors.enclave_model import EnclaveModel, make_enclaves
     from nitro_workflow.widgets.inspectors.envelope_model import (
         EnvelopeModel,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from nitro_workflow.widgets.inspectors.message_model import MessageModel, make_message
     from nitro_workflow.widgets.inspectors.pcr_sources import PcrSource, pcr_source
     from nitro_workflow.widgets.inspectors.pcrs_model import PcrsModel, make_pcrs, pcr_answers
+    from nitro_workflow.widgets.inspectors.plain_model import Fact, PlainModel
     from nitro_workflow.widgets.inspectors.policy_inquiry import Inquiry, inquire, make_reach
     from nitro_workflow.widgets.inspectors.policy_model import PolicyModel, make_policy
     from nitro_workflow.widgets.inspectors.result_model import ResultModel, make_result
@@ -42,61 +45,51 @@ if TYPE_CHECKING:
     from nitro_workflow.widgets.inspectors.step_card_model import (
         Exchange,
         StepModel,
+        document_sha256,
         make_step,
         nsm_exchange,
     )
     from nitro_workflow.widgets.inspectors.trace_model import TraceModel, make_trace
     from nitro_workflow.widgets.inspectors.workflow_model import WorkflowModel, make_workflow
-    from nitro_workflow.widgets.listing import Listing, difference, json_listing
+    from nitro_workflow.widgets.listing import Listing, json_listing
     from nitro_workflow.widgets.loopback_page import drop_server
     from nitro_workflow.widgets.opened import Ask
     from nitro_workflow.widgets.page_of_views import saved_page
     from nitro_workflow.widgets.question import Question
     from nitro_workflow.widgets.recognising import MAX_RECOGNISED_BYTES, Recognised, recognise
     from nitro_workflow.widgets.view import View
-    from nitro_workflow.widgets.view_model import (
-        Cell,
-        CheckLine,
-        FieldNode,
-        Inspection,
-        Table,
-        TableRow,
-        Tone,
-    )
 
 _HOMES = {
     "Ask": "opened",
-    "Cell": "view_model",
-    "CheckLine": "view_model",
+    "ChangesModel": "inspectors.changes_model",
     "DropZone": "drop_zone",
     "EnclaveModel": "inspectors.enclave_model",
     "EnvelopeModel": "inspectors.envelope_model",
     "Exchange": "inspectors.step_card_model",
-    "FieldNode": "view_model",
+    "Fact": "inspectors.plain_model",
+    "Head": "drawing",
     "ImageModel": "inspectors.image_model",
     "Inquiry": "inspectors.policy_inquiry",
-    "Inspection": "view_model",
     "Listing": "listing",
     "MAX_RECOGNISED_BYTES": "recognising",
-    "Model": "drawing",
     "MessageModel": "inspectors.message_model",
+    "Model": "drawing",
     "PcrSource": "inspectors.pcr_sources",
     "PcrsModel": "inspectors.pcrs_model",
+    "PlainModel": "inspectors.plain_model",
     "PolicyModel": "inspectors.policy_model",
     "Question": "question",
     "Recognised": "recognising",
     "ResultModel": "inspectors.result_model",
-    "SHOWN_BYTES": "inspectors.bytes_model",
     "SDK_HEADER_LIMIT": "inspectors.sdk_message",
+    "SHOWN_BYTES": "inspectors.bytes_model",
     "StepModel": "inspectors.step_card_model",
-    "Table": "view_model",
-    "TableRow": "view_model",
-    "Tone": "view_model",
+    "Tone": "drawing",
     "TraceModel": "inspectors.trace_model",
     "View": "view",
     "Views": "inspecting",
     "WorkflowModel": "inspectors.workflow_model",
-    "difference": "listing",
+    "document_sha256": "inspectors.step_card_model",
     "drop_server": "loopback_page",
     "duration": "formats",
     "found_in": "inspecting",
@@ -104,8 +97,9 @@ _HOMES = {
     "inquire": "inspectors.policy_inquiry",
     "inspect": "inspecting",
     "json_listing": "listing",
-    "make_bytes": "inspectors.bytes_model",
     "make_blob": "inspectors.envelope_model",
+    "make_bytes": "inspectors.bytes_model",
+    "make_changes": "inspectors.changes_model",
     "make_comparison": "inspectors.image_answers",
     "make_enclaves": "inspectors.enclave_model",
     "make_envelope": "inspectors.envelope_model",
@@ -124,6 +118,7 @@ _HOMES = {
     "pcr_source": "inspectors.pcr_sources",
     "recognise": "recognising",
     "saved_page": "page_of_views",
+    "sentence": "formats",
     "short": "formats",
     "size": "formats",
     "tag": "drawing",
@@ -136,34 +131,32 @@ __all__ = [
     "SDK_HEADER_LIMIT",
     "SHOWN_BYTES",
     "Ask",
-    "Cell",
-    "CheckLine",
+    "ChangesModel",
     "DropZone",
     "EnclaveModel",
     "EnvelopeModel",
     "Exchange",
-    "FieldNode",
+    "Fact",
+    "Head",
     "ImageModel",
     "Inquiry",
-    "Inspection",
     "Listing",
     "MessageModel",
     "Model",
     "PcrSource",
     "PcrsModel",
+    "PlainModel",
     "PolicyModel",
     "Question",
     "Recognised",
     "ResultModel",
     "StepModel",
-    "Table",
-    "TableRow",
     "Tone",
     "TraceModel",
     "View",
     "Views",
     "WorkflowModel",
-    "difference",
+    "document_sha256",
     "drop_server",
     "duration",
     "found_in",
@@ -173,6 +166,7 @@ __all__ = [
     "json_listing",
     "make_blob",
     "make_bytes",
+    "make_changes",
     "make_comparison",
     "make_enclaves",
     "make_envelope",
@@ -191,6 +185,7 @@ __all__ = [
     "pcr_source",
     "recognise",
     "saved_page",
+    "sentence",
     "short",
     "size",
     "tag",

@@ -21,6 +21,8 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", r
 _COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)\n", re.MULTILINE | re.DOTALL)
 _TYPE = re.compile(r"/\*\*[^\n]*?\*/ ?")  # a type within a line; no text of ours holds one
 _INDENT = re.compile(r"^\s+", re.MULTILINE)
+_STRING = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`\\]*`)""")
+_SPACED = re.compile(r" ?([=(){}\[\],;:?<>|&!]+) ?")
 _CSS_COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 _CSS_SPACE = re.compile(r"\s*([{};,])\s*|(?<=:) +")
 
@@ -71,7 +73,16 @@ def _scope(name: str, text: str) -> str:
     exported = ", ".join(_EXPORT.findall(text))
     body = _EXPORT.sub("", _IMPORT.sub(_as_constants, text))
     body = _INDENT.sub("", _TYPE.sub("", _COMMENT.sub("", body)))
+    body = "\n".join(map(_tight, body.splitlines())) + "\n"
     return f"const _{name} = (() => {{\n{body}return {{ {exported} }};\n}})();\n"
+
+
+def _tight(line: str) -> str:
+    """Leave out spaces that say nothing; a line where one might say something stays as it is."""
+    parts = _STRING.split(line)
+    if line.count("`") > 2 or re.search("[/'\"`]", "".join(parts[::2])):
+        return line  # a regular expression or comment, one template in another, or one that goes on
+    return "".join(part if at % 2 else _SPACED.sub(r"\1", part) for at, part in enumerate(parts))
 
 
 def _as_constants(found: re.Match[str]) -> str:

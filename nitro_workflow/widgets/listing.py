@@ -1,4 +1,4 @@
-"""A text with a language: JSON of a policy, the lines in which two policies differ."""
+"""A text with a language, such as the JSON of a policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Listing", "difference", "json_listing"]
+__all__ = ["Listing", "json_listing"]
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,3 @@ class Listing:
 def json_listing(value: Mapping[str, Any], *, title: str) -> Listing:
     """Return JSON values as an indented listing."""
     return Listing(title, json.dumps(value, indent=2, ensure_ascii=False), "json")
-
-
-def difference(lines: Iterable[str], *, title: str) -> Listing:
-    """Return the lines of a unified difference, its ``@@`` lines left out."""
-    kept = [line for line in lines if not line.startswith("@@")]
-    return Listing(title, "\n".join(kept) or "no difference", "diff")

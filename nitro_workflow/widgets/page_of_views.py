@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from nitro_workflow.widgets.drawing import Markup, tag, to_json
 from nitro_workflow.widgets.es_modules import live_style, page_module
-from nitro_workflow.widgets.inspectors import KINDS, draw_html
+from nitro_workflow.widgets.inspectors import DROPPED, STILL, draw_html
 from nitro_workflow.widgets.view import View
 
 __all__ = ["saved_page"]
@@ -31,8 +31,9 @@ def saved_page(views: Sequence[View], *, title: str, ask: str = "") -> str:
     ``ask`` is the address, on the server that sends the page, which answers questions; without it
     nobody does.
     """
-    kinds = frozenset(KINDS if ask else {view.model.kind for view in views})
-    script = page_module(kinds | {view.model.kind for view in views})
+    kinds = frozenset(view.model.kind for view in views) - STILL
+    kinds |= DROPPED if "drop" in kinds else frozenset()
+    script = page_module(kinds)
     sections = "\n".join(_section(view, number) for number, view in enumerate(views))
     models = json.dumps([to_json(view.model) for view in views]).replace("<", "\\u003c")
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src '{_hash(script)}'"

@@ -7,13 +7,13 @@ a notebook that is committed or handed on tells no answer.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
-from nitro_workflow.widgets.live_view import live_choice, marked
-from nitro_workflow.widgets.view_model import Choice
+from nitro_workflow.widgets.drawing import Head
+from nitro_workflow.widgets.inspectors.question_model import QuestionModel
+from nitro_workflow.widgets.view import View
 
 __all__ = ["Question"]
 
@@ -33,18 +33,18 @@ class Question:
     said: str = ""
     closed: bool = False
 
-    def __repr__(self) -> str:
-        return "\n".join([self.text, *(f"  ○ {option}" for option in self.options or ("…",))])
-
     @functools.cached_property
-    def widget(self) -> Any | None:
-        """Return the live form: radio buttons or a line to write; None without Jupyter."""
-        shown = Choice(self.text, tuple(self.options), self.answer, closed=self.closed)
-        return live_choice(shown, self.said, self.keep)
+    def view(self) -> View:
+        """Return what a notebook shows: radio buttons or a line to write."""
+        head = Head("Predict, then run", self.text, "neutral")
+        model = QuestionModel(head, tuple(self.options), self.answer, self.said, self.closed)
+        return View(model, answers={"keep": self._kept})
+
+    def _kept(self, values: Mapping[str, Any]) -> str:
+        return self.keep(str(values["answer"]))
+
+    def __repr__(self) -> str:
+        return self.view.text
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        circles = "".join(f"<br>○ {escape(option)}" for option in self.options or ("…",))
-        html = (
-            f'<section aria-label="Question"><p><b>{escape(self.text)}</b>{circles}</p></section>'
-        )
-        return {"text/plain": repr(self), "text/html": marked(html, self.widget)}
+        return self.view._repr_mimebundle_()[0]

@@ -12,13 +12,10 @@ from typing import Any
 
 from nitro_workflow.widgets.drawing import Model, to_json, visible
 from nitro_workflow.widgets.es_modules import static_style
-from nitro_workflow.widgets.html import render_html
-from nitro_workflow.widgets.inspectors import KINDS, draw_html, draw_text
+from nitro_workflow.widgets.inspectors import draw_html, draw_text
 from nitro_workflow.widgets.live_answers import Answers
-from nitro_workflow.widgets.live_view import live_form, live_inspector, marked
+from nitro_workflow.widgets.live_view import live_form, marked
 from nitro_workflow.widgets.opened import Opened
-from nitro_workflow.widgets.text import render_text
-from nitro_workflow.widgets.view_model import Model as PlainModel
 
 __all__ = ["View"]
 
@@ -33,7 +30,7 @@ class View:
 
     def __init__(
         self,
-        model: Model | PlainModel,
+        model: Model,
         *,
         answers: Answers | None = None,
         related: Mapping[str, Callable[[], Opened]] | None = None,
@@ -60,29 +57,21 @@ class View:
     @property
     def text(self) -> str:
         """The model as lines of text."""
-        return draw_text(self.model) if self._is_inspector else render_text(self.model)
+        return draw_text(self.model)
 
     @property
     def html(self) -> str:
         """The static form: one HTML fragment with its style, without script."""
-        if not self._is_inspector:
-            return render_html(self.model)
         css = f"<style>{static_style(self.model.kind)}</style>"
         return draw_html(self.model).replace('<div class="card">', f'{css}<div class="card">', 1)
-
-    @property
-    def _is_inspector(self) -> bool:
-        return self.model.kind in KINDS
 
     def __repr__(self) -> str:
         return self.text
 
     @functools.cached_property
     def widget(self) -> Any | None:
-        """Return the live form, made on first use; None where Jupyter is not installed."""
-        if self._is_inspector:
-            return live_form(self.model, self.answers)
-        return live_inspector(self.model)
+        """Return the live form, made on first use; None where there is none to make."""
+        return live_form(self.model, self.answers)
 
     def show(self, model: Model) -> None:
         """Show another model of the same kind in this one's place: in the live form at once."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
-from nitro_workflow.widgets.drawing import to_json, visible
+from nitro_workflow.widgets.drawing import to_json
 from nitro_workflow.widgets.es_modules import drop_module, live_module, live_style
-from nitro_workflow.widgets.inspectors import KINDS
+from nitro_workflow.widgets.inspectors import DROPPED, KINDS
 from nitro_workflow.widgets.live_answers import told
 
-STATIC = Path(__file__).parents[2] / "nitro_workflow" / "widgets" / "static"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -23,25 +21,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-# What anywidget gives a renderer: get, set, save_changes, on, off.
-HARNESS = """
-window.saved = {};
-const state = MODEL;
-const handlers = {};
-const model = {
-  get: (name) => state[name],
-  set: (name, value) => { state[name] = value; window.saved[name] = value; },
-  save_changes: () => {},
-  on: (name, handler) => { handlers[name] = handler; },
-  off: (name) => { delete handlers[name]; },
-};
-window.update = (next) => { state.model = next; handlers["change:model"](); };
-const url = URL.createObjectURL(new Blob([MODULE], { type: "text/javascript" }));
-const { default: widget } = await import(url);
-window.cleanup = widget.render({ model, el: document.getElementById("host") });
-document.body.dataset.ready = "yes";
-"""
 
 # JupyterLab's variables, as its two themes set them.
 DARK = (
@@ -80,27 +59,7 @@ def _others(error) -> bool:
     return own or error.message == "[anywidget] Failed to initialize model."
 
 
-@pytest.fixture
-def inspect(page):
-    """Draw a model in the page, light or dark."""
-
-    def draw(model, *, dark=False):
-        script = HARNESS.replace("MODEL", json.dumps({"model": to_json(visible(model))}), 1)
-        script = script.replace("MODULE", json.dumps((STATIC / "inspector.js").read_text()), 1)
-        script = script.replace("</", "<\\/")
-        theme = f'<body data-jp-theme-light="{str(not dark).lower()}" style="{DARK if dark else ""}'
-        page.set_content(
-            f"<!doctype html><style>{(STATIC / 'inspector.css').read_text()}</style>"
-            f'{theme}background:{"#111" if dark else "#fff"}"><div id="host"></div>'
-            f'<script type="module">{script}</script>'
-        )
-        page.wait_for_selector("body[data-ready=yes]")
-        return page
-
-    return draw
-
-
-# The same for an inspector: its questions are answered by the view's own functions.
+# What anywidget gives a renderer; questions are answered by the view's own functions.
 LIVE = """
 const state = MODEL;
 const handlers = {};
@@ -123,7 +82,7 @@ THEMES = {
 
 
 def _module(kind):
-    return drop_module(KINDS) if kind == "drop" else live_module(kind)
+    return drop_module(DROPPED) if kind == "drop" else live_module(kind)
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nitro_workflow.widgets import inspect
-from tests.browser.accessibility import serious, with_axe
-from tests.browser.test_inspector import CONTRAST
+from tests.browser.accessibility import CONTRAST, serious, with_axe
 from tests.conftest import VECTORS
 
 pytestmark = pytest.mark.browser

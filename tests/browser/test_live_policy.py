@@ -67,6 +67,19 @@ def test_hello_is_no_pcr(show):
     assert page.get_by_text("“h” is no hex digit").first.is_visible()
 
 
+def test_the_answer_whose_request_is_shown_is_marked_and_aws_words_stand_beside_ours(show):
+    page = show(view(GOOD))
+    tiles = page.get_by_role("group", name="The three answers of this policy").locator(".tile")
+    assert page.locator(".tile[aria-current=true]").count() == 0
+    tiles.nth(2).get_by_role("button").click()
+    tiles.nth(2).get_by_text("its request is shown").wait_for()
+    assert page.locator(".tile[aria-current=true]").count() == 1
+    page.get_by_text("AWS would say").wait_for()
+    assert "with an explicit deny in a resource-based policy" in page.locator(".said").inner_text()
+    field(page, "version").fill("9")
+    page.locator(".tile[aria-current=true]").wait_for(state="detached")
+
+
 def test_each_answer_shows_its_request(show):
     page = show(view(GOOD))
     found = ("Denied: no attestation document", "Denied: PCR0 is another image's",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { groupsShown } from "./static/pcrs.js";
 import { fits } from "./static/log.js";
-import { Edited } from "./static/policy.js";
+import { asks, Edited } from "./static/policy.js";
 
 test("what was before stays while one field is typed into", () => {
   const edited = new Edited();
@@ -28,4 +28,13 @@ test("records fit by all words, whatever their case, and by outcome", () => {
   assert.ok(fits(one, "", "refused"));
   assert.ok(!fits(one, "", "done"));
   assert.ok(!fits(one, "pcr0 owner", "all"));
+});
+
+test("a tile is marked where the form holds its request and nothing else", () => {
+  const example = [["document", "none"], ["PCR0", "ab"]];
+  assert.ok(asks(example, { PCR0: "ab", document: "none" }));
+  assert.ok(!asks(example, { document: "none" }));
+  assert.ok(!asks(example, { document: "none", PCR0: "ac" }));
+  assert.ok(!asks(example, { document: "none", PCR0: "ab", action: "kms:Decrypt" }));
+  assert.ok(!asks([], {}));
 });

@@ -28,7 +28,7 @@ def test_public_names():
         "ImageAnswer", "KEY_ARN", "KINDS", "PcrKey", "Policies", "Policy", "PolicyFinding", "PolicyKind",
         "PolicySource", "Principal", "PrincipalKind", "Request", "RequestContext", "Statement",
         "StatementCheck", "StatementOutcome", "Way", "Witness", "analyse", "ask_image", "author",
-        "check_arns", "cloudtrail_records", "evaluate", "explain", "find_policies", "look_back", "notes", "parse_authorization", "parse_grants",
+        "check_arns", "cloudtrail_records", "denial_text", "evaluate", "explain", "find_policies", "look_back", "notes", "parse_authorization", "parse_grants",
         "parse_key", "parse_measurements", "parse_policy", "parse_policy_leniently", "parse_requests",
         "pcr_values", "read_json", "render_analysis", "render_explanation", "render_history",
         "render_image",

@@ -57,7 +57,7 @@ def test_the_wheel_holds_both_packages_and_the_notebooks(wheel):
         "enclave_image/requirements.lock",
         "enclave_image/py.typed",
         "nitro_workflow/py.typed",
-        "nitro_workflow/widgets/static/inspector.js",
+        "nitro_workflow/widgets/static/common.js",
     } <= packages
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nitro_workflow.widgets import Question
+from nitro_workflow.widgets.drawing import visible
+from nitro_workflow.widgets.live_answers import told
+from tests.widgets.forms import HOSTILE, LONG, both_say
 
 OPTIONS = ("Yes", "<b>No</b>")
 
 
-def test_the_static_form_is_the_question_alone_whatever_was_answered():
+def test_the_static_forms_are_the_question_alone_whatever_was_answered():
     plain = Question("Will KMS answer?", OPTIONS)._repr_mimebundle_()
     answered = Question("Will KMS answer?", OPTIONS, answer="Yes", said="kept")._repr_mimebundle_()
     assert plain["text/plain"] == "Will KMS answer?\n  ○ Yes\n  ○ <b>No</b>"
@@ -17,21 +22,32 @@ def test_the_static_form_is_the_question_alone_whatever_was_answered():
     assert plain["text/html"].count("○") == 2
 
 
-def test_an_answer_in_the_live_form_is_kept_and_said():
+def test_an_answer_in_the_live_form_is_kept_and_something_is_said_to_it():
     heard = []
 
     def keep(answer):
         heard.append(answer)
         return f"kept: {answer}"
 
-    widget = Question("Will KMS answer?", OPTIONS, keep).widget
-    widget.answer = "Yes"
+    answers = Question("Will KMS answer?", OPTIONS, keep).view.answers
+    message = {"id": 1, "question": "keep", "values": {"answer": "Yes"}}
+    assert told(answers, message) == {"id": 1, "answer": "kept: Yes"}
     assert heard == ["Yes"]
-    assert widget.said == "kept: Yes"
+    assert "refused" in told(answers, {**message, "values": {}})
 
 
 def test_a_question_without_options_takes_a_line():
-    question = Question("Which PCR?", answer="PCR0")
+    question = Question("Which PCR?", answer="PCR0", said="as you said")
     assert repr(question) == "Which PCR?\n  ○ …"
-    assert not question.widget.model["options"]
-    assert question.widget.model["answer"] == "PCR0"
+    model = question.view.widget.model
+    assert (model["options"], model["answer"], model["said"]) == ([], "PCR0", "as you said")
+
+
+def test_the_same_question_is_one_view():
+    question = Question("Will KMS answer?", OPTIONS)
+    assert question._repr_mimebundle_() == question._repr_mimebundle_()
+
+
+@pytest.mark.parametrize("evil", [HOSTILE, LONG], ids=["hostile", "1 MB"])
+def test_an_attackers_text_stays_text(evil):
+    both_say(Question(evil, (evil,)).view.model, visible(evil)[:60_000])

@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 from nitro_workflow.lab import STEPS, CallRecord, StepResult
-from nitro_workflow.widgets import make_step, nsm_exchange
+from nitro_workflow.widgets import document_sha256, make_step, nsm_exchange
 from nitro_workflow.widgets.inspectors.step_card_text import folded_calls
 from nitro_workflow.widgets.inspectors.step_code import CODE
 from tests.widgets.forms import HOSTILE, LONG, both_say, forms
@@ -83,6 +83,29 @@ def test_a_failed_step_says_what_is_next():
 def test_calls_alike_are_told_once():
     model = make_step(dataclasses.replace(RESULT, calls=(CALL.to_json(),) * 3))
     assert [title for title, _ in folded_calls(model)] == ["kms:GenerateDataKey · data owner ×3"]
+
+
+def test_calls_of_several_jobs_are_told_apart_by_their_documents():
+    def decrypt(sha):
+        document = {"bytes": 4329, "sha256": sha}
+        return dataclasses.replace(
+            CALL, parameters={"Recipient": {"AttestationDocument": document}}
+        ).to_json()
+
+    run = dataclasses.replace(RESULT, calls=(decrypt("a"), decrypt("b"), CALL.to_json()))
+    model = make_step(run, jobs={"a": "encryption-sdk", "b": "envelope"})
+    assert [one.title for one in model.exchanges] == [
+        "kms:GenerateDataKey · data owner, encryption-sdk",
+        "kms:GenerateDataKey · data owner, envelope",
+        "kms:GenerateDataKey · data owner",
+    ]
+
+
+@pytest.mark.parametrize(
+    "bent", [{}, {"Recipient": 5}, {"Recipient": {"AttestationDocument": "x"}}]
+)
+def test_a_call_without_a_document_has_no_digest_of_one(bent):
+    assert document_sha256(bent) == ""
 
 
 def test_a_step_without_a_call_says_so():

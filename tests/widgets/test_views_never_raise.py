@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import random
 import sys
@@ -14,20 +13,19 @@ from hypothesis import strategies as st
 
 from nitro_workflow.attestation import Verifier
 from nitro_workflow.widgets import (
-    Cell,
+    Fact,
+    Head,
+    PlainModel,
     Question,
-    Table,
-    TableRow,
     View,
     live_view,
+    make_changes,
     make_policy,
 )
 from nitro_workflow.widgets.drawing import to_json, visible
-from nitro_workflow.widgets.html import render_html
 from nitro_workflow.widgets.inspectors import draw_html, draw_text
 from nitro_workflow.widgets.inspectors.chain_model import make_chain
 from nitro_workflow.widgets.inspectors.document_model import make_document
-from nitro_workflow.widgets.text import render_text
 
 SEED = 20261128
 JSON = st.recursive(
@@ -37,15 +35,6 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
-
-
-def drawn(model):
-    """Draw a model in every form."""
-    shown = visible(model)
-    assert render_text(shown)
-    assert render_html(shown)
-    assert json.dumps(to_json(shown))
-    return shown
 
 
 def drawn_inspector(model):
@@ -93,29 +82,42 @@ def test_chains(ders, at):
 
 
 def test_tables_that_do_not_fit():
-    few = TableRow("a", (), "good")
-    drawn(Table("t", ("one", "two"), (few, TableRow("b", (Cell("x"),)))))
-    drawn(Table("t", ("one",), (few,)))
+    head = Head("t", "v", "neutral")
+    drawn_inspector(PlainModel(head, columns=("one", "two"), rows=(("a",), ("b", "x", "y"))))
+    drawn_inspector(PlainModel(head, rows=((),)))
 
 
 @settings(deadline=None)
 @given(st.text(max_size=20))
 def test_any_text_is_shown(text):
-    table = Table(text, (text,), (TableRow(text, (Cell(text, "bad", 1),), note=text),), text)
-    drawn(dataclasses.replace(table, tone="bad"))
-    assert repr(View(table))
+    model = PlainModel(
+        Head(text, text, "bad", text, text), (Fact(text, text, "bad"),), (text,), ((text,),), text
+    )
+    drawn_inspector(model)
+    assert repr(View(model))
     bundle = Question(text, (text, "b"), answer=text, said=text)._repr_mimebundle_()
     assert "text/html" in bundle
     json.dumps(bundle)
 
 
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.text(max_size=20) | st.sampled_from(["@@", "--- a", "+++ b", '+"Sid": "\\\\x"']),
+        max_size=9,
+    )
+)
+def test_any_difference_is_shown(lines):
+    drawn_inspector(make_changes(lines, what="a policy"))
+
+
 def test_what_cannot_be_live_is_still_shown(monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    live_view._plain_class.cache_clear()
+    live_view._inspector_class.cache_clear()
     try:
-        bundle, _ = View(Table("t", (), ()))._repr_mimebundle_()
+        bundle = Question("Which?", ("this", "that"))._repr_mimebundle_()
     finally:
-        live_view._plain_class.cache_clear()
+        live_view._inspector_class.cache_clear()
     assert set(bundle) == {"text/plain", "text/html"}
     assert "data-nw-view" not in bundle["text/html"]
 

@@ -13,6 +13,7 @@ from nitro_workflow.policy.decide.authorization_details import (
     AuthorizationDetails,
     parse_authorization,
 )
+from nitro_workflow.policy.decide.denial_words import denial_text
 from nitro_workflow.policy.decide.evaluate import (
     Deciding,
     Decision,
@@ -57,6 +58,7 @@ __all__ = [
     "always_allows",
     "check_arns",
     "cloudtrail_records",
+    "denial_text",
     "evaluate",
     "lacking_allows",
     "never_allows",

@@ -20,6 +20,7 @@ from nitro_workflow.widgets.drawing.digests import (
     groups_of,
 )
 from nitro_workflow.widgets.drawing.html_cards import card, fold, section
+from nitro_workflow.widgets.drawing.html_changes import diff_html
 from nitro_workflow.widgets.drawing.html_digests import digest_html, picture_svg
 from nitro_workflow.widgets.drawing.html_pieces import (
     chip,
@@ -55,6 +56,7 @@ __all__ = [
     "card",
     "chip",
     "code",
+    "diff_html",
     "digest_html",
     "digest_lines",
     "digest_of",

@@ -19,7 +19,7 @@ from typing import Any
 
 from nitro_workflow.widgets.drawing import Markup, Model
 
-__all__ = ["KINDS", "draw_html", "draw_text"]
+__all__ = ["DROPPED", "KINDS", "STILL", "draw_html", "draw_text"]
 
 KINDS = frozenset(
     {
@@ -34,13 +34,32 @@ KINDS = frozenset(
         "message",
         "pcrs",
         "policy",
+        "question",
         "result",
         "step_card",
         "trace",
         "workflow",
     }
 )
-"""Every kind that has an inspector."""
+"""Every kind that has an inspector with a live form."""
+
+STILL = frozenset({"changes", "plain"})
+"""Kinds that ask nothing back: their HTML is all that a browser needs."""
+
+DROPPED = frozenset(
+    {
+        "bytes",
+        "chain",
+        "document",
+        "envelope",
+        "image",
+        "log",
+        "message",
+        "pcrs",
+        "policy",
+    }
+)
+"""Kinds that a dropped file can be, so that a drop zone carries no more than it draws."""
 
 
 def draw_html(model: Model) -> Markup:
@@ -54,6 +73,6 @@ def draw_text(model: Model) -> str:
 
 
 def _form(model: Model, form: str) -> Any:
-    if model.kind not in KINDS:
+    if model.kind not in KINDS | STILL:
         raise KeyError(model.kind)
     return importlib.import_module(f"{__name__}.{model.kind}_{form}")

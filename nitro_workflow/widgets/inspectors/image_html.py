@@ -8,6 +8,7 @@ from nitro_workflow.widgets.drawing import (
     Markup,
     card,
     code,
+    diff_html,
     digest_html,
     facts,
     fold,
@@ -25,7 +26,6 @@ from nitro_workflow.widgets.inspectors.images_compared import (
     ChangedPcr,
     ImagesCompared,
 )
-from nitro_workflow.widgets.inspectors.policy_html import diff_html
 
 __all__ = ["draw_html"]
 
@@ -125,4 +125,8 @@ def _file(one: ChangedFile) -> Markup:
                f"{one.what}", tag("span", f" {one.place}", class_="note"))  # fmt: skip
     if not one.lines:
         return tag("p", name, class_="changed")
-    return tag("div", fold(name, diff_html(one.lines), opened=True), class_="changed")
+    return tag(
+        "div",
+        fold(name, diff_html((line, -1) for line in one.lines), opened=True),
+        class_="changed",
+    )

@@ -11,6 +11,7 @@ from nitro_workflow.widgets.drawing import (
     Markup,
     card,
     code,
+    diff_html,
     digest_html,
     digest_of,
     facts,
@@ -25,7 +26,7 @@ from nitro_workflow.widgets.inspectors.policy_form import FormField
 from nitro_workflow.widgets.inspectors.policy_model import PolicyModel
 from nitro_workflow.widgets.inspectors.policy_reach import AnswerTile
 
-__all__ = ["diff_html", "draw_html"]
+__all__ = ["draw_html"]
 
 _GROUPS = 4  # of a digest beside the one it is compared with; both are whole further down
 _STATES = {"bad": "stands in the way", "good": "holds", "neutral": "matched", "warning": ""}
@@ -37,7 +38,7 @@ def draw_html(model: PolicyModel) -> Markup:
     rest = [view for view in model.statements if not view.open]
     return card(
         model.head,
-        tag("p", "AWS says ", tag("q", code(model.said)), class_="part quiet said")
+        tag("p", f"{model.said_by} ", tag("q", code(model.said)), class_="part quiet said")
         if model.said else None,
         tag("ul", *(tag("li", text) for text in model.also), class_="part also")
         if model.also else None,
@@ -169,12 +170,5 @@ def _who_can(model: PolicyModel) -> Markup | None:
 def _policy(model: PolicyModel) -> Markup | None:
     if not model.policy:
         return None
-    changed = diff_html(model.difference) if model.difference else None
+    changed = diff_html((line, -1) for line in model.difference) if model.difference else None
     return section("The key policy", changed, fold("as JSON", tag("pre", model.policy)))
-
-
-def diff_html(lines: Sequence[str]) -> Markup:
-    """Return lines of a difference, with their signs and, where there are colours, coloured."""
-    kinds = {"+": "ins", "-": "del"}
-    drawn = (tag("span", f"{line}\n", class_=kinds.get(line[:1], "ctx")) for line in lines)
-    return tag("pre", *drawn, class_="diff")

@@ -20,13 +20,15 @@ from nitro_workflow.policy import (
     Policy,
     Request,
     analyse,
+    denial_text,
     explain,
     parse_policy,
 )
 from nitro_workflow.widgets.drawing import Head
+from nitro_workflow.widgets.formats import sentence
 from nitro_workflow.widgets.inspectors.policy_checks import StatementView, statements_of
 from nitro_workflow.widgets.inspectors.policy_form import Asked, asked_of, form_fields, request_of
-from nitro_workflow.widgets.inspectors.policy_model import PolicyModel, make_policy, sentence
+from nitro_workflow.widgets.inspectors.policy_model import PolicyModel, make_policy
 from nitro_workflow.widgets.inspectors.policy_reach import (
     answer_tiles,
     finding_lines,
@@ -125,6 +127,8 @@ class Inquiry:
         return replace(
             self._framed(model, decided.asked, decided.policies, edits),
             statements=statements,
+            said=_aws_says(decided.explanation),
+            said_by="AWS would say",
             flipped=tuple(_flips(statements)),
             source=_EXAMPLE
             if self._example and not edits
@@ -232,6 +236,15 @@ def _flips(statements: tuple[StatementView, ...]) -> list[str]:
                 now = "holds now" if check.matched else "no longer holds"
                 said.append(f"{check.name} of {view.name} {now}")
     return said
+
+
+def _aws_says(explanation: Explanation) -> str:
+    """Return the sentence that KMS answers a refusal with; an answered request has none."""
+    request, decision = explanation.request, explanation.decision
+    if decision.allowed or decision.lacking[:1] == ("service",):
+        return ""
+    text = denial_text(request.principal.arn, request.action, request.resource, decision)
+    return f"AccessDeniedException: {text}"
 
 
 def _now(verb: str, does: bool) -> str:

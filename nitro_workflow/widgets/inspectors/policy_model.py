@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nitro_workflow.widgets.drawing import Head, Tone
+from nitro_workflow.widgets.formats import sentence
 from nitro_workflow.widgets.inspectors.policy_checks import StatementView, statements_of, text_of
 from nitro_workflow.widgets.inspectors.policy_form import FormField
 from nitro_workflow.widgets.inspectors.policy_reach import AnswerTile, FindingLine, WayLine
 
-__all__ = ["PolicyModel", "decision_head", "make_policy", "sentence"]
+__all__ = ["PolicyModel", "decision_head", "make_policy"]
 
 _VERDICTS: Mapping[str, tuple[str, Tone]] = {
     "allowed": ("Allowed", "good"),
@@ -52,6 +53,7 @@ class PolicyModel:
     statements: tuple[StatementView, ...]
     source: str = ""
     said: str = ""
+    said_by: Literal["AWS says", "AWS would say"] = "AWS says"
     also: tuple[str, ...] = ()
     answers: tuple[AnswerTile, ...] = ()
     assumes: tuple[str, ...] = ()
@@ -126,10 +128,3 @@ def _denied(cause: str, why: str) -> str:
         pcr = why.rpartition(" differs")[0].rpartition(" ")[2]
         return f"Denied: {pcr or 'a PCR'} is another image's"
     return f"Denied: {_CAUSES[cause]}" if cause in _CAUSES else ""
-
-
-def sentence(text: str) -> str:
-    """Return a text as a sentence: a capital first, a full stop last."""
-    if not text:
-        return ""
-    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) else ".")

@@ -14,7 +14,12 @@ __all__ = ["draw_text"]
 def draw_text(model: PolicyModel) -> Iterator[str]:
     """Yield the lines of the whole view."""
     yield from head_lines(model.head)
-    yield from fact_lines((("AWS says", model.said), ("also", "\n".join(model.also))))
+    yield from fact_lines(
+        (
+            (model.said_by, model.said),
+            ("also", "\n".join(model.also)),
+        )
+    )
     for one in model.answers:
         yield f"  {MARKS[one.tone]} {one.title}: {one.verdict}. {one.says}"
     yield from (f"    provided that {text}" for text in model.assumes)

@@ -22,7 +22,17 @@ from nitro_workflow.widgets.inspectors.call_text import (
 from nitro_workflow.widgets.inspectors.evidence_facts import fact, flat, is_digest, label_of
 from nitro_workflow.widgets.inspectors.step_code import CODE
 
-__all__ = ["Exchange", "StepModel", "Strip", "Tab", "Tile", "make_step", "nsm_exchange", "strip_of"]
+__all__ = [
+    "Exchange",
+    "StepModel",
+    "Strip",
+    "Tab",
+    "Tile",
+    "document_sha256",
+    "make_step",
+    "nsm_exchange",
+    "strip_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +94,14 @@ def make_step(
     calls: Sequence[Mapping[str, Any]] | None = None,
     exchanges: Sequence[Exchange] = (),
     openable: Sequence[tuple[str, str]] = (),
+    jobs: Mapping[str, str] | None = None,
     region: str = "us-east-1",
 ) -> StepModel:
     """Return the card of a step's run. Raises `UsageError` for what is no step.
 
     ``calls`` are records of `CallRecord` (default: the result's own); a bent one is left out.
     ``exchanges`` are further ones, such as the NSM's; ``openable`` (name, what) may be inspected.
+    ``jobs`` names, by its document's SHA-256, the job that a call to KMS belongs to.
     """
     step = next(one for one in STEPS if one.number == result.step)
     facts = list(flat(key_facts(result)))
@@ -104,7 +116,7 @@ def make_step(
         ),
         facts=tuple(fact(name, value) for name, value in facts if not is_digest(value)),
         notes=tuple(_notes(result)),
-        exchanges=tuple(_numbered((*exchanges, *_exchanges(records, region)))),
+        exchanges=tuple(_numbered((*exchanges, *_exchanges(records, region, jobs or {})))),
         code=tuple(_places(step)),
         openable=tuple(openable),
     )
@@ -172,16 +184,25 @@ def _numbered(exchanges: Sequence[Exchange]) -> Iterator[Exchange]:
 # -- exchanges -------------------------------------------------------------------------------------
 
 
-def _exchanges(calls: Sequence[Mapping[str, Any]], region: str) -> Iterator[Exchange]:
+def document_sha256(parameters: Mapping[str, Any]) -> str:
+    """Return the digest of the document that a call carried; empty where there was none."""
+    recipient = parameters.get("Recipient")
+    document = recipient.get("AttestationDocument") if isinstance(recipient, Mapping) else None
+    return str(document.get("sha256", "")) if isinstance(document, Mapping) else ""
+
+
+def _exchanges(
+    calls: Sequence[Mapping[str, Any]], region: str, jobs: Mapping[str, str]
+) -> Iterator[Exchange]:
     for record in calls:
         try:
             call = CallRecord.from_json(record)
         except (KeyError, TypeError, ValueError, AttributeError):
             continue  # written by another version, or by hand
-        yield _exchange(call, region)
+        yield _exchange(call, region, jobs.get(document_sha256(call.parameters), ""))
 
 
-def _exchange(call: CallRecord, region: str) -> Exchange:
+def _exchange(call: CallRecord, region: str, job: str) -> Exchange:
     names = {
         "aws": f"{call.service}:{call.operation}",
         "function": call.operation,
@@ -191,7 +212,7 @@ def _exchange(call: CallRecord, region: str) -> Exchange:
     said = f"refused: {call.error}" if call.error else "answered"
     took = f" in {duration(call.seconds)}" if call.seconds else ""
     return Exchange(
-        title=f"{names.get(call.kind, call.operation)} · {call.party}",
+        title=f"{names.get(call.kind, call.operation)} · {call.party}{f', {job}' if job else ''}",
         tone="bad" if call.error else "good",
         said=said + took,
         source=f"as {call.source} tells it" if call.source else "",

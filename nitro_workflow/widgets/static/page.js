@@ -21,6 +21,7 @@ export function start(draws) {
   const where = document.body.dataset.ask;
   document.querySelectorAll("[data-nw-page]").forEach((host) => {
     const model = models[Number(host.getAttribute("data-nw-page"))];
+    if (!draws[model.kind]) return; // its HTML is all there is
     const { node, show } = root(draws[model.kind], where ? asker(where) : null, new AbortController().signal, draws);
     host.replaceChildren(node);
     show(model);

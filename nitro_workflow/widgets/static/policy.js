@@ -85,16 +85,22 @@ function requestForm(m, edit, reset) {
   return { form, update };
 }
 
-/** The three answers. @param {any} m @param {((values: Edits) => void) | null} show */
-function tiles(m, show) {
-  const grid = m.answers.map((/** @type {any} */ one) => el("div", { class: "tile" },
+/** The three answers; the one whose request stands in the form is marked. @param {any} m @param {((values: Edits) => void) | null} show @param {Edits} [now] */
+function tiles(m, show, now = {}) {
+  const grid = m.answers.map((/** @type {any} */ one) => el("div", { class: asks(one.example, now) ? "tile shown" : "tile", "aria-current": asks(one.example, now) && "true" },
     el("p", { class: "of-whom" }, one.title),
     el("p", { class: "verdict2" }, mark(one.tone, one.verdict)),
     el("p", { class: "note" }, one.says),
+    asks(one.example, now) && el("p", { class: "is-shown" }, "▸ its request is shown"),
     show && one.example.length > 0 && el("button", { type: "button", class: "link", onclick: () => show(Object.fromEntries(one.example)) },
       one.witness ? "Witness: the request" : "Show such a request")));
   return el("div", { class: "part" }, el("div", { class: "tiles", role: "group", "aria-label": "The three answers of this policy" }, ...grid),
     ...m.assumes.map((/** @type {string} */ text) => el("p", { class: "note" }, `provided that ${text}`)));
+}
+
+/** Whether the form's edits are exactly a tile's request. @param {[string, string][]} example @param {Edits} now */
+export function asks(example, now) {
+  return example.length > 0 && example.length === Object.keys(now).length && example.every(([key, value]) => now[key] === value);
 }
 
 /** @param {any} m */
@@ -143,7 +149,7 @@ export function draw(m, host) {
   const show = (/** @type {Edits} */ values) => { edited.replace(values); decide(true); };
   const update = (/** @type {any} */ next, /** @type {boolean} */ values) => {
     places.head.replaceChildren(top(next));
-    places.tiles.replaceChildren(tiles(next, show));
+    places.tiles.replaceChildren(tiles(next, show, edited.now));
     places.statements.replaceChildren(next.statements.length ? statements(next.statements, next.source) : el("p", { class: "part note" }, "Nothing was decided with this text. The three answers are about the policy alone."));
     places.ways.replaceChildren(whoCan(next));
     places.changes.replaceChildren(...(next.difference.length ? [difference(next.difference)] : []));
@@ -160,7 +166,7 @@ export function draw(m, host) {
 function top(m) {
   return el("div", {}, head(m.head),
     m.flipped.length > 0 && el("p", { class: "part flips" }, el("b", { class: "flip" }, "flipped"), ` ${m.flipped.join("; ")}`),
-    m.said && el("p", { class: "part quiet said" }, "AWS says ", el("q", {}, code(m.said))),
+    m.said && el("p", { class: "part quiet said" }, `${m.said_by} `, el("q", {}, code(m.said))),
     m.also.length > 0 && el("ul", { class: "part also" }, ...m.also.map((/** @type {string} */ text) => el("li", {}, text))));
 }
 

@@ -57,11 +57,14 @@ function forms(one, host) {
 function calls(exchanges, host) {
   if (!exchanges.length) return el("p", { class: "part note" }, "No call left this party: all of it happened inside.");
   const place = el("div");
-  const buttons = exchanges.map((one, at) => el("button", { type: "button", onclick: () => show(at) }, mark(one.tone, one.title)));
+  const buttons = exchanges.map((_, at) => el("button", { type: "button", onclick: () => show(at) }));
   /** @param {number} at @param {boolean} [aloud] */
   const show = (at, aloud = true) => {
     const one = exchanges[at];
-    buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(index === at)));
+    buttons.forEach((button, index) => {
+      button.setAttribute("aria-pressed", String(index === at));
+      button.replaceChildren(...(index === at ? ["▸ "] : []), mark(exchanges[index].tone, exchanges[index].title));
+    });
     place.replaceChildren(forms(one, host), el("p", { class: "foot" }, mark(one.tone, one.said), one.source && ` ${one.source}. Secrets are cut, lengths kept.`));
     if (aloud) host.say(`${one.title}: ${one.said}`);
   };

@@ -104,7 +104,8 @@ export function draw(m, host) {
   const sure = m.asks && host.ask && el("div", { class: "asks", role: "group", "aria-label": "Sure?" }, el("p", {}, m.asks), el("div", { class: "acts" },
     el("button", { type: "button", class: "danger", onclick: () => act("reset", m.steps[at], { yes: true }) }, "Yes, start over"),
     el("button", { type: "button", onclick: () => act("look", m.steps[at]) }, "No")));
+  const legend = el("p", { class: "note legend" }, el("span", { class: "key rested" }), " what the chosen step rests on ", el("span", { class: "key resting" }), " what needs it");
   choose(at);
   host.say(running || m.asks ? m.doing || m.asks : "");
-  return el("div", { class: "card" }, head(doing ? { ...m.head, why: "" } : m.head), doing, sure, el("div", { class: "map" }, table), detail);
+  return el("div", { class: "card" }, head(doing ? { ...m.head, why: "" } : m.head), doing, sure, el("div", { class: "map" }, table, legend), detail);
 }

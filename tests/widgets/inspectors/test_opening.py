@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
+import pytest
+
 from nitro_workflow.widgets.inspecting import inspect
+from nitro_workflow.widgets.inspectors import DROPPED
+from nitro_workflow.widgets.openers import OPENERS
 from tests.widgets.inspectors.image_cases import write_eif
 from tests.widgets.inspectors.policy_cases import GOOD, OTHER, key_policy
 
@@ -22,6 +27,20 @@ def test_a_key_policy_opens_with_a_request_that_gets_through():
         "Denied: no attestation document"
     )
     assert view.who_can.model.head.verdict == "No way to the plaintext without attestation"
+
+
+@pytest.mark.parametrize("name", sorted(OPENERS))
+def test_a_drop_zone_can_draw_whatever_is_recognised(name):
+    """The models that an opener's module makes; a drop zone carries no other kind's script."""
+    opener = importlib.import_module(
+        f"nitro_workflow.widgets.inspectors.{OPENERS[name].partition(':')[0]}"
+    )
+    made = {
+        thing.__dataclass_fields__["kind"].default
+        for thing in vars(opener).values()
+        if isinstance(thing, type) and "kind" in getattr(thing, "__dataclass_fields__", {})
+    }
+    assert made <= DROPPED
 
 
 def test_get_key_policys_answer_is_one_too():

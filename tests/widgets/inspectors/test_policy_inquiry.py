@@ -15,6 +15,7 @@ from nitro_workflow.widgets import View
 from nitro_workflow.widgets.drawing import to_json
 from nitro_workflow.widgets.inspectors.policy_inquiry import inquire
 from nitro_workflow.widgets.inspectors.policy_model import make_policy
+from tests.widgets.forms import both_say
 from tests.widgets.inspectors.policy_cases import (
     GOOD,
     HOSTILE,
@@ -198,6 +199,27 @@ def test_any_edit_is_answered_in_every_form(edits):
     assert view.text
     assert "<img" not in view.html
     assert json.dumps(to_json(view.model))
+
+
+def test_a_refusal_stands_beside_the_words_that_aws_would_use():
+    who = f"User: {request().principal.arn} is not authorized to perform: kms:Decrypt"
+    denied = inquiry().model({})
+    assert denied.said == (
+        f"AccessDeniedException: {who} on resource: {KEY} with an explicit deny in a "
+        "resource-based policy"
+    )
+    both_say(denied, "AWS would say", "with an explicit deny in a resource-based policy")
+    lacking = key_policy()
+    lacking["Statement"] = [one for one in lacking["Statement"] if one["Effect"] == "Allow"]
+    asked = inquire(request(), policies(lacking))
+    assert asked.model({}).said.endswith(
+        f"on resource: {KEY} because no resource-based policy allows the kms:Decrypt action"
+    )
+
+
+def test_what_is_allowed_or_not_decided_has_no_such_words():
+    assert inquire(request(GOOD), policies()).model({}).said == ""
+    assert inquiry().model({"policy": "{"}).said == ""
 
 
 def test_a_record_of_the_cloud_is_drawn_as_one_made_here():

@@ -29,12 +29,6 @@ __all__ = ["Gate"]
 Values = Mapping[str, str | Sequence[str]]
 # What AWS's own side may do without a policy: the hypervisor reads the record of its instance.
 _SERVICE_MAY = {"ec2.amazonaws.com": frozenset({"ec2:DescribeInstances", "iam:GetInstanceProfile"})}
-_KIND_WORDS = {
-    "resource": "resource-based policy",
-    "identity": "identity-based policy",
-    "boundary": "permissions boundary",
-    "session": "session policy",
-}
 _CODES = {
     "kms": ("AccessDeniedException", 400),
     "cloudtrail": ("AccessDeniedException", 400),
@@ -91,8 +85,10 @@ class Gate:
         policies = self._policies(call.caller, resource_policy, grants)
         decision = self._decide(call, request, policies)
         if not decision.allowed:
+            from nitro_workflow.policy import denial_text
+
             code, status = _CODES.get(call.service, ("AccessDenied", 403))
-            text = denial_text(call.caller, action, resource, decision)
+            text = denial_text(call.caller.arn, action, resource, decision)
             raise ServiceFault(code, _in_words_of(call.service, text, resource), status)
 
     def would_allow(
@@ -214,18 +210,6 @@ def _service_decision(action: str, resource: str) -> Decided:
 def _name_resource(call: Call, arn: str, account: str) -> None:
     if arn.startswith("arn:"):
         call.trail.resources.append({"ARN": arn, "accountId": account})
-
-
-def denial_text(caller: Caller, action: str, resource: str, decision: Decision) -> str:
-    """Return AWS's sentence; it never says which PCR differed (the decision record does)."""
-    text = f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}"
-    if decision.effect == "explicitDeny":
-        role = getattr(decision.deciding[0], "role", "resource")
-        word = _KIND_WORDS.get(role, "policy")
-        article = "an" if word[0] in "aeiou" else "a"
-        return f"{text} with an explicit deny in {article} {word}"
-    word = _KIND_WORDS.get(decision.lacking[0], "policy")
-    return f"{text} because no {word} allows the {action} action"
 
 
 def _in_words_of(service: str, text: str, resource: str) -> str:

@@ -1,0 +1,37 @@
+// @ts-check
+// A question before the cell that decides it: what one answers is kept by the kernel, which says something to it.
+import { asked, el } from "./common.js";
+
+/** @typedef {{ head: import("./common.js").Head, options: string[], answer: string, said: string, closed: boolean }} QuestionModel */
+
+let groups = 0;
+
+/** @param {QuestionModel} m @param {import("./common.js").Host} host */
+export function draw(m, host) {
+  const name = `nw-question-${++groups}`;
+  const ask = m.head.verdict;
+  const said = el("p", { class: "outcome" }, m.said);
+  let last = m.answer; // Enter in a line is told twice: by the key, and as a change
+  /** What is kept stands in the model too: a page may draw it again. @param {string} answer */
+  const keep = async (answer) => {
+    if (answer === last) return;
+    last = answer;
+    const told = await asked(host, "keep", { answer });
+    if (told === null) { last = m.answer; return; }
+    Object.assign(m, { answer, said: told });
+    said.textContent = told;
+    host.say(told);
+  };
+  /** @param {string} option */
+  const radio = (option) => el("label", { class: "option" },
+    el("input", { type: "radio", name, checked: option === m.answer, disabled: m.closed, onchange: () => keep(option) }), option);
+  /** JupyterLab's own keys must not act on what is written here. @param {any} event */
+  const typed = (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter") keep(event.target.value.trim());
+  };
+  const answers = m.options.length
+    ? el("div", { role: "radiogroup", "aria-label": ask }, ...m.options.map(radio))
+    : el("input", { class: "line", "aria-label": ask, value: m.answer, disabled: m.closed, spellcheck: "false", onkeydown: typed, onchange: (/** @type {any} */ event) => keep(event.target.value.trim()) });
+  return el("div", { class: "card" }, el("div", { class: "part" }, el("div", { class: "what" }, m.head.what), el("h3", { class: "ask" }, ask), answers, said));
+}
