@@ -213,4 +213,4 @@ def build_sign1(
         r, s = decode_dss_signature(sign_key.sign(message, scheme))
         return r.to_bytes(algorithm.size, "big") + s.to_bytes(algorithm.size, "big")
 
-    return _pycose.build(payload, algorithm.name, sign)
+    return _pycose.build(payload, _HEADERS[algorithm.curve], sign)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pycose.keys import EC2Key
 from pycose.messages import Sign1Message
 
-from nitro_workflow.encoding import cose
+from nitro_workflow.encoding import _pycose, cose
 from nitro_workflow.errors import EncodingError
 
 CURVES = [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()]
@@ -109,3 +112,31 @@ def test_an_outer_array_of_indefinite_length_is_refused() -> None:
 def test_keys_of_other_curves_are_refused() -> None:
     with pytest.raises(EncodingError, match="secp256k1"):
         cose.build_sign1(b"p", ec.generate_private_key(ec.SECP256K1()))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sampled_from(CURVES), st.lists(st.binary(max_size=200), min_size=2, max_size=4))
+def test_messages_share_a_header_and_nothing_else(
+    curve: ec.EllipticCurve, payloads: list[bytes]
+) -> None:
+    """What is signed is what a message of pycose's own, made anew for it, would have signed."""
+    key = ec.generate_private_key(curve)
+    messages = [cose.build_sign1(payload, key) for payload in payloads]
+    for payload, message in zip(payloads, messages, strict=True):
+        fresh: Any = Sign1Message.from_cose_obj(cbor2.loads(message), allow_unknown_attributes=True)
+        assert fresh.payload == payload
+        structure = _pycose.sig_structure(fresh.phdr_encoded, payload)
+        assert structure == fresh._create_sig_structure()
+        assert cose.verify_sign1(cose.parse_sign1(message), key.public_key())
+        other = cbor2.dumps([fresh.phdr_encoded, {}, payload + b"x", fresh.signature])
+        assert not cose.verify_sign1(cose.parse_sign1(other), key.public_key())
+
+
+def test_threads_that_sign_at_once_do_not_meet() -> None:
+    payloads = [bytes([number]) * 2000 for number in range(64)]
+    with ThreadPoolExecutor(8) as pool:
+        messages = list(pool.map(lambda payload: cose.build_sign1(payload, KEY), payloads))
+        parsed = [cose.parse_sign1(message) for message in messages]
+        held = pool.map(lambda message: cose.verify_sign1(message, KEY.public_key()), parsed)
+        assert [message.payload for message in parsed] == payloads
+        assert all(held)
