@@ -31,6 +31,7 @@ __all__ = ["main", "run_program"]
 # command -> (module of this package, attribute, one line of help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "attestation": ("attestation", "attestation", "Show, verify, explain attestation documents."),
+    "aws": ("aws", "aws", "Plan, check, list and remove what a lab makes on AWS."),
     "cloud": ("cloud", "cloud", "Serve the local cloud; print what SDKs need to use it."),
     "down": ("lab_state", "down", "Stop the lab's background processes."),
     "events": ("cloud", "events", "Show the cloud's decision records, with their reasons."),

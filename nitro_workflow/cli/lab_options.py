@@ -14,6 +14,7 @@ from nitro_workflow.errors import NitroWorkflowError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nitro_workflow.cloud import AwsSettings
     from nitro_workflow.lab import Lab
 
 __all__ = [
@@ -55,14 +56,22 @@ def host_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def open_lab(folder: Path | None, *, size: int = 0, host: str = "", make: bool = True) -> Lab:
+def open_lab(
+    folder: Path | None,
+    *,
+    size: int = 0,
+    host: str = "",
+    cloud: str = "",
+    aws: AwsSettings | None = None,
+    make: bool = True,
+) -> Lab:
     """Open the lab; without ``make`` one that is not there is an error, and stays so."""
     from nitro_workflow.lab import Lab
 
     def tell(text: str) -> None:
         click.secho(text, dim=True, err=True)
 
-    return Lab.open(folder, say=tell, size=size, host=host, make=make)
+    return Lab.open(folder, say=tell, size=size, host=host, cloud=cloud, aws=aws, make=make)
 
 
 def heading(opened: Lab) -> None:

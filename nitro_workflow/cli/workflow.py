@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from nitro_workflow.cli.aws_options import agree, aws_options, settings_of
 from nitro_workflow.cli.json_walk import exit_code_of, print_results
-from nitro_workflow.cli.lab_options import heading, host_option, json_option, lab_option, open_lab
+from nitro_workflow.cli.lab_options import heading, json_option, lab_option, open_lab
 from nitro_workflow.cli.step_text import show_part, show_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from nitro_workflow.lab import Lab, StepResult
 
@@ -47,7 +48,16 @@ SIZE: Final = _Size()
 @json_option
 @click.option("--size", type=SIZE, default="16MiB", show_default=True, help="Size of the data set.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Your own records, same columns.")
-@host_option
+@click.option(
+    "--host",
+    type=click.Choice(["sandbox", "qemu", "ec2", "nitro_cli"]),
+    help="What runs enclaves: a sandbox, or QEMU, which boots the image; on AWS a parent on "
+    "EC2, or this machine where it is one  [default: NITRO_WORKFLOW_HOST, else the lab's, else "
+    "sandbox, or ec2 on AWS]",
+)
+@click.option("--cloud", type=click.Choice(["local", "aws"]), help="Where  [default: the lab's]")
+@aws_options
+@click.option("--yes", is_flag=True, help="Make what the plan for AWS shows; do not ask.")
 @click.option(
     "--app",
     type=click.Path(path_type=Path),
@@ -61,24 +71,23 @@ SIZE: Final = _Size()
 @click.pass_context
 def walk(
     ctx: click.Context,
+    /,
     folder: Path | None,
     as_json: bool,
-    size: int,
-    csv: Path | None,
-    host: str | None,
-    app: Path | None,
     begin: str,
     verbose: bool,
+    **options: Any,
 ) -> None:
     """Run the 17 steps, from key creation to attested decryption.
 
     Exit code: 0 when all are done; else that of the step that was not (1 refused, 3 input, 4
-    service). With --json every line is one object, whatever fails: the start, too.
+    service). With --json every line is one object, whatever fails: the start, too. With --cloud aws
+    the plan is shown first, and nothing is made before a yes.
     """
     if as_json:
-        ctx.exit(print_results(_steps(folder, size, csv, host, app, begin), "walk"))
+        ctx.exit(print_results(_steps(folder, begin, options), "walk"))
     begun = time.monotonic()
-    opened = _begin(folder, size, csv, host, app)
+    opened = _begin(folder, options)
     heading(opened)
     part, done, code = "", 0, 0
     for result in opened.walk(begin):
@@ -90,13 +99,19 @@ def walk(
     ctx.exit(code)
 
 
-def _begin(
-    folder: Path | None, size: int, csv: Path | None, host: str | None, app: Path | None
-) -> Lab:
+def _begin(folder: Path | None, options: Mapping[str, Any]) -> Lab:
     from enclave_image.applications import read_declaration
 
+    app, csv = options["app"], options["csv"]
     declared = read_declaration(app).folder if app else None  # said before anything is begun
-    opened = open_lab(folder, size=size, host=host or "")
+    opened = open_lab(
+        folder,
+        size=options["size"],
+        host=options["host"] or "",
+        cloud=options["cloud"] or "",
+        aws=settings_of(folder, options),
+    )
+    agree(opened, yes=options["yes"])
     opened.bench.folder.change_settings(
         csv=str(csv.absolute()) if csv else None, app=str(declared) if declared else None
     )
@@ -104,15 +119,8 @@ def _begin(
     return opened
 
 
-def _steps(
-    folder: Path | None,
-    size: int,
-    csv: Path | None,
-    host: str | None,
-    app: Path | None,
-    begin: str,
-) -> Iterator[StepResult]:
-    yield from _begin(folder, size, csv, host, app).walk(begin)
+def _steps(folder: Path | None, begin: str, options: Mapping[str, Any]) -> Iterator[StepResult]:
+    yield from _begin(folder, options).walk(begin)
 
 
 @click.command()

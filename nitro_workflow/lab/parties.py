@@ -139,11 +139,6 @@ class Parties:
         self._ensure_profile()
         save(self._mark, digest.encode())
 
-    def forget(self) -> None:
-        """Take the roles for not made: they were removed."""
-        self._mark.unlink(missing_ok=True)
-        self._sessions.clear()
-
     def _ensure_role(
         self, party: str, trust: Mapping[str, Any], permissions: Mapping[str, Any]
     ) -> None:

@@ -43,6 +43,8 @@ SERVICES: Mapping[str, Service] = {
         Service("iam", "query", f"{_HERE}.iam"),
         Service("kms", "json", f"{_HERE}.kms"),
         Service("s3", "rest-xml", f"{_HERE}.s3"),
+        Service("servicequotas", "json", f"{_HERE}.servicequotas"),
+        Service("ssm", "json", f"{_HERE}.ssm"),
         Service("sts", "query", f"{_HERE}.sts"),
     )
 }

@@ -14,10 +14,17 @@ if TYPE_CHECKING:
     from nitro_workflow.host import Host
     from nitro_workflow.lab.lab_folder import LabFolder
 
-__all__ = ["AwsPair"]
+__all__ = ["AwsPair", "cloud_of"]
 
 HOSTS: Final[Mapping[str, Callable[[AwsPair], Host]]] = {}
 """Name of a host on AWS → what makes it. A host asks the pair for what it needs."""
+
+
+def cloud_of(
+    settings: AwsSettings, identity: str, say: Callable[[str], None] | None = None
+) -> AwsCloud:
+    """Return AWS as a lab of that id has it, or will have it."""
+    return AwsCloud(settings, identity, say)
 
 
 class AwsPair:
@@ -43,7 +50,7 @@ class AwsPair:
     def aws(self) -> AwsCloud:
         """Return the same, with what only AWS has."""
         if self._cloud is None:
-            self._cloud = AwsCloud(self.settings, self.folder.identity, self.say)
+            self._cloud = cloud_of(self.settings, self.folder.identity, self.say)
         return self._cloud
 
     @property
@@ -67,6 +74,13 @@ class AwsPair:
         known = {"data_account": accounts.data, "compute_account": accounts.compute}
         self.folder.change_settings(aws={**self.settings.to_json(), **known}, agreed=True)
         self._cloud = None
+
+    def forget(self) -> None:
+        """Take the yes back, and drop the records of what was removed: a new walk asks again."""
+        self.folder.change_settings(agreed=False)
+        for number in self.folder.recorded():
+            self.folder.forget(number)
+        (self.folder.path / "cloud" / "roles-made").unlink(missing_ok=True)
 
     @property
     def agreed(self) -> bool:

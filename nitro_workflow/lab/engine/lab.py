@@ -212,7 +212,10 @@ class Lab:
             at=at,
             calls=self.bench.calls.taken(),
         )
-        record = {**result.to_record(), "based_on": self._based_on(step)}
+        # Whose word a record is: a stand-in of the tests is not AWS.
+        kind = self.bench.cloud.kind
+        mark = {} if kind == "local" else {"cloud": kind}
+        record = {**result.to_record(), **mark, "based_on": self._based_on(step)}
         self.bench.folder.keep(step.number, record)
         self._seen[step.number] = time.monotonic()
         return result

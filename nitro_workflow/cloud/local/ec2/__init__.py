@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nitro_workflow.cloud.local.ec2.instance_launch import MAX_VCPUS
 from nitro_workflow.cloud.local.ec2.instance_launch import OPERATIONS as _LAUNCH
 from nitro_workflow.cloud.local.ec2.instance_records import OPERATIONS as _RECORDS
 from nitro_workflow.cloud.local.ec2.instance_records import SCHEMA
 from nitro_workflow.cloud.local.ec2.instance_types import OPERATIONS as _TYPES
 from nitro_workflow.cloud.local.ec2.surroundings import OPERATIONS as _SURROUNDINGS
+from nitro_workflow.cloud.local.ec2.surroundings import image_of_parameter
 from nitro_workflow.cloud.local.handler import Handler
 
-__all__ = ["OPERATIONS", "SCHEMA"]
+__all__ = ["MAX_VCPUS", "OPERATIONS", "SCHEMA", "image_of_parameter"]
 
 OPERATIONS: Mapping[str, Handler] = {**_LAUNCH, **_RECORDS, **_SURROUNDINGS, **_TYPES}

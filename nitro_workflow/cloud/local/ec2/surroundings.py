@@ -15,13 +15,18 @@ from nitro_workflow.cloud.local.ec2.ec2_common import Shape, described
 from nitro_workflow.cloud.local.ec2.instance_types import TYPES
 from nitro_workflow.cloud.local.handler import Handler, Services
 
-__all__ = ["OPERATIONS", "default_ids", "zones"]
+__all__ = ["IMAGE_PARAMETERS", "OPERATIONS", "default_ids", "image_of_parameter", "zones"]
 
 _AMAZON = "137112412989"  # the account that publishes Amazon Linux
 _IMAGES = {
     architecture: f"al2023-ami-2023.9-kernel-6.12-{architecture}"
     for architecture in ("x86_64", "arm64")
 }
+IMAGE_PARAMETERS = {
+    f"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-6.12-{architecture}": number
+    for number, architecture in enumerate(_IMAGES)
+}
+"""Public parameter of SSM → which image it names."""
 _CIDR, _BLOCKS = "172.31.0.0/16", ("172.31.0.0/20", "172.31.16.0/20", "172.31.32.0/20")
 _FREE = 4091  # addresses of a /20 without the five that AWS keeps
 
@@ -61,6 +66,11 @@ def _images(call: Call) -> list[Shape]:
         }
         for number, (architecture, name) in enumerate(_IMAGES.items())
     ]
+
+
+def image_of_parameter(call: Call, name: str) -> str:
+    """Return the id of the image that a public parameter names; raises KeyError for another."""
+    return _id(call, "ami", IMAGE_PARAMETERS[name], owner=_AMAZON)
 
 
 def describe_images(services: Services, call: Call) -> Mapping[str, Any]:
@@ -131,6 +141,32 @@ def describe_subnets(services: Services, call: Call) -> Mapping[str, Any]:
         "cidr-block": lambda item: [item["CidrBlock"]],
     }
     return described(services, call, "Subnets", found, filters)
+
+
+def describe_route_tables(services: Services, call: Call) -> Mapping[str, Any]:
+    """Describe the default VPC's main table: the VPC itself, and out by its internet gateway."""
+    name, vpc = _id(call, "rtb"), _id(call, "vpc")
+    local = {"DestinationCidrBlock": _CIDR, "GatewayId": "local"}
+    out = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": _id(call, "igw")}
+    active = {"State": "active", "Origin": "CreateRoute"}
+    table = {
+        "RouteTableId": name,
+        "VpcId": vpc,
+        "OwnerId": call.caller.account,
+        "Associations": [
+            {
+                "Main": True,
+                "RouteTableAssociationId": _id(call, "rtbassoc"),
+                "RouteTableId": name,
+                "AssociationState": {"State": "associated"},
+            }
+        ],
+        "Routes": [{**local, **active, "Origin": "CreateRouteTable"}, {**out, **active}],
+    }
+    wanted = call.params.get("RouteTableIds", ())
+    found = _named([table], wanted, "RouteTableId", "InvalidRouteTableID.NotFound")
+    filters = _plain("RouteTableId", "VpcId", "OwnerId") | {"association.main": _true}
+    return described(services, call, "RouteTables", found, filters)
 
 
 def describe_security_groups(services: Services, call: Call) -> Mapping[str, Any]:
@@ -216,6 +252,7 @@ OPERATIONS: Mapping[str, Handler] = {
     "DescribeAvailabilityZones": describe_availability_zones,
     "DescribeImages": describe_images,
     "DescribeInstanceTypeOfferings": describe_offerings,
+    "DescribeRouteTables": describe_route_tables,
     "DescribeSecurityGroups": describe_security_groups,
     "DescribeSubnets": describe_subnets,
     "DescribeVpcs": describe_vpcs,

@@ -32,6 +32,8 @@ _SERVICE_MAY = {"ec2.amazonaws.com": frozenset({"ec2:DescribeInstances", "iam:Ge
 _CODES = {
     "kms": ("AccessDeniedException", 400),
     "cloudtrail": ("AccessDeniedException", 400),
+    "servicequotas": ("AccessDeniedException", 400),
+    "ssm": ("AccessDeniedException", 400),
     "ec2": ("UnauthorizedOperation", 403),
 }
 # AWS KMS Developer Guide, "CloudTrail events for attested requests": PCR0 has its own name.

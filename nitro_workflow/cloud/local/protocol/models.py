@@ -9,9 +9,15 @@ from typing import Any
 __all__ = ["load_model", "protocol_of"]
 
 
+_FOLDERS = {"servicequotas": "service-quotas"}  # scope → botocore's folder, where they differ
+
+
 @lru_cache(maxsize=16)
 def load_model(service: str) -> Any:
-    """Return the ``botocore.model.ServiceModel`` of a service (``kms``, ``s3`` …)."""
+    """Return the ``botocore.model.ServiceModel`` of a service (``kms``, ``s3`` …).
+
+    The service is named as in a signature's scope.
+    """
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
 
@@ -19,7 +25,7 @@ def load_model(service: str) -> Any:
     loader = Loader(
         include_default_search_paths=False, extra_search_paths=[Loader.BUILTIN_DATA_PATH]
     )
-    document = loader.load_service_model(service, "service-2")
+    document = loader.load_service_model(_FOLDERS.get(service, service), "service-2")
     # Many thousands of objects that stay for good: the collector need not walk them at each round.
     gc.freeze()
     return ServiceModel(document, service_name=service)

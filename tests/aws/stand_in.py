@@ -1,0 +1,128 @@
+"""AWS played by the lab's own cloud: for tests only, put in by them, never by an option.
+
+`StandInCloud` is `AwsCloud` with another reach and another trust. It goes to a local cloud on
+loopback and nowhere else, believes that cloud's hypervisor, and calls itself a stand-in, which every
+record says. It shares our reading of AWS: what passes here was not run on AWS.
+
+    with stand_in(tmp_path) as at:              # in this process
+        lab = Lab.open(tmp_path / "lab", cloud="aws", aws=at.settings)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import urlsplit
+
+from nitro_workflow.cloud import (
+    COMPUTE_ACCOUNT,
+    DATA_ACCOUNT,
+    AwsCloud,
+    AwsSettings,
+    Connection,
+    Endpoint,
+    LocalCloud,
+    Patience,
+    Trust,
+)
+from nitro_workflow.cloud.aws.aws_sessions import session_of_keys
+from nitro_workflow.errors import UntrustedAnswer
+from nitro_workflow.lab import LabFolder
+from nitro_workflow.lab.processes import Processes
+
+PUT_IN = "nitro_workflow.lab.aws.aws_pair.AwsCloud"
+"""The one name that is replaced."""
+
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class StandInReach:
+    """The local cloud of a folder, on loopback; whatever is AWS's is refused."""
+
+    folder: Path
+
+    def arguments(self, service: str, region: str) -> dict[str, Any]:
+        at = Endpoint.of(self.folder)
+        return {"verify": at.ca, "endpoint_url": at.url, "region_name": region}
+
+    def check(self, url: str) -> None:
+        host = urlsplit(url).hostname or ""
+        if host != "127.0.0.1":
+            raise UntrustedAnswer(f"a stand-in's request to {host}", expected="loopback")
+
+
+class StandInTrust(Trust):
+    """The trust of a stand-in: it can never be AWS's."""
+
+    @classmethod
+    def aws(cls) -> Trust:
+        raise AssertionError("a stand-in has no trust of AWS's")
+
+
+class StandInCloud(AwsCloud):
+    """AWS as the lab's own cloud plays it, from ``folder`` (set by `stand_in`)."""
+
+    kind = "stand-in"
+    settling = Patience(seconds=2.0, pause=0.05)
+    folder: Path
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._reach = StandInReach(self.folder)
+
+    @property
+    def kms_host(self) -> str:
+        return LocalCloud.kms_host
+
+    @property
+    def url(self) -> str:
+        return Endpoint.of(self.folder).url
+
+    def trust(self) -> Trust:
+        local = LocalCloud(self.folder).trust()
+        return StandInTrust(local.root_der, local.ca_pem)
+
+    def _new_operator(self, profile: str) -> Any:
+        """Return the operator's session; the profile's name is the account's id."""
+        key = Connection.of(self.folder).key(profile)
+        return session_of_keys(self._reach, self.region, key, party="operator")
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A running stand-in: how a lab is opened with it, and a look behind it."""
+
+    folder: Path
+    settings: AwsSettings
+
+    def client(self, service: str, account: str) -> Any:
+        """Return a client of that account's operator, for a test that looks or meddles."""
+        return Connection.of(self.folder).session(account).client(service, region_name=REGION)
+
+    def cloud(self, identity: str) -> AwsCloud:
+        """Return the cloud as a lab of that id has it."""
+        return _class_at(self.folder)(self.settings, identity)
+
+
+def _class_at(folder: Path) -> type[StandInCloud]:
+    return type("StandInCloud", (StandInCloud,), {"folder": folder})
+
+
+@contextlib.contextmanager
+def stand_in(folder: Path, *, two_accounts: bool = True) -> Iterator[StandIn]:
+    """Run a local cloud in ``folder`` and put it in AWS's place, for this process and block."""
+    opened = LabFolder.open(folder)
+    processes = Processes(opened)
+    compute = COMPUTE_ACCOUNT if two_accounts else DATA_ACCOUNT
+    settings = AwsSettings(REGION, data_profile=DATA_ACCOUNT, compute_profile=compute)
+    processes.up()
+    try:
+        with mock.patch(PUT_IN, _class_at(folder)):
+            yield StandIn(folder, settings)
+    finally:
+        processes.down()
