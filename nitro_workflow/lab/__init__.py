@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.aws.teardown import Removal, teardown
     from nitro_workflow.lab.call_record import CallRecord
     from nitro_workflow.lab.engine import Lab, OwnInstance
-    from nitro_workflow.lab.evidence import Job, TraceEvent, collect
+    from nitro_workflow.lab.evidence import Job, TraceEvent, collect, newest_decision
     from nitro_workflow.lab.lab_folder import LabFolder, default_folder
     from nitro_workflow.lab.lab_users import LabUsers
     from nitro_workflow.lab.pair import Pair
@@ -104,6 +104,7 @@ __all__ = [
     "jobs_of",
     "key_facts",
     "leftovers",
+    "newest_decision",
     "operator_policy",
     "plan",
     "policy_of",
@@ -157,6 +158,7 @@ _HOMES = {
     "jobs_of": "steps",
     "key_facts": "steps",
     "leftovers": "aws.leftovers",
+    "newest_decision": "evidence",
     "operator_policy": "aws.operator_policy",
     "plan": "aws.aws_plan",
     "policy_of": "steps",

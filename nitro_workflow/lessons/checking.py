@@ -111,7 +111,7 @@ class CheckDesk:
 
         def run(*made: Any, **named: Any) -> Verdict:
             verdict = _asked(method, made, named).named(f"check.{name}")
-            self._kept.check(name, verdict.outcome)
+            self._kept.check(name, verdict.outcome, verdict.notes)
             return verdict.with_marks(tuple(map(self.mark, getattr(method, "marks", ()))))
 
         run.__doc__ = method.__doc__
@@ -144,7 +144,9 @@ def _asked(method: Callable[..., Verdict], made: tuple[Any, ...], named: dict[st
     try:
         return method(*made, **named)
     except NitroWorkflowError as error:
-        return Verdict.wrong(f"This cannot be looked at: {error.found}.", f"Next: {error.next}.")
+        wanted = f"; expected {error.expected}" if error.expected else ""
+        said = f"This cannot be looked at: {error.found}{wanted}."
+        return Verdict.wrong(said, f"Next: {error.next}.")
     except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
         return Verdict.wrong(
             f"This is not of the form that was asked for: {type(error).__name__}, {error!s:.120}.",

@@ -8,9 +8,10 @@ from typing import Any
 
 from nitro_workflow.errors import PolicyError, UsageError
 from nitro_workflow.lab import Lab, Party, instance_session
-from nitro_workflow.lessons import worlds
+from nitro_workflow.lessons import lesson_keys, worlds
 from nitro_workflow.lessons.checking import CheckDesk, LessonChecks
 from nitro_workflow.lessons.checks import find_checks
+from nitro_workflow.lessons.five_policies import KeyCase
 from nitro_workflow.lessons.glossary import Word, find_word
 from nitro_workflow.lessons.kept_answers import KeptAnswers
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
@@ -150,6 +151,39 @@ class CourseActs:
         except PolicyError as error:
             return Verdict.wrong(f"This is no policy: {error.found}.", f"Next: {error.next}.")
         return View(make_policy(found.to_json()))
+
+    @in_a_lesson
+    def reason(self, operation: str = "Decrypt") -> View:
+        """Show why the newest request for an operation of KMS came out as it did.
+
+        AWS tells no such thing. Raises `UntrustedAnswer` where none was recorded.
+        """
+        return lesson_keys.reason_view(self.lab.bench, operation)
+
+    @in_a_lesson
+    def policy(self, name: str) -> KeyCase:
+        """Return one of the five key policies of lesson 06. Raises `UsageError` for another."""
+        return lesson_keys.case_of(self.lab.bench, name)
+
+    @in_a_lesson
+    def doors(self, key: Any) -> View | Verdict:
+        """Show who may decrypt with a key: every caller with every document.
+
+        ``key`` is a policy, or the name of one of the five, once it has been judged.
+        """
+        if isinstance(key, str) and not self._kept.notes("answers").get(key):
+            return Verdict.unanswered(f"Judge {key} first: the cell with check.answers keeps it.")
+        return lesson_keys.doors_view(self.lab.bench, key)
+
+    @in_a_lesson
+    def image_pcrs(self) -> dict[str, str]:
+        """Return PCR0, PCR1 and PCR2 of the image that P6 built: 96 lower-case hex digits each."""
+        return worlds.image_pcrs(self.lab.bench)
+
+    @in_a_lesson
+    def key_arn(self) -> str:
+        """Return the ARN of the workflow's own KMS key, which P1 made."""
+        return str(self.lab.bench.produced("P1", "key_arn"))
 
     @in_a_lesson
     def refusal(self) -> contextlib.AbstractContextManager[None]:

@@ -4,7 +4,7 @@
 
     {"format": 1, "lesson": "06",
      "predictions": {"pin-pcr1": {"answer": "…", "at": "2026-11-29T07:55:00Z", "right": null}},
-     "checks": {"condition": {"outcome": "right", "tries": 2, "at": "…"}}}
+     "checks": {"condition": {"outcome": "right", "tries": 2, "at": "…", "notes": {}}}}
 
 The folder of answers outlives the lab's start over: they are the learner's, not the lab's.
 """
@@ -58,12 +58,17 @@ class KeptAnswers:
         told = self.predictions().get(prediction, {})
         self._change("predictions", prediction, {**told, "right": right})
 
-    def check(self, name: str, outcome: Outcome) -> None:
-        """Keep how a check came out; one without an answer is no try."""
-        if outcome == "unanswered":
+    def check(self, name: str, outcome: Outcome, notes: Mapping[str, str] | None = None) -> None:
+        """Keep how a check came out, with its notes; one without an answer is no try."""
+        if outcome == "unanswered" and not notes:
             return
-        tries = int(self.checks().get(name, {}).get("tries", 0)) + 1
-        self._change("checks", name, {"outcome": outcome, "tries": tries, "at": _now()})
+        tries = int(self.checks().get(name, {}).get("tries", 0)) + (outcome != "unanswered")
+        told = {"outcome": outcome, "tries": tries, "at": _now(), "notes": dict(notes or {})}
+        self._change("checks", name, told)
+
+    def notes(self, check: str) -> Mapping[str, str]:
+        """Return the notes that a check kept; {} for none."""
+        return dict(self.checks().get(check, {}).get("notes") or {})
 
     def forget(self) -> None:
         """Drop all answers of the lesson."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, Final, Literal
 
@@ -23,6 +24,7 @@ class Verdict:
 
     ``witness`` is one request, or one value, for which the learner's answer does something else
     than was asked for. ``about`` names what was looked at; ``also`` are verdicts that belong to it.
+    ``notes`` are kept with the outcome: the parts of an answer, a score, by name.
 
     >>> Verdict.wrong("An image you never saw gets in.", "Which PCR covers the whole image?")
     ✗ Not yet: An image you never saw gets in. Which PCR covers the whole image?
@@ -33,6 +35,7 @@ class Verdict:
     witness: str = ""
     about: str = ""
     also: tuple[Verdict, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def right(cls, *sentences: str, witness: str = "") -> Verdict:
@@ -52,6 +55,10 @@ class Verdict:
     def named(self, about: str) -> Verdict:
         """Return the verdict with the name of what was looked at."""
         return replace(self, about=about)
+
+    def with_notes(self, notes: Mapping[str, str]) -> Verdict:
+        """Return the verdict with what is to be kept beside its outcome."""
+        return replace(self, notes=notes)
 
     def with_marks(self, marks: tuple[Verdict, ...]) -> Verdict:
         """Return the verdict with others that belong to it."""

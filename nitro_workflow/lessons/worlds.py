@@ -31,7 +31,9 @@ __all__ = [
     "callers_of",
     "document_of_world",
     "image_pcrs",
+    "policies_of",
     "policy_from",
+    "request_of",
 ]
 
 DOCUMENTS: Final[Mapping[str, str]] = {
@@ -90,36 +92,50 @@ def policy_from(thing: object) -> Mapping[str, Any]:
     return {"Version": "2012-10-17", "Statement": thing if isinstance(thing, list) else [thing]}
 
 
+def policies_of(policy: object, grants: Sequence[Grant] = ()) -> Policies:
+    """Return the key policy, beside an IAM policy of the caller that says yes to everything.
+
+    Raises `PolicyError` for what is no policy.
+    """
+    everything = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    return Policies(
+        resource=parse_policy(policy_from(policy), kind="resource", name="key policy"),
+        identity=(
+            parse_policy(
+                policy_from(everything), kind="identity", name="the caller's IAM policy, assumed"
+            ),
+        ),
+        grants=grants,
+    )
+
+
+def request_of(
+    caller: str,
+    document: Mapping[str, str],
+    *,
+    action: str = "kms:Decrypt",
+    context: Mapping[str, str] | None = None,
+) -> Request:
+    """Return a request for the key. ``document`` are the PCRs of its document, {} for none."""
+    keys = {f"kms:RecipientAttestation:{name}": value for name, value in document.items()}
+    if "PCR0" in document:
+        keys["kms:RecipientAttestation:ImageSha384"] = document["PCR0"]
+    asked = RequestContext.what_if({**(context or {}), **keys})
+    return Request(Principal.parse(caller), action, KEY_ARN, context=asked)
+
+
 def ask_policy(
     policy: object,
     caller: str,
     document: Mapping[str, str],
     *,
     action: str = "kms:Decrypt",
-    resource: str = KEY_ARN,
     grants: Sequence[Grant] = (),
     context: Mapping[str, str] | None = None,
 ) -> Explanation:
     """Return the engine's decision, with its reasons, where the caller's own IAM policy says yes.
 
-    ``document`` are the PCRs of its attestation document, {} for none. Raises `PolicyError` for
-    what is no policy.
+    Raises `PolicyError` for what is no policy.
     """
-    keys = {f"kms:RecipientAttestation:{name}": value for name, value in document.items()}
-    if "PCR0" in document:
-        keys["kms:RecipientAttestation:ImageSha384"] = document["PCR0"]
-    everything = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
-    request = Request(
-        Principal.parse(caller),
-        action,
-        resource,
-        context=RequestContext.what_if({**(context or {}), **keys}),
-    )
-    return explain(
-        request,
-        Policies(
-            resource=parse_policy(policy_from(policy), kind="resource", name="key policy"),
-            identity=(parse_policy(policy_from(everything), kind="identity", name="its own"),),
-            grants=grants,
-        ),
-    )
+    request = request_of(caller, document, action=action, context=context)
+    return explain(request, policies_of(policy, grants))

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from nitro_workflow.cloud import Patience
     from nitro_workflow.lab.workbench import Workbench
 
-__all__ = ["decision", "document_digest", "explanation", "find_event", "find_in", "recipient_pcrs"]
+__all__ = [
+    "decision",
+    "document_digest",
+    "explanation",
+    "find_event",
+    "find_in",
+    "newest_decision",
+    "recipient_pcrs",
+]
 
 PAGE: Final = 50
 WINDOW: Final = timedelta(hours=1)
@@ -106,6 +114,16 @@ def explanation(event: Mapping[str, Any]) -> str:
         return f"document refused at its check {attestation.get('failed', '?')}: {found}"
     decision = extra.get("nitroWorkflow") or {}
     return str(decision.get("explanation") or decision.get("summary") or "")
+
+
+def newest_decision(bench: Workbench, operation: str, *, party: str = "owner") -> dict[str, Any]:
+    """Return the policy engine's record of the newest request for an operation.
+
+    A request whose document was refused before any policy was asked has none: {"summary": …}.
+    Raises `UntrustedAnswer` where no request was recorded.
+    """
+    event = find_event(bench, operation, lambda event: bool(explanation(event)), party=party)
+    return dict(decision(event).get("record") or {"summary": explanation(event)})
 
 
 def decision(event: Mapping[str, Any]) -> dict[str, Any]:
