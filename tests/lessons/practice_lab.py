@@ -19,7 +19,10 @@ def practice_lab(**evidence: Any) -> Any:
     return SimpleNamespace(
         bench=SimpleNamespace(
             result=lambda step: SimpleNamespace(evidence=known[step]) if step in known else None,
-            policies=SimpleNamespace(role_arn=ARNS.__getitem__),
+            policies=SimpleNamespace(
+                role_arn=ARNS.__getitem__,
+                role_name=lambda party: ARNS[party].rpartition("/")[2],
+            ),
             cloud=SimpleNamespace(accounts=SimpleNamespace(data="111122223333")),
         )
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from nitro_workflow.lessons import worlds
 from nitro_workflow.policy import Grant
+from tests.lessons.practice_lab import practice_lab
 
 PCRS = {"PCR0": "a" * 96, "PCR1": "b" * 96, "PCR2": "c" * 96}
 INSTANCE = "arn:aws:iam::444455556666:role/ParentInstance"
@@ -62,10 +61,6 @@ def test_a_grant_counts():
 
 
 def test_six_callers_in_three_accounts():
-    bench = SimpleNamespace(
-        policies=SimpleNamespace(role_arn=lambda party: f"arn:aws:iam::1:role/{party}"),
-        cloud=SimpleNamespace(accounts=SimpleNamespace(data="111122223333")),
-    )
-    callers = worlds.callers_of(bench)
+    callers = worlds.callers_of(practice_lab().bench)
     assert list(callers)[:3] == ["ParentInstance", "DataOwner", "ParentAdministrator"]
     assert len({arn.split(":")[4] for arn in callers.values()}) == 3
