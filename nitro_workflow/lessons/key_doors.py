@@ -12,9 +12,9 @@ from typing import Final
 
 from nitro_workflow.lessons.worlds import DOCUMENTS, document_of_world, policies_of, request_of
 from nitro_workflow.policy import Grant, evaluate
-from nitro_workflow.widgets import Cell, Table, TableRow, Tone
+from nitro_workflow.widgets import Head, PlainModel
 
-__all__ = ["QUESTIONS", "Doors", "doors_table", "find_doors"]
+__all__ = ["QUESTIONS", "Doors", "doors_card", "find_doors"]
 
 QUESTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "without a document": ("none",),
@@ -71,41 +71,30 @@ def find_doors(
     )
 
 
-def doors_table(doors: Doors, title: str) -> Table:
+def doors_card(doors: Doors, title: str) -> PlainModel:
     """Return the table: a row for each caller, a column for each kind of document."""
-    rows = [
-        TableRow(name, (*_cells(found), Cell(_others(doors, name))), _tone(found))
-        for name, found in doors.decrypt.items()
-    ]
-    found = [question for question in QUESTIONS if doors.witness(question)]
-    said = [f"{question}: {doors.witness(question)}" for question in found]
-    return Table(
-        title=title,
-        columns=("no document", "ours", "another image", "debug", "may also"),
-        rows=tuple(rows),
-        verdict="; ".join(said) if said else "no door: three times no",
-        tone="bad" if said else "good",
+    found = {question: doors.witness(question) for question in QUESTIONS}
+    ways = [f"{question}: {witness}" for question, witness in found.items() if witness]
+    said = f"A door is open, {ways[0]}" if ways else "No door: three times no"
+    return PlainModel(
+        Head(title, said, "bad" if ways else "good", "; ".join(ways[1:])),
+        columns=("", "no document", "ours", "another image", "debug", "may also"),
+        rows=tuple(_row(doors, name, found) for name, found in doors.decrypt.items()),
     )
 
 
-def _others(doors: Doors, caller: str) -> str:
-    names = [action for action, who in doors.other.items() if caller in who]
-    return ", ".join(name.removeprefix("kms:") for name in names) or "nothing else"
-
-
-def _cells(found: frozenset[str]) -> tuple[Cell, ...]:
+def _row(doors: Doors, caller: str, found: frozenset[str]) -> tuple[str, ...]:
     other = [DOCUMENTS[one] for one in QUESTIONS["another image"] if one in found]
+    names = [action.removeprefix("kms:") for action, who in doors.other.items() if caller in who]
     return (
-        _cell("none" in found),
-        Cell("✓ yes, sealed to the enclave" if "ours" in found else "no"),
-        Cell(f"✗ yes: {', '.join(other)}" if other else "no", "bad" if other else "neutral"),
-        _cell("debug" in found),
+        caller,
+        _open("none" in found),
+        "✓ sealed to the enclave" if "ours" in found else "no",
+        f"✗ yes: {', '.join(other)}" if other else "no",
+        _open("debug" in found),
+        ", ".join(names) or "nothing",
     )
 
 
-def _cell(is_open: bool) -> Cell:
-    return Cell("✗ yes" if is_open else "no", "bad" if is_open else "neutral")
-
-
-def _tone(found: frozenset[str]) -> Tone:
-    return "bad" if found - {"ours"} else "neutral"
+def _open(yes: bool) -> str:
+    return "✗ yes" if yes else "no"

@@ -8,9 +8,9 @@ from nitro_workflow.errors import PolicyError
 from nitro_workflow.lab import Workbench, newest_decision
 from nitro_workflow.lessons import worlds
 from nitro_workflow.lessons.five_policies import KeyCase, find_case
-from nitro_workflow.lessons.key_doors import Doors, doors_table, find_doors
+from nitro_workflow.lessons.key_doors import Doors, doors_card, find_doors
 from nitro_workflow.lessons.verdict import Verdict
-from nitro_workflow.widgets import CheckLine, Inspection, View, make_policy
+from nitro_workflow.widgets import Head, PlainModel, View, make_policy
 
 __all__ = ["case_of", "doors_of", "doors_view", "reason_view"]
 
@@ -43,7 +43,7 @@ def doors_view(bench: Workbench, key: Any) -> View | Verdict:
     except PolicyError as error:
         return Verdict.wrong(f"This is no policy: {error.found}.", f"Next: {error.next}.")
     title = f"Who may decrypt with {key if isinstance(key, str) else 'this key'}"
-    return View(doors_table(doors, title))
+    return View(doors_card(doors, title))
 
 
 def reason_view(bench: Workbench, operation: str) -> View:
@@ -52,5 +52,4 @@ def reason_view(bench: Workbench, operation: str) -> View:
     title = f"The newest {operation}, by this lab's own record: AWS keeps none like it"
     if "decision" in record:
         return View(make_policy(record, title=title))
-    why = CheckLine("why", "why", "bad", str(record.get("summary", "")))
-    return View(Inspection(title, "refused", "bad", checks=(why,)))
+    return View(PlainModel(Head(title, "Refused", "bad", str(record.get("summary", "")))))

@@ -5,20 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
-from typing import Any, Final
+from typing import Any
 
 from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.widgets import Head, PlainModel, View
 
 __all__ = ["Refused", "refusal_shown"]
-
-_BAD: Final = "var(--jp-error-color1, #c62828)"
-_WARNING: Final = "var(--jp-warn-color0, #a04000)"
-_ANSWERED: Final = (
-    f'<section aria-label="Nothing was refused" style="border-left:4px solid {_WARNING};'
-    f'padding:2px 12px"><p><b style="color:{_WARNING}">! Nothing was refused</b>: '
-    "every call of this cell was answered.</p></section>"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +35,20 @@ class Refused:
             call=str(getattr(error, "operation_name", "") or ""),
         )
 
-    def _rows(self) -> list[tuple[str, str]]:
-        rows = [("call", self.call), ("status", self.status), ("message", self.message or "empty")]
-        return [(label, text) for label, text in rows if text]
+    @property
+    def view(self) -> View:
+        """The refusal as a card."""
+        if not self.code:
+            head = Head("Refused?", "Nothing was refused: every call was answered.", "warning")
+            return View(PlainModel(head))
+        what = " · ".join(filter(None, (self.call, self.status)))
+        return View(PlainModel(Head(what, self.code, "bad", self.message or "No message.")))
 
     def __repr__(self) -> str:
-        if not self.code:
-            return "! Nothing was refused: every call of this cell was answered."
-        lines = [f"┌─ {self.code}", *(f"│ {name:>8}  {text}" for name, text in self._rows()), "└─"]
-        return "\n".join(lines)
+        return self.view.text
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        if not self.code:
-            return {"text/plain": repr(self), "text/html": _ANSWERED}
-        body = "".join(
-            f'<tr><th style="text-align:left">{name}</th>'
-            f'<td style="text-align:left">{escape(text)}</td></tr>'
-            for name, text in self._rows()
-        )
-        html = (
-            f'<section aria-label="Refused" style="border:1px solid {_BAD};padding:6px 10px">'
-            f'<p><b style="color:{_BAD}">✗</b> <b>{escape(self.code)}</b></p>'
-            f"<table><tbody>{body}</tbody></table></section>"
-        )
-        return {"text/plain": repr(self), "text/html": html}
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return self.view._repr_mimebundle_()[0]
 
 
 @contextlib.contextmanager

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from html import escape
 from typing import Any, Final, Literal
+
+from nitro_workflow.widgets import Fact, Head, PlainModel, Tone, View
 
 __all__ = ["Outcome", "Verdict"]
 
 Outcome = Literal["right", "wrong", "unanswered"]
 
-_HEADS: Final[dict[Outcome, tuple[str, str, str]]] = {
-    "right": ("✓", "Right", "var(--jp-success-color0, #1b5e20)"),
-    "wrong": ("✗", "Not yet", "var(--jp-error-color0, #b71c1c)"),
-    "unanswered": ("·", "Not answered yet", "var(--jp-border-color1, #8a95a3)"),
+_HEADS: Final[dict[Outcome, tuple[str, Tone]]] = {
+    "right": ("Right", "good"),
+    "wrong": ("Not yet", "bad"),
+    "unanswered": ("Not answered yet", "neutral"),
 }
+
+_IN_HEAD: Final = 3
+"""Sentences that stand in a card's head; of more, each has a line of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,10 @@ class Verdict:
     than was asked for. ``about`` names what was looked at; ``also`` are verdicts that belong to it.
     ``notes`` are kept with the outcome: the parts of an answer, a score, by name.
 
-    >>> Verdict.wrong("An image you never saw gets in.", "Which PCR covers the whole image?")
-    ✗ Not yet: An image you never saw gets in. Which PCR covers the whole image?
+    >>> Verdict.wrong("An image you never saw gets in.", "Which PCR is it?").named("your check")
+    ✗ Not yet: An image you never saw gets in.
+      your check
+      why   Which PCR is it?
     """
 
     outcome: Outcome
@@ -65,30 +71,33 @@ class Verdict:
         return replace(self, also=(*self.also, *marks))
 
     @property
-    def text(self) -> str:
-        """The verdict as lines of text."""
-        mark, head, _ = _HEADS[self.outcome]
-        said = " ".join(self.sentences)
-        lines = [f"{mark} {head}{': ' + said if said else '.'}"]
-        lines += [f"  try: {self.witness}"] if self.witness else []
-        name = [f"[{self.about}]"] if self.about else []
-        return "\n".join([*name, *lines, *(one.text for one in self.also)])
+    def view(self) -> View:
+        """The verdict as a card."""
+        head, tone = _HEADS[self.outcome]
+        first, *rest = self.sentences if 0 < len(self.sentences) <= _IN_HEAD else ("",)
+        lines = self.sentences[: 0 if first else None]
+        marks = (Fact(one.about, one.text_of_a_mark, _HEADS[one.outcome][1]) for one in self.also)
+        return View(
+            PlainModel(
+                Head(self.about, f"{head}{f': {first}' if first else '.'}", tone, " ".join(rest)),
+                facts=(*([Fact("try", self.witness)] if self.witness else ()), *marks),
+                columns=("",) if lines else (),
+                rows=tuple((line,) for line in lines),
+            )
+        )
 
     @property
-    def html(self) -> str:
-        """The verdict as HTML without script; every text of it is escaped."""
-        mark, head, colour = _HEADS[self.outcome]
-        about = f" <small><code>{escape(self.about)}</code></small>" if self.about else ""
-        said = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.sentences)
-        witness = f"<p>Try: <code>{escape(self.witness)}</code></p>" if self.witness else ""
-        return (
-            f'<section aria-label="{head}" style="border-left:4px solid {colour};'
-            f'padding:2px 12px;margin:4px 0"><p><b style="color:{colour}">{mark} {head}</b>'
-            f"{about}</p>{said}{witness}</section>{''.join(one.html for one in self.also)}"
-        )
+    def text_of_a_mark(self) -> str:
+        """The verdict in one line, below another."""
+        return " ".join([_HEADS[self.outcome][0] + ".", *self.sentences])
+
+    @property
+    def text(self) -> str:
+        """The verdict as lines of text."""
+        return self.view.text
 
     def __repr__(self) -> str:
         return self.text
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/plain": self.text, "text/html": self.html}
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return self.view._repr_mimebundle_()[0]

@@ -100,7 +100,7 @@ def test_an_answer_by_code_is_a_number_from_one_or_words(acts, kept):
 
 
 def test_a_mark_says_what_was_said_what_is_and_what_the_engine_found(acts):
-    assert acts.mark("which").text.endswith("Not answered yet.")
+    assert "Not answered yet." in acts.mark("which").text
     acts.predict("which", "?", ["PCR0", "PCR1"])
     acts.answer("which", 2)
     said = acts.mark("which")
@@ -119,8 +119,8 @@ def test_a_check_says_keeps_and_marks(desk, kept):
     kept.predict("which", "PCR0")
     said = desk.number(8)
     assert "Look above." in said.text
-    assert "try: 8" in said.text
-    assert "✓ Right: You said “PCR0”" in said.text
+    assert "try              8" in said.text
+    assert "your prediction  ✓ Right. You said “PCR0”" in said.text
     desk.number(7)
     assert kept.checks()["number"]["outcome"] == "right"
     assert kept.checks()["number"]["tries"] == 2
@@ -188,6 +188,6 @@ def test_a_damaged_file_counts_as_none_and_is_replaced(kept, content):
 
 def test_a_verdict_escapes_what_it_shows():
     hostile = "<script>alert(1)</script>"
-    html = Verdict.wrong(hostile, witness=hostile).named(hostile).html
-    assert "<script" not in html
-    assert html.count("&lt;script&gt;") == 3
+    bundle = Verdict.wrong(hostile, witness=hostile).named(hostile)._repr_mimebundle_()
+    assert "<script" not in bundle["text/html"]
+    assert bundle["text/html"].count("&lt;script&gt;") >= 3

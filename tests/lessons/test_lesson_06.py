@@ -13,7 +13,7 @@ from nitro_workflow.lessons.checks.five_judged import judge_answers
 from nitro_workflow.lessons.checks.lesson_06 import Checks
 from nitro_workflow.lessons.five_policies import FIVE
 from nitro_workflow.lessons.kept_answers import KeptAnswers
-from nitro_workflow.lessons.key_doors import QUESTIONS, doors_table
+from nitro_workflow.lessons.key_doors import QUESTIONS, doors_card
 from tests.lessons.practice_lab import ARNS, PCRS, practice_lab
 
 P = "kms:RecipientAttestation:"
@@ -259,11 +259,10 @@ def test_a_policy_is_shown_with_letters_and_made_with_values():
 
 def test_the_doors_are_told_in_words():
     bench = practice_lab().bench
-    table = doors_table(lesson_keys.doors_of(bench, "quarry"), "quarry")
-    texts = [cell.text for row in table.rows for cell in row.cells]
-    assert "Backup, with no document" in table.verdict
-    assert any("your kernel" in text for text in texts)
-    assert doors_table(lesson_keys.doors_of(bench, "orchard"), "orchard").tone == "good"
+    card = doors_card(lesson_keys.doors_of(bench, "quarry"), "quarry")
+    assert "Backup, with no document" in card.head.verdict
+    assert any("your kernel" in cell for row in card.rows for cell in row)
+    assert doors_card(lesson_keys.doors_of(bench, "orchard"), "orchard").head.tone == "good"
 
 
 # -- mending harbour -------------------------------------------------------------------------------
