@@ -67,6 +67,13 @@ class Host(Protocol):
 
     # -- the instance ------------------------------------------------------------------------------
 
+    def launch_settings(self) -> dict[str, Any]:
+        """Return what RunInstances is to be told for this host beyond what P8 says.
+
+        Parameters of that call by name; one that P8 says too takes its place. May ask and prepare
+        (on AWS: a security group, what the instance reads at its start), and may be asked again.
+        """
+
     def boot_instance(self, instance_id: str, *, disk_mib: int = 512) -> dict[str, Any]:
         """Start what RunInstances has made; returns as `describe_instance`, once it is ready.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from nitro_workflow.cloud import Cloud
     from nitro_workflow.host import Host
+    from nitro_workflow.lab.parties import Parties
 
 __all__ = ["Pair"]
 
@@ -21,6 +22,9 @@ class Pair(Protocol):
     @property
     def host(self) -> Host:
         """Return what runs enclaves."""
+
+    def meet(self, parties: Parties) -> None:
+        """Take the parties whose sessions the host may need; asks nobody."""
 
     def up(self) -> None:
         """Have both answer; raises `ServiceError`."""

@@ -47,6 +47,7 @@ class Workbench:
 
     def __post_init__(self) -> None:
         self.parties = Parties(self.cloud, self.folder.path / "cloud" / "roles-made")
+        self.pair.meet(self.parties)
 
     @property
     def policies(self) -> PartyPolicies:

@@ -202,6 +202,10 @@ class SandboxHost:
         """Return what of an image the hypervisor executes: not all of it, or by what."""
         return str(self.ping()["runs"])
 
+    def launch_settings(self) -> dict[str, Any]:
+        """Return nothing: the record of an instance is all that this machine needs."""
+        return {}
+
     def boot_parts(self) -> BootParts:
         """Return stand-ins: they are measured, and the sandbox plays what they would do."""
         from nitro_workflow.image import BootParts

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nitro_workflow.cloud import Cloud
     from nitro_workflow.host import Host
     from nitro_workflow.lab.lab_folder import LabFolder
+    from nitro_workflow.lab.parties import Parties
 
 __all__ = ["AwsPair", "cloud_of"]
 
@@ -35,6 +36,7 @@ class AwsPair:
         self.say = say or (lambda _: None)
         self._cloud: AwsCloud | None = None
         self._host: Host | None = None
+        self._parties: Parties | None = None
 
     @property
     def settings(self) -> AwsSettings:
@@ -67,6 +69,23 @@ class AwsPair:
                 )
             self._host = HOSTS[name](self)
         return self._host
+
+    def meet(self, parties: Parties) -> None:
+        """Take the parties: the host acts as the administrator, or as the developer."""
+        self._parties = parties
+        self._host = None
+
+    @property
+    def parties(self) -> Parties:
+        """Return the parties of the lab that was opened; raises `HostError` before that."""
+        if self._parties is None:
+            raise HostError(
+                "nobody to act for",
+                expected="a lab that was opened with this pair",
+                where="host",
+                next="`Lab.open` makes both",
+            )
+        return self._parties
 
     def agree(self) -> None:
         """Keep that the person said yes to the plan, and for which accounts."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nitro_workflow.cloud import Cloud
     from nitro_workflow.host import Host
     from nitro_workflow.lab.lab_folder import LabFolder
+    from nitro_workflow.lab.parties import Parties
 
 __all__ = ["HOST_SETTING", "LocalPair", "choose_host"]
 
@@ -44,6 +45,9 @@ class LocalPair:
     def host(self) -> Host:
         """Return the host, where its sockets are now: another terminal may have moved them."""
         return local_host(self.processes.machine, self.processes.runtime)
+
+    def meet(self, parties: Parties) -> None:
+        """Take none: a hypervisor of this machine needs no session."""
 
     def up(self) -> None:
         """Start what is not running, adopt what is."""

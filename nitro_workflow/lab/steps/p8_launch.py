@@ -62,7 +62,7 @@ def launch(bench: Workbench) -> Outcome:
     evidence = {
         "basis": "observed by the cloud (instance) and the hypervisor (enclave)",
         "instance_id": instance,
-        "instance_type": INSTANCE_TYPE,
+        "instance_type": record["InstanceType"],
         "role": record.get("IamInstanceProfile", {}).get("Arn", ""),
         "enclave_options": record.get("EnclaveOptions", {}),
         "instance_role": booted.get("RoleArn", ""),
@@ -136,18 +136,20 @@ def _run_instance(bench: Workbench, ec2: Any, token: str) -> dict[str, Any]:
 
 def _ask_for_instance(bench: Workbench, ec2: Any, token: str) -> dict[str, Any]:
     names = bench.cloud.names
-    tags = [{"Key": TAG, "Value": bench.folder.identity}]
-    answer = ec2.run_instances(
-        ImageId=names.machine_image,
-        InstanceType=INSTANCE_TYPE,
-        MinCount=1,
-        MaxCount=1,
-        ClientToken=token,
-        EnclaveOptions={"Enabled": True},
-        IamInstanceProfile={"Name": names.instance_profile},
-        MetadataOptions={"HttpTokens": "required"},
-        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-    )
+    tags = {TAG: bench.folder.identity, **bench.cloud.tags}
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    asked = {
+        "ImageId": names.machine_image,
+        "InstanceType": INSTANCE_TYPE,
+        "MinCount": 1,
+        "MaxCount": 1,
+        "ClientToken": token,
+        "EnclaveOptions": {"Enabled": True},
+        "IamInstanceProfile": {"Name": names.instance_profile},
+        "MetadataOptions": {"HttpTokens": "required"},
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": listed}],
+    }
+    answer = ec2.run_instances(**(asked | bench.host.launch_settings()))
     return dict(answer["Instances"][0])
 
 
