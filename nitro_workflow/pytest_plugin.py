@@ -2,18 +2,25 @@
 
 Installed with ``pip install 'nitro-workflow[test]'``; nothing is imported until a test asks.
 
-- ``attestation_document``: makes real documents under a root of this session, good and bad ones.
-- ``nitro_cloud``: a running local cloud (KMS, S3, IAM, STS), as a `Connection`.
-- ``nitro_lab``: a `Lab` of this session; its steps run when they are asked for.
+| fixture | what it gives | needs |
+| --- | --- | --- |
+| ``attestation_document`` | makes real documents under a root of this session, good and bad | |
+| ``nitro_cloud`` | a local cloud (KMS, S3, IAM, STS) that believes them | ``[cloud]`` |
+| ``attested_kms`` | KMS clients of that cloud, with a document of any PCRs | ``[cloud]`` |
+| ``nitro_enclave`` | starts images, with a parent and a cloud of their own | ``[cloud,enclave]`` |
+| ``nitro_lab`` | a `Lab` of this session; its steps run when they are asked for | the same |
+
+The last two run enclaves: Linux, with user namespaces.
 
 ::
 
-    def test_my_verifier_refuses_debug(attestation_document):
-        document = attestation_document(debug=True)
-        with pytest.raises(VerificationError):
-            attestation_document.verifier.verify(document, at=datetime.now(UTC), …)
+    def test_only_my_image_decrypts(attested_kms, nitro_cloud):
+        …make a key with your policy in nitro_cloud…
+        attested_kms(pcrs={0: MY_PCR0}).decrypt(CiphertextBlob=blob, KeyId=key)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            attested_kms(pcrs={0: "00" * 48}).decrypt(CiphertextBlob=blob, KeyId=key)
 
-`nitro_cloud` needs the extras ``[cloud]``, `nitro_lab` ``[cloud,enclave]`` too, to walk.
+docs/your-ci.md shows a whole suite.
 """
 
 from __future__ import annotations
@@ -23,81 +30,50 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterator
 
-    from nitro_workflow.attestation import HypervisorPki, Verifier
     from nitro_workflow.cloud import Connection
     from nitro_workflow.lab import Lab
+    from nitro_workflow.testing import AttestedKms, DocumentMaker, EnclaveRunner
 
-__all__ = ["DocumentMaker", "attestation_document", "nitro_cloud", "nitro_lab"]
+__all__ = ["attestation_document", "attested_kms", "nitro_cloud", "nitro_enclave", "nitro_lab"]
 
-INSTANCE = "i-0123456789abcdef0"
-PCRS = {0: b"\x01" * 48, 1: b"\x02" * 48, 2: b"\x03" * 48}
 SMALL_DATA = 200_000
 """Bytes of the lab's data set: a walk of seconds."""
 
 
-class DocumentMaker:
-    """Makes attestation documents as a hypervisor does, under a root of its own.
+@pytest.fixture(scope="session")
+def attestation_document() -> DocumentMaker:
+    """Return what makes attestation documents: ``attestation_document(pcrs=…, debug=…)``."""
+    from datetime import UTC, datetime
 
-    ``root``: the root certificate (DER) for other verifiers. ``verifier``: ours, of that root.
-    """
+    from nitro_workflow.testing import DocumentMaker
 
-    def __init__(self, pki: HypervisorPki) -> None:
-        self._pki = pki
-
-    @property
-    def root(self) -> bytes:
-        """Return the root certificate, DER."""
-        return self._pki.root_der
-
-    @property
-    def verifier(self) -> Verifier:
-        """Return a `Verifier` of this root."""
-        from nitro_workflow.attestation import Verifier
-
-        return Verifier.local(self.root)
-
-    def __call__(
-        self,
-        *,
-        pcrs: Mapping[int, bytes] | None = None,
-        debug: bool = False,
-        public_key: bytes | None = None,
-        user_data: bytes | None = None,
-        nonce: bytes | None = None,
-        at: datetime | None = None,
-    ) -> bytes:
-        """Return a signed document (COSE_Sign1). ``pcrs``: index → 48 bytes, three by default.
-
-        ``debug``: PCR0 to PCR2 all zero, as an enclave in debug mode has them. ``at``: the time it
-        says; now by default. Raises `UsageError` for what breaks a limit of the format.
-        """
-        from datetime import UTC, datetime
-
-        now = at or datetime.now(UTC)
-        values = {**(PCRS if pcrs is None else pcrs)}
-        values |= dict.fromkeys(PCRS, bytes(48)) if debug else {}
-        return self._pki.instance(INSTANCE, now).issue(
-            module_id=f"{INSTANCE}-enc0123456789abcdef",
-            pcrs=values,
-            public_key=public_key,
-            user_data=user_data,
-            nonce=nonce,
-            now=now,
-        )
+    return DocumentMaker.new(datetime.now(UTC))
 
 
 @pytest.fixture(scope="session")
-def attestation_document() -> DocumentMaker:
-    """Return what makes attestation documents under a root of this session."""
-    from datetime import UTC, datetime, timedelta
+def nitro_cloud(
+    tmp_path_factory: pytest.TempPathFactory, attestation_document: DocumentMaker
+) -> Iterator[Connection]:
+    """Yield how to reach this session's cloud; `Connection.session` makes boto3 sessions."""
+    from nitro_workflow.testing import served_cloud
 
-    from nitro_workflow.attestation import HypervisorPki
+    folder = tmp_path_factory.mktemp("nitro-cloud")
+    with served_cloud(folder, attestation_document.root) as connection:
+        yield connection
 
-    # A year back: a test may ask for an old document.
-    return DocumentMaker(HypervisorPki.create(datetime.now(UTC) - timedelta(days=365)))
+
+@pytest.fixture
+def attested_kms(
+    nitro_cloud: Connection, attestation_document: DocumentMaker
+) -> Iterator[AttestedKms]:
+    """Yield what makes attested KMS clients: ``attested_kms(pcrs=…, debug=…, session=…)``."""
+    from nitro_workflow.testing import AttestedKms
+
+    made = AttestedKms(nitro_cloud, attestation_document)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -110,10 +86,15 @@ def nitro_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab.down()
 
 
-@pytest.fixture(scope="session")
-def nitro_cloud(nitro_lab: Lab) -> Connection:
-    """Return how to reach this session's cloud; `Connection.session` makes boto3 sessions."""
-    from nitro_workflow.cloud import Connection
+@pytest.fixture
+def nitro_enclave(nitro_lab: Lab) -> Iterator[EnclaveRunner]:
+    """Yield what starts images: ``nitro_enclave(image)``; they end with the test.
 
-    nitro_lab.up()
-    return Connection.of(nitro_lab.path)
+    They run on the lab's instance, whose cloud is ``nitro_enclave.cloud``: it believes this
+    hypervisor's documents, and no others.
+    """
+    from nitro_workflow.testing import EnclaveRunner
+
+    runner = EnclaveRunner(nitro_lab.path)
+    yield runner
+    runner.close()

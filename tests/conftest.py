@@ -50,7 +50,10 @@ SLOW = frozenset(
         "tests/project/test_dist.py::test_the_notebooks_are_there_with_outputs_and_without",
         "tests/project/test_dist.py::test_the_wheel_holds_both_packages_and_the_notebooks",
         "tests/project/test_dist.py::test_the_wheel_says_what_it_is",
-        "tests/project/test_pytest_plugin.py::test_the_fixtures_work_in_another_projects_tests",
+        "tests/project/test_pytest_plugin.py::test_a_cloud_and_attested_clients",
+        "tests/project/test_pytest_plugin.py::test_a_lab",
+        "tests/project/test_pytest_plugin.py::test_documents",
+        "tests/project/test_pytest_plugin.py::test_enclaves",
         "tests/vsock/test_proxy.py::test_a_signal_ends_the_process_and_what_it_carries",
     }
 )
