@@ -37,7 +37,7 @@ def test_functions_do_what_they_say(require, tmp_path):
     # node takes a file for a module where a package.json says so
     (tmp_path / "package.json").write_text('{"type": "module"}')
     shutil.copytree(STATIC, tmp_path / "static")
-    for path in HERE.glob("*.test.js"):
+    for path in HERE.glob("*.js"):
         shutil.copy(path, tmp_path)
     said = _run("node", "--test", cwd=tmp_path)
     assert "# fail 0" in said

@@ -120,7 +120,6 @@ def _unsaid(suppressed: int, threshold: int) -> str:
 
 def _measures(groups: Sequence[Mapping[str, Any]], by: str) -> Iterator[Measure]:
     names = dict.fromkeys(key for one in groups for key in one if key != by)
-    names = dict.fromkeys(key for one in groups for key in one if key != by)
     for name in sorted(names, key=lambda key: key != "count"):  # how many they are comes first
         values = [one.get(name) for one in groups]
         inner = dict.fromkeys(
