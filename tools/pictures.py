@@ -43,6 +43,7 @@ def image(folder: Path) -> Path:
     root = folder / "rootfs"
     root.mkdir()
     (root / "app").write_text("#!/bin/sh\necho hello\n")
+    (root / "app").chmod(0o755)
     out = folder / "app.eif"
     build_image(
         rootfs=root, command=["/app"], environment={}, output=out, name="app", version="1",
@@ -73,7 +74,7 @@ def walked() -> dict[str, Make]:
     lesson = open_lesson("08")
     made: dict[str, Make] = {
         name: getattr(lesson, name)
-        for name in ("pcrs", "decision", "trace", "message", "result", "enclaves")
+        for name in ("pcrs", "decision", "image", "trace", "message", "result", "enclaves")
     }
     return made | {
         "attack": lambda: lesson.attack("decrypt-without-document"),

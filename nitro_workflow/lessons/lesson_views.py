@@ -26,6 +26,7 @@ from nitro_workflow.widgets import (
     PlainModel,
     PolicyModel,
     View,
+    file_count,
     image_answers,
     inquire,
     make_image,
@@ -121,13 +122,10 @@ def origins(bench: Workbench) -> PlainModel:
         total = sums.setdefault(kind, [0, 0])
         total[0] += found["files"]
         total[1] += found["bytes"]
-    rows = (
-        (kind, f"{count:,} file{'' if count == 1 else 's'}", size(total))
-        for kind, (count, total) in sums.items()
-    )
+    rows = ((kind, file_count(count), size(total)) for kind, (count, total) in sums.items())
     files, length = (sum(found[at] for found in sums.values()) for at in (0, 1))
     head = Head(
-        f"Root filesystem, {files:,} files, {size(length)}",
+        f"Root filesystem, {file_count(files)}, {size(length)}",
         f"Its files come from {len(sums)} places",
         "neutral",
         why="Every file of it is measured into PCR0 and PCR2.",

@@ -22,7 +22,7 @@ from nitro_workflow.lazy import lazy_names
 if TYPE_CHECKING:
     from nitro_workflow.widgets.drawing import Head, Model, Tone, tag, to_json
     from nitro_workflow.widgets.drop_zone import DropZone
-    from nitro_workflow.widgets.formats import duration, moment, sentence, short, size
+    from nitro_workflow.widgets.formats import duration, file_count, moment, sentence, short, size
     from nitro_workflow.widgets.inspecting import Views, found_in, inspect, view_of
     from nitro_workflow.widgets.inspectors.bytes_model import SHOWN_BYTES, make_bytes
     from nitro_workflow.widgets.inspectors.changes_model import ChangesModel, make_changes
@@ -92,6 +92,7 @@ _HOMES = {
     "document_sha256": "inspectors.step_card_model",
     "drop_server": "loopback_page",
     "duration": "formats",
+    "file_count": "formats",
     "found_in": "inspecting",
     "image_answers": "inspectors.image_answers",
     "inquire": "inspectors.policy_inquiry",
@@ -159,6 +160,7 @@ __all__ = [
     "document_sha256",
     "drop_server",
     "duration",
+    "file_count",
     "found_in",
     "image_answers",
     "inquire",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-__all__ = ["duration", "moment", "sentence", "short", "size"]
+__all__ = ["duration", "file_count", "moment", "sentence", "short", "size"]
 
 
 DEPTH = 8
@@ -17,6 +17,11 @@ DEPTH = 8
 def size(count: int) -> str:
     """Return ``4,498 bytes``."""
     return f"{count:,} bytes"
+
+
+def file_count(count: int) -> str:
+    """Return ``1 file``, ``1,204 files``."""
+    return f"{count:,} {'file' if count == 1 else 'files'}"
 
 
 def duration(seconds: float) -> str:

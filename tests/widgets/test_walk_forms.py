@@ -231,3 +231,17 @@ def test_any_answer_is_drawn(result, described):
 @pytest.mark.parametrize("number", ["", "D10", "x"])
 def test_progress_of_no_step_is_no_trouble(number):
     forms(make_workflow(RESULTS.get, progress=StepProgress(number, "running")))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("285155042.81", "285,155,042.81"), (12628472, "12,628,472"), ("-5000.0", "-5,000.0"),
+        ("1E+999999999", "1E+999999999"), ("NaN", "NaN"), ("٣٣٣٣", "٣٣٣٣"), (True, "True"), ("9" * 400, "9" * 400),
+    ],
+)  # fmt: skip
+def test_large_numbers_are_read_in_groups_and_what_is_none_stays(value, shown):
+    model = make_result({"groups": [{"region": "asia", "sum": value}]})
+    told = [bar.text for measure in model.measures for bar in measure.bars]
+    assert told == [shown]
+    forms(model)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nitro_workflow.widgets.drawing import Head
+from nitro_workflow.widgets.formats import sentence
 from nitro_workflow.widgets.formats import size as bytes_of
 
 __all__ = ["SHOWN_BYTES", "BytesModel", "make_bytes"]
@@ -38,7 +39,7 @@ def make_bytes(
         what,
         "Not a form this package knows" if count else "Nothing: no bytes at all",
         "neutral",
-        why=guesses[0] if guesses else "",
-        next="See `nitro-workflow inspect --help` for what it recognises.",
+        why=sentence(guesses[0]) if guesses else "",
+        next="nitro-workflow inspect --help says what it recognises.",
     )
     return BytesModel(head, data[:SHOWN_BYTES], count, guesses)

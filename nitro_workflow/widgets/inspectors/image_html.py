@@ -18,7 +18,7 @@ from nitro_workflow.widgets.drawing import (
     section,
     tag,
 )
-from nitro_workflow.widgets.formats import size
+from nitro_workflow.widgets.formats import file_count, size
 from nitro_workflow.widgets.inspectors.charts import chart_html
 from nitro_workflow.widgets.inspectors.image_model import ImageModel, RamdiskView, SectionView
 from nitro_workflow.widgets.inspectors.images_compared import (
@@ -80,7 +80,7 @@ def _findings(model: ImageModel) -> Markup:
 
 
 def _ramdisk(one: RamdiskView) -> Markup:
-    title = f"Inside the {one.name}: {one.files:,} files, {size(one.size)}; width is size"
+    title = f"Inside the {one.name}: {file_count(one.files)}, {size(one.size)}; width is size"
     groups = ((code(name), f"{files:,}", f"{count:,}") for name, files, count in one.groups)
     largest = ((code(path), f"{count:,}") for path, count in one.largest)
     problem = tag("p", mark("warning", one.problem)) if one.problem else None

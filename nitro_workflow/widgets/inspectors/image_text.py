@@ -12,7 +12,7 @@ from nitro_workflow.widgets.drawing import (
     indented,
     table_lines,
 )
-from nitro_workflow.widgets.formats import size
+from nitro_workflow.widgets.formats import file_count, size
 from nitro_workflow.widgets.inspectors.image_model import ImageModel, RamdiskView
 from nitro_workflow.widgets.inspectors.images_compared import ImagesCompared
 
@@ -42,7 +42,7 @@ def draw_text(model: ImageModel) -> Iterator[str]:
 
 
 def _ramdisk(one: RamdiskView) -> Iterator[str]:
-    yield f"  Inside the {one.name}: {one.files:,} files, {size(one.size)}"
+    yield f"  Inside the {one.name}: {file_count(one.files)}, {size(one.size)}"
     if one.problem:
         yield f"    ! {one.problem}"
     lines = (

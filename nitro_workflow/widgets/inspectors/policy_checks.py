@@ -169,7 +169,9 @@ def _says(checks: Sequence[CheckView], effect: str, *, applies: bool, nearest: b
     missed = ", ".join(check.name for check in checks if not check.matched)
     if effect == "Deny":
         if not applies:
-            return f"Does not apply: {missed} {'do' if ', ' in missed else 'does'} not match."
+            return (
+                f"Does not apply: {missed} {'are' if ', ' in missed else 'is'} not what it denies."
+            )
         conditions = sum(bool(check.operator) for check in checks)
         why = "its condition holds" if conditions == 1 else "its conditions hold"
         why = why if conditions else "it is about every such request"

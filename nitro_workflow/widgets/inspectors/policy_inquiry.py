@@ -243,8 +243,18 @@ def _aws_says(explanation: Explanation) -> str:
     request, decision = explanation.request, explanation.decision
     if decision.allowed or decision.lacking[:1] == ("service",):
         return ""
-    text = denial_text(request.principal.arn, request.action, request.resource, decision)
+    text = denial_text(_as_named(request.principal.arn), request.action, request.resource, decision)
     return f"AccessDeniedException: {text}"
+
+
+def _as_named(principal: str) -> str:
+    """Return a principal as AWS's sentence names it: a role is met as one of its sessions."""
+    head, role, path = principal.partition(":role/")
+    if not role or ":iam::" not in head:
+        return principal
+    account = head.rpartition(":iam::")[2]
+    partition = head.split(":")[1]
+    return f"arn:{partition}:sts::{account}:assumed-role/{path.rpartition('/')[2]}/<session>"
 
 
 def _now(verb: str, does: bool) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nitro_workflow.widgets.drawing import Head, Tone
+from nitro_workflow.widgets.drawing import Head, Tone, groups_of
 from nitro_workflow.widgets.formats import sentence
 from nitro_workflow.widgets.inspectors.policy_checks import StatementView, statements_of, text_of
 from nitro_workflow.widgets.inspectors.policy_form import FormField
@@ -72,14 +72,27 @@ def make_policy(given: object, *, said: str = "", title: str = "") -> PolicyMode
     Raises nothing: what a record does not tell, or tells in another shape, is shown as not told.
     """
     record: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    statements = statements_of(record)
     return PolicyModel(
         head=decision_head(record, title),
-        request=tuple((key, text_of(record, key)) for key in ("principal", "action", "resource")),
-        statements=statements_of(record),
+        request=(
+            *((key, text_of(record, key)) for key in ("principal", "action", "resource")),
+            *_found(statements),
+        ),
+        statements=statements,
         source=_SOURCES.get(text_of(record, "basis"), ""),
         said=said,
         also=_texts(record.get("also")),
     )
+
+
+def _found(statements: Sequence[StatementView]) -> list[tuple[str, str]]:
+    """Return what the conditions found in the request, each key once, digests in groups."""
+    found: dict[str, str] = {}
+    for check in (check for view in statements for check in view.checks if check.operator):
+        digest = check.found_digest
+        found.setdefault(check.name, " ".join(groups_of(digest.hex)) if digest else check.found)
+    return sorted(found.items())
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nitro_workflow.policy import Analysis, Way, Witness
 from nitro_workflow.registers import ZERO_PCR
 from nitro_workflow.widgets.drawing import Head, Tone
+from nitro_workflow.widgets.formats import sentence
 from nitro_workflow.widgets.inspectors.policy_form import (
     DOCUMENT,
     PCR,
@@ -140,7 +141,7 @@ def reach_head(analysis: Analysis) -> Head:
     named = f"{who} {'principal' if who == 1 else 'principals'} by {len(ways)} statement"
     what = f"Key policy · {named}{'' if len(ways) == 1 else 's'} can get the plaintext"
     first = next(iter(analysis.findings), None)
-    then = f"{first.fix}." if first else ""
+    then = sentence(first.fix) if first else ""
     verdict, tone, why = _REACH[analysis.without_attestation]
     return Head(what, verdict, tone, why, then)
 

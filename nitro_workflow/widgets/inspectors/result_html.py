@@ -22,7 +22,7 @@ def draw_html(model: ResultModel) -> Markup:
         section(f"By {first.name}", *charts, *more) if first else None,
         section(
             "The same in numbers",
-            _table(model),
+            tag("div", _table(model), class_="numbers"),
             tag("p", model.note, class_="note") if model.note else None,
             tag("p", left_out, class_="note") if left_out else None,
         ),

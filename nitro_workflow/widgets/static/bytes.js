@@ -23,7 +23,7 @@ export function draw(m, host) {
   });
   const rest = m.size - data.length;
   return el("div", { class: "card" }, head(m.head),
-    m.guesses.length ? section("What it may be", el("ul", {}, ...m.guesses.map((guess) => el("li", {}, guess)))) : null,
+    m.guesses.length > 1 && section("It may be something else", el("ul", {}, ...m.guesses.slice(1).map((guess) => el("li", {}, guess)))),
     el("div", {}, pane.node),
     el("div", { class: "part" }, el("p", {}, copyButton("hex", () => toHex(data.subarray(...selected)), host), " ", where),
       rest > 0 && el("p", { class: "note" }, `The first ${size(data.length)} are shown; ${size(rest)} more follow.`)));

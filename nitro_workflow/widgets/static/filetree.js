@@ -19,7 +19,7 @@ export function rowLine(row, whole) {
   /** @type {HTMLElement} */ (bar.firstChild).style.width = `${(100 * row.size) / Math.max(whole, 1)}%`;
   const name = el("span", { class: "filename" }, folder ? (row.open ? "▾ " : "▸ ") : "  ", row.name, row.target && el("span", { class: "note" }, ` → ${row.target}`));
   name.style.paddingLeft = `${Math.min(row.depth, 20) * 14}px`;
-  line.append(name, el("span", { class: "note" }, folder ? `${row.files.toLocaleString("en")} files` : row.kind === "file" ? "" : row.kind),
+  line.append(name, el("span", { class: "note" }, folder ? `${row.files.toLocaleString("en")} ${row.files === 1 ? "file" : "files"}` : row.kind === "file" ? "" : row.kind),
     el("span", { class: "note mode" }, row.mode), bar, el("span", { class: "num" }, row.size.toLocaleString("en")));
   return line;
 }

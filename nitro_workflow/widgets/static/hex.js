@@ -64,6 +64,7 @@ export function hexPane({ size, read, label, tint = () => "", onSelect, onHover,
   const run = el("div", { class: "hexrun", role: "presentation" }, window_);
   const node = el("div", { class: "hexpane", role: "grid", tabindex: "0", "aria-label": label, "aria-rowcount": count }, run);
   run.style.height = `${full}px`;
+  if (full < 340) node.style.height = `${full + 8}px`;
   /** @type {[number, number]} */ let selected = [0, 0];
   /** @type {[number, number]} */ let hovered = [0, 0];
   /** @type {Set<number>} */ let marked = new Set();

@@ -48,6 +48,6 @@ export function draw(m, host) {
   const lines = m.groups.map((group, at) => [group, ...m.measures.map((measure) => measure.bars[at].text)]);
   if (m.suppressed) lines.push([chip("neutral", `suppressed: ${m.unsaid}`), ...m.measures.map(() => "not told")]);
   return el("div", { class: "card" }, head(m.head), m.measures.length > 0 && section("The groups", list, place),
-    section("The same in numbers", rows(["group", ...m.measures.map((measure) => measure.name)], lines, "Groups"), m.note && el("p", { class: "note" }, m.note),
+    section("The same in numbers", el("div", { class: "numbers", tabindex: 0, role: "region", "aria-label": "Numbers" }, rows(["group", ...m.measures.map((measure) => measure.name)], lines, "Groups")), m.note && el("p", { class: "note" }, m.note),
       m.left_out > 0 && el("p", { class: "note" }, `${m.left_out} more groups are not drawn.`)));
 }

@@ -46,11 +46,11 @@ function told(m, names) {
   return `${m.step}: ${names[m.source]} to ${names[m.target]}${relay}: ${m.what}, ${size(m.size)}`;
 }
 
-/** Bytes as a few rows of hex. @param {string} hex */
+/** Bytes as a few rows of eight, as wide as their place. @param {string} hex */
 function dump(hex) {
-  return (hex.match(/.{1,32}/g) ?? []).map((row) => {
+  return (hex.match(/.{1,16}/g) ?? []).map((row) => {
     const bytes = row.match(/../g) ?? [];
-    return `${bytes.join(" ").padEnd(48)} ${bytes.map((byte) => printable(parseInt(byte, 16))).join("")}`;
+    return `${bytes.join(" ").padEnd(24)} ${bytes.map((byte) => printable(parseInt(byte, 16))).join("")}`;
   }).join("\n");
 }
 

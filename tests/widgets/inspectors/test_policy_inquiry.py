@@ -202,7 +202,8 @@ def test_any_edit_is_answered_in_every_form(edits):
 
 
 def test_a_refusal_stands_beside_the_words_that_aws_would_use():
-    who = f"User: {request().principal.arn} is not authorized to perform: kms:Decrypt"
+    session = "arn:aws:sts::444455556666:assumed-role/ParentInstance/<session>"
+    who = f"User: {session} is not authorized to perform: kms:Decrypt"
     denied = inquiry().model({})
     assert denied.said == (
         f"AccessDeniedException: {who} on resource: {KEY} with an explicit deny in a "
@@ -217,6 +218,18 @@ def test_a_refusal_stands_beside_the_words_that_aws_would_use():
     )
 
 
+@pytest.mark.parametrize(
+    ("asks", "named"),
+    [
+        ("arn:aws-cn:iam::111122223333:role/a/b", "arn:aws-cn:sts::111122223333:assumed-role/b/<session>"),
+        ("arn:aws:iam::111122223333:user/role/x", "arn:aws:iam::111122223333:user/role/x"),
+        ("arn:aws:sts::111122223333:assumed-role/b/i-1", "arn:aws:sts::111122223333:assumed-role/b/i-1"),
+    ],
+)  # fmt: skip
+def test_a_role_is_named_as_one_of_its_sessions(asks, named):
+    assert f"User: {named} is not" in inquiry().model({"principal": asks}).said
+
+
 def test_what_is_allowed_or_not_decided_has_no_such_words():
     assert inquire(request(GOOD), policies()).model({}).said == ""
     assert inquiry().model({"policy": "{"}).said == ""
@@ -229,6 +242,9 @@ def test_a_record_of_the_cloud_is_drawn_as_one_made_here():
         view.name for view in inquiry().model({}).statements
     ]
     assert "AWS says" in View(made).text
+    both_say(
+        made, "PCR0", " ".join(OTHER["PCR0"][at : at + 8] for at in range(0, 96, 8)), "dataset"
+    )
 
 
 def test_a_key_of_several_values_keeps_them_when_another_is_edited():
