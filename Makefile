@@ -10,8 +10,8 @@ LOCK    = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 .PHONY: lab walk quick test course browser interop interop-all check lint types imports notebooks pictures dist \
         wheel-walk core-alone lock setup clean
 
-lab: setup ## start JupyterLab with the first notebook open
-	$(BIN)/nitro-workflow lab
+lab: setup ## start JupyterLab on your own copies of the notebooks; LAB_ARGS are JupyterLab's options
+	$(BIN)/nitro-workflow lab $(if $(LAB_ARGS),-- $(LAB_ARGS))
 
 walk: setup ## run the 17 steps in the terminal
 	$(BIN)/nitro-workflow walk

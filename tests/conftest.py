@@ -47,7 +47,7 @@ SLOW = frozenset(
         "tests/policy/test_policy_repairs.py::test_the_fix_mends_and_locks_nobody_out",
         "tests/project/test_command_edge.py::test_what_a_person_can_cause",
         "tests/project/test_dist.py::test_the_source_distribution_builds_and_tests_itself",
-        "tests/project/test_dist.py::test_the_notebooks_are_there_with_outputs_and_without",
+        "tests/project/test_dist.py::test_the_notebooks_are_there_as_they_are_committed",
         "tests/project/test_dist.py::test_the_wheel_holds_both_packages_and_the_notebooks",
         "tests/project/test_dist.py::test_the_wheel_says_what_it_is",
         "tests/project/test_pytest_plugin.py::test_a_cloud_and_attested_clients",

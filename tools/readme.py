@@ -1,4 +1,4 @@
-"""Fill the README's generated parts: the table of steps and the command's help.
+"""Fill the README's generated parts: the tables of steps and lessons, the command's help.
 
 ``python tools/readme.py`` writes; ``--check`` exits 1 where the README is out of date.
 """
@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from nitro_workflow.cli import cli
 from nitro_workflow.lab import STEPS
+from nitro_workflow.lessons import LESSONS
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -23,6 +24,16 @@ def steps() -> str:
     return "\n".join(["| step | party | what happens |", "| --- | --- | --- |", *rows])
 
 
+def lessons() -> str:
+    """Return the table of the lessons whose notebook is there, as Markdown."""
+    rows = [
+        f"| [{number} {plan.title}](notebooks/{plan.file}.ipynb) | {plan.goal} |"
+        for number, plan in LESSONS.items()
+        if (README.parent / "notebooks" / f"{plan.file}.ipynb").exists()
+    ]
+    return "\n".join(["| notebook | afterwards you can |", "| --- | --- |", *rows])
+
+
 def help_text() -> str:
     """Return the command's help as a code block."""
     result = CliRunner().invoke(cli, ["--help"], prog_name="nitro-workflow")
@@ -30,8 +41,8 @@ def help_text() -> str:
 
 
 def filled(text: str) -> str:
-    """Return the README with both parts made anew."""
-    for name, part in (("steps", steps()), ("help", help_text())):
+    """Return the README with its parts made anew."""
+    for name, part in (("steps", steps()), ("lessons", lessons()), ("help", help_text())):
         block = f"<!-- {name} -->\n{part}\n<!-- /{name} -->"
         pattern = rf"<!-- {name} -->(.*?<!-- /{name} -->)?"
         text = re.sub(pattern, lambda _, block=block: block, text, count=1, flags=re.DOTALL)

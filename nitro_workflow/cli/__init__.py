@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "inspect": ("inspect_files", "inspect", "Show what a file is, or serve a page to drop it on."),
     "lab": ("jupyter", "lab", "Start JupyterLab with the first notebook open."),
     "nitro-cli": ("host", "nitro_cli", "nitro-cli's commands, JSON and E-codes, on this machine."),
+    "notebooks": ("notebooks", "notebooks", "Copy the course's notebooks, see how far you are."),
     "parent": ("host_parent", "parent", "Run programs as on the parent instance, with AF_VSOCK."),
     "policy": ("policy", "policy", "Decide, explain, analyse and write key policies."),
     "reset": ("lab_state", "reset", "Begin the lab anew, or go back to a step."),

@@ -31,6 +31,7 @@ def lab(
 ) -> None:
     """Start JupyterLab with the first notebook open; the last to end stops the lab's processes.
 
+    It opens your own copies of the notebooks, in the lab's folder: see `nitro-workflow notebooks`.
     Further arguments go to JupyterLab: `nitro-workflow lab -- --no-browser --port 8889`.
     """
     require("jupyterlab")
@@ -39,7 +40,8 @@ def lab(
     environment = {**os.environ, "NITRO_WORKFLOW_LAB": str(opened.path)}
     # The argument opens a browser there; the default address is for who copies what is printed.
     address = f"--LabApp.default_url=/lab/tree/{first.name}"
-    command = [sys.executable, "-m", "jupyterlab", str(first), address, *jupyter_arguments]
+    options = (*_as_root(jupyter_arguments), *jupyter_arguments)
+    command = [sys.executable, "-m", "jupyterlab", str(first), address, *options]
     with LabUsers(opened.path) as users:
         try:
             code = _run_until_end(command, environment, first.parent)
@@ -49,6 +51,14 @@ def lab(
             else:
                 click.echo("Another JupyterLab uses this lab: its processes stay.", err=True)
     ctx.exit(code)
+
+
+def _as_root(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Let JupyterLab run as root, as in a container, where it would refuse; and say so."""
+    if os.geteuid() != 0 or any(one.startswith("--allow-root") for one in given):
+        return ()
+    click.echo("You are root, as in a container: JupyterLab is given --allow-root.", err=True)
+    return ("--allow-root",)
 
 
 def _run_until_end(command: list[str], environment: dict[str, str], folder: Path) -> int:

@@ -5,6 +5,11 @@
 >>> lesson.run("P1")                                      # doctest: +SKIP
 """
 
+from nitro_workflow.lessons.course_progress import (
+    LessonProgress,
+    forget_answers,
+    progress_of,
+)
 from nitro_workflow.lessons.glossary import GLOSSARY, Word, find_word, glossary_page
 from nitro_workflow.lessons.lesson import Lesson, open_lesson
 from nitro_workflow.lessons.lesson_table import LESSONS, LessonPlan
@@ -14,8 +19,11 @@ __all__ = [
     "LESSONS",
     "Lesson",
     "LessonPlan",
+    "LessonProgress",
     "Word",
     "find_word",
+    "forget_answers",
     "glossary_page",
     "open_lesson",
+    "progress_of",
 ]

@@ -39,12 +39,9 @@ def sources(package: str) -> set[str]:
 
 
 def test_the_wheel_holds_both_packages_and_the_notebooks(wheel):
-    books = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
-    notebooks = {
-        f"nitro_workflow/notebooks/{form}/{name}"
-        for form in ("cleared", "with_outputs")
-        for name in books
-    }
+    folder = ROOT / "notebooks"
+    books = {path.name for path in (*folder.glob("*.ipynb"), *folder.glob("*.md"))}
+    notebooks = {f"nitro_workflow/notebooks/{name}" for name in books}
     about = {
         f"{NAME}.dist-info/{name}"
         for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
@@ -61,12 +58,10 @@ def test_the_wheel_holds_both_packages_and_the_notebooks(wheel):
     } <= packages
 
 
-def test_the_notebooks_are_there_with_outputs_and_without(wheel):
+def test_the_notebooks_are_there_as_they_are_committed(wheel):
     for name, data in wheel.items():
-        if name.startswith("nitro_workflow/notebooks/with_outputs/"):
+        if name.startswith("nitro_workflow/notebooks/"):
             assert data == (ROOT / "notebooks" / Path(name).name).read_bytes()
-        if name.startswith("nitro_workflow/notebooks/cleared/"):
-            assert b'"output_type"' not in data
 
 
 def test_the_wheel_says_what_it_is(wheel):
