@@ -18,7 +18,7 @@ from nitro_workflow.lab.steps.d3_d7_bytes import (
 from nitro_workflow.lab.steps.d9_results import expected_of, open_job
 from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT, policy_of
 from nitro_workflow.lab.steps.p3_p4_data import PREFIX, SDK_FILE, ciphertext_path
-from nitro_workflow.lab.steps.p5_p7_image import image_of, measured_config, pack
+from nitro_workflow.lab.steps.p5_p7_image import build_inputs, image_of, measured_config, pack
 from nitro_workflow.lab.steps.result_facts import key_facts
 from nitro_workflow.lab.steps.step import Step
 from nitro_workflow.lab.steps.step_table import STEPS, all_needs, find_step
@@ -32,6 +32,7 @@ __all__ = [
     "WIRES",
     "Step",
     "all_needs",
+    "build_inputs",
     "ciphertext_path",
     "document_of",
     "envelope_of",

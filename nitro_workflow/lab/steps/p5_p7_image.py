@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from enclave_image.packing import RootfsReport
     from nitro_workflow.lab.workbench import Workbench
 
-__all__ = ["build", "build_holds", "fence_key", "image_of", "inspect", "measured_config"]
+__all__ = [
+    "build",
+    "build_holds",
+    "build_inputs",
+    "fence_key",
+    "image_of",
+    "inspect",
+    "measured_config",
+]
 
 BUILD_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """A declared input: the same inputs give the same bytes, on whatever day."""
@@ -191,20 +199,32 @@ def pack(bench: Workbench, rootfs: Path, output: Path, *, command: tuple[str, ..
     """Build an image from a folder; the attacks build others from it."""
     from nitro_workflow.image import build_image
 
-    application, inspected = bench.application, read_json(bench.path / "owner" / "inspected.json")
-    inputs: dict[str, Any] = {
-        "command": command or tuple(inspected["command"]),
-        "environment": inspected["environment"],
-        "name": application.name,
-        "version": application.version,
-        "build_time": BUILD_TIME,
-    }
-    built = build_image(rootfs=rootfs, output=output, boot=bench.host.boot_parts(), **inputs)
-    shown = {"rootfs": rootfs.name, "output": output.name, **inputs}
+    inputs = {**build_inputs(bench), "rootfs": rootfs}
+    inputs |= {"command": command} if command else {}
+    built = build_image(output=output, **inputs)
+    told = {name: value for name, value in inputs.items() if name not in ("boot", "rootfs")}
+    shown = {"rootfs": rootfs.name, "output": output.name, **told}
     bench.calls.note("function", "application developer", "build_image", shown,
                      service="nitro_workflow.image", answer=built.measurements.hex(),
                      source="this process")  # fmt: skip
     return built
+
+
+def build_inputs(bench: Workbench) -> dict[str, Any]:
+    """Return what P6 gives to `build_image`, by name: all but ``output``.
+
+    Raises `LabError` before P5, which lays the folder out.
+    """
+    application, inspected = bench.application, read_json(bench.path / "owner" / "inspected.json")
+    return {
+        "rootfs": bench.path / "developer" / "rootfs",
+        "command": tuple(inspected["command"]),
+        "environment": inspected["environment"],
+        "name": application.name,
+        "version": application.version,
+        "build_time": BUILD_TIME,
+        "boot": bench.host.boot_parts(),
+    }
 
 
 def _inputs(bench: Workbench) -> dict[str, Any]:
