@@ -16,7 +16,7 @@ build() { # build FOLDER EIF: the program, then the image; the measurements go t
 }
 
 image() { # the image that is built now is the one that was looked at
-    mkdir -p build
+    mkdir -p build policy
     build enclave build/opener.eif >build/measurements.json
     diff measurements.json build/measurements.json || {
         echo "The image is another one. If that is meant: ./ci.sh pin, and commit." >&2
@@ -49,7 +49,7 @@ notebooks_alone() {
 }
 
 pin() {
-    mkdir -p build
+    mkdir -p build policy
     build enclave build/opener.eif >measurements.json
     nitro-workflow policy author --owner "$OWNER" --role "$PARENT" --pcrs measurements.json \
         >policy/key-policy.json
