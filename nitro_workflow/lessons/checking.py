@@ -40,7 +40,7 @@ class StandIn:
 
     what: str
     make: Callable[[Lab], Any]
-    usable: Callable[[Any], bool] = lambda _: True
+    usable: Callable[[Lab, Any], bool] = lambda *_: True
 
 
 class LessonChecks:

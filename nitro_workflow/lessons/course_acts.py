@@ -115,7 +115,7 @@ class CourseActs:
                 where="lesson.use",
                 next="name what an exercise of this lesson makes",
             )
-        if not unfinished(made) and stand_in.usable(made):
+        if not unfinished(made) and stand_in.usable(self.lab, made):
             return made
         why = "is not finished" if unfinished(made) else "cannot be used here"
         print(f"{name} {why}: a finished {stand_in.what} stands in.")

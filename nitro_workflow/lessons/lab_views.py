@@ -8,8 +8,9 @@ from typing import Any
 
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lab import Lab, build_inputs, image_of
-from nitro_workflow.lessons import lesson_views, walk_views
+from nitro_workflow.lessons import lesson_views, walk_views, wire_view
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
+from nitro_workflow.lessons.practice_row import SealedRow, seal_row
 from nitro_workflow.widgets import (
     Head,
     Listing,
@@ -141,6 +142,16 @@ class LabViews:
         columns = lesson_views.pcr_columns(self.lab.bench)
         model = make_pcrs(columns, image=image_of(self.lab.bench))
         return View(model, answers=pcr_answers(columns))
+
+    @in_a_lesson
+    def wire(self) -> View:
+        """Show the TLS records that the parent carried for the last job."""
+        return View(wire_view.wire_table(self.lab.bench))
+
+    @in_a_lesson
+    def sealed_row(self, public_key: Any) -> SealedRow:
+        """Return a row of made-up customers whose data key is sealed to your RSA public key."""
+        return seal_row(self.lab, public_key)
 
     @in_a_lesson
     def trace(self) -> View:

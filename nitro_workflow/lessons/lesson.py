@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lab import Lab, find_step, try_attack
-from nitro_workflow.lessons import cards, walk_views
+from nitro_workflow.lessons import cards, lab_bytes, walk_views
 from nitro_workflow.lessons.course_acts import CourseActs
 from nitro_workflow.lessons.lab_views import LabViews
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
@@ -97,12 +97,22 @@ class Lesson(LabViews, CourseActs):
 
     @in_a_lesson
     def open(self, name: str) -> View | Views:
-        """Open bytes of the lab in their inspector: `document`, `message`, `image`, `receipt`.
+        """Open bytes of the lab in their inspector: `document`, `envelope`, `message`, `receipt`.
 
         Raises `UsageError` for another name.
         """
-        thing = walk_views.openable(self.lab.bench, name)
+        if name == "envelope":  # whose key it is sealed to is known here
+            return View(walk_views.envelope(self.lab.bench))
+        thing = lab_bytes.openable(self.lab.bench, name)
         return inspect(thing, root=self.lab.bench.cloud.trust().root_der, at="document")
+
+    @in_a_lesson
+    def bytes(self, name: str) -> bytes:
+        """Return bytes of the lab as they are, under the names that `open` takes.
+
+        Raises `UsageError` for another name.
+        """
+        return lab_bytes.whole(self.lab.bench, name)
 
     def _model_of(self, name: str) -> Model:
         """Return the model of some bytes, as the card of a step shows it."""
@@ -110,6 +120,6 @@ class Lesson(LabViews, CourseActs):
         model: Model = view.model if isinstance(view, View) else view[0].model
         if model.kind in walk_views.SHOWN_IN_CARDS:
             return model
-        data, total = walk_views.beginning(self.lab.bench, name, SHOWN_BYTES)
+        data, total = lab_bytes.beginning(self.lab.bench, name, SHOWN_BYTES)
         hint = f'lesson.open("{name}") shows all of it'
         return make_bytes(data, name=name, guesses=(hint,), total=total)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from nitro_workflow.errors import NitroWorkflowError, UsageError
+from nitro_workflow.attestation import parse_document
+from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.host import LaunchRequest
 from nitro_workflow.lab import (
     STEPS,
@@ -20,6 +20,7 @@ from nitro_workflow.lab import (
     ciphertext_path,
     collect,
     document_of,
+    envelope_of,
     find_step,
     image_of,
     jobs_of,
@@ -29,6 +30,7 @@ from nitro_workflow.lessons.progress_board import followed
 from nitro_workflow.widgets import (
     SDK_HEADER_LIMIT,
     EnclaveModel,
+    EnvelopeModel,
     Exchange,
     MessageModel,
     ResultModel,
@@ -37,6 +39,7 @@ from nitro_workflow.widgets import (
     WorkflowModel,
     document_sha256,
     make_enclaves,
+    make_envelope,
     make_message,
     make_result,
     make_step,
@@ -47,10 +50,9 @@ from nitro_workflow.widgets import (
 
 __all__ = [
     "SHOWN_IN_CARDS",
-    "beginning",
     "enclave_view",
+    "envelope",
     "message",
-    "openable",
     "result",
     "step_view",
     "trace",
@@ -67,8 +69,11 @@ _OPENED_AT: Final[Mapping[str, tuple[str, ...]]] = {
     "P8": ("image",),
     "D1": ("message",),
     "D2": ("message",),
-    "D3": ("document",),
+    "D3": ("document", "request"),
     "D4": ("document", "key-policy"),
+    "D5": ("envelope",),
+    "D6": ("to_kms", "from_kms"),
+    "D7": ("envelope",),
     "D9": ("result", "receipt"),
 }
 _WHAT: Final[Mapping[str, str]] = {
@@ -77,6 +82,10 @@ _WHAT: Final[Mapping[str, str]] = {
     "image": "the enclave image",
     "key-policy": "the key policy",
     "document": "the attestation document",
+    "request": "the request, without what makes it valid",
+    "to_kms": "what the parent carried to KMS: TLS records",
+    "from_kms": "what the parent carried back: TLS records",
+    "envelope": "the envelope, CiphertextForRecipient",
     "result": "the result, encrypted for the owner",
     "receipt": "the receipt, an attestation document",
 }
@@ -84,48 +93,6 @@ _WHAT: Final[Mapping[str, str]] = {
 
 SHOWN_IN_CARDS: Final = frozenset({"bytes", "document", "envelope", "message"})
 """Kinds that a step's card draws itself; of others it shows the bytes, and names the call."""
-
-
-# -- the bytes -------------------------------------------------------------------------------------
-
-
-def things(bench: Workbench) -> Mapping[str, Callable[[], bytes | Path]]:
-    """Return what may be opened of a lab, by name."""
-
-    def ended(name: str) -> bytes:
-        return b64decode(jobs_of(bench)["encryption-sdk"].ended()[name])
-
-    return {
-        "data-key": lambda: bench.path / "owner" / "data-key.encrypted",
-        "message": lambda: ciphertext_path(bench),
-        "image": lambda: image_of(bench),
-        "key-policy": lambda: json.dumps(evidence(bench, "P7")["policy"]).encode(),
-        "document": lambda: document_of(bench),
-        "result": lambda: ended("result"),
-        "receipt": lambda: ended("receipt"),
-    }
-
-
-def openable(bench: Workbench, name: str) -> bytes | Path:
-    """Return bytes or a file of the lab by name. Raises `UsageError` for another name."""
-    known = things(bench)
-    if name not in known:
-        raise UsageError(
-            f"nothing called {name!r}",
-            expected=", ".join(known),
-            where="lesson.open",
-            next="name one of these",
-        )
-    return known[name]()
-
-
-def beginning(bench: Workbench, name: str, size: int) -> tuple[bytes, int]:
-    """Return the first bytes of a thing of the lab, and how many there are in all."""
-    thing = openable(bench, name)
-    if isinstance(thing, bytes):
-        return thing[:size], len(thing)
-    with thing.open("rb") as file:
-        return file.read(size), thing.stat().st_size
 
 
 # -- a step ----------------------------------------------------------------------------------------
@@ -293,6 +260,14 @@ def message(bench: Workbench) -> MessageModel:
             expected_context=asked,
             name=path.name,
         )
+
+
+def envelope(bench: Workbench) -> EnvelopeModel:
+    """Return the envelope of the last job, held against the public key in its document."""
+    key = parse_document(document_of(bench)).public_key or b""
+    return make_envelope(
+        envelope_of(bench), public_keys={"the enclave that made the document": key}
+    )
 
 
 def result(bench: Workbench) -> ResultModel:

@@ -17,11 +17,13 @@ from nitro_workflow.lab import (
     StepResult,
     document_of,
     envelope_of,
+    instance_session,
     jobs_of,
     request_of,
     wire_of,
 )
 from nitro_workflow.lab.steps import FORMS
+from nitro_workflow.lab.steps.d3_d7_bytes import event_of
 from nitro_workflow.vsock import records_in, server_name
 
 Walked = dict[str, StepResult]
@@ -76,6 +78,27 @@ def test_nothing_of_request_and_answer_is_in_the_records(
     for secret in (document[:64], envelope[:64], body[:64], b"TrentService", b"customers"):
         assert secret not in carried
         assert b64encode(secret)[:-4] not in carried
+
+
+def test_a_document_that_is_sent_again_does_not_hide_the_enclaves_request(
+    lab: Lab, walked: Walked
+) -> None:
+    """KMS answers whoever sends the document again; what is shown stays the enclave's."""
+    job = jobs_of(lab.bench)["encryption-sdk"]
+    asked = json.loads(request_of(lab.bench).partition(b"\r\n\r\n")[2])
+    again = (
+        instance_session(lab.bench)
+        .client("kms")
+        .decrypt(
+            KeyId=asked["KeyId"],
+            CiphertextBlob=b64decode(asked["CiphertextBlob"]),
+            EncryptionContext=asked["EncryptionContext"],
+            Recipient={**asked["Recipient"], "AttestationDocument": document_of(lab.bench)},
+        )
+    )
+    assert again["CiphertextForRecipient"] != envelope_of(lab.bench)
+    assert lab.run("D7").evidence["encryption-sdk"] == walked["D7"].evidence["encryption-sdk"]
+    assert event_of(lab.bench, job)["requestID"] == walked["D4"].evidence[job.form]["request_id"]
 
 
 def test_steps_keep_digests_and_no_bytes(walked: Walked) -> None:

@@ -17,7 +17,7 @@ from nitro_workflow.errors import UsageError
 from nitro_workflow.lab.attacks.attack import Attack, AttackOutcome
 from nitro_workflow.lab.attacks.by_administrator import ADMINISTRATOR
 from nitro_workflow.lab.attacks.by_parent import PARENT
-from nitro_workflow.lab.attacks.by_role_thief import INSTANCE, instance_session
+from nitro_workflow.lab.attacks.by_role_thief import INSTANCE, fresh_document, instance_session
 from nitro_workflow.lab.attacks.with_enclaves import ENCLAVES
 
 if TYPE_CHECKING:
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
     from nitro_workflow.lab.engine import Lab
 
-__all__ = ["ATTACKS", "Attack", "AttackOutcome", "instance_session", "try_attack"]
+__all__ = [
+    "ATTACKS",
+    "Attack",
+    "AttackOutcome",
+    "fresh_document",
+    "instance_session",
+    "try_attack",
+]
 
 ATTACKS: Final[Mapping[str, Attack]] = {
     attack.name: attack for attack in (*ADMINISTRATOR, *INSTANCE, *ENCLAVES, *PARENT)

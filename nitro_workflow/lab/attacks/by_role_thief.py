@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from nitro_workflow.lab.workbench import Workbench
 
-__all__ = ["INSTANCE", "instance_session", "taken_credentials"]
+__all__ = ["INSTANCE", "fresh_document", "instance_session", "taken_credentials"]
 
 WHO: Final = "whoever has the instance role"
 

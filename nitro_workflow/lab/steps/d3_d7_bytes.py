@@ -49,7 +49,7 @@ def request_of(bench: Workbench, form: str = "encryption-sdk") -> bytes:
             where="D3",
             next="run step D2 again",
         ) from error
-    seen = decision_lookup.document_digest(event_of(bench, job.evidence("D3")["document_sha256"]))
+    seen = decision_lookup.document_digest(event_of(bench, job))
     require_same("D3", "the document in the request that was kept", sent, seen)
     return request
 
@@ -61,7 +61,7 @@ def envelope_of(bench: Workbench, form: str = "encryption-sdk") -> bytes:
     """
     job = _job(bench, form)
     envelope = b64decode(job.evidence("D7")["envelope"])
-    event = event_of(bench, job.evidence("D3")["document_sha256"])
+    event = event_of(bench, job)
     sealed = event["additionalEventData"].get("envelope", {}).get("sha256")
     require_same("D7", "the envelope that was kept", _sha256(envelope), sealed)
     return envelope
@@ -85,10 +85,20 @@ def wire_of(bench: Workbench, direction: str, form: str = "encryption-sdk") -> b
     return b64decode(carried[direction])
 
 
-def event_of(bench: Workbench, digest: str) -> dict[str, Any]:
-    """Return the cloud's record of the Decrypt that carried the document of this digest."""
+def event_of(bench: Workbench, job: Job) -> dict[str, Any]:
+    """Return the cloud's record of a job's Decrypt: by its document, and by its request's id.
+
+    The document alone would not do: whoever has it can send it again.
+    """
+    document = job.evidence("D3")["document_sha256"]
+    request = job.evidence("D6").get("kms_request_id")
     return decision_lookup.find_event(
-        bench, "Decrypt", lambda event: decision_lookup.document_digest(event) == digest
+        bench,
+        "Decrypt",
+        lambda event: (
+            decision_lookup.document_digest(event) == document
+            and (not request or event.get("requestID") == request)
+        ),
     )
 
 

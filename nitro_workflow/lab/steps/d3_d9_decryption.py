@@ -65,7 +65,7 @@ def decide(bench: Workbench) -> Outcome:
 
 def _decision(bench: Workbench, job: Job) -> dict[str, Any]:
     said = job.evidence("D3")
-    event = event_of(bench, said["document_sha256"])
+    event = event_of(bench, job)
     _raise_denial(event, job)
     seen = event["additionalEventData"].get("attestation", {})
     require_same(
@@ -109,7 +109,7 @@ def seal(bench: Workbench) -> Outcome:
     """Gather: the cloud sealed the data key to the document's public key."""
 
     def sealed(job: Job) -> dict[str, Any]:
-        event = event_of(bench, job.evidence("D3")["document_sha256"])
+        event = event_of(bench, job)
         _raise_denial(event, job)
         note_event_call(bench, event, party="enclave")
         envelope = event["additionalEventData"]["envelope"]
@@ -174,7 +174,7 @@ def unwrap(bench: Workbench) -> Outcome:
 
     def opened(job: Job) -> dict[str, Any]:
         said = job.evidence("D7")
-        event = event_of(bench, job.evidence("D3")["document_sha256"])
+        event = event_of(bench, job)
         sealed = event["additionalEventData"].get("envelope", {}).get("sha256")
         require_same("D7", "the envelope that the enclave opened", said["envelope_sha256"], sealed)
         return _without("envelope", said)

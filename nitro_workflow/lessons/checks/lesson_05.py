@@ -173,7 +173,7 @@ class Checks(LessonChecks):
         ),
     }
     stand_ins: ClassVar[Mapping[str, StandIn]] = {
-        "crc": StandIn("checksum", make=_crc, usable=lambda made: isinstance(made, int)),
+        "crc": StandIn("checksum", make=_crc, usable=lambda _, made: isinstance(made, int)),
     }
 
     def pcrs(self, pcr0: Any, pcr1: Any, pcr2: Any) -> Verdict:

@@ -59,7 +59,7 @@ def _same_kernel(lab: Lab) -> str:
     return f"The engine, asked with another image of your kernel: {asked.decision.effect}."
 
 
-def _is_statement(made: object) -> bool:
+def _is_statement(_: Lab, made: object) -> bool:
     try:
         worlds.policies_of(made)
     except PolicyError:
