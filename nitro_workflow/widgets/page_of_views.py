@@ -21,7 +21,10 @@ __all__ = ["saved_page"]
 _GROUND = (
     ":root{color-scheme:light dark}body{margin:0;padding:20px 12px;background:#fff}"
     ".nw{margin-left:auto!important;margin-right:auto!important}"
-    "@media(prefers-color-scheme:dark){body{background:#0f1114}}"
+    "@media(prefers-color-scheme:dark){:root:not([data-theme]) body{background:#0f1114}}"
+    # Whoever shows the page in a frame may say which theme is theirs.
+    "[data-theme=light]{color-scheme:light}[data-theme=dark]{color-scheme:dark}"
+    "[data-theme=dark] body{background:#0f1114}"
 )
 
 

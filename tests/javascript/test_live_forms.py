@@ -13,6 +13,7 @@ from tests.javascript.javascript_tools import javascript_tools
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "nitro_workflow" / "widgets" / "static"
+EXTENSION = HERE.parents[1] / "labextension" / "remoteEntry.js"
 
 
 def _run(*words, cwd):
@@ -26,7 +27,7 @@ def test_types_hold(require, tmp_path):
     require("node", shutil.which("npm") is not None, "install Node.js 20 with npm")
     with javascript_tools() as tools:
         settings = json.loads((tools / "tsconfig.json").read_text())
-        modules = [str(path) for path in sorted(STATIC.glob("*.js"))]
+        modules = [str(path) for path in (*sorted(STATIC.glob("*.js")), EXTENSION)]
         config = tmp_path / "tsconfig.json"
         config.write_text(json.dumps({**settings, "files": modules}))
         _run(str(tools / "node_modules" / ".bin" / "tsc"), "-p", str(config), cwd=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,15 @@ import nitro_workflow
 
 ROOT = Path(__file__).parents[2]
 NAME = f"nitro_workflow-{nitro_workflow.__version__}"
+LABEXTENSION = "share/jupyter/labextensions/nitro-workflow"
+SHARED = {
+    "etc/jupyter/jupyter_server_config.d/nitro-workflow.json": "jupyter_server_config.json",
+    **{
+        f"{LABEXTENSION}/{name}": name
+        for name in ("install.json", "package.json", "remoteEntry.js")
+    },
+}
+"""Where Jupyter looks for an extension in an environment, and the file in the repository."""
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +56,9 @@ def test_the_wheel_holds_both_packages_and_the_notebooks(wheel):
         f"{NAME}.dist-info/{name}"
         for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
     }
+    shared = {f"{NAME}.data/data/{path}" for path in SHARED}
     packages = sources("nitro_workflow") | sources("enclave_image")
-    assert set(wheel) == packages | notebooks | about
+    assert set(wheel) == packages | notebooks | shared | about
     assert len(books) >= 8
     assert {
         "enclave_image/Dockerfile",
@@ -84,10 +95,27 @@ def test_the_wheel_says_what_it_is(wheel):
     assert "nitro_workflow = nitro_workflow.pytest_plugin" in entries
 
 
+def test_jupyterlab_finds_its_extension_where_the_wheel_is_installed(wheel):
+    for path, name in SHARED.items():
+        data = wheel[f"{NAME}.data/data/{path}"]
+        assert data == (ROOT / "labextension" / name).read_bytes()
+    about = json.loads(wheel[f"{NAME}.data/data/{LABEXTENSION}/package.json"])
+    assert about["version"] == nitro_workflow.__version__
+    assert f"{LABEXTENSION}/{about['jupyterlab']['_build']['load']}" in SHARED
+
+
 def test_the_source_distribution_builds_and_tests_itself(built):
     with tarfile.open(built / f"{NAME}.tar.gz") as archive:
         names = {name.removeprefix(f"{NAME}/") for name in archive.getnames()}
-    for folder in ("nitro_workflow", "enclave_image", "notebooks", "tests", "tools", "docs"):
+    for folder in (
+        "nitro_workflow",
+        "enclave_image",
+        "labextension",
+        "notebooks",
+        "tests",
+        "tools",
+        "docs",
+    ):
         assert sources(folder) <= names
     assert {"Makefile", "hatch_build.py", "pyproject.toml", "requirements.lock"} <= names
     assert not [name for name in names if "__pycache__" in name or name.startswith(".venv")]
