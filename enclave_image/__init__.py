@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ENVELOPE_OVERHEAD,
         Credentials,
         JobRequest,
+        exchange_of,
         parse_request,
     )
 
@@ -49,6 +50,7 @@ _HOMES = {
     "MeasuredConfig": "configuration",
     "Program": "configuration",
     "Query": "configuration",
+    "exchange_of": "job_protocol",
     "parse_config": "configuration",
     "parse_request": "job_protocol",
 }
@@ -64,6 +66,7 @@ __all__ = [
     "MeasuredConfig",
     "Program",
     "Query",
+    "exchange_of",
     "parse_config",
     "parse_request",
 ]

@@ -25,6 +25,7 @@ __all__ = [
     "APPLICATION_PORT",
     "ENVELOPE_MAX_BYTES",
     "ENVELOPE_OVERHEAD",
+    "EXCHANGE",
     "FORMS",
     "FRAME_LENGTH",
     "MAX_ANSWER_FRAME",
@@ -38,6 +39,7 @@ __all__ = [
     "b64",
     "canonical_json",
     "evidence_event",
+    "exchange_of",
     "failure_event",
     "internal_error",
     "parse_request",
@@ -66,6 +68,10 @@ ENVELOPE_OVERHEAD = 12 + 16  # nonce ‖ … ‖ tag
 OWNER_KEY_NAMESPACE = "nitro-workflow"
 OWNER_KEY_NAME = "owner-result-key"
 """The raw RSA keyring's names: written by the enclave, required by the owner who opens."""
+
+EXCHANGE = {"D3": "document_sha256", "D6": "kms_request_id", "D7": "envelope_sha256"}
+"""Step → what its evidence says of the Decrypt that gave the data key: the document's digest, KMS's
+id of the request, the digest of the envelope that was opened."""
 
 NONCE_BYTES = 32
 MAX_REQUEST_FRAME = 64 * 1024
@@ -207,14 +213,34 @@ def canonical_json(value: object) -> bytes:
 
 
 def receipt_statement(
-    result: bytes, input_sha256: str, encryption_context: Mapping[str, str], nonce: bytes
+    result: bytes,
+    input_sha256: str,
+    encryption_context: Mapping[str, str],
+    nonce: bytes,
+    exchange: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return what the receipt states. ``result`` is the encrypted one, as it leaves."""
+    """Return what the receipt states. ``result`` is the encrypted one, as it leaves.
+
+    ``exchange``: as `exchange_of`. So what is told of the exchange with KMS is said by measured
+    code, where nobody else tells of it.
+    """
     return {
+        "exchange": dict(exchange),
         "result_sha256": hashlib.sha256(result).hexdigest(),
         "input_sha256": input_sha256,
         "encryption_context": dict(encryption_context),
         "nonce": nonce.hex(),
+    }
+
+
+def exchange_of(evidence: Mapping[str, Any]) -> dict[str, str]:
+    """Return what evidence by step tells of the exchange with KMS; "" for what is not there.
+
+    >>> exchange_of({"D3": {"document_sha256": "00"}})["document_sha256"]
+    '00'
+    """
+    return {
+        name: str((evidence.get(step) or {}).get(name) or "") for step, name in EXCHANGE.items()
     }
 
 

@@ -24,6 +24,7 @@ from enclave_image.job_protocol import (
     MAX_REQUEST_FRAME,
     JobRequest,
     evidence_event,
+    exchange_of,
     failure_event,
     internal_error,
     parse_request,
@@ -88,6 +89,7 @@ class Application:
             self.key,
             input_sha256=opened.input_sha256,
             nonce=request.nonce,
+            exchange=exchange_of(job.told),
         )
         job.emit("D9", sealed.evidence)
         return result_event(sealed.result, sealed.receipt)
@@ -100,6 +102,8 @@ class _Job:
         self.sock = sock
         self.step = "D2"
         self.expired = threading.Event()
+        self.told: dict[str, Mapping[str, Any]] = {}
+        """The last evidence of each step: what the receipt says of KMS is what was told."""
         self._limits = limits
         self._timers: list[threading.Timer] = []
         sock.settimeout(limits.idle)
@@ -107,6 +111,7 @@ class _Job:
     def emit(self, step: str, evidence: Mapping[str, Any]) -> None:
         """Send one evidence frame now."""
         self.step = step
+        self.told[step] = evidence
         send_json(self.sock, evidence_event(step, evidence))
 
     def expire_after(self, seconds: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,7 +41,13 @@ class SealedResult:
 
 
 def seal_result(
-    summary: Answer, config: MeasuredConfig, key: RunKey, *, input_sha256: str, nonce: bytes
+    summary: Answer,
+    config: MeasuredConfig,
+    key: RunKey,
+    *,
+    input_sha256: str,
+    nonce: bytes,
+    exchange: Mapping[str, str],
 ) -> SealedResult:
     """Encrypt the answer for the measured owner's key and have the NSM sign what it is.
 
@@ -48,7 +55,7 @@ def seal_result(
     were is content, and is in the result, for the owner.
     """
     result = _encrypt(_document(summary, config, input_sha256), config)
-    statement = receipt_statement(result, input_sha256, config.encryption_context, nonce)
+    statement = receipt_statement(result, input_sha256, config.encryption_context, nonce, exchange)
     receipt = key.receipt(user_data=receipt_digest(statement), nonce=nonce)
     evidence = {
         "result_sha256": statement["result_sha256"],

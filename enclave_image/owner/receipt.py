@@ -1,8 +1,9 @@
 """D9, the owner's side: believe the receipt first, then open the result.
 
 The receipt is an attestation document over the encrypted result: its ``user_data`` is the digest of
-result, input digest, encryption context and the owner's nonce. Everything that is compared comes
-from the owner's own record; nothing is taken from the parent's word. So these are *detected*: a
+result, input digest, encryption context, the owner's nonce and the exchange with KMS. What is
+compared comes from the owner's own record, but for the exchange: of that the receipt says whether
+it was told as it was. Nothing else is taken from the parent's word. So these are *detected*: a
 swapped result, a swapped or replayed input, another enclave's receipt, an old receipt.
 """
 
@@ -47,19 +48,24 @@ _REASONS = {
     "freshness": "a receipt that is too old: replayed",
     "pcrs": "a receipt of another enclave",
     "debug": "a receipt of an enclave in debug mode, whose memory is nobody's secret",
-    "user_data": "a receipt for other bytes: the result or the input was swapped",
+    "user_data": "a receipt for other bytes: result, input or what was told of KMS was swapped",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedReceipt:
-    """The owner's record of the job. ``pcrs``: what `Verifier.verify` takes as expectation."""
+    """The owner's record of the job. ``pcrs``: what `Verifier.verify` takes as expectation.
+
+    ``exchange`` is what was told of the exchange with KMS (`job_protocol.exchange_of`): the one
+    thing here that is no record of the owner's. A receipt that holds makes it the enclave's word.
+    """
 
     pcrs: Any
     nonce: bytes
     input_sha256: str
     encryption_context: Mapping[str, str]
     result_context: Mapping[str, str]
+    exchange: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,11 @@ def verify_receipt(
     from nitro_workflow.attestation import Expected
 
     statement = receipt_statement(
-        result, expected.input_sha256, expected.encryption_context, expected.nonce
+        result,
+        expected.input_sha256,
+        expected.encryption_context,
+        expected.nonce,
+        expected.exchange,
     )
     try:
         return verifier.verify(

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "attestation": ("attestation", "attestation", "Show, verify, explain attestation documents."),
     "aws": ("aws", "aws", "Plan, check, list and remove what a lab makes on AWS."),
     "cloud": ("cloud", "cloud", "Serve the local cloud; print what SDKs need to use it."),
+    "confirm": ("confirm", "confirm", "Complete D4 with AWS's record of the decryption."),
     "down": ("lab_state", "down", "Stop the lab's background processes."),
     "events": ("cloud", "events", "Show the cloud's decision records, with their reasons."),
     "host": ("host_machines", "host", "Start and show the instance for your own enclaves."),

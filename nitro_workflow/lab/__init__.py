@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.aws.operator_policy import operator_policy
     from nitro_workflow.lab.aws.teardown import Removal, teardown
     from nitro_workflow.lab.call_record import CallRecord
-    from nitro_workflow.lab.engine import Lab, OwnInstance
+    from nitro_workflow.lab.engine import Confirmation, Lab, OwnInstance, confirm
     from nitro_workflow.lab.evidence import Job, TraceEvent, collect, newest_decision
     from nitro_workflow.lab.lab_folder import LabFolder, default_folder
     from nitro_workflow.lab.lab_users import LabUsers
@@ -74,6 +74,7 @@ __all__ = [
     "AttackOutcome",
     "AwsPair",
     "CallRecord",
+    "Confirmation",
     "Finding",
     "Job",
     "Lab",
@@ -97,6 +98,7 @@ __all__ = [
     "ciphertext_path",
     "cloud_of",
     "collect",
+    "confirm",
     "default_folder",
     "document_of",
     "end_orphan",
@@ -131,6 +133,7 @@ _HOMES = {
     "AttackOutcome": "attacks",
     "AwsPair": "aws.aws_pair",
     "CallRecord": "call_record",
+    "Confirmation": "engine",
     "Finding": "aws.aws_check",
     "Job": "evidence",
     "Lab": "engine",
@@ -154,6 +157,7 @@ _HOMES = {
     "ciphertext_path": "steps",
     "cloud_of": "aws.aws_pair",
     "collect": "evidence",
+    "confirm": "engine",
     "default_folder": "lab_folder",
     "document_of": "steps",
     "end_orphan": "processes",

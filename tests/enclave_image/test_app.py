@@ -24,6 +24,7 @@ from botocore.awsrequest import AWSRequest
 
 from enclave_image.inside import kms_watch
 from enclave_image.inside.kms_watch import told_request
+from enclave_image.job_protocol import exchange_of
 from enclave_image.owner.dataset import expected_aggregates
 from enclave_image.owner.receipt import ExpectedReceipt, open_result
 from nitro_workflow.attestation import exactly
@@ -41,6 +42,7 @@ def opened(world: World, events: list[dict], sealed: Sealed, verifier):
         sealed.report.sha256,
         CONTEXT,
         RESULT_CONTEXT,
+        exchange_of({event["step"]: event["evidence"] for event in events[:-1]}),
     )
     return open_result(
         result,

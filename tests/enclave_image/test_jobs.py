@@ -64,11 +64,10 @@ def test_canonical_json_has_one_form():
 
 
 def test_the_receipts_digest_is_of_the_statement():
-    statement = job_protocol.receipt_statement(b"r", "00", {"k": "v"}, b"\x01")
+    statement = job_protocol.receipt_statement(b"r", "00", {"k": "v"}, b"\x01", {"a": "b"})
     text = (
-        b'{"encryption_context":{"k":"v"},"input_sha256":"00","nonce":"01","result_sha256":"'
-        + hashlib.sha256(b"r").hexdigest().encode()
-        + b'"}'
+        b'{"encryption_context":{"k":"v"},"exchange":{"a":"b"},"input_sha256":"00","nonce":"01",'
+        b'"result_sha256":"' + hashlib.sha256(b"r").hexdigest().encode() + b'"}'
     )
     assert job_protocol.receipt_digest(statement) == hashlib.sha256(text).digest()
 

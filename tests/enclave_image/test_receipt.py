@@ -26,6 +26,7 @@ NONCE = receipts.new_nonce()
 INPUT = "ab" * 32
 CONTEXT = {"dataset": "customers", "version": "1"}
 RESULT_CONTEXT = {"purpose": "result"}
+EXCHANGE = {"document_sha256": "d0", "kms_request_id": "r1", "envelope_sha256": "e2"}
 SUMMARY = Summary(12, 10, ({"region": "asia", "count": 12},), 1)
 
 
@@ -84,11 +85,11 @@ def key(pki):
 
 @pytest.fixture(scope="module")
 def sealed(config, key):
-    return seal_result(SUMMARY, config, key, input_sha256=INPUT, nonce=NONCE)
+    return seal_result(SUMMARY, config, key, input_sha256=INPUT, nonce=NONCE, exchange=EXCHANGE)
 
 
 EXPECTED = receipts.ExpectedReceipt(
-    exactly({0: PCRS[0], 1: PCRS[1]}, "test"), NONCE, INPUT, CONTEXT, RESULT_CONTEXT
+    exactly({0: PCRS[0], 1: PCRS[1]}, "test"), NONCE, INPUT, CONTEXT, RESULT_CONTEXT, EXCHANGE
 )
 
 
@@ -121,15 +122,21 @@ def refused(*args, **kwargs) -> ReceiptRefused:
 
 
 def test_a_swapped_result_is_detected(pki, owner_key, config, key, sealed):
-    other = seal_result(SUMMARY, config, key, input_sha256=INPUT, nonce=NONCE)
+    other = seal_result(SUMMARY, config, key, input_sha256=INPUT, nonce=NONCE, exchange=EXCHANGE)
     error = refused(pki, owner_key, other.result, sealed.receipt)
     assert "swapped" in error.found
 
 
 @pytest.mark.parametrize(
-    "changes", [{"input_sha256": "cd" * 32}, {"encryption_context": {"dataset": "other"}}]
+    "changes",
+    [
+        {"input_sha256": "cd" * 32},
+        {"encryption_context": {"dataset": "other"}},
+        {"exchange": {**EXCHANGE, "envelope_sha256": "00"}},
+        {"exchange": {}},
+    ],
 )
-def test_another_input_or_context_is_detected(pki, owner_key, sealed, changes):
+def test_another_input_context_or_exchange_is_detected(pki, owner_key, sealed, changes):
     error = refused(pki, owner_key, sealed.result, sealed.receipt, replace(EXPECTED, **changes))
     assert "swapped" in error.found
 
@@ -147,13 +154,13 @@ def test_an_old_receipt_is_detected(pki, owner_key, sealed):
 
 def test_another_enclaves_receipt_is_detected(pki, owner_key, config):
     other = RunKey(Enclave(pki, {**PCRS, 0: bytes([9]) * 48}))
-    made = seal_result(SUMMARY, config, other, input_sha256=INPUT, nonce=NONCE)
+    made = seal_result(SUMMARY, config, other, input_sha256=INPUT, nonce=NONCE, exchange=EXCHANGE)
     assert "another enclave" in refused(pki, owner_key, made.result, made.receipt).found
 
 
 def test_a_debug_enclaves_receipt_is_refused(pki, owner_key, config):
     debug = RunKey(Enclave(pki, {i: bytes(48) for i in range(16)}))
-    made = seal_result(SUMMARY, config, debug, input_sha256=INPUT, nonce=NONCE)
+    made = seal_result(SUMMARY, config, debug, input_sha256=INPUT, nonce=NONCE, exchange=EXCHANGE)
     expected = replace(EXPECTED, pcrs=exactly({0: bytes(48)}, "test"))
     assert "debug" in refused(pki, owner_key, made.result, made.receipt, expected).found
 
@@ -198,5 +205,8 @@ def test_a_result_with_another_result_context(pki, owner_key, sealed):
 
 def test_the_results_length_does_not_tell_the_number_of_groups(config, key):
     many = replace(SUMMARY, groups=tuple({"region": f"r{i}", "count": 12} for i in range(20)))
-    made = [seal_result(s, config, key, input_sha256=INPUT, nonce=NONCE) for s in (SUMMARY, many)]
+    made = [
+        seal_result(s, config, key, input_sha256=INPUT, nonce=NONCE, exchange=EXCHANGE)
+        for s in (SUMMARY, many)
+    ]
     assert len({len(one.result) for one in made}) == 1

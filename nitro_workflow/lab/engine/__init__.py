@@ -7,7 +7,8 @@ What is missing or no longer holds is run first, in the table's order.
 'done'
 """
 
+from nitro_workflow.lab.engine.confirmation import Confirmation, confirm
 from nitro_workflow.lab.engine.lab import Lab
 from nitro_workflow.lab.engine.own_instance import OwnInstance
 
-__all__ = ["Lab", "OwnInstance"]
+__all__ = ["Confirmation", "Lab", "OwnInstance", "confirm"]

@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Any, Final
 from nitro_workflow.errors import UntrustedAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from nitro_workflow.cloud import Patience
     from nitro_workflow.lab.workbench import Workbench
 
 __all__ = [
     "decision",
+    "decrypts_of_key",
     "document_digest",
     "explanation",
     "find_event",
     "find_in",
     "newest_decision",
+    "recipient_module",
     "recipient_pcrs",
 ]
 
@@ -103,6 +105,30 @@ def recipient_pcrs(event: Mapping[str, Any]) -> dict[int, str]:
         for index, name in _RECIPIENT.items()
         if recipient.get(name)
     }
+
+
+def recipient_module(event: Mapping[str, Any]) -> str:
+    """Return the module id of the document that KMS saw; "" where the record holds none."""
+    recipient = _additional(event).get("recipient") or {}
+    return str(recipient.get("attestationDocumentModuleId") or "")
+
+
+def decrypts_of_key(
+    trail: Any, key_arn: str, since: datetime, pause: float
+) -> Iterator[dict[str, Any]]:
+    """Yield the records of a key's Decrypts since then, newest first, page after page.
+
+    ``pause``: seconds between pages, since CloudTrail takes two questions a second.
+    """
+    pages = trail.get_paginator("lookup_events").paginate(
+        LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": key_arn}],
+        StartTime=since,
+    )
+    for number, page in enumerate(pages):
+        time.sleep(pause if number else 0.0)
+        for one in page["Events"]:
+            if one.get("EventName") == "Decrypt":
+                yield dict(json.loads(one["CloudTrailEvent"]))
 
 
 def explanation(event: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from nitro_workflow.cloud import Patience
 from nitro_workflow.errors import UntrustedAnswer
 from nitro_workflow.lab.evidence.decision_lookup import find_in
 from nitro_workflow.lab.evidence.enclave_job import Job, parent_of
+from nitro_workflow.lab.evidence.known import Known
 from nitro_workflow.lab.evidence.recorded_call import note_event_call
 from nitro_workflow.lab.step_result import Outcome
 
@@ -27,6 +28,7 @@ __all__ = [
     "require_same",
     "send",
     "start_job",
+    "testimony",
 ]
 
 FORMS: Final = ("encryption-sdk", "envelope")
@@ -54,8 +56,10 @@ def download(bench: Workbench) -> Outcome:
             "sha256": answer["sha256"],
             "version_id": put["version_id"],
         }
-    _note_gets(bench, [one["version_id"] for one in got.values()])
+    if bench.cloud.explains:
+        _note_gets(bench, [one["version_id"] for one in got.values()])
     evidence = {
+        **testimony(bench),
         "basis": "observed by the parent instance; digests compared with the owner's",
         "role": answer.get("role", "ParentInstance"),
         "objects": got,
@@ -64,10 +68,15 @@ def download(bench: Workbench) -> Outcome:
     return Outcome(evidence, {"instance_id": bench.produced("P8", "instance_id"), "objects": got})
 
 
+def testimony(bench: Workbench) -> dict[str, str]:
+    """Return the mark of a parent's word, where the cloud's records do not bear it out."""
+    return {} if bench.cloud.explains else {"known": Known.WORD.value}
+
+
 def _note_gets(bench: Workbench, versions: list[str]) -> None:
     """Take the parent's own calls from the cloud's records, where it has them.
 
-    The parent tells of none itself; CloudTrail's event history has no GetObject on AWS.
+    The parent tells of none itself. CloudTrail's event history has no GetObject on AWS.
     """
     trail = bench.parties.session("administrator").client("cloudtrail")
     for version in versions:
@@ -87,6 +96,7 @@ def send(bench: Workbench) -> Outcome:
         # One job at a time in the enclave: the second waits for the first in the parent.
         job.state()
     evidence = {
+        **testimony(bench),
         "basis": "observed by the parent instance",
         "enclave_cid": bench.produced("P8", "enclave_cid"),
         "port": 5005,

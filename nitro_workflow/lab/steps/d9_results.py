@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.evidence.enclave_job import Job
     from nitro_workflow.lab.workbench import Workbench
 
-__all__ = ["expected_of", "open_job", "open_results", "owner_expectation"]
+__all__ = ["arrival_of", "expected_of", "open_job", "open_results", "owner_expectation"]
 
 
 def open_results(bench: Workbench, jobs: Mapping[str, Job]) -> Outcome:
@@ -63,19 +63,20 @@ def open_job(bench: Workbench, job: Job, state: Mapping[str, Any]) -> OpenedWork
         b64decode(state["receipt"]),
         expected_of(bench, job),
         verifier=bench.cloud.trust().verifier(),
-        at=_arrival(state),
+        at=arrival_of(state),
         private_key=_private_key(bench),
     )
 
 
-def _arrival(state: Mapping[str, Any]) -> datetime:
+def arrival_of(state: Mapping[str, Any]) -> datetime:
     """Return when the end of a job came; now, where an earlier version kept none."""
     arrived = state.get("arrived")
     return datetime.fromisoformat(arrived) if arrived else datetime.now(UTC)
 
 
 def expected_of(bench: Workbench, job: Job) -> ExpectedReceipt:
-    """Return what the owner recorded of the job: everything that the receipt is compared with."""
+    """Return what the receipt is compared with: the owner's records, and what was told of KMS."""
+    from enclave_image import exchange_of
     from enclave_image.owner import ExpectedReceipt
 
     form = "sdk" if job.form == "encryption-sdk" else "envelope"
@@ -85,6 +86,7 @@ def expected_of(bench: Workbench, job: Job) -> ExpectedReceipt:
         input_sha256=bench.produced("P3", f"{form}_sha256"),
         encryption_context=dict(CONTEXT),
         result_context=dict(RESULT_CONTEXT),
+        exchange=exchange_of(job.ended().get("evidence") or {}),
     )
 
 
