@@ -91,7 +91,11 @@ def test_nitro_cli_and_functions():
     assert shlex.split(lines[1]) == ["nitro-cli", "run-enclave", "--eif-path", "a b.eif", "--memory", "512", "--cpu-count", "2", "--debug-mode"]  # fmt: skip
     text = function_text("nitro_workflow.image", "measure_file", {"path": "x.eif"})
     compile(text, "call", "exec")
-    assert text.startswith("from nitro_workflow.image import measure_file\n")
+    assert text == (
+        'from nitro_workflow.image import measure_file\n\nmeasure_file(\n    path="x.eif",\n)'
+    )
+    told = function_text("enclave_image.packing", "build_rootfs", {"config": BLOB})
+    assert "\nbuild_rootfs(\n" in told
 
 
 def test_secrets_stay_cut_in_each_form():

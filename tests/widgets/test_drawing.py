@@ -18,6 +18,8 @@ from nitro_workflow.widgets.drawing import (
     digest_lines,
     digest_of,
     first_difference,
+    grouped,
+    groups_of,
     picture_svg,
     table_lines,
     tag,
@@ -101,3 +103,15 @@ def test_columns_stand_below_each_other():
 def test_no_name_of_the_rooms_face_is_hidden_by_a_module_of_that_name():
     modules = [name for name in widgets.__all__ if isinstance(getattr(widgets, name), ModuleType)]
     assert modules == []
+
+
+@pytest.mark.parametrize("digits", [64, 96])
+def test_a_digest_in_a_line_is_read_in_groups(digits):
+    value = ("0123456789abcdef" * 6)[:digits]
+    assert grouped(f"PCR0: {value}.") == f"PCR0: {' '.join(groups_of(value))}."
+    assert grouped("0" * digits) == f"all zero, {digits // 2} bytes"
+
+
+@pytest.mark.parametrize("text", ["", "a" * 63, "a" * 65, "a" * 97, "a" * 1_000_000, "A" * 64])
+def test_what_is_no_digest_stays_as_it_is(text):
+    assert grouped(text) == text

@@ -109,8 +109,7 @@ def test_a_call_without_a_document_has_no_digest_of_one(bent):
 
 
 def test_a_step_without_a_call_says_so():
-    _, html = forms(make_step(dataclasses.replace(RESULT, calls=())))
-    assert "No call left this party" in html
+    both_say(make_step(dataclasses.replace(RESULT, calls=())), "No call left this party")
 
 
 def test_a_bent_record_is_left_out():

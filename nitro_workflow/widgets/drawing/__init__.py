@@ -17,6 +17,7 @@ from nitro_workflow.widgets.drawing.digests import (
     Picture,
     digest_of,
     first_difference,
+    grouped,
     groups_of,
 )
 from nitro_workflow.widgets.drawing.html_cards import card, fold, section
@@ -65,6 +66,7 @@ __all__ = [
     "facts",
     "first_difference",
     "fold",
+    "grouped",
     "groups_of",
     "head_lines",
     "indented",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
-__all__ = ["GROUP", "Digest", "Picture", "digest_of", "first_difference", "groups_of"]
+__all__ = ["GROUP", "Digest", "Picture", "digest_of", "first_difference", "grouped", "groups_of"]
 
 GROUP = 8
 """Hex digits a group, four bytes: what an eye compares at once."""
 _CELLS = 32  # the left half of 8 × 8 cells; the right half mirrors it
 _DEGREES = 360
+_IN_A_LINE = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{96}|[0-9a-f]{64})(?![0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +71,15 @@ def first_difference(one: str, other: str) -> int:
 def groups_of(text: str) -> list[str]:
     """Return hex in groups of eight digits, the last one as long as it is."""
     return [text[at : at + GROUP] for at in range(0, len(text), GROUP)]
+
+
+def grouped(text: str) -> str:
+    """Return a line with each SHA-256 or SHA-384 in it in groups of eight; all zero is said."""
+    return _IN_A_LINE.sub(_in_groups, text)
+
+
+def _in_groups(found: re.Match[str]) -> str:
+    digits = found[0]
+    if not digits.strip("0"):
+        return f"all zero, {len(digits) // 2} bytes"
+    return " ".join(groups_of(digits))

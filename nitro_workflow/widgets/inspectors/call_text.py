@@ -50,7 +50,8 @@ def boto3_text(service: str, operation: str, parameters: Mapping[str, Any]) -> s
 
 def function_text(module: str, function: str, parameters: Mapping[str, Any]) -> str:
     """Return the call of one of this package's functions, with its import."""
-    call = boto3_text("", function, parameters).replace(f".{_snake(function)}(", f"{function}(", 1)
+    call = boto3_text("", function, parameters)
+    call = call.replace(f"{_name('')}.{_snake(function)}(", f"{function}(", 1)
     return f"from {module} import {function}\n\n{call}"
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nitro_workflow.widgets.drawing import MARKS, digest_lines, head_lines, indented
+from nitro_workflow.widgets.drawing import MARKS, digest_lines, grouped, head_lines, indented
 from nitro_workflow.widgets.inspectors.document_checks import Check
 from nitro_workflow.widgets.inspectors.document_model import DocumentModel
 from nitro_workflow.widgets.inspectors.field_tree import ByteField
 
 __all__ = ["draw_text"]
 
+_AGAIN = "to do the checks again with openssl and cbor2: nitro-workflow inspect FILE --html OUT"
 _DEEP = ("certificate", "cabundle")  # their insides are in the chain's own view
 
 
@@ -21,10 +22,12 @@ def draw_text(model: DocumentModel) -> Iterator[str]:
     yield f"  root  {model.root.name}, SHA-256 {fingerprint}"
     yield f"  judged {model.checked_at}. {model.summary}"
     for number, check in enumerate(model.checks, 1):
-        yield from _check(number, check)
+        yield from map(grouped, _check(number, check))
     yield "  fields, with the bytes they stand in"
     for field in model.fields:
-        yield from _field(model, field, 2)
+        yield from map(grouped, _field(model, field, 2))
+    if model.recipes:
+        yield f"  {_AGAIN}"
 
 
 def _check(number: int, check: Check) -> Iterator[str]:

@@ -42,8 +42,8 @@ def fact(name: str, value: Any) -> tuple[str, str]:
     """Return a fact's label and its value with its unit."""
     label = label_of(name)
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if label == "files":
-        return label, f"{value:,} files"
+    if number and label in ("files", "rows"):
+        return label, f"{value:,} {label}"
     if label == "same as inspected":
         return label, f"{value} files of the ramdisk"
     if number and label.endswith(" bytes"):

@@ -9,6 +9,7 @@ from nitro_workflow.widgets.drawing import (
     code,
     facts,
     fold,
+    grouped,
     mark,
     picture_svg,
     rows,
@@ -45,7 +46,7 @@ def _why(one: LogRecord) -> Kid:
         (
             ("AWS says", one.said),
             ("resource", code(one.resource)),
-            ("PCR0 of its document", code(pcr0) if pcr0 else None),
+            ("PCR0 of its document", code(grouped(pcr0)) if pcr0 else None),
         )
     )
     return fold(one.why or ("what AWS says" if one.said else "no reason is told"), more)

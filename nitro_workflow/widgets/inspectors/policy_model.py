@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nitro_workflow.widgets.drawing import Head, Tone, groups_of
+from nitro_workflow.widgets.drawing import Digest, Head, Tone, groups_of
 from nitro_workflow.widgets.formats import sentence
 from nitro_workflow.widgets.inspectors.policy_checks import StatementView, statements_of, text_of
 from nitro_workflow.widgets.inspectors.policy_form import FormField
 from nitro_workflow.widgets.inspectors.policy_reach import AnswerTile, FindingLine, WayLine
 
 __all__ = ["PolicyModel", "decision_head", "make_policy"]
+
+_A_LINE = 6  # groups: a PCR is two lines
 
 _VERDICTS: Mapping[str, tuple[str, Tone]] = {
     "allowed": ("Allowed", "good"),
@@ -91,8 +93,13 @@ def _found(statements: Sequence[StatementView]) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for check in (check for view in statements for check in view.checks if check.operator):
         digest = check.found_digest
-        found.setdefault(check.name, " ".join(groups_of(digest.hex)) if digest else check.found)
+        found.setdefault(check.name, _lines(digest) if digest else check.found)
     return sorted(found.items())
+
+
+def _lines(digest: Digest) -> str:
+    groups = groups_of(digest.hex)
+    return "\n".join(" ".join(groups[at : at + _A_LINE]) for at in range(0, len(groups), _A_LINE))
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nitro_workflow.widgets.drawing import MARKS, digest_lines, fact_lines, head_lines, indented
+from nitro_workflow.widgets.drawing import (
+    MARKS,
+    digest_lines,
+    fact_lines,
+    grouped,
+    head_lines,
+    indented,
+)
 from nitro_workflow.widgets.inspectors.policy_checks import CheckView, StatementView
 from nitro_workflow.widgets.inspectors.policy_model import PolicyModel
 
@@ -23,7 +30,7 @@ def draw_text(model: PolicyModel) -> Iterator[str]:
     for one in model.answers:
         yield f"  {MARKS[one.tone]} {one.title}: {one.verdict}. {one.says}"
     yield from (f"    provided that {text}" for text in model.assumes)
-    asked = [(one.label, f"{one.value}{f'   ! {one.problem}' if one.problem else ''}")
+    asked = [(one.label, f"{grouped(one.value)}{f'   ! {one.problem}' if one.problem else ''}")
              for one in model.fields]  # fmt: skip
     yield from fact_lines(asked or model.request, "    ")
     for view in model.statements:

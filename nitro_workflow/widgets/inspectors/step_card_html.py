@@ -17,7 +17,7 @@ from nitro_workflow.widgets.drawing import (
     tag,
 )
 from nitro_workflow.widgets.inspectors.step_card_model import Exchange, StepModel, Tile
-from nitro_workflow.widgets.inspectors.step_card_text import folded_calls
+from nitro_workflow.widgets.inspectors.step_card_text import NO_CALL, folded_calls
 
 __all__ = ["draw_html", "strip_html"]
 
@@ -25,7 +25,7 @@ __all__ = ["draw_html", "strip_html"]
 def draw_html(model: StepModel) -> Markup:
     """Return the card."""
     calls = [_call(title, one) for title, one in folded_calls(model)]
-    none = tag("p", "No call left this party: all of it happened inside.", class_="note")
+    none = tag("p", NO_CALL, class_="note")
     return card(
         model.head,
         strip_html(model),

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from nitro_workflow.widgets.drawing import MARKS, digest_lines, fact_lines, head_lines, indented
 from nitro_workflow.widgets.inspectors.step_card_model import Exchange, StepModel
 
-__all__ = ["draw_text", "folded_calls"]
+__all__ = ["NO_CALL", "draw_text", "folded_calls"]
+
+NO_CALL = "No call left this party: all of it happened inside."
 
 
 def draw_text(model: StepModel) -> Iterator[str]:
@@ -16,6 +18,8 @@ def draw_text(model: StepModel) -> Iterator[str]:
     digests = [(tile.label, "\n".join(digest_lines(tile.digest))) for tile in model.tiles]
     notes = [("note", note) for note in model.notes]
     yield from fact_lines([*digests, *model.facts, ("known from", model.basis), *notes])
+    if not model.exchanges:
+        yield f"  {NO_CALL}"
     for title, exchange in folded_calls(model):
         yield f"  {MARKS[exchange.tone]} {title}: {exchange.said}"
         yield f"    {exchange.source}" if exchange.source else ""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nitro_workflow.errors import PolicyError, UsageError
 from nitro_workflow.widgets import View
-from nitro_workflow.widgets.drawing import to_json
+from nitro_workflow.widgets.drawing import grouped, to_json
 from nitro_workflow.widgets.inspecting import inspect
 from nitro_workflow.widgets.inspectors.log_model import MAX_RECORDS, log_answers, make_log
 from tests.widgets.inspectors.log_cases import SAID, record
@@ -33,7 +33,7 @@ def test_the_reason_is_the_record_s_own_and_awss_words_stand_beside_it():
     for form in (view.text, view.html):
         assert "PCR0 differs" in form
         assert "is not authorized to perform" in form
-        assert OTHER["PCR0"] in form
+        assert grouped(OTHER["PCR0"]) in form
         assert view.model.head.next in form
 
 
