@@ -5,6 +5,11 @@
 The cloud is one process of its own; it is killed with SIGKILL in the middle and started again on
 the same folder and port. Measured are the honest clients' answers, the cloud's memory and
 descriptors, its database, and whether anything acknowledged is gone. Limits: see `LIMITS`.
+
+Everybody shares this machine, which attackers elsewhere do not: so they run below the others'
+priority, the honest clients' answers are measured before the attack too, with nobody else there,
+and the run says how much of the processors each side had. What the honest clients need when they
+are alone, and what the attackers take of the processors, is not the cloud's to mend.
 """
 
 from __future__ import annotations
@@ -119,21 +124,41 @@ def prepare(cloud: Cloud) -> tuple[str, bytes, dict[str, str]]:
     return key, kms.encrypt(KeyId=key, Plaintext=b"secret")["CiphertextBlob"], keys
 
 
+def honest_clients(
+    cloud: Cloud, key: str, blob: bytes, until: float, report: Path
+) -> list[multiprocessing.Process]:
+    """Return the honest clients, not started yet; each writes its report beside the others'."""
+    return [
+        multiprocessing.Process(
+            target=be_honest,
+            args=(cloud.client, n, key, blob, until, report.with_name(f"{report.name}{n}")),
+        )
+        for n in range(HONEST)
+    ]
+
+
+def calm(cloud: Cloud, key: str, blob: bytes, folder: Path, seconds: float) -> float:
+    """Return the honest clients' p99 in ms with nobody else there; all caches are warm then."""
+    clients = honest_clients(cloud, key, blob, time.time() + seconds, folder / "alone")
+    for process in clients:
+        process.start()
+    for process in clients:
+        process.join()
+    reports = [json.loads(path.read_text()) for path in folder.glob("alone*")]
+    return p99([took * 1_000 for report in reports for _, took in report["took"]])
+
+
 def measure(folder: Path, seconds: float, connections: int) -> dict[str, Any]:
     """Let them loose; return the figures."""
     cloud = Cloud(folder / "lab")
     cloud.start()
     key, blob, keys = prepare(cloud)
+    alone = calm(cloud, key, blob, folder, max(30.0, seconds / 15))
     until, start = time.time() + seconds, cloud.memory()
     open_at_start = cloud.descriptors()
     triple = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     target = Target(cloud.port, str(cloud.lab / "cloud" / "ca.pem"), triple)
-    honest = [
-        multiprocessing.Process(
-            target=be_honest, args=(cloud.client, n, key, blob, until, folder / f"honest{n}")
-        )
-        for n in range(HONEST)
-    ]
+    honest = honest_clients(cloud, key, blob, until, folder / "honest")
     hostile = [
         multiprocessing.Process(
             target=attack,
@@ -152,7 +177,7 @@ def measure(folder: Path, seconds: float, connections: int) -> dict[str, Any]:
     for process in (*honest, *hostile):
         process.join()
     peak = max(peak, cloud.memory("VmHWM"))
-    size, busy = cloud.database(), cloud.processor()
+    size, busy = cloud.database(), cloud.processor() / (seconds / 2)
     time.sleep(CALM_S)
     figures = {
         "memory at its peak (MB)": round(peak),
@@ -160,13 +185,27 @@ def measure(folder: Path, seconds: float, connections: int) -> dict[str, Any]:
         "descriptors above the start": cloud.descriptors() - open_at_start,
         "database (MB)": round(size),
         "restart after SIGKILL (s)": round(restart, 1),
-        "cloud's processor seconds a second": round(busy / (seconds / 2), 2),
+        "honest p99 alone (ms)": round(alone),
         "load of the machine": os.getloadavg()[1],
+        "processors": len(os.sched_getaffinity(0)),
+        "processor seconds a second": {"cloud": round(busy, 2), **shares(folder, seconds)},
     }
     figures |= answers(folder, cloud)
     cloud.process.terminate()
     cloud.process.wait()
     return figures
+
+
+def shares(folder: Path, seconds: float) -> dict[str, float]:
+    """Return how much of a processor the honest and the hostile clients had, all together."""
+    return {
+        side: round(
+            sum(json.loads(path.read_text())["processor"] for path in folder.glob(f"{side}*"))
+            / seconds,
+            2,
+        )
+        for side in ("honest", "hostile")
+    }
 
 
 def answers(folder: Path, cloud: Cloud) -> dict[str, Any]:
@@ -186,7 +225,7 @@ def answers(folder: Path, cloud: Cloud) -> dict[str, Any]:
             lost += hashlib.sha256(body).hexdigest() != digest
     statuses = Counter[str]()
     for path in folder.glob("hostile*"):
-        statuses.update(json.loads(path.read_text()))
+        statuses.update(json.loads(path.read_text())["answers"])
     every = [value for values in took.values() for value in values]
     return {
         "honest p99 (ms)": round(p99(every)),
