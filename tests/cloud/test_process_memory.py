@@ -5,12 +5,22 @@ from __future__ import annotations
 import ctypes
 import gc
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from nitro_workflow.cloud.local import process_memory
-from nitro_workflow.cloud.local.process_memory import give_memory_back, limit_heaps
+from nitro_workflow.cloud.local import budgets, process_memory
+from nitro_workflow.cloud.local.http import tidying
+from nitro_workflow.cloud.local.http.record_reader import RecordReader
+from nitro_workflow.cloud.local.http.tidying import Connections
+from nitro_workflow.cloud.local.process_memory import (
+    give_memory_back,
+    keep_for_good,
+    limit_heaps,
+)
+from nitro_workflow.cloud.local.protocol import load_model
 from tests.cloud.conftest import RunningCloud
 from tests.cloud.test_faults import resident
 
@@ -64,3 +74,57 @@ def test_circles_are_given_back() -> None:
         assert seen() is None
     finally:
         gc.enable()
+
+
+class _Circle:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("thawed")
+def test_what_was_alive_in_a_calm_moment_is_given_back_in_the_next() -> None:
+    circle = _Circle()
+    seen = weakref.ref(circle)
+    keep_for_good()
+    assert gc.get_freeze_count() > 10_000
+    del circle
+    gc.collect()
+    assert seen() is not None  # why it is not done in the middle of an attack
+    keep_for_good()
+    assert seen() is None
+
+
+def test_a_model_that_comes_with_a_request_freezes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The requests beside it would hold their connections and bodies for ever."""
+    monkeypatch.setattr(gc, "freeze", lambda: pytest.fail("frozen while others are served"))
+    assert load_model.__wrapped__("sts").operation_names
+
+
+def test_what_is_loaded_is_kept_once_and_only_when_it_is_calm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(tidying, "keep_for_good", lambda: done.append("kept"))
+    monkeypatch.setattr(tidying, "give_memory_back", lambda: done.append("given"))
+    once, few = tidying.Tidying().once, budgets.CALM_CONNECTIONS
+    for loaded, connections in ((0, 0), (2, few + 1), (2, few), (2, few), (3, 0)):
+        once(loaded, connections)
+        done.append("|")
+    assert " ".join(done) == "given | given | kept given | given | kept given |"
+
+
+def test_connections_are_counted_to_their_end() -> None:
+    before, readers = Connections.open, [RecordReader.__new__(RecordReader) for _ in range(2)]
+    for reader in readers:
+        reader._inner = mock.Mock()
+        reader.connection_made(mock.Mock())
+    assert Connections.open == before + 2
+    readers[0].connection_lost(None)
+    readers[1].connection_lost(ConnectionResetError())
+    assert Connections.open == before

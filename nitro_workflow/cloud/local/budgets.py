@@ -79,6 +79,9 @@ GRACE_SECONDS: Final = 10  # that requests under way have, once the process was 
 # would cost twice the processor time (benchmarks/large_objects.py).
 TRIM_SECONDS: Final = 10.0
 MAPPED_BYTES: Final = 192 * KIB
+# With no more open than so many, what has been loaded is kept from the collector; each of them may
+# leave some 0.1 MB behind, until the next service is loaded.
+CALM_CONNECTIONS: Final = 16
 ARENAS: Final = 2
 
 # Memory for what was worked out once. A parsed policy takes some 40 times its text.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from nitro_workflow.cloud.local import budgets
 
-__all__ = ["give_memory_back", "keep_memory_private", "limit_heaps"]
+__all__ = ["give_memory_back", "keep_for_good", "keep_memory_private", "limit_heaps"]
 
 _PR_SET_DUMPABLE = 4  # <linux/prctl.h>
 _DESCRIPTORS = 8192  # connections and open objects together, where the hard limit allows it
@@ -38,6 +38,17 @@ def limit_heaps() -> None:
         mallopt(_M_ARENA_MAX, budgets.ARENAS)
         mallopt(_M_MMAP_THRESHOLD, budgets.MAPPED_BYTES)
         mallopt(_M_TRIM_THRESHOLD, budgets.MAPPED_BYTES)
+
+
+def keep_for_good() -> None:
+    """Let the collector pass over all that is there: services' models are half a million objects.
+
+    For calm moments. What is alive just then and part of a circle is not given back when it dies,
+    until this is called again; a connection is one, with its buffers and the body that it brings.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def give_memory_back() -> None:

@@ -33,7 +33,7 @@ from nitro_workflow.cloud.local.http.intake import Intake
 from nitro_workflow.cloud.local.http.intake_plan import IntakePlan
 from nitro_workflow.cloud.local.http.request_head import body_plan, check_head, raw_request
 from nitro_workflow.cloud.local.http.shares import Room, Turns
-from nitro_workflow.cloud.local.process_memory import give_memory_back
+from nitro_workflow.cloud.local.http.tidying import keep_tidy
 from nitro_workflow.cloud.local.protocol import FileSlice, RawRequest, RawResponse
 
 if TYPE_CHECKING:
@@ -266,12 +266,6 @@ def _start_threads(pool: ThreadPoolExecutor, dispatcher: Dispatcher) -> None:
         started.result()
 
 
-async def _trim_memory() -> None:
-    while True:
-        await asyncio.sleep(budgets.TRIM_SECONDS)
-        await asyncio.to_thread(give_memory_back)
-
-
 def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -295,7 +289,7 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        trimming = asyncio.create_task(_trim_memory())
+        trimming = asyncio.create_task(keep_tidy())
         _start_threads(pool, dispatcher)
         if on_start is not None:
             await on_start()

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.http.patience import PatientProtocol
+from nitro_workflow.cloud.local.http.tidying import Connections
 
 __all__ = ["RecordReader"]
 
@@ -43,10 +44,12 @@ class RecordReader(asyncio.BufferedProtocol):
         """Tell of the connection, once its TLS stands."""
         transport.set_write_buffer_limits(high=budgets.WAITING_BYTES)
         transport.set_read_buffer_limits(high=budgets.WAITING_BYTES)  # type: ignore[attr-defined]  # TLS has it
+        Connections.open += 1
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell of the connection's end."""
+        Connections.open -= 1
         self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:

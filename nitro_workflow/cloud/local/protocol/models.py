@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["load_model", "protocol_of"]
+__all__ = ["load_model", "models_loaded", "protocol_of"]
 
 
 _FOLDERS = {"servicequotas": "service-quotas"}  # scope → botocore's folder, where they differ
@@ -26,9 +25,12 @@ def load_model(service: str) -> Any:
         include_default_search_paths=False, extra_search_paths=[Loader.BUILTIN_DATA_PATH]
     )
     document = loader.load_service_model(_FOLDERS.get(service, service), "service-2")
-    # Many thousands of objects that stay for good: the collector need not walk them at each round.
-    gc.freeze()
     return ServiceModel(document, service_name=service)
+
+
+def models_loaded() -> int:
+    """Return of how many services the models are in memory."""
+    return load_model.cache_info().currsize
 
 
 def protocol_of(model: Any) -> str:
