@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nitro_workflow.lab import Lab
 from nitro_workflow.lessons.verdict import Verdict
@@ -39,4 +39,4 @@ class Truth:
         if self.accepts(said, true):
             return Verdict.right(f"You said “{said}”: so it is, because {self.because}.", *evidence)
         told = f"You said “{said}”; it is “{true}”, because {self.because}."
-        return Verdict.wrong(told, *evidence)
+        return replace(Verdict.wrong(told, *evidence), word="Otherwise")

@@ -28,7 +28,8 @@ class Verdict:
 
     ``witness`` is one request, or one value, for which the learner's answer does something else
     than was asked for. ``about`` names what was looked at; ``also`` are verdicts that belong to it.
-    ``notes`` are kept with the outcome: the parts of an answer, a score, by name.
+    ``word`` takes the place of the outcome's own. ``notes`` are kept with the outcome: the parts
+    of an answer, a score, by name.
 
     >>> Verdict.wrong("An image you never saw gets in.", "Which PCR is it?").named("your check")
     ✗ Not yet: An image you never saw gets in.
@@ -42,6 +43,7 @@ class Verdict:
     about: str = ""
     also: tuple[Verdict, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    word: str = ""
 
     @classmethod
     def right(cls, *sentences: str, witness: str = "") -> Verdict:
@@ -73,10 +75,10 @@ class Verdict:
     @property
     def view(self) -> View:
         """The verdict as a card."""
-        head, tone = _HEADS[self.outcome]
+        head, tone = self.head
         first, *rest = self.sentences if 0 < len(self.sentences) <= _IN_HEAD else ("",)
         lines = self.sentences[: 0 if first else None]
-        marks = (Fact(one.about, one.text_of_a_mark, _HEADS[one.outcome][1]) for one in self.also)
+        marks = (Fact(one.about, one.line, one.head[1]) for one in self.also)
         return View(
             PlainModel(
                 Head(self.about, f"{head}{f': {first}' if first else '.'}", tone, " ".join(rest)),
@@ -87,9 +89,15 @@ class Verdict:
         )
 
     @property
-    def text_of_a_mark(self) -> str:
-        """The verdict in one line, below another."""
-        return " ".join([_HEADS[self.outcome][0] + ".", *self.sentences])
+    def head(self) -> tuple[str, Tone]:
+        """The verdict in a word, and its tone."""
+        word, tone = _HEADS[self.outcome]
+        return self.word or word, tone
+
+    @property
+    def line(self) -> str:
+        """The verdict in one line, as it stands below another."""
+        return " ".join([f"{self.head[0]}.", *self.sentences])
 
     @property
     def text(self) -> str:

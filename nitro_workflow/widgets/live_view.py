@@ -59,4 +59,6 @@ def _inspector_class(kind: str) -> type[Any]:
         model = traitlets.Dict().tag(sync=True)
         answers = traitlets.Bool().tag(sync=True)
 
+    # anywidget keeps one style a class name in a page: of two kinds, the first would lose its own.
+    Inspector.__name__ = f"Inspector_{kind}"
     return Inspector

@@ -30,7 +30,7 @@ class Checks(LessonChecks):
         "which": Truth("PCR0", "it covers everything", lambda lab: "The engine: 1 of 6."),
         "free": Truth("three", "two and one", accepts=lambda said, true: said in ("3", true)),
     }
-    stand_ins: ClassVar = {"number": StandIn("number", lambda lab: 7, lambda made: made > 0)}
+    stand_ins: ClassVar = {"number": StandIn("number", lambda lab: 7, lambda lab, made: made > 0)}
 
     @marks("which")
     def number(self, made: Any) -> Verdict:

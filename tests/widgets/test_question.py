@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nitro_workflow.widgets import Question
+from nitro_workflow.widgets import Question, View, make_policy
 from nitro_workflow.widgets.drawing import visible
 from nitro_workflow.widgets.live_answers import told
 from tests.widgets.forms import HOSTILE, LONG, both_say
@@ -20,6 +20,13 @@ def test_the_static_forms_are_the_question_alone_whatever_was_answered():
     assert "kept" not in answered["text/html"]
     assert "<b>No</b>" not in plain["text/html"]
     assert plain["text/html"].count("○") == 2
+
+
+def test_each_kind_has_a_style_of_its_own_in_a_page():
+    """anywidget replaces the style of a class of the same name: two kinds share a notebook."""
+    question = Question("Will KMS answer?", OPTIONS).view.widget
+    policy = View(make_policy({})).widget
+    assert question._anywidget_id != policy._anywidget_id
 
 
 def test_an_answer_in_the_live_form_is_kept_and_something_is_said_to_it():
