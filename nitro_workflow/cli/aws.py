@@ -33,6 +33,7 @@ def aws() -> None:
 @json_option
 @aws_options
 @click.option("--plan", "only_plan", is_flag=True, help="The plan alone; needs no credentials.")
+@click.option("--roles", "only_roles", is_flag=True, help="The four roles' policies, analysed.")
 @click.option("--policy", "only_policy", is_flag=True, help="The IAM policies an operator needs.")
 @click.pass_context
 def check(
@@ -41,6 +42,7 @@ def check(
     folder: Path | None,
     as_json: bool,
     only_plan: bool,
+    only_roles: bool,
     only_policy: bool,
     **options: Any,
 ) -> None:
@@ -51,6 +53,8 @@ def check(
     settings, identity = _place(folder, options)
     if only_policy:
         ctx.exit(_print_policies(settings))
+    if only_roles:
+        ctx.exit(_print_roles(settings, identity))
     if only_plan:
         ctx.exit(_print_plan(settings, identity, as_json=as_json))
     from nitro_workflow.cloud import cloud_errors
@@ -106,6 +110,23 @@ def _print_policies(settings: AwsSettings) -> int:
         click.echo(f"The {side} account's operator:", err=True)
         click.echo(json.dumps(operator_policy(side, settings.region, account), indent=2))
     return 0
+
+
+def _print_roles(settings: AwsSettings, identity: str) -> int:
+    """Print what the set-up will put, then what our evaluator says of it; 1 for a finding."""
+    from nitro_workflow.lab import PARTIES, planned_policies, review
+
+    policies = planned_policies(settings, identity)
+    for party in PARTIES:
+        click.echo(f"{policies.role_name(party)}:")
+        click.echo(json.dumps(policies.identity_policy(party), indent=2))
+    claims = list(review(policies))
+    for claim in claims:
+        sign = SIGNS["ok"] if claim.holds else SIGNS["no"]
+        must = "may" if claim.allowed else "may not"
+        colour = None if claim.holds else "red"
+        click.secho(f"{sign} {claim.party} {must} {claim.action}: {claim.why}", fg=colour)
+    return 0 if all(claim.holds for claim in claims) else 1
 
 
 def _place(folder: Path | None, options: Mapping[str, Any]) -> tuple[AwsSettings, str]:

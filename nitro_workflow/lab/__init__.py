@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.aws.aws_plan import NO_LAB, Plan, plan
     from nitro_workflow.lab.aws.leftovers import Leftover, leftovers
     from nitro_workflow.lab.aws.operator_policy import operator_policy
+    from nitro_workflow.lab.aws.role_review import Claim, planned_policies, review
     from nitro_workflow.lab.aws.teardown import Removal, teardown
     from nitro_workflow.lab.call_record import CallRecord
     from nitro_workflow.lab.engine import Confirmation, Lab, OwnInstance, confirm
@@ -74,6 +75,7 @@ __all__ = [
     "AttackOutcome",
     "AwsPair",
     "CallRecord",
+    "Claim",
     "Confirmation",
     "Finding",
     "Job",
@@ -115,9 +117,11 @@ __all__ = [
     "newest_decision",
     "operator_policy",
     "plan",
+    "planned_policies",
     "policy_of",
     "pre_flight",
     "request_of",
+    "review",
     "start_job",
     "teardown",
     "try_attack",
@@ -133,6 +137,7 @@ _HOMES = {
     "AttackOutcome": "attacks",
     "AwsPair": "aws.aws_pair",
     "CallRecord": "call_record",
+    "Claim": "aws.role_review",
     "Confirmation": "engine",
     "Finding": "aws.aws_check",
     "Job": "evidence",
@@ -152,8 +157,8 @@ _HOMES = {
     "StepResult": "step_result",
     "TraceEvent": "evidence",
     "Workbench": "workbench",
-    "chosen": "aws.aws_check",
     "build_inputs": "steps",
+    "chosen": "aws.aws_check",
     "ciphertext_path": "steps",
     "cloud_of": "aws.aws_pair",
     "collect": "evidence",
@@ -174,9 +179,11 @@ _HOMES = {
     "newest_decision": "evidence",
     "operator_policy": "aws.operator_policy",
     "plan": "aws.aws_plan",
+    "planned_policies": "aws.role_review",
     "policy_of": "steps",
     "pre_flight": "aws.aws_check",
     "request_of": "steps",
+    "review": "aws.role_review",
     "start_job": "steps",
     "teardown": "aws.teardown",
     "try_attack": "attacks",

@@ -58,7 +58,7 @@ def test_each_step_says_what_its_evidence_rests_on(lab: Lab) -> None:
         forms = [one["known"] for one in found.values() if isinstance(one, dict) and "known" in one]
         return set(forms) | ({found["known"]} if "known" in found else set())
 
-    assert {step: known(step) for step in ("D1", "D2", "D3", "D4", "D5", "D6", "D7")} == {
+    assert {step: known(step) for step in ("D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8")} == {
         "D1": {"word"},
         "D2": {"word"},
         "D3": {"observed"},
@@ -66,6 +66,7 @@ def test_each_step_says_what_its_evidence_rests_on(lab: Lab) -> None:
         "D5": {"signed"},
         "D6": {"word"},
         "D7": {"word"},
+        "D8": {"word"},
     }
     decided = evidence(lab, "D4")["encryption-sdk"]
     assert decided["explanation"] == "", "AWS's records hold no reason"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.cloud import AwsCloud, AwsSettings
 from nitro_workflow.errors import HostError, LabError
+from nitro_workflow.lab.aws.role_review import planned_policies, review
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,10 +90,23 @@ class AwsPair:
         return self._parties
 
     def agree(self) -> None:
-        """Keep that the person said yes to the plan, and for which accounts."""
+        """Keep that the person said yes to the plan, and for which accounts.
+
+        Raises `LabError` where a role's policy would do what it must not, by our own evaluator.
+        """
         accounts = self.aws.accounts
-        known = {"data_account": accounts.data, "compute_account": accounts.compute}
-        self.folder.change_settings(aws={**self.settings.to_json(), **known}, agreed=True)
+        planned = replace(
+            self.settings, data_account=accounts.data, compute_account=accounts.compute
+        )
+        for claim in review(planned_policies(planned, self.folder.identity)):
+            if not claim.holds:
+                raise LabError(
+                    f"{claim.party}, {claim.action}: {claim.why}",
+                    expected="allowed" if claim.allowed else "refused",
+                    where=claim.on,
+                    next="this is a fault of the package: report it, and make nothing",
+                )
+        self.folder.change_settings(aws=planned.to_json(), agreed=True)
         self._cloud = None
 
     def forget(self) -> None:

@@ -214,7 +214,7 @@ def decrypt(bench: Workbench) -> Outcome:
         read = said["input_sha256"]
         made = bench.produced("P3", products[job.form])
         require_same("D8", "the ciphertext that the enclave read", read, made)
-        return said
+        return {**testimony(bench), **said}
 
     return _each(
         bench, "observed by the enclave; the input's digest is the owner's of P3", decrypted
