@@ -17,7 +17,12 @@ from nitro_workflow.errors import UsageError
 from nitro_workflow.lab.attacks.attack import Attack, AttackOutcome
 from nitro_workflow.lab.attacks.by_administrator import ADMINISTRATOR
 from nitro_workflow.lab.attacks.by_parent import PARENT
-from nitro_workflow.lab.attacks.by_role_thief import INSTANCE, fresh_document, instance_session
+from nitro_workflow.lab.attacks.by_role_thief import (
+    INSTANCE,
+    fresh_document,
+    instance_session,
+    taken_credentials,
+)
 from nitro_workflow.lab.attacks.with_enclaves import ENCLAVES
 
 if TYPE_CHECKING:
@@ -31,6 +36,7 @@ __all__ = [
     "AttackOutcome",
     "fresh_document",
     "instance_session",
+    "taken_credentials",
     "try_attack",
 ]
 
