@@ -10,6 +10,7 @@ from nitro_workflow.lessons.course_progress import (
     forget_answers,
     progress_of,
 )
+from nitro_workflow.lessons.failures import open_denials, open_practice_key, show_attempt
 from nitro_workflow.lessons.glossary import GLOSSARY, Word, find_word, glossary_page
 from nitro_workflow.lessons.lesson import Lesson, open_lesson
 from nitro_workflow.lessons.lesson_table import LESSONS, LessonPlan
@@ -24,6 +25,9 @@ __all__ = [
     "find_word",
     "forget_answers",
     "glossary_page",
+    "open_denials",
     "open_lesson",
+    "open_practice_key",
     "progress_of",
+    "show_attempt",
 ]
