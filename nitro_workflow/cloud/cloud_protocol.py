@@ -146,6 +146,10 @@ class Cloud(Protocol):
         """
 
     @property
+    def public(self) -> bool:
+        """Tell whether the internet reaches it: then buckets are shut, and take TLS only."""
+
+    @property
     def settling(self) -> Patience:
         """Return how long a new role or policy may take to be known everywhere."""
 

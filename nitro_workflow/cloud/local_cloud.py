@@ -61,6 +61,7 @@ class LocalCloud:
     kind = "local"
     tags: Mapping[str, str] = MappingProxyType({})
     explains = True
+    public = False  # on loopback
     settling = Patience(seconds=0.0, pause=0.0)  # what is put is so for the next request
     kms_host = f"kms.{REGION}.nitro-lab.internal"
     trail = Patience(seconds=5.0, pause=0.05)  # its records are written within 50 ms

@@ -25,18 +25,20 @@ class PartyPolicies:
     """The policies for the accounts and names of one cloud.
 
     ``further``: party → statements that it needs on this cloud beyond the workflow's own.
+    ``tls_only``: the bucket takes no request in the clear.
     """
 
     accounts: Accounts
     names: Names
     region: str
     further: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    tls_only: bool = False
 
     @classmethod
     def of(cls, cloud: Cloud) -> PartyPolicies:
         """Return the policies for a cloud."""
         further = {party: cloud.further_permissions(party) for party in PARTIES}
-        return cls(cloud.accounts, cloud.names, cloud.region, further)
+        return cls(cloud.accounts, cloud.names, cloud.region, further, cloud.public)
 
     def account(self, party: str) -> str:
         """Return the id of the party's account."""
@@ -128,14 +130,14 @@ class PartyPolicies:
 
     def bucket_policy(self) -> dict[str, Any]:
         """Return the owner's consent, across accounts, that the instance gets the ciphertext."""
-        return _policy(
-            _allow(
-                "ParentInstanceGetsTheCiphertext",
-                ["s3:GetObject", "s3:GetObjectVersion"],
-                f"arn:aws:s3:::{self.names.data_bucket}/*",
-                Principal=self._role("instance"),
-            )
+        bucket = f"arn:aws:s3:::{self.names.data_bucket}"
+        consent = _allow(
+            "ParentInstanceGetsTheCiphertext",
+            ["s3:GetObject", "s3:GetObjectVersion"],
+            f"{bucket}/*",
+            Principal=self._role("instance"),
         )
+        return _policy(consent, _no_plain_http(bucket)) if self.tls_only else _policy(consent)
 
     def results_key_policy(self) -> dict[str, Any]:
         """Return the policy of the owner's second key: it wraps the key that opens results."""
@@ -150,6 +152,17 @@ class PartyPolicies:
 
     def _role(self, party: str) -> dict[str, str]:
         return {"AWS": self.role_arn(party)}
+
+
+def _no_plain_http(bucket: str) -> dict[str, Any]:
+    return {
+        "Sid": "NothingInTheClear",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket, f"{bucket}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def _policy(*statements: Mapping[str, Any]) -> dict[str, Any]:

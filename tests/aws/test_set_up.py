@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from nitro_workflow.cloud import COMPUTE_ACCOUNT, DATA_ACCOUNT
 from nitro_workflow.errors import NitroWorkflowError, UntrustedAnswer
@@ -170,14 +171,31 @@ def test_a_key_whose_owner_is_gone_is_said_to_be_lost(lab: Lab, at: StandIn) -> 
 def test_what_is_given_is_neither_made_nor_removed(at: StandIn, tmp_path: Path) -> None:
     s3 = at.client("s3", DATA_ACCOUNT)
     s3.create_bucket(Bucket="company-data")
+    s3.put_bucket_versioning(Bucket="company-data", VersioningConfiguration={"Status": "Enabled"})
     given = dataclasses.replace(at.settings, given={"bucket": "company-data"})
     lab = Lab.open(tmp_path / "lab", cloud="aws", aws=given, size=20_000)
     lab.pair.agree()
-    lab.run("P4")
+    assert "must let the instance's role" in lab.run("P4").notes[0]
+    with pytest.raises(ClientError, match="NoSuchBucketPolicy"):
+        s3.get_bucket_policy(Bucket="company-data")
     done = list(teardown(lab.pair.aws))
     assert done[-1].state == "kept"
     assert "company-data" in {one["Name"] for one in s3.list_buckets()["Buckets"]}
     assert "failed" not in {one.state for one in done}
+
+
+def test_the_bucket_is_shut_versioned_and_takes_tls_only(lab: Lab, at: StandIn) -> None:
+    lab.run("P4")
+    s3, bucket = at.client("s3", DATA_ACCOUNT), lab.bench.cloud.names.data_bucket
+    shut = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert set(shut.values()) == {True}
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    assert tags == [{"Key": "nitro-workflow:lab", "Value": lab.bench.folder.identity}]
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    denied = next(one for one in policy["Statement"] if one["Effect"] == "Deny")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    states(lab)
 
 
 def test_a_given_role_is_left_as_it_is(at: StandIn, tmp_path: Path) -> None:
@@ -212,8 +230,6 @@ def test_another_account_than_the_one_agreed_to_is_refused(lab: Lab) -> None:
 
 
 def test_the_administrator_can_neither_use_the_key_nor_change_its_policy(lab: Lab) -> None:
-    from botocore.exceptions import ClientError
-
     lab.run("P2")
     key = lab.bench.produced("P1", "key_arn")
     kms = lab.bench.parties.session("administrator").client("kms")

@@ -45,6 +45,7 @@ class AwsCloud:
 
     kind: str = "aws"
     explains: bool = False
+    public: bool = True
     # Records come within some minutes (CloudTrail User Guide): a step waits for none.
     trail: Patience = Patience(seconds=0.0, pause=0.6)
     settling: Patience = Patience(seconds=90.0, pause=3.0)
@@ -99,6 +100,7 @@ class AwsCloud:
         """Return what the way to the instance needs: images through S3, commands through SSM."""
         return further_permissions(
             party,
+            data_bucket=self.names.data_bucket,
             images_bucket=self.names.images_bucket,
             region=self.region,
             account=self.accounts.compute,

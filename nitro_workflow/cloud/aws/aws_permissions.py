@@ -22,12 +22,12 @@ Statement = Mapping[str, Any]
 
 
 def further_permissions(
-    party: str, *, images_bucket: str, region: str, account: str, identity: str
+    party: str, *, data_bucket: str, images_bucket: str, region: str, account: str, identity: str
 ) -> Sequence[Statement]:
     """Return the statements for ``owner``, ``developer``, ``administrator`` or ``instance``."""
     bucket = f"arn:aws:s3:::{images_bucket}"
     if party == "owner":
-        return _owner()
+        return _owner(f"arn:aws:s3:::{data_bucket}")
     if party == "developer":
         return _developer(bucket)
     if party == "administrator":
@@ -35,8 +35,9 @@ def further_permissions(
     return _instance(bucket)
 
 
-def _owner() -> Sequence[Statement]:
+def _owner(bucket: str) -> Sequence[Statement]:
     return (
+        _allow("ShutTheBucket", ["s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"], bucket),
         _allow(
             "TagAndEndKeys",
             ["kms:TagResource", "kms:DeleteAlias"],

@@ -64,6 +64,7 @@ def planned_policies(settings: AwsSettings, identity: str) -> PartyPolicies:
     further = {
         party: further_permissions(
             party,
+            data_bucket=names.data_bucket,
             images_bucket=names.images_bucket,
             region=settings.region,
             account=accounts.compute,
@@ -71,7 +72,7 @@ def planned_policies(settings: AwsSettings, identity: str) -> PartyPolicies:
         )
         for party in PARTIES
     }
-    return PartyPolicies(accounts, names, settings.region, further)
+    return PartyPolicies(accounts, names, settings.region, further, tls_only=True)
 
 
 def review(policies: PartyPolicies) -> Iterator[Claim]:

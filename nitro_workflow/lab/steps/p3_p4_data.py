@@ -168,12 +168,15 @@ def _records(bench: Workbench) -> Any:
 def upload(bench: Workbench) -> Outcome:
     """Put what P3 made, and the encrypted data key of the second form, into the owner's bucket.
 
-    IAM: s3:CreateBucket, s3:PutBucketVersioning, s3:PutBucketPolicy, s3:PutObject.
+    A bucket that is given is used as it is. IAM: s3:CreateBucket, s3:PutBucketVersioning,
+    s3:PutBucketPolicy, s3:PutObject.
     """
     _require_unchanged(bench)
     s3 = bench.parties.session("owner").client("s3")
     bucket, policy = bench.cloud.names.data_bucket, bench.policies.bucket_policy()
-    _ensure_bucket(bench, s3, bucket, policy)
+    given = "bucket" in bench.cloud.names.given
+    if not given:
+        _ensure_bucket(bench, s3, bucket, policy)
     names = list(_made_by_p3(bench).values())
     if ENVELOPE_FILE in names:
         names.append(KEY_FILE)
@@ -185,7 +188,8 @@ def upload(bench: Workbench) -> Outcome:
         "versioning": "Enabled",
         "bucket_policy": policy,
     }
-    return Outcome(evidence, {"bucket": bucket, "objects": put})
+    note = "the bucket was given: its own policy must let the instance's role get the objects"
+    return Outcome(evidence, {"bucket": bucket, "objects": put}, (note,) if given else ())
 
 
 def _require_unchanged(bench: Workbench) -> None:
@@ -226,6 +230,8 @@ def _ensure_bucket(bench: Workbench, s3: Any, bucket: str, policy: Mapping[str, 
     except ClientError as error:
         if error_code(error) != "BucketAlreadyOwnedByYou":
             raise
+    if bench.cloud.public:
+        _shut(s3, bucket, bench.cloud.tags)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     settled(
         bench,
@@ -233,6 +239,21 @@ def _ensure_bucket(bench: Workbench, s3: Any, bucket: str, policy: Mapping[str, 
         lambda: s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy)),
         POLICY_NAMES_NOBODY,
     )
+
+
+def _shut(s3: Any, bucket: str, tags: Mapping[str, str]) -> None:
+    """Let no policy and no ACL open the bucket to the public, ever; tag it as the lab's."""
+    everything = (
+        "BlockPublicAcls",
+        "IgnorePublicAcls",
+        "BlockPublicPolicy",
+        "RestrictPublicBuckets",
+    )
+    s3.put_public_access_block(
+        Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(everything, True)
+    )
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": listed})
 
 
 def _put(s3: Any, bucket: str, path: Path) -> dict[str, Any]:
@@ -247,6 +268,6 @@ def _put(s3: Any, bucket: str, path: Path) -> dict[str, Any]:
             f"no version id for {key}",
             expected="a versioned bucket",
             where="P4",
-            next="run step P4 again: it turns versioning on",
+            next="run step P4 again: it turns versioning on; do so in a bucket that is given",
         )
     return {"key": key, "bytes": path.stat().st_size, "sha256": digest, "version_id": version}
