@@ -31,7 +31,7 @@ _BUILDING = (
     "left open by RFC 5280"
 )
 _SECOND = timedelta(seconds=1)
-_BEFORE, _AFTER = timedelta(minutes=-1), timedelta(minutes=1)
+_BEFORE, _AFTER = timedelta(minutes=-1), timedelta(minutes=30)
 
 Make = Callable[[DocumentForge], bytes]
 
@@ -126,7 +126,7 @@ CHAIN_ROWS: tuple[Row, ...] = (
         _bent(4, end=-_SECOND)),
     row("leaf-expired-long-ago", "refuse", "validity", "leaf expired before the document was made",
         _VALID, _bent(4, end=_BEFORE)),
-    row("leaf-not-yet-valid", "refuse", "validity", "leaf valid from a minute after the check",
+    row("leaf-not-yet-valid", "refuse", "validity", "leaf valid from half an hour after the check",
         _VALID, _bent(4, start=_AFTER)),
     row("instance-expired", "refuse", "validity", "the instance's CA expired", _VALID,
         _bent(3, end=_BEFORE)),

@@ -33,9 +33,10 @@ PUBLISHED_AT = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 ROWS = (*FIELD_ROWS, *EXPECTATION_ROWS, *CHAIN_ROWS, *SIGNATURE_ROWS, *ENCODING_ROWS)
 KEY_FILE = "roots/PUBLISHED-PRIVATE-KEY-never-trust-this-root.pem"
 _WARNING = (
-    "TEST ROOTS. The private key of 'published' is in this folder, on purpose: anyone can sign "
-    "anything under it. Never add one of these roots to what a verifier of yours trusts."
+    "TEST ROOTS, but for 'aws'. The private key of 'published' is in this folder, on purpose: "
+    "anyone can sign anything under it. Never add a test root to what a verifier of yours trusts."
 )
+_OWN_WARNING = "TEST ROOTS, but for 'aws'. Their private keys were kept nowhere."
 
 
 def build_pack(at: datetime, *, own_root: bool = False) -> tuple[PackDocument, ...]:
@@ -93,7 +94,7 @@ def _manifest(
     return {
         "format": 1,
         "made_by": f"nitro-workflow {__version__}",
-        "warning": _WARNING if not own_root else _WARNING.partition(" The private")[0],
+        "warning": _OWN_WARNING if own_root else _WARNING,
         "count": dict(Counter(document.row.verdict for document in documents)),
         "roots": {
             name: {"file": f"roots/{name}.pem", "sha256_of_der": fingerprint(der)}

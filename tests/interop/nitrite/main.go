@@ -2,6 +2,7 @@
 //
 //	nitrite judge [ROOT.pem]        reads "SECONDS PATH" lines, prints one JSON verdict for each
 //	nitrite bench [ROOT.pem]        reads the same lines, verifies all, prints documents a second
+//	nitrite pack PACK               judges every document of a pack, by its manifest
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -82,6 +84,45 @@ func bench(roots *x509.CertPool) {
 	fmt.Printf("%.1f\n", float64(len(asked))/time.Since(started).Seconds())
 }
 
+type manifest struct {
+	Roots     map[string]struct{ File string }
+	Documents []struct {
+		File, Root string
+		AtSeconds  int64 `json:"at_seconds"`
+	}
+}
+
+func pack(folder string) {
+	text, err := os.ReadFile(filepath.Join(folder, "manifest.json"))
+	check(err)
+	var asked manifest
+	check(json.Unmarshal(text, &asked))
+	encoder := json.NewEncoder(os.Stdout)
+	for _, one := range asked.Documents {
+		data, err := os.ReadFile(filepath.Join(folder, one.File))
+		check(err)
+		roots := rootsFrom(filepath.Join(folder, asked.Roots[one.Root].File))
+		row := map[string]any{"peer": "github.com/hf/nitrite", "file": one.File, "error": ""}
+		err = recovered(data, nitrite.VerifyOptions{Roots: roots, CurrentTime: time.Unix(one.AtSeconds, 0)})
+		row["accepted"] = err == nil
+		if err != nil {
+			row["error"] = err.Error()
+		}
+		check(encoder.Encode(row))
+	}
+}
+
+// recovered verifies, and returns a panic as an error.
+func recovered(data []byte, options nitrite.VerifyOptions) (err error) {
+	defer func() {
+		if found := recover(); found != nil {
+			err = fmt.Errorf("panic: %v", found)
+		}
+	}()
+	_, err = nitrite.Verify(data, options)
+	return err
+}
+
 func rootsFrom(path string) *x509.CertPool {
 	pem, err := os.ReadFile(path)
 	check(err)
@@ -93,9 +134,13 @@ func rootsFrom(path string) *x509.CertPool {
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "pack" {
+		pack(os.Args[2])
+		return
+	}
 	commands := map[string]func(*x509.CertPool){"judge": judge, "bench": bench}
 	if len(os.Args) < 2 || len(os.Args) > 3 || commands[os.Args[1]] == nil {
-		check(fmt.Errorf("usage: nitrite judge|bench [ROOT.pem]"))
+		check(fmt.Errorf("usage: nitrite judge|bench [ROOT.pem], or nitrite pack PACK"))
 	}
 	var roots *x509.CertPool // nil: the root that nitrite comes with, AWS's
 	if len(os.Args) == 3 {
