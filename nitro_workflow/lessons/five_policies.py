@@ -51,11 +51,11 @@ class KeyCase:
 
     @property
     def _text(self) -> str:
-        return json.dumps(list(self.statements), indent=1)
+        return "[\n" + ",\n".join(map(_laid_out, self.statements)) + "\n]"
 
     @property
     def _grants_text(self) -> str:
-        return json.dumps(self.listed_grants, indent=1) if self.listed_grants else "none"
+        return "\n".join(map(_laid_out, self.listed_grants)) or "none"
 
     def __repr__(self) -> str:
         return f"{self.name}\n{self._text}\nListGrants: {self._grants_text}"
@@ -65,6 +65,12 @@ class KeyCase:
             f"**{self.name}**, its statements:\n\n```json\n{self._text}\n```\n"
             f"What `ListGrants` answers:\n\n```json\n{self._grants_text}\n```"
         )
+
+
+def _laid_out(record: Mapping[str, Any]) -> str:
+    """Return JSON with a line for each member: a policy that one can see at once."""
+    members = (f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in record.items())
+    return " {\n" + ",\n".join(members) + "\n }"
 
 
 def find_case(name: str, roles: Mapping[str, str], pcrs: Mapping[str, str]) -> KeyCase:

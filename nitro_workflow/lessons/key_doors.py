@@ -74,10 +74,15 @@ def find_doors(
 def doors_card(doors: Doors, title: str) -> PlainModel:
     """Return the table: a row for each caller, a column for each kind of document."""
     found = {question: doors.witness(question) for question in QUESTIONS}
-    ways = [f"{question}: {witness}" for question, witness in found.items() if witness]
-    said = f"A door is open, {ways[0]}" if ways else "No door: three times no"
+    ways = [witness for witness in found.values() if witness]
+    said = f"A door is open: {ways[0]}" if ways else "No door: three times no"
     return PlainModel(
-        Head(title, said, "bad" if ways else "good", "; ".join(ways[1:])),
+        Head(
+            title,
+            said,
+            "bad" if ways else "good",
+            f"And {', and '.join(ways[1:])}." if ways[1:] else "",
+        ),
         columns=("", "no document", "ours", "another image", "debug", "may also"),
         rows=tuple(_row(doors, name, found) for name, found in doors.decrypt.items()),
     )

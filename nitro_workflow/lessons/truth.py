@@ -37,6 +37,7 @@ class Truth:
         true = self.answer(lab) if callable(self.answer) else self.answer
         evidence = (self.found(lab),) if self.found else ()
         if self.accepts(said, true):
-            return Verdict.right(f"You said “{said}”: so it is, because {self.because}.", *evidence)
+            told = f"“{said}”, because {self.because}."
+            return replace(Verdict.right(told, *evidence), word="As you said")
         told = f"You said “{said}”; it is “{true}”, because {self.because}."
         return replace(Verdict.wrong(told, *evidence), word="Otherwise")

@@ -19,7 +19,7 @@ _HEADS: Final[dict[Outcome, tuple[str, Tone]]] = {
 }
 
 _IN_HEAD: Final = 3
-"""Sentences that stand in a card's head; of more, each has a line of its own."""
+"""Sentences that stand in a card's head; of more, each ("name: …") has a line of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,20 @@ class Verdict:
     def view(self) -> View:
         """The verdict as a card."""
         head, tone = self.head
-        first, *rest = self.sentences if 0 < len(self.sentences) <= _IN_HEAD else ("",)
-        lines = self.sentences[: 0 if first else None]
+        many = len(self.sentences) > _IN_HEAD
+        first, *rest = ("",) if many or not self.sentences else self.sentences
+        if self.word:
+            first, rest = "", list(self.sentences)
+        lines = (sentence.partition(": ") for sentence in self.sentences if many)
         marks = (Fact(one.about, one.line, one.head[1]) for one in self.also)
         return View(
             PlainModel(
                 Head(self.about, f"{head}{f': {first}' if first else '.'}", tone, " ".join(rest)),
-                facts=(*([Fact("try", self.witness)] if self.witness else ()), *marks),
-                columns=("",) if lines else (),
-                rows=tuple((line,) for line in lines),
+                facts=(
+                    *(Fact(name, said) for name, _, said in lines),
+                    *([Fact("try", self.witness)] if self.witness else ()),
+                    *marks,
+                ),
             )
         )
 

@@ -120,7 +120,7 @@ def test_a_check_says_keeps_and_marks(desk, kept):
     said = desk.number(8)
     assert "Look above." in said.text
     assert "try              8" in said.text
-    assert "your prediction  ✓ Right. You said “PCR0”" in said.text
+    assert "your prediction  ✓ As you said. “PCR0”" in said.text
     desk.number(7)
     assert kept.checks()["number"]["outcome"] == "right"
     assert kept.checks()["number"]["tries"] == 2

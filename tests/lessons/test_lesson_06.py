@@ -104,6 +104,7 @@ WRONG_DENY = [
     (deny(None), "Nobody decrypts any more, your enclave included."),
     (deny(condition("StringEquals", PCR0=A)), "Upside down: you deny your own image"),
     (deny(condition("StringNotEquals", PCR0=A, PCR1=B, PCR2=C)), "joined by and"),
+    (deny(condition("StringNotEquals", PCR0=A, PCR1=B)), "shares one of these PCRs"),
     (deny(condition("Null", PCR0="true")), "Only requests without a document are stopped"),
     (
         deny(NOT_OURS | condition("Null", PCR0="true")),

@@ -20,6 +20,9 @@ FOLDER = HERE.parents[1] / "notebooks"
 SHORT = {"00", "01", "02", "03", "04", "07", "13"}
 """Lessons that may have fewer cells and words than the others."""
 
+WORDY = {"10": 65}
+"""Lessons whose median cell of prose may be longer: each case of the failure lab is told in one."""
+
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 FOLD = re.compile(r"<details>.*?</details>", re.DOTALL)
 FENCE = re.compile(r"```.*?```", re.DOTALL)
@@ -73,8 +76,8 @@ def test_prose_is_short(lesson):
     assert max(len(words_of(text)) for text in prose(notebook)) <= 150
     # What is folded is read by whoever wants it.
     counts = [len(words_of(FOLD.sub("", text))) for text in prose(notebook)]
-    assert 15 <= statistics.median(counts) <= 50
-    assert 450 <= sum(counts) <= 1800
+    assert 15 <= statistics.median(counts) <= WORDY.get(number, 50)
+    assert 400 <= sum(counts) <= 1800
 
 
 def test_code_is_short(lesson):
@@ -101,7 +104,7 @@ def test_what_acts_is_tagged(lesson):
         assert ("lesson.predict(" in cell.source) == ("predict" in tags), cell.id
         if re.search(r"\bcheck\.\w+\(", cell.source):
             assert "check" in tags, cell.id
-        if re.search(r"(?<![\w.\]\"'])\.\.\.(?![\w.])", re.sub(r"#.*|\".*?\"", "", cell.source)):
+        if re.search(r"(?<![\w.\]\"'=])\.\.\.(?![\w.])", re.sub(r"#.*|\".*?\"", "", cell.source)):
             assert "exercise" in tags, cell.id
 
 

@@ -168,12 +168,17 @@ def _wrong_deny(deny: Mapping[str, Any], let_in: frozenset[str], doors: Doors) -
             "You stop only those who bring a document: the laptop still gets the key.",
             "Two operators are joined by and.",
         )
+    if (
+        "ours" in let_in
+        and _joined(deny)
+        and let_in - {"ours"} <= {"same-kernel", "same-application"}
+    ):
+        return (
+            "An image that shares one of these PCRs with yours gets in.",
+            "Keys under one operator are joined by and: your Deny applies only when all differ.",
+        )
     kinds = {
         _EVERY - {"ours"}: (f"{_UPSIDE_DOWN}: you deny your own image, and only it.",),
-        frozenset({"ours", "same-kernel", "same-application"}): (
-            "An image with your kernel gets in, and your application on another.",
-            "Keys under one operator are joined by and: your Deny applies only when all differ.",
-        ),
         frozenset({"ours", "same-kernel"}): (_KERNEL, _WHOLE),
         frozenset({"ours", "same-application"}): (_APPLICATION, _WHOLE),
         frozenset({"ours", "debug"}): (_ZEROS, "Take the zeros out of the list."),
@@ -236,6 +241,11 @@ def _statements(policy: Any) -> list[Mapping[str, Any]]:
 
 def _allows(policy: Any) -> list[Mapping[str, Any]]:
     return [one for one in _statements(policy) if one.get("Effect") == "Allow"]
+
+
+def _joined(statement: Mapping[str, Any]) -> bool:
+    """Tell whether one operator of a statement holds several keys."""
+    return any(len(keys) > 1 for keys in (statement.get("Condition") or {}).values())
 
 
 def _operators(statement: Mapping[str, Any]) -> list[str]:
