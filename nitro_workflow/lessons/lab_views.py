@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from enclave_image import exchange_of
 from nitro_workflow.errors import UsageError
-from nitro_workflow.lab import Lab, build_inputs, image_of
+from nitro_workflow.lab import Lab, build_inputs, image_of, jobs_of
 from nitro_workflow.lessons import lesson_views, walk_views, wire_view
+from nitro_workflow.lessons.asked_enclave import AskedEnclave, ask_enclave, end_others
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
+from nitro_workflow.lessons.nitro_cli_line import Said, run_line
 from nitro_workflow.lessons.practice_row import SealedRow, seal_row
 from nitro_workflow.widgets import (
     Head,
@@ -144,9 +147,35 @@ class LabViews:
         return View(model, answers=pcr_answers(columns))
 
     @in_a_lesson
+    def nitro_cli(self, line: str) -> Said:
+        """Run a line for nitro-cli on the lab's parent instance; what it refuses is told.
+
+        Raises `UsageError` for a line of another program.
+        """
+        return run_line(self.lab, line)
+
+    @in_a_lesson
+    def ask_enclave(self, name: str) -> AskedEnclave:
+        """Hand the data to a running enclave: its document, and how KMS took it.
+
+        Raises `UsageError` for an enclave that does not run.
+        """
+        return ask_enclave(self.lab, name)
+
+    @in_a_lesson
+    def end_others(self) -> list[str]:
+        """End every enclave but the workflow's own; return their names."""
+        return end_others(self.lab)
+
+    @in_a_lesson
     def wire(self) -> View:
         """Show the TLS records that the parent carried for the last job."""
         return View(wire_view.wire_table(self.lab.bench))
+
+    @in_a_lesson
+    def exchange(self) -> dict[str, str]:
+        """Return what was told of the exchange with KMS: the receipt states it, too."""
+        return exchange_of(jobs_of(self.lab.bench)["encryption-sdk"].ended().get("evidence") or {})
 
     @in_a_lesson
     def sealed_row(self, public_key: Any) -> SealedRow:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from enclave_image import exchange_of
 from nitro_workflow.cms import open_envelope
 from nitro_workflow.errors import UsageError
-from nitro_workflow.lab import Lab
+from nitro_workflow.lab import Lab, jobs_of
 from nitro_workflow.lessons.checks import lesson_08
 from nitro_workflow.lessons.checks.asked_again import finished_recipient, is_fresh
 from nitro_workflow.lessons.checks.broken_bytes import BREAKS, flip
@@ -137,6 +138,7 @@ def test_the_digest_is_of_the_owners_own_record(lab, checks):
         "input_sha256": hashlib.sha256(whole(lab.bench, "message")).hexdigest(),
         "encryption_context": {"dataset": "customers", "version": "1"},
         "nonce": whole(lab.bench, "nonce").hex(),
+        "exchange": exchange_of(jobs_of(lab.bench)["encryption-sdk"].ended()["evidence"]),
     }
 
     def digest(value):

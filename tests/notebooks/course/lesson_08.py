@@ -16,6 +16,7 @@ DIGEST = """statement = {
     "input_sha256": hashlib.sha256(lesson.bytes("message")).hexdigest(),
     "encryption_context": {"dataset": "customers", "version": "1"},
     "nonce": lesson.bytes("nonce").hex(),
+    "exchange": lesson.exchange(),
 }
 text = json.dumps(statement, sort_keys=True, separators=(",", ":"))
 digest = hashlib.sha256(text.encode()).hexdigest()"""
