@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from enclave_image import exchange_of
-from nitro_workflow.errors import UsageError
-from nitro_workflow.lab import Lab, build_inputs, image_of, jobs_of
+from nitro_workflow.lab import Lab, image_of, jobs_of
 from nitro_workflow.lessons import lesson_views, walk_views, wire_view
 from nitro_workflow.lessons.asked_enclave import AskedEnclave, ask_enclave, end_others
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
@@ -191,35 +189,3 @@ class LabViews:
     def result(self) -> View:
         """Show the opened result: aggregates, small groups suppressed."""
         return View(walk_views.result(self.lab.bench))
-
-    # -- files that the learner works on -----------------------------------------------------------
-
-    @in_a_lesson
-    def image_file(self) -> Path:
-        """Return where the developer's image lies."""
-        return image_of(self.lab.bench)
-
-    @in_a_lesson
-    def build_inputs(self) -> dict[str, Any]:
-        """Return what P6 gave to `nitro_workflow.image.build_image`: all but ``output``.
-
-        Raises `LabError` before P5.
-        """
-        return build_inputs(self.lab.bench)
-
-    @in_a_lesson
-    def scratch(self, name: str) -> Path:
-        """Return a place for a file of the learner's own, in the lab's folder.
-
-        Raises `UsageError` for a name that leads elsewhere.
-        """
-        if not name or Path(name).name != name:
-            raise UsageError(
-                f"the name {name!r}",
-                expected="one name, without folders",
-                where="lesson.scratch",
-                next="give a name such as again.eif",
-            )
-        folder = self.lab.path / "course" / "scratch"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder / name

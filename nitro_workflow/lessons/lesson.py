@@ -7,6 +7,7 @@ from nitro_workflow.lab import Lab, find_step, try_attack
 from nitro_workflow.lessons import cards, lab_bytes, walk_views
 from nitro_workflow.lessons.course_acts import CourseActs
 from nitro_workflow.lessons.lab_views import LabViews
+from nitro_workflow.lessons.learner_files import LearnerFiles
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
 from nitro_workflow.lessons.lesson_state import state_lines
 from nitro_workflow.lessons.lesson_table import LESSONS
@@ -36,7 +37,7 @@ def open_lesson(number: str) -> Lesson:
     return Lesson(lab, number, tuple(caught_up))
 
 
-class Lesson(LabViews, CourseActs):
+class Lesson(LabViews, LearnerFiles, CourseActs):
     """What one notebook calls. What it finds stands in ``lab``; it holds no logic of its own."""
 
     def __init__(self, lab: Lab, number: str, caught_up: tuple[str, ...]) -> None:
