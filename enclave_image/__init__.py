@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ENVELOPE_OVERHEAD,
         Credentials,
         JobRequest,
+        canonical_json,
         exchange_of,
         parse_request,
     )
@@ -50,6 +51,7 @@ _HOMES = {
     "MeasuredConfig": "configuration",
     "Program": "configuration",
     "Query": "configuration",
+    "canonical_json": "job_protocol",
     "exchange_of": "job_protocol",
     "parse_config": "configuration",
     "parse_request": "job_protocol",
@@ -66,6 +68,7 @@ __all__ = [
     "MeasuredConfig",
     "Program",
     "Query",
+    "canonical_json",
     "exchange_of",
     "parse_config",
     "parse_request",

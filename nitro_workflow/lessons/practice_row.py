@@ -12,8 +12,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from enclave_image.job_protocol import canonical_json
-from enclave_image.owner.dataset import CustomerRecords
+from enclave_image import canonical_json
+from enclave_image.owner import CustomerRecords
 from nitro_workflow.cms import seal_envelope
 from nitro_workflow.errors import UsageError
 
