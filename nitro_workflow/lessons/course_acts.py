@@ -145,7 +145,9 @@ class CourseActs:
                 where="lesson.explain",
                 next="name one of each",
             )
-        shown = worlds.document_of_world(worlds.image_pcrs(self.lab.bench), document)
+        bench = self.lab.bench
+        none = document == "none"  # before P6 there is no image, and no document is a question, too
+        shown = {} if none else worlds.document_of_world(worlds.image_pcrs(bench), document)
         try:
             found = worlds.ask_policy(policy, who, shown, action=action)
         except PolicyError as error:
@@ -174,6 +176,13 @@ class CourseActs:
         if isinstance(key, str) and not self._kept.notes("answers").get(key):
             return Verdict.unanswered(f"Judge {key} first: the cell with check.answers keeps it.")
         return lesson_keys.doors_view(self.lab.bench, key)
+
+    @in_a_lesson
+    def rights(self, policy: Any) -> View | Verdict:
+        """Show who may do what with a key by its policy, where their own IAM policies say yes."""
+        if unfinished(policy):
+            return Verdict.unanswered("The policy is not finished.")
+        return lesson_keys.rights_view(self.lab.bench, policy)
 
     @in_a_lesson
     def image_pcrs(self) -> dict[str, str]:

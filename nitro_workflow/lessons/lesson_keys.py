@@ -9,10 +9,11 @@ from nitro_workflow.lab import Workbench, newest_decision
 from nitro_workflow.lessons import worlds
 from nitro_workflow.lessons.five_policies import KeyCase, find_case
 from nitro_workflow.lessons.key_doors import Doors, doors_card, find_doors
+from nitro_workflow.lessons.key_rights import find_rights, rights_card
 from nitro_workflow.lessons.verdict import Verdict
 from nitro_workflow.widgets import Head, PlainModel, View, make_policy
 
-__all__ = ["case_of", "doors_of", "doors_view", "reason_view"]
+__all__ = ["case_of", "doors_of", "doors_view", "reason_view", "rights_view"]
 
 
 def case_of(bench: Workbench, name: str) -> KeyCase:
@@ -41,9 +42,21 @@ def doors_view(bench: Workbench, key: Any) -> View | Verdict:
     try:
         doors = doors_of(bench, key)
     except PolicyError as error:
-        return Verdict.wrong(f"This is no policy: {error.found}.", f"Next: {error.next}.")
+        return _no_policy(error)
     title = f"Who may decrypt with {key if isinstance(key, str) else 'this key'}"
     return View(doors_card(doors, title))
+
+
+def rights_view(bench: Workbench, policy: object) -> View | Verdict:
+    """Return the table of who may do what; a verdict for what is no policy."""
+    try:
+        return View(rights_card(find_rights(policy, worlds.callers_of(bench))))
+    except PolicyError as error:
+        return _no_policy(error)
+
+
+def _no_policy(error: PolicyError) -> Verdict:
+    return Verdict.wrong(f"This is no policy: {error.found}.", f"Next: {error.next}.")
 
 
 def reason_view(bench: Workbench, operation: str) -> View:
