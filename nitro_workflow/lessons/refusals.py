@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.widgets import Head, PlainModel, View
@@ -30,7 +32,7 @@ class Refused:
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", "")
         return cls(
             code=str(said.get("Code") or type(error).__name__),
-            status=f"HTTP {status}" if status else "refused by the client, before it was sent",
+            status=f"HTTP {status}" if status else _where(error),
             message=str(said.get("Message", "") if said else error),
             call=str(getattr(error, "operation_name", "") or ""),
         )
@@ -51,18 +53,42 @@ class Refused:
         return self.view._repr_mimebundle_()[0]
 
 
+def _where(error: Exception) -> str:
+    from botocore.exceptions import BotoCoreError
+
+    sent = isinstance(error, BotoCoreError)
+    return "refused by the client, before it was sent" if sent else "refused on this machine"
+
+
+def _bytes_refused() -> tuple[type[Exception], ...]:
+    """Return what refuses changed bytes: AES-GCM and, where it is in use, the Encryption SDK."""
+    from cryptography.exceptions import InvalidTag
+
+    sdk = sys.modules.get("aws_encryption_sdk.exceptions")
+    if sdk is None:
+        return (InvalidTag,)
+    # It logs, with a traceback, what it raises anyway: without a handler that lands in the cell.
+    logging.getLogger("aws_encryption_sdk").addHandler(_SILENT)
+    return (InvalidTag, sdk.AWSEncryptionSDKClientError)
+
+
+_SILENT: Final = logging.NullHandler()
+
+
 @contextlib.contextmanager
 def refusal_shown() -> Iterator[None]:
     """Show the refusal that ends the block, or that none did. Other errors pass.
 
-    The package's own errors are shown in their own box: found, expected, where, next.
+    A tag that does not fit is a refusal, too. The package's own errors are shown in their own box:
+    found, expected, where, next.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from IPython.display import display
 
+    refused = (ClientError, BotoCoreError, *_bytes_refused())
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except refused as error:
         display(Refused.of(error))
     except NitroWorkflowError as error:
         display(error)
