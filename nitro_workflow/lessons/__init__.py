@@ -10,6 +10,7 @@ from nitro_workflow.lessons.course_progress import (
     forget_answers,
     progress_of,
 )
+from nitro_workflow.lessons.document_pile import DocumentPile, open_pile
 from nitro_workflow.lessons.failures import open_denials, open_practice_key, show_attempt
 from nitro_workflow.lessons.glossary import GLOSSARY, Word, find_word, glossary_page
 from nitro_workflow.lessons.lesson import Lesson, open_lesson
@@ -18,6 +19,7 @@ from nitro_workflow.lessons.lesson_table import LESSONS, LessonPlan
 __all__ = [
     "GLOSSARY",
     "LESSONS",
+    "DocumentPile",
     "Lesson",
     "LessonPlan",
     "LessonProgress",
@@ -27,6 +29,7 @@ __all__ = [
     "glossary_page",
     "open_denials",
     "open_lesson",
+    "open_pile",
     "open_practice_key",
     "progress_of",
     "show_attempt",

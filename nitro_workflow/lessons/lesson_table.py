@@ -116,7 +116,6 @@ LESSONS: Final[Mapping[str, LessonPlan]] = {
         "Any document",
         "12_any_document",
         "verify a real document by hand, and say what it does not promise",
-        needs="P8",
     ),
     "13": LessonPlan("To AWS", "13_to_aws", "do the same on AWS: what it takes, costs and leaves"),
 }

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from nitro_workflow.widgets.page_of_views import saved_page
     from nitro_workflow.widgets.question import Question
     from nitro_workflow.widgets.recognising import MAX_RECOGNISED_BYTES, Recognised, recognise
+    from nitro_workflow.widgets.samples import sample
     from nitro_workflow.widgets.view import View
 
 _HOMES = {
@@ -118,6 +119,7 @@ _HOMES = {
     "pcr_answers": "inspectors.pcrs_model",
     "pcr_source": "inspectors.pcr_sources",
     "recognise": "recognising",
+    "sample": "samples",
     "saved_page": "page_of_views",
     "sentence": "formats",
     "short": "formats",
@@ -186,6 +188,7 @@ __all__ = [
     "pcr_answers",
     "pcr_source",
     "recognise",
+    "sample",
     "saved_page",
     "sentence",
     "short",

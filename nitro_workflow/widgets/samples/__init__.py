@@ -1,4 +1,6 @@
-"""Something real to look at: a line of a log with a document of AWS's, as a service wrote it.
+"""Something real to look at: lines of a log with documents of AWS's, as a service writes them.
+
+``debug.log`` is of an enclave in debug mode.
 
 >>> from nitro_workflow.widgets.samples import sample
 >>> "attestation_document" in sample("attested.log").read_text()
@@ -15,7 +17,7 @@ __all__ = ["sample"]
 
 
 def sample(name: str) -> Path:
-    """Return the path of a sample: ``attested.log``. Raises `UsageError` for another name."""
+    """Return the path of ``attested.log`` or ``debug.log``. Raises `UsageError` for others."""
     path = Path(__file__).parent / name
     names = sorted(one.name for one in path.parent.glob("*.log"))
     if name not in names:
