@@ -47,6 +47,12 @@ def walk():
     return make_trace(WALK, contents={"D3": "kms:Decrypt + document"}, known=[DATA])
 
 
+def test_texts_of_the_picture_stand_apart_where_svg_is_stripped():
+    html = View(walk()).html
+    assert html.count("</text>; ") == html.count("</text>") > 10
+    assert re.search(r"Enclave; [^;]*; ", re.sub(r"<[^>]*>", "", html))
+
+
 def test_the_parent_lies_between_the_enclave_and_aws():
     assert [lane.id for lane in walk().lanes] == ["enclave", "parent", "aws", "owner"]
     places = places_of(walk().lanes)

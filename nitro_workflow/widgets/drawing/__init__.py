@@ -31,7 +31,7 @@ from nitro_workflow.widgets.drawing.html_pieces import (
     rows,
     scale_bar,
 )
-from nitro_workflow.widgets.drawing.markup import Kid, Markup, tag
+from nitro_workflow.widgets.drawing.markup import Kid, Markup, drawn_text, tag
 from nitro_workflow.widgets.drawing.plain_values import TEXT_LIMIT, to_json, visible
 from nitro_workflow.widgets.drawing.text_pieces import (
     digest_lines,
@@ -61,6 +61,7 @@ __all__ = [
     "digest_html",
     "digest_lines",
     "digest_of",
+    "drawn_text",
     "dump_lines",
     "fact_lines",
     "facts",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-__all__ = ["Kid", "Markup", "joined", "tag"]
+__all__ = ["Kid", "Markup", "drawn_text", "joined", "tag"]
 
 
 class Markup(str):
@@ -27,6 +27,14 @@ def tag(name: str, *kids: Kid, **attributes: Attribute) -> Markup:
     """
     opening = f"<{name}{_attributes(attributes)}>"
     return Markup(opening if name in _VOID else f"{opening}{joined(kids)}</{name}>")
+
+
+def drawn_text(text: str, **attributes: Attribute) -> Markup:
+    """Return a text of an SVG picture, with "; " after it.
+
+    Between elements of SVG no character is drawn: it parts the texts where a site strips SVG.
+    """
+    return joined((tag("text", text, **attributes), "; "))
 
 
 def joined(kids: Iterable[Kid]) -> Markup:

@@ -11,6 +11,7 @@ from nitro_workflow.widgets.drawing import (
     card,
     code,
     digest_html,
+    drawn_text,
     facts,
     fold,
     mark,
@@ -75,11 +76,11 @@ def _timeline(model: ChainModel) -> Markup:
 def _tick(x: float, name: str, height: int) -> Markup:
     line = tag("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=18, y2=height, class_="tick")
     anchor = "end" if x > _LEFT + _WIDTH - 30 else "middle"  # the last one would be cut
-    return tag("g", line, tag("text", name, x=f"{x:.1f}", y=12, text_anchor=anchor))
+    return tag("g", line, drawn_text(name, x=f"{x:.1f}", y=12, text_anchor=anchor))
 
 
 def _bar(one: Certificate, at: float, y: int, x: Callable[[float], float]) -> list[Markup]:
-    drawn = [tag("text", one.role, x=0, y=y + 16, class_="who")]
+    drawn = [drawn_text(one.role, x=0, y=y + 16, class_="who")]
     if not one.wrong:
         tone, _ = state_at(one, at)
         left, width = x(one.start), max(3.0, x(one.end) - x(one.start))

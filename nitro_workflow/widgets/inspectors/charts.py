@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nitro_workflow.widgets.drawing import Markup, tag
+from nitro_workflow.widgets.drawing import Markup, drawn_text, tag
 
 __all__ = ["Chart", "Shape", "box", "bracket", "chart_html", "label", "line"]
 
@@ -75,9 +75,15 @@ def bracket(left: float, right: float, y: float, text: str) -> tuple[Shape, Shap
 
 def chart_html(chart: Chart) -> Markup:
     """Return the chart as SVG without script; its facts stand in words beside it."""
-    shapes = (tag(shape.tag, shape.text, **_attributes(shape)) for shape in chart.shapes)
+    shapes = map(_drawn, chart.shapes)
     return tag("svg", *shapes, class_="chart", role="img", aria_label=chart.label,
                viewBox=f"0 0 {chart.width} {chart.height}")  # fmt: skip
+
+
+def _drawn(shape: Shape) -> Markup:
+    if shape.tag == "text":
+        return drawn_text(shape.text, **_attributes(shape))
+    return tag(shape.tag, shape.text, **_attributes(shape))
 
 
 def _attributes(shape: Shape) -> dict[str, str]:

@@ -63,7 +63,8 @@ def _sections(model: ImageModel) -> Markup:
 def _measured(pcrs: tuple[str, ...]) -> Kid:
     if not pcrs:
         return tag("span", "in no PCR", class_="note")
-    return tag("span", *(tag("b", name, class_="pcrtag") for name in pcrs))
+    # The space stands between names where the style is dropped.
+    return tag("span", *(kid for name in pcrs for kid in (tag("b", name, class_="pcrtag"), " ")))
 
 
 def _says(one: SectionView) -> Kid:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from nitro_workflow.widgets.drawing import Kid, Markup, card, chip, fold, rows, section, tag
+from nitro_workflow.widgets.drawing import (
+    Kid,
+    Markup,
+    card,
+    chip,
+    drawn_text,
+    fold,
+    rows,
+    section,
+    tag,
+)
 from nitro_workflow.widgets.inspectors.result_model import Measure, ResultModel
 
 __all__ = ["draw_html"]
@@ -37,14 +47,14 @@ def _chart(model: ResultModel, measure: Measure) -> Markup:
         y = at * ROW
         width = round(bar.share * WIDE, 1)
         kids += [
-            tag("text", bar.group[:16], x=LEFT - 8, y=y + 17, class_="who"),
+            drawn_text(bar.group[:16], x=LEFT - 8, y=y + 17, class_="who"),
             tag("rect", x=LEFT, y=y + 4, width=max(width, 1), height=17, rx=3, class_="bar"),
-            tag("text", bar.text, x=LEFT + width + 8, y=y + 17, class_="val"),
+            drawn_text(bar.text, x=LEFT + width + 8, y=y + 17, class_="val"),
         ]
     height = len(measure.bars) * ROW
     if model.suppressed:
         kids += [
-            tag("text", "suppressed", x=LEFT - 8, y=height + 17, class_="who"),
+            drawn_text("suppressed", x=LEFT - 8, y=height + 17, class_="who"),
             tag("rect", x=LEFT, y=height + 4, width=60, height=17, rx=3, class_="gone"),
             tag(
                 "text",

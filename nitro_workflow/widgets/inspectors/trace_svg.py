@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
-from nitro_workflow.widgets.drawing import Kid, Markup, tag
+from nitro_workflow.widgets.drawing import Kid, Markup, drawn_text, tag
 from nitro_workflow.widgets.formats import size as bytes_of
 from nitro_workflow.widgets.inspectors.trace_model import Lane, TraceMessage, TraceModel
 
@@ -61,15 +61,15 @@ def _lane(lane: Lane, x: float, height: int, count: int) -> Markup:
             rx=9,
             class_="party relaying" if parent else "party",
         ),
-        tag("text", lane.title[:22], x=x, y=27 if note else 35, class_="name"),
-        tag("text", note, x=x, y=43, class_="sub") if note else None,
+        drawn_text(lane.title[:22], x=x, y=27 if note else 35, class_="name"),
+        drawn_text(note, x=x, y=43, class_="sub") if note else None,
     )
 
 
 def _message(message: TraceMessage, top: int, places: dict[str, float]) -> Markup:
     y = top + 30
     stops = [message.source, *message.via, message.target]
-    kids: list[Kid] = [tag("text", message.step, x=16, y=y + 4, class_="step")]
+    kids: list[Kid] = [drawn_text(message.step, x=16, y=y + 4, class_="step")]
     if message.source == message.target:
         x = places[message.source]
         kids.append(tag("path", d=f"M{x + 2} {y - 7}h26v14h-26", class_="wire"))
@@ -78,8 +78,8 @@ def _message(message: TraceMessage, top: int, places: dict[str, float]) -> Marku
             kids += _wire(message, places, one, other, y, last=at == len(stops) - 2)
     kids += [_relay(places[lane], y) for lane in message.via]
     x = (places[stops[0]] + places[stops[1]]) / 2
-    kids.append(tag("text", message.label, x=x, y=y - 11, class_="said"))
-    kids.append(tag("text", bytes_of(message.size), x=812, y=y + 4, class_="size"))
+    kids.append(drawn_text(message.label, x=x, y=y - 11, class_="said"))
+    kids.append(drawn_text(bytes_of(message.size), x=812, y=y + 4, class_="size"))
     return tag("g", *kids, class_="msg")
 
 
@@ -111,5 +111,5 @@ def _relay(x: float, y: int) -> Markup:
         "g",
         tag("rect", x=x - RELAY, y=y - RELAY, width=26, height=26, rx=7, class_="relay"),
         lock,
-        tag("text", "relays, cannot open", x=x + 20, y=y + 20, class_="sub start"),
+        drawn_text("relays, cannot open", x=x + 20, y=y + 20, class_="sub start"),
     )

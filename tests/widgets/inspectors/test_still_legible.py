@@ -123,5 +123,13 @@ def test_sections_and_changed_lines_have_theirs(views):
     assert "made for A refuses B until it is changed" in plain
 
 
+@pytest.mark.parametrize("name", ["image_whole", "images_differ"])
+def test_names_and_texts_of_pictures_stand_apart_where_svg_is_stripped(views, name):
+    stripped = re.sub(r"<[^>]*>", "", views[name].html)
+    assert "PCR0PCR1" not in stripped
+    assert re.search(r"application ramdisk; .*boot", stripped)
+    assert not re.search(r"</text>(?!; )", views[name].html)
+
+
 def test_no_static_form_is_large(views):
     assert max(len(view.html.encode()) for view in views.values()) < 100_000
