@@ -49,7 +49,7 @@ class DropZone:
         self._views[number] = made
         if len(self._views) > KEPT_VIEWS:
             self._views.popitem(last=False)
-        model = to_json(visible(made.model))
+        model = to_json(visible(made.in_full()))
         said = f"{found.why} ({found.form})"
         return [{"id": number, "kind": made.model.kind, "model": model,
                  "asks": bool(made.answers), "said": said}]  # fmt: skip

@@ -39,8 +39,16 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A model with what its live form may ask, and other views of the same thing by name."""
+    """A model with what its live form may ask, and other views of the same thing by name.
+
+    ``whole`` computes the model in full, where ``model`` is only what can be told at once.
+    """
 
     model: Model
     answers: Answers = field(default_factory=dict)
     related: Mapping[str, Callable[[], Opened]] = field(default_factory=dict)
+    whole: Callable[[], Model] | None = None
+
+    def in_full(self) -> Model:
+        """Return the model with all that is to be computed."""
+        return self.model if self.whole is None else self.whole()

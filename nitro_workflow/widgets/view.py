@@ -25,7 +25,8 @@ class View:
 
     ``answers`` are the questions that the live form may ask, by name: each is called with what the
     reader chose, and returns a model or JSON values. ``related`` are other views of the same thing,
-    read as attributes.
+    read as attributes. ``whole`` computes the model in full, where ``model`` is only what can be
+    told at once: a notebook shows that first, and every other reader gets the whole.
     """
 
     def __init__(
@@ -34,15 +35,17 @@ class View:
         *,
         answers: Answers | None = None,
         related: Mapping[str, Callable[[], Opened]] | None = None,
+        whole: Callable[[], Model] | None = None,
     ) -> None:
-        self.model: Any = visible(model)
+        self._model: Any = visible(model)
+        self._whole = whole
         self.answers: Answers = answers or {}
         self._related = related or {}
 
     @classmethod
     def of(cls, opened: Opened) -> View:
         """Return the view of what was opened."""
-        return cls(opened.model, answers=opened.answers, related=opened.related)
+        return cls(opened.model, answers=opened.answers, related=opened.related, whole=opened.whole)
 
     def __getattr__(self, name: str) -> View:
         """Return another view of the same thing by its name, as ``chain`` of a document."""
@@ -53,6 +56,19 @@ class View:
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._related]
+
+    @property
+    def model(self) -> Any:
+        """The model in full, computed on first use."""
+        if self._whole is not None:
+            self._model = visible(self._whole())
+            self._whole = None
+        return self._model
+
+    @property
+    def soon(self) -> View | None:
+        """What can be told before the model is computed in full; None when it is."""
+        return None if self._whole is None else View(self._model)
 
     @property
     def text(self) -> str:
@@ -75,10 +91,22 @@ class View:
 
     def show(self, model: Model) -> None:
         """Show another model of the same kind in this one's place: in the live form at once."""
-        self.model = visible(model)
+        self._model, self._whole = visible(model), None
         widget = self.__dict__.get("widget")
         if widget is not None:
             widget.model = to_json(self.model)
+
+    def _ipython_display_(self) -> None:
+        """Show what can be told at once, and in its place the whole when it is computed."""
+        soon = self.soon
+        if soon is None:
+            raise NotImplementedError  # IPython asks for the bundle then
+        from IPython.display import display
+
+        place = display(
+            {"text/plain": soon.text, "text/html": soon.html}, raw=True, display_id=True
+        )
+        place.update(self._repr_mimebundle_()[0], raw=True)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         html = marked(self.html, self.widget)

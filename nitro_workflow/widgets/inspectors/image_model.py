@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from nitro_workflow.errors import ImageError
@@ -26,6 +26,7 @@ from nitro_workflow.widgets.inspectors.charts import Chart
 from nitro_workflow.widgets.inspectors.image_verdicts import (
     compared_head,
     image_head,
+    measuring_head,
     unreadable_head,
 )
 from nitro_workflow.widgets.inspectors.images_compared import ImagesCompared
@@ -33,7 +34,7 @@ from nitro_workflow.widgets.inspectors.pcr_parts import part_name, pcrs_of
 from nitro_workflow.widgets.inspectors.ramdisk_index import RamdiskIndex, index_of
 from nitro_workflow.widgets.inspectors.section_map import Span, file_chart, tree_chart
 
-__all__ = ["ImageModel", "RamdiskView", "SectionView", "make_image"]
+__all__ = ["ImageModel", "RamdiskView", "SectionView", "make_image", "make_layout"]
 
 _TINTS = {
     SectionKind.KERNEL: 1,
@@ -105,7 +106,28 @@ def make_image(
             indices = [index_of(image, number) for number in range(len(image.ramdisks))]
             return _drawn(image, report, indices, label, compared)
     except ImageError as error:
-        return ImageModel(unreadable_head(error), Chart(820, 4, "nothing to draw"))
+        return _unreadable(error)
+
+
+def make_layout(source: Readable) -> ImageModel:
+    """Return what the headers of an image tell, in milliseconds: no verdict, PCRs or files."""
+    try:
+        with open_image(source) as image:
+            return _layout(image)
+    except ImageError as error:
+        return _unreadable(error)
+
+
+def _unreadable(error: ImageError) -> ImageModel:
+    return ImageModel(unreadable_head(error), Chart(820, 4, "nothing to draw"))
+
+
+def _layout(image: Image) -> ImageModel:
+    sections = _sections(image)
+    spans = [Span(one.id, one.name, one.offset, one.offset + one.size, one.tint, one.pcrs)
+             for one in sections]  # fmt: skip
+    chart, enlarged = file_chart(spans, image.source.size)
+    return ImageModel(measuring_head(image), chart, enlarged, sections=sections)
 
 
 def _drawn(
@@ -115,18 +137,12 @@ def _drawn(
     label: str,
     compared: ImagesCompared | None,
 ) -> ImageModel:
-    sections = _sections(image)
-    spans = [Span(one.id, one.name, one.offset, one.offset + one.size, one.tint, one.pcrs)
-             for one in sections]  # fmt: skip
-    chart, enlarged = file_chart(spans, image.source.size)
     measured = report.measurements
-    return ImageModel(
+    return replace(
+        _layout(image),
         head=compared_head(compared) if compared else image_head(image, report, label),
-        chart=chart,
-        enlarged=enlarged,
         picture=digest_of(measured.pcr0) if measured else None,
         pcrs=_pcrs(measured),
-        sections=sections,
         findings=tuple(
             (one.severity, f"{one.rule} at byte {one.offset:,}", one.found, one.expected)
             for one in report.findings

@@ -10,16 +10,12 @@ from nitro_workflow.widgets.drawing import Head
 from nitro_workflow.widgets.formats import size
 from nitro_workflow.widgets.inspectors.images_compared import ImagesCompared
 
-__all__ = ["compared_head", "image_head", "unreadable_head"]
+__all__ = ["compared_head", "image_head", "measuring_head", "unreadable_head"]
 
 
 def image_head(image: Image, report: CheckReport, label: str) -> Head:
     """Return the verdict of the strict validator; ``label`` says what the image is."""
-    header = image.header
-    what = (
-        f"Enclave image · EIF {header.version}, {header.architecture} · {size(image.source.size)}"
-        f" · {len(image.sections)} sections"
-    )
+    what = _what(image)
     errors = [one for one in report.findings if one.severity == "error"]
     if errors:
         first, more = errors[0], len(errors) - 1
@@ -34,6 +30,20 @@ def image_head(image: Image, report: CheckReport, label: str) -> Head:
     more_said = [one.found for one in warnings if label and not one.rule.startswith("kernel")]
     said += [f"{found[:1].upper()}{found[1:]}." for found in more_said[:1]]
     return Head(what, "Whole: CRC and section table hold", "good", " ".join(said))
+
+
+def measuring_head(image: Image) -> Head:
+    """Return the head of an image of which only the headers are read: no verdict yet."""
+    return Head(_what(image), "measuring …", "neutral",
+                "The headers are read; CRC, PCRs and files come when every byte is.")  # fmt: skip
+
+
+def _what(image: Image) -> str:
+    header = image.header
+    return (
+        f"Enclave image · EIF {header.version}, {header.architecture} · {size(image.source.size)}"
+        f" · {len(image.sections)} sections"
+    )
 
 
 def _boots(image: Image, warnings: Sequence[ImageFinding]) -> str:
