@@ -16,7 +16,7 @@ from nitro_workflow.lessons.glossary import Word, find_word
 from nitro_workflow.lessons.kept_answers import KeptAnswers
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
 from nitro_workflow.lessons.party_session import PartySession
-from nitro_workflow.lessons.refusals import refusal_shown
+from nitro_workflow.lessons.refusals import Caught, refusal_shown
 from nitro_workflow.lessons.unfinished import unfinished
 from nitro_workflow.lessons.verdict import Verdict
 from nitro_workflow.widgets import Question, View, make_policy
@@ -195,8 +195,11 @@ class CourseActs:
         return str(self.lab.bench.produced("P1", "key_arn"))
 
     @in_a_lesson
-    def refusal(self) -> contextlib.AbstractContextManager[None]:
-        """Show how the call in the block is refused; say so where it is answered."""
+    def refusal(self) -> contextlib.AbstractContextManager[Caught]:
+        """Show how the call in the block is refused; say so where it is answered.
+
+        ``with lesson.refusal() as caught:`` keeps the refusal for a check.
+        """
         return refusal_shown()
 
     @in_a_lesson

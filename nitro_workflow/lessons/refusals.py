@@ -12,7 +12,7 @@ from typing import Any, Final
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.widgets import Head, PlainModel, View
 
-__all__ = ["Refused", "refusal_shown"]
+__all__ = ["Caught", "Refused", "refusal_shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,18 @@ def _bytes_refused() -> tuple[type[Exception], ...]:
 _SILENT: Final = logging.NullHandler()
 
 
+class Caught:
+    """What `lesson.refusal` gives to its block: ``refused`` is empty where nothing was refused."""
+
+    def __init__(self) -> None:
+        self.refused = Refused()
+
+    def __repr__(self) -> str:
+        return repr(self.refused)
+
+
 @contextlib.contextmanager
-def refusal_shown() -> Iterator[None]:
+def refusal_shown() -> Iterator[Caught]:
     """Show the refusal that ends the block, or that none did. Other errors pass.
 
     A tag that does not fit is a refusal, too. The package's own errors are shown in their own box:
@@ -86,10 +96,12 @@ def refusal_shown() -> Iterator[None]:
     from IPython.display import display
 
     refused = (ClientError, BotoCoreError, *_bytes_refused())
+    caught = Caught()
     try:
-        yield
+        yield caught
     except refused as error:
-        display(Refused.of(error))
+        caught.refused = Refused.of(error)
+        display(caught.refused)
     except NitroWorkflowError as error:
         display(error)
     else:
