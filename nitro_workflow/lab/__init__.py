@@ -38,7 +38,13 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.aws.teardown import Removal, teardown
     from nitro_workflow.lab.call_record import CallRecord
     from nitro_workflow.lab.engine import Confirmation, Lab, OwnInstance, confirm
-    from nitro_workflow.lab.evidence import Job, TraceEvent, collect, newest_decision
+    from nitro_workflow.lab.evidence import (
+        Job,
+        TraceEvent,
+        collect,
+        newest_decision,
+        newest_records,
+    )
     from nitro_workflow.lab.failures import (
         CHANGES,
         CLIENT_SETTINGS,
@@ -145,6 +151,7 @@ __all__ = [
     "key_facts",
     "leftovers",
     "newest_decision",
+    "newest_records",
     "open_failure_lab",
     "open_practice_key",
     "operator_policy",
@@ -223,6 +230,7 @@ _HOMES = {
     "key_facts": "steps",
     "leftovers": "aws.leftovers",
     "newest_decision": "evidence",
+    "newest_records": "evidence",
     "open_failure_lab": "failures",
     "open_practice_key": "failures",
     "operator_policy": "aws.operator_policy",

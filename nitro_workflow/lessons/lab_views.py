@@ -138,6 +138,11 @@ class LabViews:
         return View(lesson_views.decision(self.lab.bench))
 
     @in_a_lesson
+    def log(self) -> View:
+        """Show what the cloud decided for the owner's account, newest first, record by record."""
+        return lesson_views.log(self.lab.bench)
+
+    @in_a_lesson
     def pcrs(self) -> View:
         """Show the PCRs of document, image and key policy side by side."""
         columns = lesson_views.pcr_columns(self.lab.bench)

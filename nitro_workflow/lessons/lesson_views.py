@@ -15,6 +15,7 @@ from nitro_workflow.lab import (
     Workbench,
     document_of,
     image_of,
+    newest_records,
     policy_of,
 )
 from nitro_workflow.widgets import (
@@ -27,6 +28,7 @@ from nitro_workflow.widgets import (
     PolicyModel,
     View,
     file_count,
+    found_in,
     image_answers,
     inquire,
     make_image,
@@ -37,6 +39,9 @@ from nitro_workflow.widgets import (
     size,
     view_of,
 )
+
+LOGGED = 200
+"""Records that a lesson's log shows: more than a walk makes."""
 
 MAY: Mapping[str, str] = {
     "owner": "administer the key and its policy, make data keys, put and get objects",
@@ -190,6 +195,12 @@ def chain(bench: Workbench) -> View:
 def decision(bench: Workbench) -> PolicyModel:
     """Return the cloud's own record of the decision of D4."""
     return make_policy(evidence(bench, "D4")["encryption-sdk"]["decision_record"])
+
+
+def log(bench: Workbench) -> View:
+    """Return the owner's newest records of what the cloud decided, as the log's inspector."""
+    (found,) = found_in({"Records": newest_records(bench, LOGGED)})
+    return view_of(found, Ask())
 
 
 def pcr_columns(bench: Workbench) -> dict[str, Any]:

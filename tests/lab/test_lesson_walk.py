@@ -79,6 +79,19 @@ def test_the_message_agrees_with_the_policy(lesson):
     assert {pair.said for pair in model.context} == {"equal"}
 
 
+def test_the_log_tells_who_decrypted_and_opens_the_record_in_the_policy_inspector(lesson):
+    view = lesson.log()
+    at = [one.at for one in view.model.records]
+    assert at == sorted(at, reverse=True)
+    decrypts = [
+        one for one in view.model.records if one.action == "kms:Decrypt" and one.tone == "good"
+    ]
+    assert decrypts
+    both_say(view.model, "Decision log", "kms:Decrypt")
+    opened = view.answers["open"]({"record": decrypts[0].number})
+    assert (opened.kind, opened.head.tone) == ("policy", "good")
+
+
 def test_the_result_is_drawn_with_what_is_suppressed(lesson):
     model = lesson.result().model
     assert model.suppressed == 1

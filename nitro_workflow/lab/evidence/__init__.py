@@ -5,8 +5,8 @@
 ''
 """
 
-from nitro_workflow.lab.evidence.decision_lookup import newest_decision
+from nitro_workflow.lab.evidence.decision_lookup import newest_decision, newest_records
 from nitro_workflow.lab.evidence.enclave_job import Job, parent_of
 from nitro_workflow.lab.evidence.trace import TraceEvent, collect
 
-__all__ = ["Job", "TraceEvent", "collect", "newest_decision", "parent_of"]
+__all__ = ["Job", "TraceEvent", "collect", "newest_decision", "newest_records", "parent_of"]

@@ -28,6 +28,7 @@ __all__ = [
     "find_event",
     "find_in",
     "newest_decision",
+    "newest_records",
     "recipient_module",
     "recipient_pcrs",
 ]
@@ -140,6 +141,21 @@ def explanation(event: Mapping[str, Any]) -> str:
         return f"document refused at its check {attestation.get('failed', '?')}: {found}"
     decision = extra.get("nitroWorkflow") or {}
     return str(decision.get("explanation") or decision.get("summary") or "")
+
+
+def newest_records(bench: Workbench, count: int) -> list[dict[str, Any]]:
+    """Return up to ``count`` records of the owner's account, newest first, of any operation.
+
+    IAM: cloudtrail:LookupEvents of the owner.
+    """
+    trail = bench.parties.session("owner").client("cloudtrail")
+    found: list[dict[str, Any]] = []
+    for page in trail.get_paginator("lookup_events").paginate():
+        found += [json.loads(event["CloudTrailEvent"]) for event in page["Events"]]
+        if len(found) >= count:
+            break
+        time.sleep(bench.cloud.trail.pause)
+    return found[:count]
 
 
 def newest_decision(bench: Workbench, operation: str, *, party: str = "owner") -> dict[str, Any]:
