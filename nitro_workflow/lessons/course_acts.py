@@ -16,6 +16,7 @@ from nitro_workflow.lessons.glossary import Word, find_word
 from nitro_workflow.lessons.kept_answers import KeptAnswers
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
 from nitro_workflow.lessons.party_session import PartySession
+from nitro_workflow.lessons.practice_reader import PracticeReader, open_reader
 from nitro_workflow.lessons.refusals import Caught, refusal_shown
 from nitro_workflow.lessons.unfinished import unfinished
 from nitro_workflow.lessons.verdict import Verdict
@@ -193,6 +194,16 @@ class CourseActs:
     def key_arn(self) -> str:
         """Return the ARN of the workflow's own KMS key, which P1 made."""
         return str(self.lab.bench.produced("P1", "key_arn"))
+
+    @in_a_lesson
+    def bucket(self) -> str:
+        """Return the name of the owner's bucket, which P4 fills. Raises `LabError` before P4."""
+        return str(self.lab.bench.produced("P4", "bucket"))
+
+    @in_a_lesson
+    def practice_reader(self) -> PracticeReader:
+        """Return a role of the other account that may read, so far as both accounts let it."""
+        return open_reader(self.lab)
 
     @in_a_lesson
     def refusal(self) -> contextlib.AbstractContextManager[Caught]:
