@@ -71,6 +71,12 @@ def test_one_answers_by_keyboard_and_is_told_what_the_kernel_says(show):
     assert page.locator("img").count() == 0
 
 
+def test_an_answer_to_one_question_takes_none_from_another(show):
+    # A notebook draws each with a module of its own, into one page.
+    groups = {show(ASKED.view).get_by_role("radio").first.get_attribute("name") for _ in "12"}
+    assert len(groups) == 2
+
+
 def test_a_line_is_kept_on_enter_and_no_key_of_it_reaches_the_notebook(show):
     kept = []
     page = show(Question("Why?", keep=lambda said: kept.append(said) or "kept").view)

@@ -4,11 +4,10 @@ import { asked, el } from "./common.js";
 
 /** @typedef {{ head: import("./common.js").Head, options: string[], answer: string, said: string, closed: boolean }} QuestionModel */
 
-let groups = 0;
-
 /** @param {QuestionModel} m @param {import("./common.js").Host} host */
 export function draw(m, host) {
-  const name = `nw-question-${++groups}`;
+  // Each view runs a module of its own, so a count would give all questions of a page one group.
+  const name = `nw-question-${Math.random().toString(36).slice(2)}`;
   const ask = m.head.verdict;
   const said = el("p", { class: "outcome" }, m.said);
   let last = m.answer; // Enter in a line is told twice: by the key, and as a change
