@@ -199,7 +199,15 @@ def decision(bench: Workbench) -> PolicyModel:
 
 def log(bench: Workbench) -> View:
     """Return the owner's newest records of what the cloud decided, as the log's inspector."""
-    (found,) = found_in({"Records": newest_records(bench, LOGGED)})
+    records = newest_records(bench, LOGGED)
+    if not records:
+        raise LabError(
+            "the cloud has recorded nothing yet",
+            expected="a call of the owner's account",
+            where="cloudtrail:LookupEvents",
+            next='run a step first: lesson.run("P1")',
+        )
+    (found,) = found_in({"Records": records})
     return view_of(found, Ask())
 
 
