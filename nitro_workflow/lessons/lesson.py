@@ -5,6 +5,7 @@ from __future__ import annotations
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lab import Lab, find_step, try_attack
 from nitro_workflow.lessons import cards, lab_bytes, walk_views
+from nitro_workflow.lessons.attacks_in_turn import try_in_turn
 from nitro_workflow.lessons.course_acts import CourseActs
 from nitro_workflow.lessons.lab_views import LabViews
 from nitro_workflow.lessons.learner_files import LearnerFiles
@@ -95,6 +96,16 @@ class Lesson(LabViews, LearnerFiles, CourseActs):
     def attack(self, name: str) -> View:
         """Try an attack and show how it ended: refused, useless or detected."""
         return View(cards.attack_card(try_attack(self.lab, name)))
+
+    @in_a_lesson
+    def attacks(self, *names: str) -> View:
+        """Try attacks one after another and show how each ended; without names, list them all.
+
+        Raises `UsageError` for a name that is not in the list, before any is tried.
+        """
+        if not names:
+            return View(cards.attack_list())
+        return View(cards.attack_table(try_in_turn(self.lab, names)))
 
     @in_a_lesson
     def open(self, name: str) -> View | Views:

@@ -10,7 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.lab.attacks.attack import Attack, Stopped, refused_by_cloud
-from nitro_workflow.lab.steps import CONTEXT, document_of
+from nitro_workflow.lab.attacks.by_role_thief import fresh_document
+from nitro_workflow.lab.steps import CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,7 @@ def decrypt_with_document(bench: Workbench) -> Stopped:
     """Decrypt as himself with a genuine document of the right enclave."""
     recipient = {
         "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
-        "AttestationDocument": document_of(bench),
+        "AttestationDocument": fresh_document(bench),  # an old one is refused for its age
     }
     return _kms(
         bench,
@@ -205,14 +206,14 @@ ADMINISTRATOR: Final = (
     ),
     _row(
         "create-grant",
-        "Grant himself Decrypt",
+        "Grant themselves Decrypt",
         "kms:CreateGrant",
         create_grant,
     ),
     _row(
         "re-encrypt",
-        "Move the data key under a key of his own",
-        "kms:ReEncrypt to his own key",
+        "Move the data key under a key of their own",
+        "kms:ReEncrypt to their own key",
         re_encrypt,
         needs="P2",
     ),
@@ -234,7 +235,7 @@ ADMINISTRATOR: Final = (
         "Decrypt with a genuine document of the right enclave",
         "kms:Decrypt with the enclave's own document",
         decrypt_with_document,
-        needs="D3",
+        needs="P8",
     ),
     _row(
         "assume-owner",
@@ -245,7 +246,7 @@ ADMINISTRATOR: Final = (
     ),
     _row(
         "put-role-policy",
-        "Give his own role everything",
+        "Give their own role everything",
         "iam:PutRolePolicy",
         put_role_policy,
         needs="",

@@ -22,7 +22,7 @@ from nitro_workflow.lab.attacks.attack import (
     succeeded,
 )
 from nitro_workflow.lab.evidence import decision_lookup
-from nitro_workflow.lab.steps import CONTEXT, document_of, start_job
+from nitro_workflow.lab.steps import CONTEXT, start_job
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -145,7 +145,7 @@ def other_root(bench: Workbench) -> Stopped:
     """Forge a document with the right PCRs under a root of the attacker's own."""
     from nitro_workflow.attestation import HypervisorPki, parse_document
 
-    genuine = parse_document(document_of(bench))
+    genuine = parse_document(fresh_document(bench))
     instance, now = bench.produced("P8", "instance_id"), datetime.now(UTC)
     issuer = HypervisorPki.create(now).instance(instance, now)
     forged = issuer.issue(
@@ -239,7 +239,6 @@ INSTANCE: Final = (
         "Forge a document under another root",
         "kms:Decrypt, right PCRs, wrong root",
         other_root,
-        needs="D3",
     ),
     _row(
         "decrypt-old-document",

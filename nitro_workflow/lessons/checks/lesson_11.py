@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from nitro_workflow.cloud import error_code
 from nitro_workflow.lab import PracticeKey
 from nitro_workflow.lessons import worlds
 from nitro_workflow.lessons.checking import LessonChecks, marks
 from nitro_workflow.lessons.checks.event_pattern import matches, require_pattern
+from nitro_workflow.lessons.checks.practice_tries import put_refused
 from nitro_workflow.lessons.truth import Truth
 from nitro_workflow.lessons.verdict import Verdict
 
@@ -65,7 +65,7 @@ class Checks(LessonChecks):
 
     def both(self, key: PracticeKey, policy: Any) -> Verdict:
         """Put the policy, and have both releases, and a request without a document, ask."""
-        if refused := _put(key, policy):
+        if refused := put_refused(key, policy):
             return Verdict.wrong(f"KMS does not take it: {refused}")
         for image, name in ((OLD, "release 1"), (NEW, "release 2")):
             if not key.ask(image).has_key:
@@ -217,16 +217,6 @@ def find_gap(order: Sequence[str]) -> tuple[str, str] | None:
         if not running:
             return step, "nothing runs"
     return None if allowed == running else (order[-1], "the policy still lets the old image in")
-
-
-def _put(key: PracticeKey, policy: Any) -> str:
-    from botocore.exceptions import ClientError
-
-    try:
-        key.put(policy)
-    except ClientError as error:
-        return f"{error_code(error)}: {error.response['Error'].get('Message', '')}"
-    return ""
 
 
 def _compared(answers: Any, true: Mapping[str, tuple[bool, str]]) -> Verdict:
