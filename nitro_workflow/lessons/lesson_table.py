@@ -117,6 +117,11 @@ LESSONS: Final[Mapping[str, LessonPlan]] = {
         "12_any_document",
         "verify a real document by hand, and say what it does not promise",
     ),
-    "13": LessonPlan("To AWS", "13_to_aws", "do the same on AWS: what it takes, costs and leaves"),
+    "13": LessonPlan(
+        "To AWS",
+        "13_to_aws",
+        "plan the same on AWS: what it takes, costs and leaves",
+        needs="D3",
+    ),
 }
 """Number → the lesson, in the order of the course."""
