@@ -20,11 +20,13 @@ FOLDER = Path(__file__).parents[2] / "nitro_workflow" / "cloud" / "local"
 def test_public_names():
     room = importlib.import_module("nitro_workflow.cloud")
     assert room.__all__ == [
-        "COMPUTE_ACCOUNT", "DATA_ACCOUNT", "DENIED", "REGION", "Accounts", "Cloud", "Connection",
-        "Endpoint", "LocalCloud", "Names", "Observe", "Patience", "ServeOptions", "Settings",
-        "Trust", "cloud_errors", "draw_keys", "error_code", "isolated_environment",
-        "isolated_session", "parse_blob", "recorded_error", "refusal", "serve", "tls_files",
-        "write_private",
+        "ANSWERS", "COMPUTE_ACCOUNT", "DATA_ACCOUNT", "DENIED", "GIVEN", "INPUTS", "LAB_TAG",
+        "REGION", "Accounts", "AwsCloud", "AwsSettings", "Cloud", "Connection", "Endpoint",
+        "LocalCloud", "Names", "Observe", "Patience", "ServeOptions", "Settings", "Trust",
+        "aws_names", "checked_region", "cloud_errors", "draw_keys", "error_code",
+        "further_permissions", "isolated_environment", "isolated_session",
+        "machine_image_parameter", "parse_blob", "recorded_error", "refusal", "security_group",
+        "serve", "tls_files", "write_private",
     ]  # fmt: skip
     with pytest.raises(AttributeError):
         room.missing  # noqa: B018

@@ -72,6 +72,10 @@ class NitroCliHost:
 
     # -- the instance ------------------------------------------------------------------------------
 
+    def launch_settings(self) -> dict[str, Any]:
+        """Return nothing: the instance is this machine, launched by whoever owns it."""
+        return {}
+
     def boot_instance(self, instance_id: str, *, disk_mib: int = DISK_MIB) -> dict[str, Any]:
         """Return the description of this machine, which runs already; another id is `HostError`."""
         del disk_mib  # its disk is what EC2 gave it
