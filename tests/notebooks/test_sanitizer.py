@@ -26,3 +26,18 @@ def test_digests_that_part_anywhere_look_alike(at):
     assert _sanitized(text) == _sanitized(f"image  {PCR}\n       ^ first difference")
     explained = f"found {PCR}\n{' ' * at}▲ character {at + 1} differs"
     assert _sanitized(explained) == "found PCRDIFFERS"
+
+
+@pytest.mark.parametrize("number", ["972", "1,076", "1,<wbr>076", "91,<wbr>084,<wbr>345"])
+@pytest.mark.parametrize("unit", ["ms", "bytes", "files"])
+def test_numbers_look_alike_wherever_their_digits_may_part(number, unit):
+    assert _sanitized(f"<code>{number} {unit}</code>") == f"<code>N {unit}</code>"
+
+
+def test_a_lesson_opens_alike_whoever_ran_the_steps_before():
+    found = _sanitized("Before this lesson: P1–P4 are done\nSteps here: P5 is still to do")
+    ran = _sanitized(
+        "Ran first, because this lesson needs it: P1–P4\nSteps here: P5 is still to do"
+    )
+    assert found == ran
+    assert "P5" in found
