@@ -33,8 +33,10 @@ __all__ = [
     "recipient_pcrs",
 ]
 
-PAGE: Final = 50
-WINDOW: Final = timedelta(hours=1)
+MOST: Final = 1000
+"""Records that a search looks through, the newest first: other requests may have come since."""
+WINDOW: Final = timedelta(days=90)
+"""How far back LookupEvents goes (CloudTrail API Reference)."""
 
 _RECIPIENT: Final = {
     0: "attestationDocumentEnclaveImageDigest",
@@ -66,7 +68,7 @@ def find_in(
     """Return the newest record that is ``wanted`` in what a CloudTrail client may see."""
     deadline = time.monotonic() + patience.seconds
     while True:
-        for event in _recent(trail, operation):
+        for event in _recent(trail, operation, patience.pause):
             if wanted(event):
                 return event
         if time.monotonic() > deadline:
@@ -79,13 +81,17 @@ def find_in(
         time.sleep(patience.pause)
 
 
-def _recent(trail: Any, operation: str) -> list[dict[str, Any]]:
-    answer = trail.lookup_events(
+def _recent(trail: Any, operation: str, pause: float) -> Iterator[dict[str, Any]]:
+    """Yield the newest records of an operation, page after page, ``pause`` seconds apart."""
+    pages = trail.get_paginator("lookup_events").paginate(
         LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": operation}],
         StartTime=datetime.now(UTC) - WINDOW,
-        MaxResults=PAGE,
+        PaginationConfig={"MaxItems": MOST},
     )
-    return [dict(json.loads(event["CloudTrailEvent"])) for event in answer.get("Events", [])]
+    for number, page in enumerate(pages):
+        time.sleep(pause if number else 0.0)
+        for event in page["Events"]:
+            yield dict(json.loads(event["CloudTrailEvent"]))
 
 
 def document_digest(event: Mapping[str, Any]) -> str:
