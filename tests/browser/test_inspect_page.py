@@ -59,4 +59,4 @@ def test_the_drop_zone_of_a_notebook_answers(show):
     page.get_by_label("Text to inspect").fill("hello, no form at all")
     page.keyboard.press("Control+Enter")
     page.get_by_role("heading", name=re.compile("Not a form")).wait_for()
-    assert "text in UTF-8" in page.locator(".seen").inner_text()
+    assert "Text in UTF-8" in page.locator(".seen").inner_text()

@@ -78,7 +78,7 @@ def test_no_lock_names_a_registry():
         *peers.glob("*/*.lock"),
         *peers.glob("*/package-lock.json"),
     ]
-    assert len(locks) == 8
+    assert len(locks) == 10
     for path in locks:
         assert not re.search(r"https?://|index-url", path.read_text()), path.name
 
