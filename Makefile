@@ -7,7 +7,7 @@ UV      = $(or $(shell command -v uv),$(BIN)/uv)
 LOCK    = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-header --no-annotate --no-emit-index-url
 
-.PHONY: lab walk quick test course browser interop interop-all check lint types imports notebooks pictures dist \
+.PHONY: lab walk quick test course aws-faults browser interop interop-all check lint types imports notebooks pictures dist \
         wheel-walk core-alone lock setup clean
 
 lab: setup ## start JupyterLab on your own copies of the notebooks; LAB_ARGS are JupyterLab's options
@@ -35,6 +35,9 @@ interop: setup ## compare with other implementations, built from their registrie
 
 interop-all: setup ## and with those that take minutes to build (the AWS SDK for Rust, QEMU)
 	$(BIN)/python -m pytest -m interop tests/interop tests/javascript
+
+aws-faults: setup ## a walk to P4 against the stand-in of AWS, cut after every call, then resumed or torn down
+	NITRO_AWS_FAULTS=1 $(BIN)/python -m pytest tests/aws/test_interrupted.py $(PYTEST_ARGS)
 
 check: lint types imports ## what CI holds beside the tests
 

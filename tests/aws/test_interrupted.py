@@ -6,6 +6,7 @@ asked and before anything of it is recorded. Against the stand-in.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from nitro_workflow.lab import Lab, leftovers, teardown
 from tests.aws.stand_in import StandIn, stand_in
 
 SAMPLE = 5
+EVERY = os.environ.get("NITRO_AWS_FAULTS") == "1"
+"""Cut after every call, as `make aws-faults` does; else after a seeded few."""
 """Of the calls, on every save: each costs some seconds. `NITRO_THOROUGH=1` cuts at every one."""
 
 
@@ -78,7 +81,7 @@ def keys_of(at: StandIn, lab: Lab) -> list[str]:
 
 
 def test_a_run_that_dies_after_any_call_goes_on_and_ends(
-    at: StandIn, tmp_path: Path, cut: Callable[[int], list[str]], thorough: bool
+    at: StandIn, tmp_path: Path, cut: Callable[[int], list[str]]
 ) -> None:
     calls = cut(0)
     whole = open_lab(at, tmp_path / "whole")
@@ -87,7 +90,7 @@ def test_a_run_that_dies_after_any_call_goes_on_and_ends(
     assert {"CreateRole", "CreateKey", "CreateAlias", "CreateBucket", "PutKeyPolicy"} <= set(made)
     assert [one.state for one in teardown(whole.pair.aws) if one.state == "failed"] == []
     points = range(1, len(made) + 1)
-    chosen = points if thorough else sorted(random.Random(18).sample(points, SAMPLE))
+    chosen = points if EVERY else sorted(random.Random(18).sample(points, SAMPLE))
     for point in chosen:
         folder = tmp_path / f"cut-{point}"
         lab = open_lab(at, folder)
@@ -104,10 +107,14 @@ def test_a_run_that_dies_after_any_call_goes_on_and_ends(
 
 
 def test_a_lab_that_died_is_torn_down_without_going_on(
-    at: StandIn, tmp_path: Path, cut: Callable[[int], list[str]], thorough: bool
+    at: StandIn, tmp_path: Path, cut: Callable[[int], list[str]]
 ) -> None:
-    points = range(1, 20) if thorough else (1, 4, 9, 12)
-    for point in points:
+    calls = cut(0)
+    whole = open_lab(at, tmp_path / "whole")
+    whole.run("P4")
+    count = len(calls)
+    list(teardown(whole.pair.aws))
+    for point in range(1, count + 1) if EVERY else (1, 4, 9, 12):
         lab = open_lab(at, tmp_path / f"cut-{point}")
         cut(point)
         with pytest.raises(Killed):
@@ -119,7 +126,7 @@ def test_a_lab_that_died_is_torn_down_without_going_on(
 
 
 def test_a_teardown_that_died_goes_on(
-    at: StandIn, tmp_path: Path, cut: Callable[[int], list[str]], thorough: bool
+    at: StandIn, tmp_path: Path, cut: Callable[[int], list[str]]
 ) -> None:
     calls = cut(0)
     whole = open_lab(at, tmp_path / "whole")
@@ -127,9 +134,7 @@ def test_a_teardown_that_died_goes_on(
     calls = cut(0)
     list(teardown(whole.pair.aws))
     count = len(calls)
-    points = (
-        range(1, count + 1) if thorough else sorted(random.Random(7).sample(range(1, count), 3))
-    )
+    points = range(1, count + 1) if EVERY else sorted(random.Random(7).sample(range(1, count), 3))
     for point in points:
         lab = open_lab(at, tmp_path / f"cut-{point}")
         lab.run("P4")
