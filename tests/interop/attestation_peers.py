@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tests.interop.peers import command, peer
+from tests.interop.peers import go_program, node_program, python_program, rust_program
 
 __all__ = ["PROGRAMS", "Verdicts", "VerifierProgram", "ask"]
 
@@ -43,50 +43,23 @@ class VerifierProgram:
         return all(shutil.which(name) for name in self.needs)
 
 
-def _go() -> list[str]:
-    with peer(HERE / "nitrite") as (folder, stale):
-        if stale:
-            command("go", "build", "-trimpath", "-mod=readonly", "-o", "program", ".", cwd=folder)
-    return [str(folder / "program"), "pack"]
-
-
-def _rust() -> list[str]:
-    with peer(HERE / "attestation_crate") as (folder, stale):
-        if stale:
-            command("cargo", "build", "--quiet", cwd=folder)
-    return [str(folder / "target/debug/attestation_crate")]
-
-
-def _npm() -> list[str]:
-    with peer(HERE / "attestation_npm") as (folder, stale):
-        if stale:
-            command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
-    return ["node", str(folder / "main.js")]
-
-
-def _pypi() -> list[str]:
-    with peer(HERE / "attestation_pypi") as (folder, stale):
-        python = str(folder / "venv/bin/python")
-        if stale:
-            command(sys.executable, "-m", "venv", "--clear", "venv", cwd=folder)
-            pip = (python, "-m", "pip", "install", "--disable-pip-version-check")
-            command(*pip, "--require-hashes", "-r", "requirements.lock", cwd=folder)
-    return [python, str(folder / "main.py")]
-
-
 PROGRAMS = (
     VerifierProgram(
         "go", ("github.com/hf/nitrite",), ("go",),
-        "the Go tool chain (1.24 or later) and the Go module proxy", _go,
+        "the Go tool chain (1.24 or later) and the Go module proxy",
+        lambda: [*go_program(HERE / "nitrite"), "pack"],
     ),
     VerifierProgram(
-        "rust", ("nsm-nitro-enclave-utils",), ("cargo",), "Rust with cargo", _rust
+        "rust", ("nsm-nitro-enclave-utils",), ("cargo",), "Rust with cargo",
+        partial(rust_program, HERE / "attestation_crate"),
     ),
     VerifierProgram(
-        "npm", ("@0xsequence/tee-verifier",), ("node", "npm"), "Node.js 20 or later with npm", _npm
+        "npm", ("@0xsequence/tee-verifier",), ("node", "npm"), "Node.js 20 or later with npm",
+        partial(node_program, HERE / "attestation_npm"),
     ),
     VerifierProgram(
-        "pypi", ("epsilon-attestation-verifier",), (), "pip", _pypi, now=True
+        "pypi", ("epsilon-attestation-verifier",), (), "pip",
+        partial(python_program, HERE / "attestation_pypi"), now=True
     ),
 )  # fmt: skip
 

@@ -7,11 +7,22 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Unbuilt", "cache_folder", "command", "locked", "peer"]
+__all__ = [
+    "Unbuilt",
+    "cache_folder",
+    "command",
+    "go_program",
+    "locked",
+    "node_program",
+    "peer",
+    "python_program",
+    "rust_program",
+]
 
 
 class Unbuilt(Exception):
@@ -60,6 +71,41 @@ def command(*words: str, cwd: Path) -> None:
     done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unbuilt(f"{words[0]}: {(done.stdout + done.stderr)[-2000:]}")
+
+
+def go_program(source: Path) -> list[str]:
+    """Build a Go module with what its go.sum names; return how it is run."""
+    with peer(source) as (folder, stale):
+        if stale:
+            command("go", "build", "-trimpath", "-mod=readonly", "-o", "program", ".", cwd=folder)
+    return [str(folder / "program")]
+
+
+def rust_program(source: Path) -> list[str]:
+    """Build a crate that is called as its folder; return how it is run."""
+    with peer(source) as (folder, stale):
+        if stale:
+            command("cargo", "build", "--quiet", cwd=folder)
+    return [str(folder / "target/debug" / source.name)]
+
+
+def node_program(source: Path) -> list[str]:
+    """Install what a package-lock.json names, without its scripts; return how main.js is run."""
+    with peer(source) as (folder, stale):
+        if stale:
+            command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
+    return ["node", str(folder / "main.js")]
+
+
+def python_program(source: Path) -> list[str]:
+    """Install a requirements.lock by its hashes; return how main.py is run in there."""
+    with peer(source) as (folder, stale):
+        python = str(folder / "venv/bin/python")
+        if stale:
+            command(sys.executable, "-m", "venv", "--clear", "venv", cwd=folder)
+            pip = (python, "-m", "pip", "install", "--disable-pip-version-check")
+            command(*pip, "--require-hashes", "-r", "requirements.lock", cwd=folder)
+    return [python, str(folder / "main.py")]
 
 
 def _digest(source: Path) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tests.interop.peers import command, peer
+from tests.interop.peers import command, peer, python_program
 
 __all__ = ["CLIENTS", "STEPS", "Client"]
 
@@ -51,16 +51,6 @@ class Client:
     remedy: str
     make: Callable[[], list[str]]
     run: Callable[[list[str], str, str, Environment, Path], str]
-
-
-def _python() -> list[str]:
-    with peer(HERE / "s3_python") as (folder, stale):
-        python = str(folder / "venv/bin/python")
-        if stale:
-            command(sys.executable, "-m", "venv", "--clear", "venv", cwd=folder)
-            pip = (python, "-m", "pip", "install", "--disable-pip-version-check")
-            command(*pip, "--require-hashes", "-r", "requirements.lock", cwd=folder)
-    return [python, str(folder / "main.py")]
 
 
 def _debian(name: str) -> Callable[[], list[str]]:
@@ -227,12 +217,14 @@ def _shell(program: Callable[[_Shell, str, str], None]) -> Callable[..., str]:
 
 
 _APT = "Debian for amd64 or arm64 with apt, and its mirror's trixie"
+_PYTHON = partial(python_program, HERE / "s3_python")
+
 CLIENTS = (
     Client("AWS CLI 2.23 (Debian)", "cli", _APT, _debian("aws"), _shell(_aws)),
-    Client("cloudpathlib", "other", "pip", _python, _library("cloudpathlib")),
-    Client("minio (Python)", "other", "pip", _python, _library("minio")),
-    Client("pyarrow (C++ SDK)", "cpp", "pip", _python, _library("pyarrow")),
+    Client("cloudpathlib", "other", "pip", _PYTHON, _library("cloudpathlib")),
+    Client("minio (Python)", "other", "pip", _PYTHON, _library("minio")),
+    Client("pyarrow (C++ SDK)", "cpp", "pip", _PYTHON, _library("pyarrow")),
     Client("rclone 1.60 (Debian)", "rclone", _APT, _debian("rclone"), _shell(_rclone)),
-    Client("s3fs", "other", "pip", _python, _library("s3fs")),
-    Client("smart_open", "other", "pip", _python, _library("smart_open")),
+    Client("s3fs", "other", "pip", _PYTHON, _library("s3fs")),
+    Client("smart_open", "other", "pip", _PYTHON, _library("smart_open")),
 )

@@ -9,12 +9,19 @@ came back; it exits with 1 on the last two.
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tests.interop.peers import command, peer
+from tests.interop.peers import (
+    command,
+    go_program,
+    node_program,
+    peer,
+    python_program,
+    rust_program,
+)
 
 __all__ = ["SDKS", "Sdk"]
 
@@ -39,20 +46,6 @@ class Sdk:
         return all(shutil.which(name) for name in self.needs)
 
 
-def _go() -> list[str]:
-    with peer(HERE / "aws_sdk_go") as (folder, stale):
-        if stale:
-            command("go", "build", "-trimpath", "-mod=readonly", "-o", "program", ".", cwd=folder)
-    return [str(folder / "program")]
-
-
-def _js() -> list[str]:
-    with peer(HERE / "aws_sdk_js") as (folder, stale):
-        if stale:
-            command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
-    return ["node", str(folder / "main.js")]
-
-
 def _java() -> list[str]:
     with peer(HERE / "aws_sdk_java") as (folder, stale):
         if stale:
@@ -63,30 +56,15 @@ def _java() -> list[str]:
     return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", path, "Main"]
 
 
-def _rust() -> list[str]:
-    with peer(HERE / "aws_sdk_rust") as (folder, stale):
-        if stale:
-            command("cargo", "build", "--quiet", cwd=folder)
-    return [str(folder / "target/debug/aws_sdk_rust")]
-
-
-def _cli() -> list[str]:
-    with peer(HERE / "aws_cli") as (folder, stale):
-        python = str(folder / "venv/bin/python")
-        if stale:
-            command(sys.executable, "-m", "venv", "--clear", "venv", cwd=folder)
-            pip = (python, "-m", "pip", "install", "--disable-pip-version-check")
-            command(*pip, "--require-hashes", "-r", "requirements.lock", cwd=folder)
-    return [python, str(folder / "main.py")]
-
-
 SDKS = (
     Sdk(
-        "go", ("go",), "the Go tool chain (1.24 or later) and the Go module proxy", _go,
+        "go", ("go",), "the Go tool chain (1.24 or later) and the Go module proxy",
+        partial(go_program, HERE / "aws_sdk_go"),
         "aws-sdk-go-v2", "certificate signed by unknown authority",
     ),
     Sdk(
-        "js", ("node", "npm"), "Node.js 18 or later with npm", _js,
+        "js", ("node", "npm"), "Node.js 18 or later with npm",
+        partial(node_program, HERE / "aws_sdk_js"),
         "aws-sdk-js/3", "unable to verify the first certificate",
     ),
     Sdk(
@@ -94,8 +72,12 @@ SDKS = (
         "aws-sdk-java/2", "PKIX path",
     ),
     Sdk(
-        "rust", ("cargo", "cmake"), "Rust (1.94 or later) with cargo, and cmake", _rust,
+        "rust", ("cargo", "cmake"), "Rust (1.94 or later) with cargo, and cmake",
+        partial(rust_program, HERE / "aws_sdk_rust"),
         "aws-sdk-rust", "invalid peer certificate", heavy=True,
     ),
-    Sdk("cli", (), "pip", _cli, "aws-cli", "SSL validation failed"),
+    Sdk(
+        "cli", (), "pip", partial(python_program, HERE / "aws_cli"),
+        "aws-cli", "SSL validation failed",
+    ),
 )  # fmt: skip
