@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     )
     from nitro_workflow.cloud.aws.aws_permissions import ANSWERS, INPUTS, further_permissions
     from nitro_workflow.cloud.aws.aws_settings import GIVEN, AwsSettings
+    from nitro_workflow.cloud.bucket_making import (
+        make_bucket,
+        no_plain_http,
+        shut_bucket,
+        tls_only_policy,
+    )
     from nitro_workflow.cloud.client_errors import (
         DENIED,
         cloud_errors,
@@ -88,12 +94,16 @@ __all__ = [
     "isolated_environment",
     "isolated_session",
     "machine_image_parameter",
+    "make_bucket",
+    "no_plain_http",
     "parse_blob",
     "recorded_error",
     "refusal",
     "security_group",
     "serve",
+    "shut_bucket",
     "tls_files",
+    "tls_only_policy",
     "write_private",
 ]
 
@@ -128,12 +138,16 @@ _HOMES = {
     "isolated_environment": "isolated_sessions",
     "isolated_session": "isolated_sessions",
     "machine_image_parameter": "aws.aws_names",
+    "make_bucket": "bucket_making",
+    "no_plain_http": "bucket_making",
     "parse_blob": "local.kms.ciphertext",
     "recorded_error": "client_errors",
     "refusal": "client_errors",
     "security_group": "aws.aws_names",
     "serve": "local.serve",
+    "shut_bucket": "bucket_making",
     "tls_files": "local.serve",
+    "tls_only_policy": "bucket_making",
     "write_private": "local.seed",
 }
 

@@ -1,7 +1,7 @@
 """What runs instances and their enclaves, with nitro-cli's operations, JSON and error codes.
 
 `Host` is what the workflow knows of it; `SandboxHost` is this machine's, `NitroCliHost` an EC2
-parent's.
+parent's, `Ec2Host` drives one from elsewhere.
 
 >>> from nitro_workflow.host import SandboxHost, parse_memory
 >>> host = SandboxHost("/run/lab")
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from nitro_workflow.host.control.machine import Hypervisor
     from nitro_workflow.host.control.qemu_host import QemuHost, local_host
     from nitro_workflow.host.control.sandbox_host import SandboxHost
+    from nitro_workflow.host.ec2.ec2_host import Ec2Host
+    from nitro_workflow.host.ec2.machine_launch import InstancePlace
+    from nitro_workflow.host.ec2.user_data import start_script
     from nitro_workflow.host.instance.cloud_records import (
         InstanceRecord,
         RoleCredentials,
@@ -46,8 +49,10 @@ if TYPE_CHECKING:
     from nitro_workflow.host.sandbox.supervision import supervision_problem
 
 _HOMES = {
+    "Ec2Host": "ec2.ec2_host",
     "Host": "protocol",
     "Hypervisor": "control.machine",
+    "InstancePlace": "ec2.machine_launch",
     "InstanceRecord": "instance.cloud_records",
     "LONGEST_SOCKET": "instance.instance_paths",
     "LaunchRequest": "protocol",
@@ -72,6 +77,7 @@ _HOMES = {
     "read_pool": "rules.allocator",
     "require_sandbox": "sandbox.launcher",
     "run_program": "sandbox.parent_program",
+    "start_script": "ec2.user_data",
     "status_of": "rules.ecodes",
     "vsock_folder": "instance.instance_paths",
     "supervision_problem": "sandbox.supervision",
@@ -80,8 +86,10 @@ _HOMES = {
 __all__ = [
     "LONGEST_SOCKET",
     "MEANINGS",
+    "Ec2Host",
     "Host",
     "Hypervisor",
+    "InstancePlace",
     "InstanceRecord",
     "LaunchRequest",
     "MadeBlobs",
@@ -104,6 +112,7 @@ __all__ = [
     "read_pool",
     "require_sandbox",
     "run_program",
+    "start_script",
     "status_of",
     "supervision_problem",
     "vsock_folder",

@@ -67,11 +67,21 @@ class Host(Protocol):
 
     # -- the instance ------------------------------------------------------------------------------
 
-    def launch_settings(self) -> dict[str, Any]:
+    def given_instance(self) -> str:
+        """Return the id of an instance that is there and not P8's to launch or end; "" for none."""
+
+    def launch_settings(self, token: str) -> dict[str, Any]:
         """Return what RunInstances is to be told for this host beyond what P8 says.
 
         Parameters of that call by name; one that P8 says too takes its place. May ask and prepare
-        (on AWS: a security group, what the instance reads at its start), and may be asked again.
+        (on AWS: a security group, what the instance reads at its start). The same ``token`` gives
+        the same: EC2 refuses a launch that is asked for again with other parameters.
+        """
+
+    def launch_again(self, code: str) -> bool:
+        """Tell whether another place is tried, after RunInstances was refused with ``code``.
+
+        `launch_settings` of the next token names it then.
         """
 
     def boot_instance(self, instance_id: str, *, disk_mib: int = 512) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from nitro_workflow.cloud import no_plain_http
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -137,7 +139,9 @@ class PartyPolicies:
             f"{bucket}/*",
             Principal=self._role("instance"),
         )
-        return _policy(consent, _no_plain_http(bucket)) if self.tls_only else _policy(consent)
+        if not self.tls_only:
+            return _policy(consent)
+        return _policy(consent, no_plain_http(self.names.data_bucket))
 
     def results_key_policy(self) -> dict[str, Any]:
         """Return the policy of the owner's second key: it wraps the key that opens results."""
@@ -152,17 +156,6 @@ class PartyPolicies:
 
     def _role(self, party: str) -> dict[str, str]:
         return {"AWS": self.role_arn(party)}
-
-
-def _no_plain_http(bucket: str) -> dict[str, Any]:
-    return {
-        "Sid": "NothingInTheClear",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [bucket, f"{bucket}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
 
 
 def _policy(*statements: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.pair import Pair
     from nitro_workflow.lab.party_policies import PartyPolicies
 
-__all__ = ["DEFAULT_SIZE", "Workbench"]
+__all__ = ["DEFAULT_SIZE", "ENCLAVE_CPUS", "Workbench"]
 
 DEFAULT_SIZE: Final = 16 * 1024 * 1024
 """Bytes of the generated data set, unless ``--size`` says otherwise."""
 DEFAULT_SEED: Final = 2024
+
+ENCLAVE_CPUS: Final = 2
+"""Of the walk's enclave: whole cores, on the parents that the plan chooses from."""
 
 
 @dataclass(slots=True)

@@ -105,6 +105,7 @@ class AwsCloud:
             region=self.region,
             account=self.accounts.compute,
             identity=self.identity,
+            instance=self.names.given.get("instance", ""),
         )
 
     # -- sessions ----------------------------------------------------------------------------------

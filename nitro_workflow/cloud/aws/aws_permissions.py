@@ -22,16 +22,26 @@ Statement = Mapping[str, Any]
 
 
 def further_permissions(
-    party: str, *, data_bucket: str, images_bucket: str, region: str, account: str, identity: str
+    party: str,
+    *,
+    data_bucket: str,
+    images_bucket: str,
+    region: str,
+    account: str,
+    identity: str,
+    instance: str = "",
 ) -> Sequence[Statement]:
-    """Return the statements for ``owner``, ``developer``, ``administrator`` or ``instance``."""
+    """Return the statements for ``owner``, ``developer``, ``administrator`` or ``instance``.
+
+    ``instance``: the id of one that is given, which may lack the lab's tag.
+    """
     bucket = f"arn:aws:s3:::{images_bucket}"
     if party == "owner":
         return _owner(f"arn:aws:s3:::{data_bucket}")
     if party == "developer":
         return _developer(bucket)
     if party == "administrator":
-        return _administrator(bucket, region, account, identity)
+        return _administrator(bucket, region, account, identity, instance)
     return _instance(bucket)
 
 
@@ -47,25 +57,22 @@ def _owner(bucket: str) -> Sequence[Statement]:
 
 
 def _developer(bucket: str) -> Sequence[Statement]:
-    actions = ["s3:PutBucketVersioning", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock"]
-    return (
-        _allow("KeepTheImages", [*actions, "s3:PutBucketTagging"], bucket),
-        _allow("SendAParentsFiles", ["s3:PutObject"], f"{bucket}/{INPUTS}*"),
-    )
+    actions = ["s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"]
+    return (_allow("KeepTheImages", actions, bucket),)
 
 
-def _administrator(bucket: str, region: str, account: str, identity: str) -> Sequence[Statement]:
+def _administrator(
+    bucket: str, region: str, account: str, identity: str, instance: str
+) -> Sequence[Statement]:
     ours = {"StringEquals": {f"ssm:resourceTag/{LAB_TAG}": identity}}
     here = f"arn:aws:ec2:{region}:{account}"
+    given = f"{here}:instance/{instance}"
     return (
         _allow(
             "LookAround",
             [
-                "ec2:DescribeImages",
-                "ec2:DescribeInstanceTypeOfferings",
                 "ec2:DescribeSecurityGroups",
                 "ec2:DescribeSubnets",
-                "ec2:DescribeVpcs",
                 "ssm:DescribeInstanceInformation",
                 "ssm:GetCommandInvocation",
             ],
@@ -82,6 +89,7 @@ def _administrator(bucket: str, region: str, account: str, identity: str) -> Seq
             [f"{here}:security-group/*", f"{here}:vpc/*"],
         ),
         _allow("CommandTheInstance", ["ssm:SendCommand"], f"{here}:instance/*", Condition=ours),
+        *((_allow("CommandTheGiven", ["ssm:SendCommand"], given),) if instance else ()),
         _allow(
             "CommandByShell",
             ["ssm:SendCommand"],

@@ -202,9 +202,19 @@ class SandboxHost:
         """Return what of an image the hypervisor executes: not all of it, or by what."""
         return str(self.ping()["runs"])
 
-    def launch_settings(self) -> dict[str, Any]:
+    def given_instance(self) -> str:
+        """Return "": the cloud makes each instance."""
+        return ""
+
+    def launch_settings(self, token: str) -> dict[str, Any]:
         """Return nothing: the record of an instance is all that this machine needs."""
+        del token
         return {}
+
+    def launch_again(self, code: str) -> bool:
+        """Return False: there is no other place."""
+        del code
+        return False
 
     def boot_parts(self) -> BootParts:
         """Return stand-ins: they are measured, and the sandbox plays what they would do."""

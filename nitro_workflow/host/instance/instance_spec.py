@@ -46,15 +46,28 @@ class ParentPrograms:
     folders: Sequence[Path] = ()
 
 
-def config(inside: str, address: Endpoint, programs: ParentPrograms) -> str:
-    """Return the argument of `first_process`; ``inside`` is the instance's folder as it sees it."""
+def config(
+    inside: str,
+    address: Endpoint,
+    programs: ParentPrograms,
+    *,
+    python: str = sys.executable,
+    root: str = "",
+) -> str:
+    """Return the argument of `first_process`; ``inside`` is the instance's folder as it sees it.
+
+    ``python`` runs them there; ``root``: where it has our packages, where that is not our place.
+    """
+    application = programs.application
+    if root:
+        application = Path(root) / application.relative_to(PACKAGE.parent)
     proxy = [
-        *(sys.executable, "-m", "nitro_workflow.vsock.proxy"),
+        *(python, "-m", "nitro_workflow.vsock.proxy"),
         *("--config", "vsock-proxy.yaml", "--trace", TRACE_FILE, "--pieces", PIECES_FILE),
         *("-w", str(PROXY_CONNECTIONS), str(PROXY_PORT), address.host, str(address.port)),
     ]
-    application = [sys.executable, str(programs.application)]
-    return json.dumps({"folder": inside, "programs": {"proxy": proxy, "parent": application}})
+    parent = [python, str(application)]
+    return json.dumps({"folder": inside, "programs": {"proxy": proxy, "parent": parent}})
 
 
 def environment(

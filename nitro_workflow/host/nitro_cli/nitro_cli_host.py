@@ -72,9 +72,19 @@ class NitroCliHost:
 
     # -- the instance ------------------------------------------------------------------------------
 
-    def launch_settings(self) -> dict[str, Any]:
+    def given_instance(self) -> str:
+        """Return this machine's id; "" where it is no instance."""
+        return "" if self._instance_id == NO_INSTANCE else self._instance_id
+
+    def launch_settings(self, token: str) -> dict[str, Any]:
         """Return nothing: the instance is this machine, launched by whoever owns it."""
+        del token
         return {}
+
+    def launch_again(self, code: str) -> bool:
+        """Return False: there is no other place."""
+        del code
+        return False
 
     def boot_instance(self, instance_id: str, *, disk_mib: int = DISK_MIB) -> dict[str, Any]:
         """Return the description of this machine, which runs already; another id is `HostError`."""
@@ -117,6 +127,11 @@ class NitroCliHost:
     ) -> dict[str, Any]:
         """Run ``argv`` on this machine: ``{"exit", "stdout", "stderr"}``."""
         self._require(instance_id)
+        return self.run_here(argv, timeout=timeout)
+
+    @staticmethod
+    def run_here(argv: Sequence[str], *, timeout: float) -> dict[str, Any]:
+        """Run ``argv`` as `run_command` does, whatever this machine is called."""
         try:
             done = subprocess.run(
                 list(argv),
@@ -220,6 +235,15 @@ class NitroCliHost:
     def control_paths(self) -> list[str]:
         """Return the driver's device and nitro-cli's sockets."""
         return [str(PARENT_DEVICE), str(SOCKETS)]
+
+    @property
+    def blobs(self) -> Path:
+        """Return the folder of AWS's boot parts."""
+        return self._blobs
+
+    def console_command(self, enclave_id: str) -> list[str]:
+        """Return the command that prints a debug enclave's console for as long as it runs."""
+        return self._cli.command("console", f"--enclave-id={enclave_id}")
 
     # -- helpers -----------------------------------------------------------------------------------
 

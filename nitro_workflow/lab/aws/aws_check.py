@@ -17,10 +17,11 @@ from typing import Any, Final
 
 from nitro_workflow.cloud import AwsCloud, AwsSettings, error_code, machine_image_parameter
 from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.host import InstancePlace
 from nitro_workflow.lab.aws.aws_prices import CANDIDATES, candidates_for
 from nitro_workflow.lab.aws.operator_policy import operator_actions, operator_policy
 
-__all__ = ["Finding", "chosen", "pre_flight"]
+__all__ = ["Finding", "choose_place", "chosen", "pre_flight"]
 
 QUOTA: Final = "L-1216C47A"
 """Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances, in vCPUs."""
@@ -67,13 +68,23 @@ def chosen(cloud: AwsCloud, *, machine: str = "") -> AwsSettings:
 
     Raises botocore's errors where it may not be asked.
     """
+    place = choose_place(cloud, machine=machine)
+    subnet = next(iter(place.subnets), cloud.settings.subnet)
+    return replace(cloud.settings, instance_type=place.instance_type, subnet=subnet)
+
+
+def choose_place(cloud: AwsCloud, *, machine: str = "") -> InstancePlace:
+    """Return where an instance for the owner's architecture may be: type, image, subnets.
+
+    ``subnets``: each in another zone that has the type, with a way out. Raises botocore's errors.
+    """
     architecture, types = candidates_for(machine or platform.machine())
     ec2 = cloud.operator(cloud.accounts.compute).client("ec2")
     offered = _offered(ec2, _wanted(cloud.settings, types), architecture)
     kind = next(iter(offered), cloud.settings.instance_type)
-    subnets = _ways_out(ec2, cloud.settings)
-    subnet = next((one for one, zone in subnets if zone in offered.get(kind, ())), "")
-    return replace(cloud.settings, instance_type=kind, subnet=subnet or cloud.settings.subnet)
+    zones = offered.get(kind, set())
+    by_zone = {zone: one for one, zone in _ways_out(ec2, cloud.settings) if zone in zones}
+    return InstancePlace(kind, machine_image_parameter(architecture), tuple(by_zone.values()))
 
 
 def _asked(question: str, ask: Callable[[], Finding]) -> Finding:

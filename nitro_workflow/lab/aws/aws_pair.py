@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud import AwsCloud, AwsSettings
+import enclave_image
+from nitro_workflow.cloud import AwsCloud, AwsSettings, cloud_errors
 from nitro_workflow.errors import HostError, LabError
+from nitro_workflow.host import Ec2Host, InstancePlace, ParentPrograms
+from nitro_workflow.lab.aws.aws_check import choose_place
 from nitro_workflow.lab.aws.role_review import planned_policies, review
+from nitro_workflow.lab.lab_folder import read_json, save
+from nitro_workflow.lab.workbench import ENCLAVE_CPUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AwsPair", "cloud_of"]
 
-HOSTS: Final[Mapping[str, Callable[[AwsPair], Host]]] = {}
-"""Name of a host on AWS → what makes it. A host asks the pair for what it needs."""
+PLACE: Final = "aws-place.json"
+"""In the lab's folder of the host: where its instance may be, asked once."""
 
 
 def cloud_of(
@@ -65,12 +72,43 @@ class AwsPair:
             if name not in HOSTS:
                 raise HostError(
                     f"no host {name} for AWS",
-                    expected=", ".join(HOSTS) or "a later version of the package",
+                    expected=", ".join(HOSTS),
                     where="host",
-                    next="steps P1 to P5 need none; the plan shows the rest",
+                    next="make a new lab with --lab, and name one of these",
                 )
             self._host = HOSTS[name](self)
         return self._host
+
+    @property
+    def parent(self) -> ParentPrograms:
+        """Return what the instance runs: the application's parent."""
+        folder = Path(enclave_image.__file__).parent
+        return ParentPrograms(folder / "parent" / "__main__.py", (folder,))
+
+    @property
+    def memory_mib(self) -> int:
+        """Return what the application's enclave is launched with."""
+        from enclave_image.applications import application_of
+
+        return application_of(self.folder.settings().get("app")).memory_mib
+
+    def place(self) -> InstancePlace:
+        """Return where the instance may be, of what the API offered when it was asked first."""
+        if self._place.exists():
+            known = read_json(self._place)
+            return InstancePlace(**{**known, "subnets": tuple(known["subnets"])})
+        with cloud_errors("instance types and subnets"):
+            found = choose_place(self.aws)
+        save(self._place, json.dumps(asdict(found)).encode())
+        return found
+
+    @property
+    def _place(self) -> Path:
+        return self.folder.path / "hypervisor" / PLACE
+
+    def client(self, party: str, service: str) -> Any:
+        """Return a client of a party's session: its calls stand in the running step's record."""
+        return self.parties.session(party).client(service)
 
     def meet(self, parties: Parties) -> None:
         """Take the parties: the host acts as the administrator, or as the developer."""
@@ -112,6 +150,7 @@ class AwsPair:
     def forget(self) -> None:
         """Take the yes back, and drop the records of what was removed: a new walk asks again."""
         self.folder.change_settings(agreed=False)
+        self._place.unlink(missing_ok=True)
         for number in self.folder.recorded():
             self.folder.forget(number)
         (self.folder.path / "cloud" / "roles-made").unlink(missing_ok=True)
@@ -139,3 +178,21 @@ class AwsPair:
     def status(self) -> dict[str, str]:
         """Return where the lab is; asks nobody."""
         return {"AWS": f"{self.settings.region}, {'agreed' if self.agreed else 'not agreed to'}"}
+
+
+def _ec2(pair: AwsPair) -> Host:
+    """Return the host that launches a parent instance and drives it from here."""
+    return Ec2Host(
+        pair.aws,
+        client=pair.client,
+        place=pair.place,
+        folder=pair.folder.path / "hypervisor" / "ec2",
+        parent=pair.parent,
+        memory_mib=pair.memory_mib,
+        cpus=ENCLAVE_CPUS,
+        say=pair.say,
+    )
+
+
+HOSTS: Final[Mapping[str, Callable[[AwsPair], Host]]] = {"ec2": _ec2}
+"""Name of a host on AWS → what makes it. A host asks the pair for what it needs."""

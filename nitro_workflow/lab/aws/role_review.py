@@ -69,6 +69,7 @@ def planned_policies(settings: AwsSettings, identity: str) -> PartyPolicies:
             region=settings.region,
             account=accounts.compute,
             identity=identity,
+            instance=names.given.get("instance", ""),
         )
         for party in PARTIES
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from enclave_image import ENVELOPE_MAX_BYTES, ENVELOPE_OVERHEAD
 from nitro_workflow.atomic import atomic_file
-from nitro_workflow.cloud import error_code
+from nitro_workflow.cloud import make_bucket, shut_bucket
 from nitro_workflow.errors import InputError, LabError, UntrustedAnswer
 from nitro_workflow.lab.settling import POLICY_NAMES_NOBODY, settled
 from nitro_workflow.lab.step_result import Outcome
@@ -220,18 +220,9 @@ def _sha256(path: Path) -> str:
 
 
 def _ensure_bucket(bench: Workbench, s3: Any, bucket: str, policy: Mapping[str, Any]) -> None:
-    from botocore.exceptions import ClientError
-
-    region = bench.cloud.region
-    # us-east-1 alone takes no LocationConstraint (S3 API Reference, CreateBucket).
-    place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    try:
-        s3.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else place))
-    except ClientError as error:
-        if error_code(error) != "BucketAlreadyOwnedByYou":
-            raise
+    make_bucket(s3, bucket, bench.cloud.region)
     if bench.cloud.public:
-        _shut(s3, bucket, bench.cloud.tags)
+        shut_bucket(s3, bucket, bench.cloud.tags)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     settled(
         bench,
@@ -239,21 +230,6 @@ def _ensure_bucket(bench: Workbench, s3: Any, bucket: str, policy: Mapping[str, 
         lambda: s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy)),
         POLICY_NAMES_NOBODY,
     )
-
-
-def _shut(s3: Any, bucket: str, tags: Mapping[str, str]) -> None:
-    """Let no policy and no ACL open the bucket to the public, ever; tag it as the lab's."""
-    everything = (
-        "BlockPublicAcls",
-        "IgnorePublicAcls",
-        "BlockPublicPolicy",
-        "RestrictPublicBuckets",
-    )
-    s3.put_public_access_block(
-        Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(everything, True)
-    )
-    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": listed})
 
 
 def _put(s3: Any, bucket: str, path: Path) -> dict[str, Any]:

@@ -6,14 +6,17 @@ import contextlib
 import json
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud import error_code
 from nitro_workflow.errors import HostError, LabError
 from nitro_workflow.host import LaunchRequest
 from nitro_workflow.lab.lab_folder import read_json, save
+from nitro_workflow.lab.settling import settled
 from nitro_workflow.lab.step_result import Outcome
 from nitro_workflow.lab.steps.p5_p7_image import image_of
+from nitro_workflow.lab.workbench import ENCLAVE_CPUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["instance_of_launch", "launch", "launch_holds"]
 
-CPUS: Final = 2
 DISK_MIB: Final = 512
 """Of the instance, beside the data."""
 VERSIONS: Final = 4  # of the data at a time, of which one file is less than half
@@ -31,28 +33,36 @@ LAUNCH_FILE: Final = "launch.json"
 TAG: Final = "nitro-workflow-lab"
 """Of every instance: the lab's identity, by which what is left is found."""
 INSTANCE_TYPE: Final = "m5.xlarge"  # 4 vCPUs: the smallest of its family that may hold an enclave
+NO_PROFILE_YET: Final = frozenset({"InvalidParameterValue"})
+"""What EC2 answers to an instance profile that was made a moment ago."""
+
+_OUTSIDE: Final = {
+    False: "the person at this keyboard, who plays AWS as well",
+    True: "AWS, whose hypervisor it is; whoever administers the instance has root there",
+}
+"""Who could still do anything, by whether the cloud is AWS's."""
 
 
 def launch(bench: Workbench) -> Outcome:
     """RunInstances with EnclaveOptions, boot it, run the enclave from the image of P6.
 
-    However an earlier launch ended, even in the middle, what it left is ended first.
-    IAM: ec2:RunInstances and iam:PassRole of the instance's role.
+    However an earlier launch ended, even in the middle, what it left is ended first. An instance
+    that is given is taken as it is. IAM: ec2:RunInstances and iam:PassRole of the instance's role.
     """
     host = bench.host
     ec2 = bench.parties.session("administrator").client("ec2")
-    token = _begin(bench)
-    record = _run_instance(bench, ec2, token)
+    record = instance_of_launch(bench, ec2)
     instance = record["InstanceId"]
     end_others(bench, host, ec2, instance)
     host.stop_instance(instance)  # an interrupted launch may have left an enclave in it
-    booted = host.boot_instance(instance, disk_mib=_disk_mib(bench))
+    booted = _boot(bench, instance)
+    token = _begin(bench)
     programs = sorted(booted.get("Programs", {}))
     begun = time.monotonic()
     request = LaunchRequest(
         str(image_of(bench)),
         bench.application.memory_mib,
-        CPUS,
+        ENCLAVE_CPUS,
         instance_id=instance,
         client_token=token,
     )
@@ -67,7 +77,7 @@ def launch(bench: Workbench) -> Outcome:
         "enclave_options": record.get("EnclaveOptions", {}),
         "instance_role": booted.get("RoleArn", ""),
         "runs": host.execution(),
-        "stands_outside": "the person at this keyboard, who plays AWS as well",
+        "stands_outside": _OUTSIDE[bench.cloud.public],
         "sandboxed": bool(booted.get("Sandboxed", True)),
         "metadata_service": "IMDSv2, this instance's only",
         "instance_runs": programs,
@@ -82,6 +92,15 @@ def launch(bench: Workbench) -> Outcome:
     }
     notes = () if evidence["sandboxed"] else ("NOT SANDBOXED: nothing here is kept from anything",)
     return Outcome(evidence, produces, notes)
+
+
+def _boot(bench: Workbench, instance: str) -> dict[str, Any]:
+    """Boot it; after a start that failed the next P8 launches another, and ends this one."""
+    try:
+        return bench.host.boot_instance(instance, disk_mib=_disk_mib(bench))
+    except HostError:
+        (bench.path / LAUNCH_FILE).unlink(missing_ok=True)
+        raise
 
 
 def _note_launch(
@@ -101,7 +120,10 @@ def _disk_mib(bench: Workbench) -> int:
 
 
 def instance_of_launch(bench: Workbench, ec2: Any) -> dict[str, Any]:
-    """Return RunInstances' record of the launch that is open here, the same until P8 is done."""
+    """Return EC2's record of the launch that is open here, the same until P8 is done."""
+    if given := bench.host.given_instance():
+        answer = ec2.describe_instances(InstanceIds=[given])
+        return dict(answer["Reservations"][0]["Instances"][0])
     return _run_instance(bench, ec2, _begin(bench))
 
 
@@ -119,9 +141,7 @@ def _begin(bench: Workbench) -> str:
         open_one = ""
     if open_one and (last is None or last.produced.get("token") != open_one):
         return open_one
-    token = str(uuid.uuid4())
-    save(path, json.dumps({"token": token}).encode())
-    return token
+    return _new_token(bench)
 
 
 def _run_instance(bench: Workbench, ec2: Any, token: str) -> dict[str, Any]:
@@ -129,16 +149,35 @@ def _run_instance(bench: Workbench, ec2: Any, token: str) -> dict[str, Any]:
     record = _ask_for_instance(bench, ec2, token)
     if record["State"]["Name"] in ("pending", "running"):
         return record
-    again = str(uuid.uuid4())
-    save(bench.path / LAUNCH_FILE, json.dumps({"token": again}).encode())
-    return _ask_for_instance(bench, ec2, again)
+    return _ask_for_instance(bench, ec2, _new_token(bench))
+
+
+def _new_token(bench: Workbench) -> str:
+    token = str(uuid.uuid4())
+    save(bench.path / LAUNCH_FILE, json.dumps({"token": token}).encode())
+    return token
 
 
 def _ask_for_instance(bench: Workbench, ec2: Any, token: str) -> dict[str, Any]:
+    """Return the instance of that launch, or of one in another zone where the first had no room."""
+    from botocore.exceptions import ClientError
+
+    while True:
+        launch = partial(ec2.run_instances, **_asked_for(bench, token))
+        try:
+            answer = settled(bench, "The instance profile", launch, NO_PROFILE_YET)
+            return dict(answer["Instances"][0])
+        except ClientError as error:
+            if not bench.host.launch_again(error_code(error)):
+                raise
+        token = _new_token(bench)
+
+
+def _asked_for(bench: Workbench, token: str) -> dict[str, Any]:
     names = bench.cloud.names
     tags = {TAG: bench.folder.identity, **bench.cloud.tags}
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    asked = {
+    usual = {
         "ImageId": names.machine_image,
         "InstanceType": INSTANCE_TYPE,
         "MinCount": 1,
@@ -149,8 +188,7 @@ def _ask_for_instance(bench: Workbench, ec2: Any, token: str) -> dict[str, Any]:
         "MetadataOptions": {"HttpTokens": "required"},
         "TagSpecifications": [{"ResourceType": "instance", "Tags": listed}],
     }
-    answer = ec2.run_instances(**(asked | bench.host.launch_settings()))
-    return dict(answer["Instances"][0])
+    return usual | bench.host.launch_settings(token)
 
 
 def end_others(bench: Workbench, host: Host, ec2: Any, keep: str) -> None:
