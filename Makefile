@@ -7,8 +7,11 @@ UV      = $(or $(shell command -v uv),$(BIN)/uv)
 LOCK    = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-header --no-annotate --no-emit-index-url
 
-.PHONY: lab walk quick test course aws-faults browser interop interop-all check lint types imports notebooks pictures dist \
-        wheel-walk core-alone lock setup clean
+.PHONY: lab walk quick test course aws-faults browser interop interop-all coverage check lint types imports notebooks \
+        pictures dist wheel-walk core-alone lock setup clean
+
+# The rooms whose tests run within minutes; `make coverage ROOMS="cloud host lab"` measures others.
+ROOMS ?= attestation cms encoding enclave_image image nsm policy vsock widgets
 
 lab: setup ## start JupyterLab on your own copies of the notebooks; LAB_ARGS are JupyterLab's options
 	$(BIN)/nitro-workflow lab $(if $(LAB_ARGS),-- $(LAB_ARGS))
@@ -39,6 +42,14 @@ interop-all: setup ## and with those that take minutes to build (the AWS SDK for
 aws-faults: setup ## a walk to P4 against the stand-in of AWS, cut after every call, then resumed or torn down
 	NITRO_AWS_FAULTS=1 $(BIN)/python -m pytest tests/aws/test_interrupted.py $(PYTEST_ARGS)
 
+coverage: setup ## which branches of a room its own tests take; apart from CI, for measuring makes tests slower
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not browser and not interop" $(PYTEST_ARGS) $(ROOMS:%=tests/%)
+	$(BIN)/coverage combine --quiet
+	@for room in $(ROOMS); do printf '%-14s %s %%\n' $$room \
+	    "$$($(BIN)/coverage report --include="nitro_workflow/$$room/*,$$room/*" --format=total --precision=1)"; done
+	@echo "Line by line: $(BIN)/coverage html, then htmlcov/index.html"
+
 check: lint types imports ## what CI holds beside the tests
 
 lint: setup
@@ -68,7 +79,7 @@ wheel-walk: dist ## install the wheel in an empty environment and walk the 17 st
 core-alone: dist ## install the wheel without extras and run the tests that need nothing else
 	tools/core_alone.sh $(BIN)
 
-lock: setup ## resolve pyproject.toml and the tools anew
+lock: setup ## resolve pyproject.toml and the tools again
 	$(LOCK) --group dev --extra all pyproject.toml -o requirements.lock
 	echo "uv" | $(LOCK) - -o tools/installer.lock
 	echo "twine>=6" | $(LOCK) - -o tools/twine.lock
@@ -80,4 +91,4 @@ $(STAMP): requirements.lock pyproject.toml tools/install.sh tools/installer.lock
 	@touch $@
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) dist htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache
