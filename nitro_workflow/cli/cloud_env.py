@@ -130,9 +130,8 @@ def recipe(
 
     A lab that somebody else made is data: nothing of it becomes code of the shell or of the JVM.
 
-    Raises:
-        UsageError: no key of that account is kept here; or a path or an endpoint with a character
-            that a line of a file, or the JVM's options, cannot hold.
+    Raises `UsageError`: no key of that account is kept here; or a path or an endpoint with a
+    character that a line of a file, or the JVM's options, cannot hold.
     """
     key = connection.key(account)
     for text in (str(lab), connection.endpoint.ca, connection.endpoint.url, account, region):

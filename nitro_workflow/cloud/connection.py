@@ -31,8 +31,7 @@ class Connection:
     def of(cls, lab: Path) -> Connection:
         """Read the lab folder's ``cloud/endpoint.json`` and ``cloud/credentials.json``.
 
-        Raises:
-            CloudUnavailable: no cloud runs there, or the files are not whole.
+        Raises `CloudUnavailable`: no cloud runs there, or the files are not whole.
         """
         path = lab / "cloud" / "credentials.json"
         return cls(Endpoint.of(lab), read_cloud_file(path) if path.exists() else {})
@@ -40,8 +39,7 @@ class Connection:
     def session(self, account: str) -> Any:
         """Return a ``boto3.Session`` of the account's operator: see `isolated_session`.
 
-        Raises:
-            UsageError: no key of that account is kept here.
+        Raises `UsageError`: no key of that account is kept here.
         """
         return isolated_session(lambda: self.endpoint, self.key(account), party="operator")
 

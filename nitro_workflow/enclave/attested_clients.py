@@ -93,8 +93,7 @@ class NsmAttester:
     def document(self) -> tuple[bytes, rsa.RSAPrivateKey]:
         """Return a document made now, and its private key.
 
-        Raises:
-            NsmError: the NSM refused.
+        Raises `NsmError`: the NSM refused.
         """
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 

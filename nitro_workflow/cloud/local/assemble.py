@@ -20,8 +20,7 @@ CREDENTIALS = "credentials.json"  # keys that were drawn at the first start; mod
 def open_services(settings: Settings, keys: Keys | None = None) -> Services:
     """Open (or make) the cloud in ``settings.folder``; `keys` seed one that is made.
 
-    Raises:
-        CloudUnavailable: a wrapping key that is not one.
+    Raises `CloudUnavailable`: a wrapping key that is not one.
     """
     folder = settings.folder
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -93,8 +93,7 @@ def _key(
 def read_keys(path: Path) -> Keys:
     """Read the file that `write_private` wrote.
 
-    Raises:
-        InputError: not such a file, keys that can be guessed, or a file that others can read.
+    Raises `InputError`: not such a file, keys that can be guessed, or a file that others can read.
     """
     if path.stat().st_mode & 0o077:
         raise _bad_keys(path, "a file that others can read", "chmod 600 that file")
@@ -123,9 +122,8 @@ def _bad_keys(path: Path, found: str, remedy: str = "") -> InputError:
 def write_private(path: Path, keys: Keys, *, replace: bool = True) -> None:
     """Write keys with mode 0600, whole or not at all.
 
-    Raises:
-        UsageError: the file is there and must not be replaced.
-        InputError: it cannot be written there.
+    Raises `UsageError`: the file is there and must not be replaced. Raises `InputError`: it cannot
+    be written there.
     """
     if path.exists() and not replace:
         raise UsageError(

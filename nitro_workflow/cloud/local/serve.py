@@ -70,9 +70,8 @@ class ServeOptions:
 def serve(options: ServeOptions) -> None:
     """Serve until told to stop.
 
-    Raises:
-        CloudUnavailable: the port is taken, or another process serves this folder.
-        UsageError: seeded credentials on an address that others can reach.
+    Raises `CloudUnavailable`: the port is taken, or another process serves this folder. Raises
+    `UsageError`: seeded credentials on an address that others can reach.
     """
     settings = options.settings
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -117,9 +116,8 @@ def _refuse_open_doors(options: ServeOptions) -> None:
 def tls_files(certificate: Path | None, key: Path | None, ca: Path | None) -> TlsFiles | None:
     """Return the files given, checked to belong together; None where none is given.
 
-    Raises:
-        UsageError: one without the others.
-        CertificateError: not a certificate and its key.
+    Raises `UsageError`: one without the others. Raises `CertificateError`: not a certificate and
+    its key.
     """
     if certificate is None and key is None and ca is None:
         return None

@@ -49,8 +49,7 @@ def identify(
 
     An unsigned request is anonymous where the service serves such (S3), and refused elsewhere.
 
-    Raises:
-        SignatureFault: with the kind that `fault_of` puts into the service's words.
+    Raises `SignatureFault`: with the kind that `fault_of` puts into the service's words.
     """
     if claim is None:
         if service != "s3":
@@ -80,8 +79,7 @@ def _of_session(store: Store, vault: Vault, claim: Claim) -> Claimed:
 def prove(claimed: Claimed, request: RawRequest, now: datetime) -> None:
     """Verify the signature: over the head, and over the body unless the service is S3.
 
-    Raises:
-        SignatureFault: as `identify`.
+    Raises `SignatureFault`: as `identify`.
     """
     if claimed.claim is None:
         return

@@ -92,8 +92,7 @@ class Claim:
 def read_claim(request: RawRequest) -> Claim | None:
     """Return the request's claim, or None where it carries no signature.
 
-    Raises:
-        SignatureFault: a signature that is not complete.
+    Raises `SignatureFault`: a signature that is not complete.
     """
     if "X-Amz-Signature" in request.query_values:
         return _from_query(request)
@@ -185,8 +184,7 @@ def _moment(text: str) -> datetime:
 def check_time(claim: Claim, now: datetime) -> None:
     """Check that the request was signed about now, or is inside its presigned life.
 
-    Raises:
-        SignatureFault: too early, too late, or expired.
+    Raises `SignatureFault`: too early, too late, or expired.
     """
     skew = _SKEW.get(claim.service, _DEFAULT_SKEW)
     if claim.expires_s is not None:
@@ -225,8 +223,7 @@ def check_signature(claim: Claim, request: RawRequest, secret: str, body_sha256:
 
     `body_sha256` is the hex digest of the body received, used where the request states none.
 
-    Raises:
-        SignatureFault: another signature, or an ``x-amz-`` header that is not signed.
+    Raises `SignatureFault`: another signature, or an ``x-amz-`` header that is not signed.
     """
     signed = set(claim.signed_headers)
     loose = sorted(h for h in request.headers if h.startswith("x-amz-") and h not in signed)

@@ -38,8 +38,7 @@ def allow(
 def stop_if_dry_run(call: Call) -> None:
     """Answer DryRun: the caller may, and nothing is done.
 
-    Raises:
-        ServiceFault: DryRunOperation.
+    Raises `ServiceFault`: DryRunOperation.
     """
     if call.params.get("DryRun"):
         text = "Request would have succeeded, but DryRun flag is set."
@@ -78,8 +77,7 @@ def filtered(
 ) -> list[Shape]:
     """Return the items that fit every filter of the call; a filter's values are alternatives.
 
-    Raises:
-        ServiceFault: InvalidParameterValue, for a filter that is not done.
+    Raises `ServiceFault`: InvalidParameterValue, for a filter that is not done.
     """
     for condition in call.params.get("Filters", ()):
         name, wanted = condition.get("Name", ""), condition.get("Values", ())

@@ -87,8 +87,7 @@ def _check_pass_role(services: Services, call: Call, profile: sqlite3.Row) -> No
 def _check(call: Call) -> list[dict[str, str]]:
     """Check what the launch says; return the instances' tags.
 
-    Raises:
-        ServiceFault: UnsupportedOperation for what is not done, InvalidParameter… otherwise.
+    Raises `ServiceFault`: UnsupportedOperation for what is not done, InvalidParameter… otherwise.
     """
     params = call.params
     undone = sorted(name for name in params if name not in _DONE)

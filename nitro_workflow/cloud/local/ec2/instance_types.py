@@ -26,8 +26,7 @@ TYPES = {
 def check_type(kind: str, *, enclave: bool) -> None:
     """Refuse a type that is not here, or that carries no enclaves where one is wanted.
 
-    Raises:
-        ServiceFault: InvalidParameterValue, UnsupportedOperation.
+    Raises `ServiceFault`: InvalidParameterValue, UnsupportedOperation.
     """
     if kind not in TYPES:
         text = f"Invalid value '{kind}' for InstanceType. This cloud has {', '.join(TYPES)}."

@@ -74,8 +74,7 @@ class Gate:
         `attestation` is a document that was verified: its PCRs become condition keys and the
         record's ``recipient``.
 
-        Raises:
-            ServiceFault: the service's access-denied code with AWS's text.
+        Raises `ServiceFault`: the service's access-denied code with AWS's text.
         """
         _name_resource(call, resource, resource_account)
         if attestation is not None:

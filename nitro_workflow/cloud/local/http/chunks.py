@@ -39,16 +39,14 @@ class ChunkSigner:
     def check(self, stated: str, chunk_sha256: str) -> None:
         """Compare one chunk's signature.
 
-        Raises:
-            ServiceFault: SignatureDoesNotMatch.
+        Raises `ServiceFault`: SignatureDoesNotMatch.
         """
         self._compare(stated, "AWS4-HMAC-SHA256-PAYLOAD", _EMPTY, chunk_sha256, what="A chunk")
 
     def check_trailer(self, stated: str, lines: str) -> None:
         """Compare the signature of the trailers (each ``name:value`` and a newline).
 
-        Raises:
-            ServiceFault: SignatureDoesNotMatch.
+        Raises `ServiceFault`: SignatureDoesNotMatch.
         """
         digest = hashlib.sha256(lines.encode("latin-1")).hexdigest()
         self._compare(stated, "AWS4-HMAC-SHA256-TRAILER", digest, what="The trailer")
@@ -81,8 +79,7 @@ class ChunkDecoder:
     def feed(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
         """Yield the content bytes that `data` completes; of a memoryview, views where it can be.
 
-        Raises:
-            ServiceFault: framing that is not aws-chunked, or a signature that fails.
+        Raises `ServiceFault`: framing that is not aws-chunked, or a signature that fails.
         """
         if self._state == "data" and not self._buffer:
             # The middle of a chunk, as most of a large body is: handed on without a copy.

@@ -38,9 +38,7 @@ class Incoming:
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield what comes.
 
-        Raises:
-            ServiceFault: RequestTimeout.
-            Disconnected: the client hung up.
+        Raises `ServiceFault`: RequestTimeout. Raises `Disconnected`: the client hung up.
         """
         while not self.complete:
             try:
@@ -56,8 +54,7 @@ class Incoming:
     async def whole(self, limit: int) -> bytes:
         """Return a body that is held in memory.
 
-        Raises:
-            ServiceFault: longer than `limit`, or in all too slow; or as `pieces`.
+        Raises `ServiceFault`: longer than `limit`, or in all too slow; or as `pieces`.
         """
         content = bytearray()
         try:
@@ -73,8 +70,7 @@ class Incoming:
     def size(self, limit: int) -> int:
         """Return how many bytes will come, as far as the head says: `limit` where it does not.
 
-        Raises:
-            ServiceFault: more than `limit`.
+        Raises `ServiceFault`: more than `limit`.
         """
         headers = self.request.headers
         if "content-length" not in headers:

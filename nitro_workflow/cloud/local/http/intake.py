@@ -49,8 +49,7 @@ class Intake:
     def feed(self, data: bytes) -> None:
         """Take the next bytes as they came.
 
-        Raises:
-            ServiceFault: more than the limit, or chunk framing that does not hold.
+        Raises `ServiceFault`: more than the limit, or chunk framing that does not hold.
         """
         self.take((data,))
 
@@ -80,8 +79,7 @@ class Intake:
     def finish(self, last: Iterable[bytes] = ()) -> BodyFile:
         """Take the last pieces and verify all; the content is on the disk when this returns.
 
-        Raises:
-            ServiceFault: IncompleteBody, BadDigest, XAmzContentSHA256Mismatch, …
+        Raises `ServiceFault`: IncompleteBody, BadDigest, XAmzContentSHA256Mismatch, …
         """
         self.take(last)
         plan = self._plan

@@ -58,9 +58,8 @@ class IntakePlan:
 
         (CompleteMultipartUpload states the checksum of the object that it makes.)
 
-        Raises:
-            ServiceFault: what S3 has no such algorithm for, what contradicts itself, a length that
-                is no number or above the limit.
+        Raises `ServiceFault`: what S3 has no such algorithm for, what contradicts itself, a length
+        that is no number or above the limit.
         """
         header, trailer = _carriers(headers, decoder) if checksummed else ("", "")
         signed = None if decoder or len(payload) != hashlib.sha256().digest_size * 2 else payload

@@ -37,8 +37,7 @@ class Room:
     async def hold(self, caller: str, size: int) -> AsyncIterator[None]:
         """Hold `size` of it while the block lasts.
 
-        Raises:
-            ServiceFault: SlowDown, there was no room for too long, or too many wait.
+        Raises `ServiceFault`: SlowDown, there was no room for too long, or too many wait.
         """
         if not self._fits(caller, size):
             await self._wait(caller, size)

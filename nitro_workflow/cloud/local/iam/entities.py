@@ -87,8 +87,7 @@ def require_policy(services: Services, call: Call, arn: str) -> None:
 
     Another account's policy is its own: who was bound by it would be in that account's hands.
 
-    Raises:
-        ServiceFault: NoSuchEntity.
+    Raises `ServiceFault`: NoSuchEntity.
     """
     ours = arn.split(":")[4:5] in ([call.caller.account], ["aws"])
     query = "SELECT 1 FROM managed_policies WHERE arn = ?"

@@ -95,8 +95,7 @@ def entity_row(
     The gate is asked with the ARN the entity has, or would have, before anything is said;
     `context` holds the condition keys of the call's own action.
 
-    Raises:
-        ServiceFault: AccessDenied, NoSuchEntity.
+    Raises `ServiceFault`: AccessDenied, NoSuchEntity.
     """
     query = "SELECT * FROM entities WHERE kind = ? AND account = ? AND name = ?"
     row: sqlite3.Row | None = (
@@ -125,8 +124,7 @@ def request_tags(tags: Mapping[str, str]) -> dict[str, Any]:
 def check_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Return tags as a mapping, within IAM's limits (their lengths are in the model).
 
-    Raises:
-        ServiceFault: InvalidInput, LimitExceeded.
+    Raises `ServiceFault`: InvalidInput, LimitExceeded.
     """
     if len({tag["Key"].lower() for tag in tags}) != len(tags):
         raise ServiceFault(
@@ -145,8 +143,7 @@ def check_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
 def check_quota(db: sqlite3.Connection, table: str, where: str, value: str, quota: Quota) -> None:
     """Refuse one row more than the quota allows; to be asked in the transaction that adds it.
 
-    Raises:
-        ServiceFault: LimitExceeded.
+    Raises `ServiceFault`: LimitExceeded.
     """
     query = f"SELECT count(*) FROM {table} WHERE {where} = ?"  # noqa: S608 - our own names
     if db.execute(query, (value,)).fetchone()[0] >= quota.most:
@@ -162,8 +159,7 @@ def letters_of(document: str) -> int:
 def check_size(document: str, quota: Quota) -> None:
     """Refuse a policy document that is longer than IAM allows, before it is parsed.
 
-    Raises:
-        ServiceFault: LimitExceeded.
+    Raises `ServiceFault`: LimitExceeded.
     """
     if letters_of(document) > quota.most:
         text = f"Cannot exceed quota for {quota.name}: {quota.most}"
@@ -178,8 +174,7 @@ def no_such(kind: str, name: str) -> ServiceFault:
 def check_document(text: str, kind: str) -> None:
     """Check the text of a policy.
 
-    Raises:
-        ServiceFault: MalformedPolicyDocument, with what `policy` found and where.
+    Raises `ServiceFault`: MalformedPolicyDocument, with what `policy` found and where.
     """
     try:
         check_policy(text, kind)
@@ -229,8 +224,7 @@ def _entity(row: sqlite3.Row, kind: str) -> dict[str, Any]:
 def page(call: Call, items: Sequence[Any], member: str) -> dict[str, Any]:
     """Return one page of a list; the marker holds the position in it.
 
-    Raises:
-        ServiceFault: ValidationError, for a marker that no page of this list ended with.
+    Raises `ServiceFault`: ValidationError, for a marker that no page of this list ended with.
     """
     tokens = PageTokens(call.operation, "ValidationError", "Invalid Marker.")
     start = tokens.read_position(call.params.get("Marker"))

@@ -24,8 +24,7 @@ _MAX_NUMBER = 10_000
 def parse_form(request: RawRequest) -> dict[str, str]:
     """Return the fields of the body (POST) or of the query (GET, presigned).
 
-    Raises:
-        ServiceFault: not a form, or one with too many fields.
+    Raises `ServiceFault`: not a form, or one with too many fields.
     """
     try:
         text = request.query if request.method == "GET" else request.body.decode()
@@ -43,8 +42,7 @@ def parse_form(request: RawRequest) -> dict[str, str]:
 def read_form(shape: Any, form: Mapping[str, str], *, ec2: bool) -> dict[str, Any]:
     """Return the input structure of the form.
 
-    Raises:
-        ServiceFault: a field that does not hold what its shape says.
+    Raises `ServiceFault`: a field that does not hold what its shape says.
     """
     root = _tree(form)
     try:

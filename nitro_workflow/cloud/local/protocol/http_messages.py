@@ -16,8 +16,7 @@ __all__ = ["FileSlice", "RawRequest", "RawResponse", "decode_uri"]
 def decode_uri(text: str, *, plus: bool = False) -> str:
     """Return a part of a path or (`plus`: where a plus is a space) of a query, decoded.
 
-    Raises:
-        ServiceFault: InvalidURI, what is not UTF-8; two names must not become one.
+    Raises `ServiceFault`: InvalidURI, what is not UTF-8; two names must not become one.
     """
     try:
         return unquote(text.replace("+", " ") if plus else text, errors="strict")
@@ -44,8 +43,7 @@ class RawRequest:
     def query_pairs(self) -> tuple[tuple[str, str], ...]:
         """The query's names and values, decoded, in order; a name without ``=`` has value "".
 
-        Raises:
-            ServiceFault: InvalidURI.
+        Raises `ServiceFault`: InvalidURI.
         """
         pairs = (part.partition("=") for part in self.query.split("&") if part)
         return tuple(

@@ -55,8 +55,7 @@ class PageTokens:
     def read(self, token: str | None) -> str:
         """Return the place that `write` was given; "" where there is no token.
 
-        Raises:
-            ServiceFault: not a token of this list, written exactly so.
+        Raises `ServiceFault`: not a token of this list, written exactly so.
         """
         if token is None:
             return ""
@@ -72,8 +71,7 @@ class PageTokens:
     def read_position(self, token: str | None) -> int:
         """Return the number that `write` was given; 0 where there is no token.
 
-        Raises:
-            ServiceFault: as `read`, and for a place that is no number.
+        Raises `ServiceFault`: as `read`, and for a place that is no number.
         """
         if token is None:
             return 0

@@ -19,8 +19,7 @@ __all__ = ["find_operation", "read_request"]
 def find_operation(model: Any, request: RawRequest) -> str:
     """Return the operation that the request names.
 
-    Raises:
-        ServiceFault: the model has no such operation.
+    Raises `ServiceFault`: the model has no such operation.
     """
     protocol = protocol_of(model)
     if protocol == "rest-xml":
@@ -40,8 +39,7 @@ def find_operation(model: Any, request: RawRequest) -> str:
 def read_request(model: Any, operation: str, request: RawRequest) -> dict[str, Any]:
     """Return the parameters of the input shape; constraints of the model are checked.
 
-    Raises:
-        ServiceFault: a body that is not of this protocol, or a value that breaks its shape.
+    Raises `ServiceFault`: a body that is not of this protocol, or a value that breaks its shape.
     """
     shape = model.operation_model(operation).input_shape
     if shape is None:

@@ -49,8 +49,7 @@ class _Route:
 def split_path(path: str) -> tuple[str, str]:
     """Return bucket and key (decoded) of a path-style address.
 
-    Raises:
-        ServiceFault: InvalidURI.
+    Raises `ServiceFault`: InvalidURI.
     """
     bucket, _, key = path.lstrip("/").partition("/")
     return decode_uri(bucket), decode_uri(key)
@@ -59,8 +58,7 @@ def split_path(path: str) -> tuple[str, str]:
 def match_route(model: Any, request: RawRequest) -> str:
     """Return the operation whose route says most about the request.
 
-    Raises:
-        ServiceFault: no operation has this method and path.
+    Raises `ServiceFault`: no operation has this method and path.
     """
     bucket, key = split_path(request.path)
     fitting = [route for route in _routes(model) if route.fits(request, bucket, key)]
@@ -98,8 +96,7 @@ def _route(operation: Any) -> _Route:
 def parse_rest(shape: Any, request: RawRequest) -> dict[str, Any]:
     """Return the input structure.
 
-    Raises:
-        ServiceFault: MalformedXML, or a header or query value of another type.
+    Raises `ServiceFault`: MalformedXML, or a header or query value of another type.
     """
     bucket, key = split_path(request.path)
     labels = {"Bucket": bucket, "Key": key}

@@ -20,9 +20,8 @@ _BITS = {"integer": 31, "long": 63}
 def read_scalar(shape: Any, value: Any) -> Any:
     """Return a JSON value or a text as the shape's Python type.
 
-    Raises:
-        ValueError: the text does not say such a value.
-        TypeError: a JSON value of another type.
+    Raises `ValueError`: the text does not say such a value. Raises `TypeError`: a JSON value of
+    another type.
     """
     kind = shape.type_name
     if kind == "blob":
@@ -41,9 +40,7 @@ def read_scalar(shape: Any, value: Any) -> Any:
 def read_text(value: Any) -> str:
     """Return a text that can be written again: half of a surrogate pair, which JSON can hold, not.
 
-    Raises:
-        ValueError: half of a surrogate pair.
-        TypeError: no text.
+    Raises `ValueError`: half of a surrogate pair. Raises `TypeError`: no text.
     """
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} can not be converted to a String")

@@ -28,8 +28,7 @@ _CODES = {
 def check_constraints(shape: Any, params: dict[str, Any], protocol: str) -> None:
     """Check `params` against the input shape.
 
-    Raises:
-        ServiceFault: with every violation in one message, as AWS answers.
+    Raises `ServiceFault`: with every violation in one message, as AWS answers.
     """
     problems = list(islice(_structure(shape, params, ""), _MAX_PROBLEMS))
     if not problems:

@@ -96,8 +96,7 @@ class Place:
 def bucket_row(services: Services, name: str) -> sqlite3.Row:
     """Return the bucket.
 
-    Raises:
-        ServiceFault: NoSuchBucket.
+    Raises `ServiceFault`: NoSuchBucket.
     """
     query = f"{BUCKETS} WHERE name = ?"
     row: sqlite3.Row | None = services.store.read().execute(query, (name,)).fetchone()
@@ -134,8 +133,7 @@ def allow_place(
 ) -> sqlite3.Row:
     """Return the bucket of a place, once the caller may do `action` there.
 
-    Raises:
-        ServiceFault: NoSuchBucket, AccessDenied.
+    Raises `ServiceFault`: NoSuchBucket, AccessDenied.
     """
     row = bucket_row(services, place.bucket)
     if not place.anywhere:

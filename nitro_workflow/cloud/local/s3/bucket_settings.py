@@ -79,8 +79,7 @@ def delete_public_access_block(services: Services, call: Call) -> Mapping[str, A
 def require_enforced(kind: str) -> None:
     """Refuse an ownership under which ACLs would count: there are none.
 
-    Raises:
-        ServiceFault: NotImplemented.
+    Raises `ServiceFault`: NotImplemented.
     """
     if kind != _ENFORCED:
         raise not_implemented(f"ObjectOwnership {kind}")

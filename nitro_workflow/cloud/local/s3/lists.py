@@ -26,8 +26,7 @@ _VERSIONS = PageTokens("ListObjectVersions", "InvalidArgument", "Invalid version
 def page_size(call: Call, name: str, wire: str) -> int:
     """Return how many entries one page of a list may have.
 
-    Raises:
-        ServiceFault: InvalidArgument, for a negative number or one that is no 32-bit integer.
+    Raises `ServiceFault`: InvalidArgument, for a negative number or one that is no 32-bit integer.
     """
     wanted = int(call.params.get(name, _PAGE))
     if not 0 <= wanted <= _MAX_INTEGER:

@@ -75,8 +75,7 @@ def create_multipart_upload(services: Services, call: Call) -> Mapping[str, Any]
 def find_upload(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
     """Return the upload that the call names.
 
-    Raises:
-        ServiceFault: NoSuchUpload.
+    Raises `ServiceFault`: NoSuchUpload.
     """
     query = "SELECT * FROM uploads WHERE id = ? AND bucket = ? AND key = ?"
     values = (call.params["UploadId"], call.params["Bucket"], call.params["Key"])
@@ -117,8 +116,7 @@ def upload_part(services: Services, call: Call) -> Mapping[str, Any]:
 def check_part_number(call: Call) -> None:
     """Refuse a part number that is none.
 
-    Raises:
-        ServiceFault: InvalidArgument.
+    Raises `ServiceFault`: InvalidArgument.
     """
     if not 1 <= call.params["PartNumber"] <= _MAX_NUMBER:
         text = f"Part number must be an integer between 1 and {_MAX_NUMBER}, inclusive"
@@ -128,8 +126,7 @@ def check_part_number(call: Call) -> None:
 def keep_part(services: Services, call: Call, part: NewPart) -> None:
     """Name the part's content in the upload's rows; drop what it replaces.
 
-    Raises:
-        ServiceFault: NoSuchUpload, where it ended meanwhile.
+    Raises `ServiceFault`: NoSuchUpload, where it ended meanwhile.
     """
     with services.store.transaction() as db:
         place = (find_upload(db, call)["id"], call.params["PartNumber"])

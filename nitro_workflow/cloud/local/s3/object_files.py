@@ -94,8 +94,7 @@ def sweep(services: Services) -> int:
 def join(services: Services, pieces: Iterable[Piece]) -> str:
     """Write the pieces one behind the other into a new content; return its name.
 
-    Raises:
-        FileNotFoundError: a piece's content was deleted meanwhile.
+    Raises `FileNotFoundError`: a piece's content was deleted meanwhile.
     """
     draft = services.settings.folder / "incoming" / uuid.uuid4().hex
     try:

@@ -51,8 +51,7 @@ _GRANTS = ("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "Grant
 def check_key(key: str) -> None:
     """Refuse a key that S3 refuses, or that no answer in XML could name.
 
-    Raises:
-        ServiceFault: KeyTooLongError, InvalidURI.
+    Raises `ServiceFault`: KeyTooLongError, InvalidURI.
     """
     size = len(key.encode("utf-8", "surrogatepass"))
     if size > _MAX_KEY_BYTES:
@@ -69,8 +68,7 @@ def refuse_not_done(params: Mapping[str, Any]) -> None:
 
     ``AES256`` is what S3 does at rest by itself, with a key that it gives to nobody.
 
-    Raises:
-        ServiceFault: NotImplemented, AccessControlListNotSupported, InvalidStorageClass.
+    Raises `ServiceFault`: NotImplemented, AccessControlListNotSupported, InvalidStorageClass.
     """
     named = [name for name in _SAFEGUARDS if params.get(name)]
     if params.get("ServerSideEncryption", "AES256") != "AES256":
@@ -89,8 +87,7 @@ def refuse_not_done(params: Mapping[str, Any]) -> None:
 def refuse_acl(params: Mapping[str, Any]) -> None:
     """Refuse to grant anything by an ACL; two canned ones grant nothing to anybody else.
 
-    Raises:
-        ServiceFault: AccessControlListNotSupported.
+    Raises `ServiceFault`: AccessControlListNotSupported.
     """
     if params.get("ACL", "private") not in _CANNED or any(params.get(n) for n in _GRANTS):
         raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
@@ -105,8 +102,7 @@ def not_implemented(header: str) -> ServiceFault:
 def stored_headers(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return what S3 gives back with an object, as JSON: content headers, metadata, tags.
 
-    Raises:
-        ServiceFault: MetadataTooLarge, InvalidArgument for tags that are none.
+    Raises `ServiceFault`: MetadataTooLarge, InvalidArgument for tags that are none.
     """
     kept = {name: params[name] for name in _HEADERS if name in params}
     if isinstance(kept.get("Expires"), datetime):
@@ -142,8 +138,7 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
 def read_tagging(text: str) -> dict[str, str]:
     """Return the tags of an ``x-amz-tagging`` header (``a=1&b=2``, percent-encoded).
 
-    Raises:
-        ServiceFault: InvalidArgument, InvalidTag, BadRequest.
+    Raises `ServiceFault`: InvalidArgument, InvalidTag, BadRequest.
     """
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_TAGS + 1)
@@ -155,8 +150,7 @@ def read_tagging(text: str) -> dict[str, str]:
 def check_tags(tags: Sequence[Mapping[str, str]], most: int = _MAX_TAGS) -> dict[str, str]:
     """Return tags as a mapping, within S3's limits.
 
-    Raises:
-        ServiceFault: BadRequest for too many, InvalidTag for one that is not allowed.
+    Raises `ServiceFault`: BadRequest for too many, InvalidTag for one that is not allowed.
     """
     if len(tags) > most:
         raise _too_many_tags(most)
@@ -190,8 +184,7 @@ _CONTEXT = {
 def write_context(call: Call) -> dict[str, Any]:
     """Return the condition keys of a write: what its headers ask for.
 
-    Raises:
-        ServiceFault: a tagging header that is none.
+    Raises `ServiceFault`: a tagging header that is none.
     """
     context: dict[str, Any] = {
         key: str(call.params[name]) for name, key in _CONTEXT.items() if name in call.params

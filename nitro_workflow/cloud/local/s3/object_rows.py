@@ -50,8 +50,7 @@ def version_member(bucket: sqlite3.Row, version: str) -> dict[str, str]:
 def require_bucket(db: sqlite3.Connection, bucket: sqlite3.Row) -> None:
     """Require, in the transaction that writes, the bucket that the caller was allowed to write.
 
-    Raises:
-        ServiceFault: NoSuchBucket, where it was deleted (or made anew) meanwhile.
+    Raises `ServiceFault`: NoSuchBucket, where it was deleted (or made anew) meanwhile.
     """
     query = "SELECT 1 FROM buckets WHERE name = ? AND account = ? AND created = ?"
     if db.execute(query, (bucket["name"], bucket["account"], bucket["created"])).fetchone() is None:
@@ -102,8 +101,7 @@ def readable(
 ) -> tuple[sqlite3.Row, sqlite3.Row]:
     """Return bucket and object, once the caller may do `actions` with it.
 
-    Raises:
-        ServiceFault: NoSuchBucket, AccessDenied, NoSuchKey, NoSuchVersion, MethodNotAllowed.
+    Raises `ServiceFault`: NoSuchBucket, AccessDenied, NoSuchKey, NoSuchVersion, MethodNotAllowed.
     """
     row = find_object(services.store.read(), place.bucket, place.key, version)
     known = existing_tags(json.loads(row["headers"]).get("Tags", {}).items()) if row else {}
@@ -133,8 +131,7 @@ def object_part(
 
     An object that came in one piece is its own part 1, of which nothing is kept here.
 
-    Raises:
-        ServiceFault: InvalidPartNumber.
+    Raises `ServiceFault`: InvalidPartNumber.
     """
     query = "SELECT number, size, sums FROM object_parts WHERE object = ? ORDER BY number"
     rows = services.store.read().execute(query, (row["seq"],)).fetchall()

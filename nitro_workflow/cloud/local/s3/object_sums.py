@@ -55,8 +55,7 @@ class SumPlan:
     def of(cls, params: Mapping[str, Any]) -> SumPlan:
         """Read ChecksumAlgorithm and ChecksumType, of a request or as an upload's row keeps them.
 
-        Raises:
-            ServiceFault: InvalidRequest, for a pair that there is not.
+        Raises `ServiceFault`: InvalidRequest, for a pair that there is not.
         """
         algorithm, kind = params.get("ChecksumAlgorithm", ""), params.get("ChecksumType", "")
         if not algorithm:
@@ -88,8 +87,7 @@ class SumPlan:
     def require(self, algorithm: str) -> None:
         """Refuse another checksum than the one that the upload stated.
 
-        Raises:
-            ServiceFault: InvalidRequest.
+        Raises `ServiceFault`: InvalidRequest.
         """
         if self.stated and algorithm != self.algorithm:
             text = (
@@ -128,8 +126,7 @@ class SumPlan:
 def require_algorithm(algorithm: str) -> None:
     """Refuse an algorithm that this cloud has not.
 
-    Raises:
-        ServiceFault: InvalidRequest.
+    Raises `ServiceFault`: InvalidRequest.
     """
     if algorithm not in CHECKSUM_ALGORITHMS:
         known = ", ".join(CHECKSUM_ALGORITHMS)

@@ -32,8 +32,7 @@ def etag_matches(stated: str, etag: str) -> bool:
 def check_read(params: Mapping[str, Any], row: sqlite3.Row) -> None:
     """Check a read's conditions against the object.
 
-    Raises:
-        ServiceFault: PreconditionFailed (412), NotModified (304).
+    Raises `ServiceFault`: PreconditionFailed (412), NotModified (304).
     """
     modified = moment(row["modified"]).replace(microsecond=0)
     _require_unchanged(params, row, modified, ("IfMatch", "IfUnmodifiedSince"))
@@ -74,9 +73,8 @@ def _unchanged(
 def check_write(db: sqlite3.Connection, call: Call, bucket: str, key: str) -> None:
     """Check a write's conditions: to be asked in the transaction that writes.
 
-    Raises:
-        ServiceFault: PreconditionFailed; NoSuchKey where If-Match names an object that is not
-            there; NotImplemented for what S3 does not do either.
+    Raises `ServiceFault`: PreconditionFailed; NoSuchKey where If-Match names an object that is not
+    there; NotImplemented for what S3 does not do either.
     """
     match, none_match = call.params.get("IfMatch"), call.params.get("IfNoneMatch")
     if match is None and none_match is None:

@@ -37,8 +37,7 @@ class Vault:
     def at(cls, path: Path) -> Vault:
         """Open the key file, or make it with a new key.
 
-        Raises:
-            CloudUnavailable: the file is there and is not 32 bytes.
+        Raises `CloudUnavailable`: the file is there and is not 32 bytes.
         """
         try:
             key = path.read_bytes()
@@ -61,8 +60,7 @@ class Vault:
     def open(self, sealed: bytes, purpose: str) -> bytes:
         """Return the secret.
 
-        Raises:
-            CloudUnavailable: other bytes, another purpose or another wrapping key.
+        Raises `CloudUnavailable`: other bytes, another purpose or another wrapping key.
         """
         try:
             return self._aead.decrypt(
