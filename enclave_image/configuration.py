@@ -206,7 +206,7 @@ def _number(values: Mapping[str, Any], name: str, low: int, high: int) -> int:
 def _context(values: Mapping[str, Any], name: str) -> dict[str, str]:
     value = _object(values.get(name), name)
     if not value or not all(isinstance(v, str) and k and v for k, v in value.items()):
-        raise _refuse("an empty context or a value that is no text", "texts by name", name)
+        raise _refuse("an empty context or a value that is not text", "texts by name", name)
     return value
 
 

@@ -271,5 +271,5 @@ def internal_error(error: BaseException) -> EnclaveError:
         f"an internal error ({type(error).__name__}); its text stays in the enclave",
         expected="a job that ends in a result or a refusal",
         where="enclave application",
-        next="send the job again; start the enclave anew when it happens twice",
+        next="send the job again; restart the enclave if it happens twice",
     )

@@ -56,7 +56,7 @@ def as_package_error(error: BaseException) -> NitroWorkflowError | None:
         return _from_system(error)
     if isinstance(error, UnicodeError):
         return InputError(
-            "text that is no UTF-8",
+            "text that is not UTF-8",
             expected="UTF-8 in names, paths and files",
             next="name or save it in UTF-8",
         )

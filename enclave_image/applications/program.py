@@ -78,7 +78,7 @@ class ProgramRunner:
                 answer: object = self._processor.finish()
                 if isinstance(answer, Mapping) and len(json.dumps(answer)) <= MAX_ANSWER:
                     return ProgramAnswer(answer)
-                self._broken = "an answer that is no object, or too big"
+                self._broken = "an answer that is not an object, or too big"
             except Exception as error:  # noqa: BLE001 - its text is content
                 self._broken = type(error).__name__
         raise DatasetError(

@@ -2,7 +2,7 @@
 
 Authenticated bytes go in as they come; nothing comes out before `Aggregator.finish`. An error in
 the CSV is kept until then too: whoever cuts a message short must not learn from it what was in the
-part that he sent. The messages never say which row or value it was, for the same reason.
+part that they sent. The messages never say which row or value it was, for the same reason.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class _Reader:
         found, wanted = self._fields(line), self._query.columns
         for at, name in enumerate(wanted, 1):
             if found[at - 1 : at] != [name]:
-                self._refuse("a header that is another", ",".join(wanted), column=at)
+                self._refuse("a different header", ",".join(wanted), column=at)
         if len(found) != len(wanted):
             self._refuse("a header that goes on", ",".join(wanted), column=len(wanted) + 1)
 
@@ -115,7 +115,7 @@ class _Reader:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
             column = line[: error.start].count(b",") + 1
-            self._refuse(f"the byte 0x{line[error.start]:02x}, which is no UTF-8", "UTF-8", column)
+            self._refuse(f"the byte 0x{line[error.start]:02x}, which is not UTF-8", "UTF-8", column)
         try:
             (fields,) = csv.reader([text], strict=True)
         except csv.Error as error:

@@ -78,7 +78,7 @@ def _write(target: Path, node: Node) -> FileRecord | None:
         place.symlink_to(os.fsdecode(data))
         return None
     if not stat.S_ISREG(mode):
-        raise _odd(f"/{path} is no file, folder or link", "no devices: init makes /dev")
+        raise _odd(f"/{path} is neither a file, a folder nor a link", "no devices: init makes /dev")
     place.write_bytes(data)
     place.chmod(stat.S_IMODE(mode))
     digest = hashlib.sha256(data).hexdigest()

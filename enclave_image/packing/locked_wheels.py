@@ -63,7 +63,9 @@ def read_lock(lock: Path) -> dict[str, LockedWheel]:
     Raises `ImageError` where there is none, or for an entry without a hash.
     """
     if not lock.is_file():
-        raise _refuse("no lock file", f"{lock.parent.name}/{lock.name}", "install the package anew")
+        raise _refuse(
+            "no lock file", f"{lock.parent.name}/{lock.name}", "install the package again"
+        )
     found: dict[str, LockedWheel] = {}
     for block in re.split(r"\n(?=[A-Za-z0-9])", lock.read_text(encoding="utf-8").strip()):
         form = re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)", block)

@@ -128,7 +128,7 @@ class ParentApplication:
     def _send(self, request: Mapping[str, Any]) -> dict[str, Any]:
         job, cid = _text(request, "job"), request.get("cid")
         if not _JOB_ID.fullmatch(job):
-            raise _bad("a job id that is no UUID", "a UUID in lower case")
+            raise _bad("a job id that is not a UUID", "a UUID in lower case")
         if not isinstance(cid, int) or isinstance(cid, bool) or not 3 < cid < 2**32 - 1:
             raise _bad("no CID of an enclave", "a whole number above 3")
         self.records.create(job)
@@ -223,7 +223,7 @@ class ParentApplication:
                     self.records.update(job, status=kind, step=step, error=error)
                 return code
             else:
-                raise _bad("an event that is none", "evidence | result | refused | failed")
+                raise _bad("an event of no known form", "evidence | result | refused | failed")
 
     def _keep_result(self, job: str, event: Mapping[str, Any]) -> None:
         for name, what in _ANSWER.items():

@@ -46,7 +46,7 @@ _REGIONAL_LIFE = timedelta(days=20, hours=1)
 _ZONAL_LIFE = timedelta(days=5, hours=13)
 _INSTANCE_LIFE = timedelta(hours=24)
 _LEAF_LIFE = timedelta(hours=3, seconds=3)
-# The NSM issues a leaf anew 15 minutes before the old one ends.
+# The NSM issues a new leaf 15 minutes before the old one ends.
 _LEAF_MARGIN = timedelta(minutes=15)
 # A certificate above must outlive the leaves that are issued under it.
 _MARGIN = _LEAF_LIFE + _LEAF_MARGIN

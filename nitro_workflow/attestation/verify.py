@@ -202,7 +202,7 @@ class Verifier:
         """Return the chain, from the cache where these very bytes held before.
 
         A cached chain says that its links hold, which does not depend on the time; validity is
-        judged for every document anew. Chains that do not hold are not kept.
+        judged again for every document. Chains that do not hold are not kept.
         """
         leaf: bytes | None = reading.values.get("certificate")
         bundle: tuple[bytes, ...] = reading.values.get("cabundle", ())

@@ -44,7 +44,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "notebooks": ("notebooks", "notebooks", "Copy the course's notebooks, see how far you are."),
     "parent": ("host_parent", "parent", "Run programs as on the parent instance, with AF_VSOCK."),
     "policy": ("policy", "policy", "Decide, explain, analyse and write key policies."),
-    "reset": ("lab_state", "reset", "Begin the lab anew, or go back to a step."),
+    "reset": ("lab_state", "reset", "Start the lab over, or go back to a step."),
     "status": ("lab_state", "status", "Show the lab: steps done, processes, trust root."),
     "step": ("workflow", "step", "Run one step of the workflow."),
     "trace": ("lab_state", "trace", "Show who sent what to whom."),
@@ -144,7 +144,11 @@ def _explain(error: Exception) -> int:
     if known is None:
         raise error
     if isinstance(error, OSError) and error.filename == OUTPUT:
-        known = ServiceError(known.found, where=OUTPUT, next="give it room, or open it")
+        known = ServiceError(
+            known.found,
+            where=OUTPUT,
+            next="free some space, or give the command an output that is open",
+        )
     with contextlib.suppress(OSError):  # standard error may be closed or full as well
         one_line = isinstance(known, MissingExtra)
         click.echo(str(known) if one_line else known.diagnostics(), err=True)

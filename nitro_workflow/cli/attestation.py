@@ -77,7 +77,9 @@ _check_options = _options(
     click.option("--pcr", multiple=True, metavar="N=HEX", help="3=ROLE-ARN, 4=INSTANCE-ID too."),
     click.option("--eif", multiple=True, metavar="FILE", help="PCRs of this image, or another."),
     click.option("--measurements", multiple=True, metavar="FILE", help="PCRs of nitro-cli's JSON."),
-    click.option("--policy", multiple=True, metavar="FILE", help="PCRs that this key policy asks."),
+    click.option(
+        "--policy", multiple=True, metavar="FILE", help="PCRs that this key policy asks for."
+    ),
     click.option("--signing-certificate", metavar="FILE", help="PCR8 of this certificate."),
     click.option("--nonce", metavar="BYTES", help="HEX, text:…, base64:… or @FILE."),
     click.option("--user-data", metavar="BYTES", help="The same forms."),

@@ -154,7 +154,7 @@ def _utf8(text: str, option: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            "text that is no UTF-8",
+            "text that is not UTF-8",
             expected="UTF-8",
             where=option,
             next="Give other bytes in hex, or in a file by @FILE.",

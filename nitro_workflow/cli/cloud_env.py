@@ -108,7 +108,7 @@ _NOTES = {
     ),
     "rclone": (
         "The remote is nitro: (rclone ls nitro:BUCKET). rclone fails where AWS_CA_BUNDLE is set, "
-        "so this shell has it no more."
+        "so it is unset in this shell."
     ),
     "rust": (
         "aws-config reads AWS_ENDPOINT_URL; the default TLS client reads SSL_CERT_FILE. S3 with an "

@@ -136,9 +136,6 @@ for _command in IMAGE_COMMANDS:
     nitro_cli.add_command(_command)
 
 
-# -- helpers --------------------------------------------------------------------------------------
-
-
 def _follow(
     host: OwnInstance, enclave_id: str | None, name: str | None, seconds: int | None = None
 ) -> None:

@@ -37,7 +37,9 @@ __all__ = ["inspect"]
 )
 @click.option("--root", metavar="FILE", help="Trust this root, PEM or DER, instead of AWS's.")
 @click.option("--html", metavar="OUT", help="Write one page to send to a colleague.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and thing.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object a line, for each thing."
+)
 @click.option("--port", default=0, show_default="any", help="Port of the drop page.")
 def inspect(
     files: tuple[str, ...], at: str, root: str | None, html: str | None, as_json: bool, port: int

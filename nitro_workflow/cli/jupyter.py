@@ -38,7 +38,7 @@ def lab(
     opened = open_lab(folder)
     first = first_notebook(notebooks, opened.path)
     environment = {**os.environ, "NITRO_WORKFLOW_LAB": str(opened.path)}
-    # The argument opens a browser there; the default address is for who copies what is printed.
+    # The argument opens a browser there; the default is for people who copy the printed address.
     address = f"--LabApp.default_url=/lab/tree/{first.name}"
     options = (*_as_root(jupyter_arguments), *jupyter_arguments)
     command = [sys.executable, "-m", "jupyterlab", str(first), address, *options]

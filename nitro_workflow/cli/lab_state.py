@@ -215,7 +215,7 @@ def _tell_of_a_service(opened: Lab) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def reset(ctx: click.Context, folder: Path | None, begin: str, yes: bool) -> None:
-    """Begin anew: end the processes and empty the lab, or go back to a step.
+    """Start over: end the processes and empty the lab, or go back to a step.
 
     From P1 all is removed: keys, data, images, records. From a later step its record and those
     after it are dropped, and the next walk or step makes them again.
@@ -230,7 +230,7 @@ def reset(ctx: click.Context, folder: Path | None, begin: str, yes: bool) -> Non
         click.echo("Nothing was removed.")
         ctx.exit(1)
     opened.reset(number)
-    again = "walk` begins anew" if first else f"walk --from {number}` makes them again"
+    again = "walk` starts over" if first else f"walk --from {number}` makes them again"
     click.echo(f"Removed {what}. `nitro-workflow {again}.")
 
 

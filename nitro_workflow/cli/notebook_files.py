@@ -66,7 +66,7 @@ def copy_notebooks(folder: Path) -> Copied:
 
 
 def copy_again(folder: Path, number: str) -> tuple[Path, Path | None]:
-    """Copy one notebook anew; return it, and where the learner's own is kept, None for none.
+    """Copy one notebook once more; return it, and where the learner's own is kept, None for none.
 
     Raises `UsageError` for a number that no notebook has.
     """

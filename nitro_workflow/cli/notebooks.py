@@ -1,4 +1,4 @@
-"""`notebooks`: a learner's own copies, how far they are, and one begun anew."""
+"""`notebooks`: a learner's own copies, how far they are, and one started over."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMAT = 1
 
 @click.group()
 def notebooks() -> None:
-    """Copy the course's notebooks, see how far you are, begin one anew."""
+    """Copy the course's notebooks, see how far you are, start one over."""
 
 
 @notebooks.command()
@@ -69,7 +69,7 @@ def progress(folder: Path | None, export: Path | None, *, as_json: bool) -> None
 @click.option("--notebooks", "directory", type=click.Path(path_type=Path), help="Their folder.")
 @click.argument("number")
 def reset(folder: Path | None, directory: Path | None, number: str) -> None:
-    """Begin the notebook NUMBER anew: a fresh copy, and its answers forgotten.
+    """Start notebook NUMBER over: a fresh copy, and its answers forgotten.
 
     Your own copy is kept beside it, under another name. The lab's steps stay as they are.
     """

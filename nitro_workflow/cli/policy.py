@@ -251,10 +251,10 @@ def _pair(text: str) -> tuple[str, str]:
         text.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            "text that is no UTF-8",
+            "text that is not UTF-8",
             expected="UTF-8: an encryption context is text",
             where="--context",
-            next="write it in UTF-8, as who encrypts does",
+            next="write it in UTF-8, as the program that encrypts does",
         ) from error
     return key, value
 

@@ -165,7 +165,8 @@ class FetchedKey:
 def fetch_key(key_arn: str) -> FetchedKey:
     """Get a key's policy and, where that is allowed, its grants.
 
-    Raises `UsageError` for what is no ARN of a key, `CloudUnavailable` where KMS does not answer.
+    Raises `UsageError` for what is not the ARN of a key, `CloudUnavailable` where KMS does not
+    answer.
     """
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError

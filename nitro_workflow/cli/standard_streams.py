@@ -21,7 +21,7 @@ _CLOSED: Final = ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY))
 
 
 class ReaderGone(Exception):
-    """Whoever read standard output has left (``| head``)."""
+    """The program that read standard output has ended (``| head``)."""
 
 
 class _Descriptor(io.FileIO):

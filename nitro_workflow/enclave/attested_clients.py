@@ -203,7 +203,7 @@ class _Hooks:
 
 
 def _state_of(context: Mapping[str, Any], operation: str) -> dict[str, Any] | None:
-    """Return the call's state, or None where the caller brought a Recipient of his own."""
+    """Return the call's state, or None where the caller brought a Recipient of their own."""
     if _STATE not in context:
         raise UntrustedAnswer(
             "a call that got no Recipient",

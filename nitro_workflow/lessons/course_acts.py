@@ -25,7 +25,7 @@ from nitro_workflow.widgets import Question, View, make_policy
 __all__ = ["CourseActs"]
 
 _KEPT = "Kept: you may change it until it is marked."
-_CLOSED = "Marked: what you said stays. lesson.reset() begins the lesson anew."
+_CLOSED = "Marked: what you said stays. lesson.reset() starts the lesson over."
 
 
 class CourseActs:

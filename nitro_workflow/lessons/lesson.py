@@ -70,7 +70,7 @@ class Lesson(LabViews, LearnerFiles, CourseActs):
 
     @in_a_lesson
     def reset(self, begin: str = "", *, yes: bool = False) -> View:
-        """Begin this lesson anew, or go back to a step; without ``yes`` it only asks.
+        """Start this lesson over, or go back to a step; without ``yes`` it only asks.
 
         The lesson's own steps are dropped, with all after them, and what was answered in it.
         Raises `UsageError` for what is no step.

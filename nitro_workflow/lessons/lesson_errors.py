@@ -20,7 +20,7 @@ def in_a_lesson(function: Callable[Params, Result]) -> Callable[Params, Result]:
     """Have a call of a lesson raise the package's errors only; what it was stands as the cause.
 
     A record that was cut or edited shows as a `KeyError` somewhere below: it is named, with what
-    makes it anew.
+    makes it again.
     """
 
     @functools.wraps(function)
@@ -47,5 +47,5 @@ def _bent(call: str, error: Exception) -> LabError:
         f"a record of the lab lacks or bends something: {type(error).__name__} {what!r:.80}",
         expected="records as the steps write them",
         where=f"lesson, {call}",
-        next="run the lesson's steps again; where it stays so, begin anew in another folder",
+        next="run the lesson's steps again; where it stays so, start over in another folder",
     )

@@ -156,7 +156,7 @@ def truncated_image(bench: Workbench) -> ImageModel:
             "a truncated image was read",
             expected="a refusal",
             where="open_image",
-            next="report this: the reader has a hole",
+            next="report this: the reader misses something",
         )
     return model
 

@@ -20,7 +20,7 @@ PARTY_COLOURS: Final = {
 class PartySession:
     """``lesson.owner`` and the others. ``find`` returns the party's boto3 session.
 
-    It is asked for at each client: an instance's credentials run out, and are read anew.
+    It is asked for at each client: an instance's credentials run out, and are read again.
     """
 
     def __init__(self, party: str, title: str, role_arn: str, find: Callable[[], Any]) -> None:

@@ -55,7 +55,7 @@ def told_below_the_cell(lab: Lab) -> Iterator[None]:
 
 
 class _Board:
-    """One output of a cell that is written anew each second, and emptied at the end."""
+    """One output of a cell that is rewritten each second, and emptied at the end."""
 
     def __init__(self, display: Any) -> None:
         self._display = display

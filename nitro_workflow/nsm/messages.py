@@ -288,9 +288,6 @@ def decode_random(data: bytes) -> bytes:
     return _octets(_answer(data, "GetRandom"), "random")
 
 
-# -- helpers --------------------------------------------------------------------------------------
-
-
 def _load(data: bytes, where: str) -> Any:
     if not data:
         raise EncodingError("no bytes", expected="one CBOR item", where=where)

@@ -41,7 +41,7 @@ def parse_allowlist(text: str) -> tuple[Remote, ...]:
 def resolve(address: str, family: int = socket.AF_UNSPEC) -> str:
     """Return the first IP address of ``address``; raises `VsockError`.
 
-    Asked anew for each connection: the resolver's cache keeps the TTL that vsock-proxy keeps
+    Asked again for each connection: the resolver's cache keeps the TTL that vsock-proxy keeps
     itself.
     """
     return _addresses(address, family)[0]

@@ -144,9 +144,6 @@ class StreamReader(io.RawIOBase):
         return not self.ended
 
 
-# -- helpers --------------------------------------------------------------------------------------
-
-
 def _length(sock: socket.socket, limit: int) -> int:
     (length,) = _LENGTH.unpack(_exactly(sock, _LENGTH.size, between=True))
     if length > limit:

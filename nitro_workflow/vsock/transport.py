@@ -169,9 +169,6 @@ def read_line(sock: socket.socket, limit: int = LINE_LIMIT) -> bytes:
     raise VsockError(f"no line end in {limit} bytes", expected="a line", where="vsock handshake")
 
 
-# -- helpers --------------------------------------------------------------------------------------
-
-
 def _dial(path: Path, line: str, timeout: float, where: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with _closing_on_failure(sock, where):

@@ -58,7 +58,7 @@ class DropZone:
         number, question, inner = (values.get(name) for name in ("view", "question", "values"))
         made = self._views.get(number) if isinstance(number, int) else None
         if made is None:
-            raise UsageError("a view that is here no more", next="Drop the file again.")
+            raise UsageError("a view that is no longer here", next="Drop the file again.")
         if not isinstance(question, str) or question not in made.answers:
             raise UsageError("a question that this view does not answer")
         return made.answers[question](inner if isinstance(inner, Mapping) else {})
@@ -70,4 +70,4 @@ def _decoded(data: object) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InputError("bytes that are no base64", expected="base64") from error
+        raise InputError("bytes that are not base64", expected="base64") from error

@@ -37,7 +37,7 @@ def _answer(answers: Answers, message: Mapping[str, Any]) -> Any:
     if not isinstance(question, str) or question not in answers:
         raise UsageError("a question that this view does not answer")
     if not isinstance(values, Mapping):
-        raise UsageError("values that are no object")
+        raise UsageError("values that are not an object")
     return to_json(visible(answers[question](values)))
 
 

@@ -62,9 +62,9 @@ def test_an_empty_pcr0_and_none_both_mean_no_document(show):
 def test_hello_is_no_pcr(show):
     page = show(view(GOOD))
     field(page, "PCR0").fill("hello")
-    verdict(page, "Not decided: PCR0 is no PCR")
+    verdict(page, "Not decided: PCR0 is not a PCR")
     assert field(page, "PCR0").get_attribute("aria-invalid") == "true"
-    assert page.get_by_text("“h” is no hex digit").first.is_visible()
+    assert page.get_by_text("“h” is not a hex digit").first.is_visible()
 
 
 def test_the_answer_whose_request_is_shown_is_marked_and_aws_words_stand_beside_ours(show):

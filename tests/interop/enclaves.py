@@ -35,8 +35,7 @@ class Programs:
 def build_programs() -> Programs:
     """Build each from its own source by its own tool chain.
 
-    Raises:
-        Unbuilt: a registry or a tool chain could not give what it needs.
+    Raises `Unbuilt`: a registry or a tool chain could not give what it needs.
     """
     return Programs(_go(), _rust(), _debian())
 

@@ -65,8 +65,7 @@ def peer(source: Path) -> Iterator[tuple[Path, bool]]:
 def command(*words: str, cwd: Path) -> None:
     """Run one command of a build.
 
-    Raises:
-        Unbuilt: it failed; the text is the end of what it said.
+    Raises `Unbuilt`: it failed; the text is the end of what it said.
     """
     done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:

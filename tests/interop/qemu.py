@@ -114,8 +114,8 @@ class Qemu:
 def make() -> Qemu:
     """Build what is not there yet.
 
-    Raises:
-        Unbuilt: this machine is not one for it, or its mirror or compiler could not give a part.
+    Raises `Unbuilt`: this machine is not one for it, or its mirror or compiler could not give a
+    part.
     """
     if shutil.which("apt-get") is None or os.uname().machine != "x86_64":
         raise Unbuilt("no apt, or not x86_64")

@@ -142,7 +142,7 @@ def test_a_request_that_is_none_is_refused(
         return found | {"request": b64encode(b"GET /").decode()} if step == "D6" else found
 
     monkeypatch.setattr(Job, "evidence", other)
-    with pytest.raises(UntrustedAnswer, match="no Decrypt"):
+    with pytest.raises(UntrustedAnswer, match="not a Decrypt"):
         request_of(lab.bench)
 
 

@@ -285,7 +285,7 @@ def test_author_takes_a_context_that_is_text_only(run, files):
     base = ("author", "--owner", f"arn:aws:iam::{ACCOUNT}:role/Owner", "--role", ROLE)
     for context in ("a=\udcff", "\udcff=a"):
         _, err = run(*base, "--pcrs", pcrs, "--context", context, code=3)
-        assert "no UTF-8" in err
+        assert "not UTF-8" in err
         assert "--context" in err
 
 

@@ -13,8 +13,8 @@ from nitro_workflow.policy import notes
     [
         (allow("kms:Decrypy"), "no action kms:Decrypy"),
         (deny(["kms:Decrypt", "KMS:De*crypted"]), "no action KMS:De*crypted"),
-        (allow(Condition={"DateLessThan": {"aws:CurrentTime": "soon"}}), "'soon' is no value"),
-        (allow(Condition={"Null": {"aws:CurrentTime": "maybe"}}), "'maybe' is no value"),
+        (allow(Condition={"DateLessThan": {"aws:CurrentTime": "soon"}}), "'soon' is not a value"),
+        (allow(Condition={"Null": {"aws:CurrentTime": "maybe"}}), "'maybe' is not a value"),
         (allow(Condition={"StringEquals": {"aws:SourceIp": []}}), "there is no value"),
         (allow(Condition={"StringEquals": {"aws:SourceIps": "x"}}), "no such condition key"),
         (allow(Condition={"StringEquals": {"kms:RecipientAttestation:PCR77": "x"}}), "no such"),

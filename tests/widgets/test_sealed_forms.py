@@ -225,7 +225,7 @@ def test_which_key_opens_an_envelope(envelope, spki):
              "RSAES-OAEP, SHA-256, RSA of 2048 bits", "CBC has no tag")  # fmt: skip
     other = make_envelope(envelope, public_keys={"another": spki[:-1] + b"\x00"})
     assert other.head.tone == "bad"
-    both_say(other, "Sealed to another key than those at hand", other.head.next)
+    both_say(other, "Sealed to a key other than those given", other.head.next)
     assert make_envelope(envelope).head.tone == "neutral"
 
 

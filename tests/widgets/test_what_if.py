@@ -39,7 +39,7 @@ def lab(monkeypatch):
         ({f"{PREFIX}PCR0": f" {PCRS['PCR0'].upper()} "}, "Allowed"),
         ({f"{PREFIX}PCR0": "0" * 96}, "Denied: the enclave runs in debug mode"),
         ({f"{PREFIX}PCR0": ""}, "Denied: no attestation document"),
-        ({f"{PREFIX}PCR0": "hello"}, "Not decided: PCR0 is no PCR"),
+        ({f"{PREFIX}PCR0": "hello"}, "Not decided: PCR0 is not a PCR"),
     ],
 )
 def test_the_form_decides_as_the_cloud_would(lab, edits, verdict):

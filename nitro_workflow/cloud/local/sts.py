@@ -129,7 +129,7 @@ def _context(params: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:
 def _principal_tags(entity: sqlite3.Row, given: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Return the session's tags: its holder's, and in their place those of the same key given.
 
-    The holder's are those of this moment; AWS reads them anew at each request.
+    The holder's are those of this moment; AWS reads them again at each request.
     """
     tags = {tag["Key"]: tag["Value"] for tag in given}
     named = {key.lower() for key in tags}

@@ -108,7 +108,7 @@ class SandboxHost:
         """Start the instance's sandbox, metadata service, proxy and parent application.
 
         Returns ``InstanceId, RoleArn, ControlSocket, RunSocket, TraceFile, MetadataEndpoint,
-        Programs``. One that runs is left alone; one of which a program has ended is started anew.
+        Programs``. One that runs is left alone; one of which a program has ended is started again.
         """
         answer: dict[str, Any] = ask(
             self._path, "boot-instance", timeout=BOOT, instance_id=instance_id, disk_mib=disk_mib

@@ -32,7 +32,7 @@ _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close with RST
 class CloudRelay:
     """Carries what is accepted on ``listener`` to ``remote``; owns the listener.
 
-    A cloud that does not answer is a connection that is reset; the next one is tried anew.
+    A cloud that does not answer is a connection that is reset; the next one is tried again.
     """
 
     def __init__(self, listener: socket.socket, remote: tuple[str, int]) -> None:

@@ -25,7 +25,7 @@ ENTRIES: Final = 50_000
 """Files, folders and all else in an instance's folder; the application has some dozens."""
 
 LOG_BYTES: Final = 8 << 20
-"""Of one program's log: a larger one begins anew."""
+"""Of one program's log: a larger one starts over."""
 
 EVERY: Final = 1.0  # seconds between two counts
 SUDDENLY: Final = 8  # a count at once where this part of the quota has gone from the disk
@@ -88,7 +88,7 @@ def excess(folder: Path, disk: int, deleted: int = 0) -> str:
 
 
 def cut_log(path: Path) -> None:
-    """Begin a log anew that has grown over `LOG_BYTES`; its program appends."""
+    """Start a log over that has grown over `LOG_BYTES`; its program appends."""
     flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with contextlib.suppress(OSError):
         descriptor = os.open(path, flags)

@@ -3,7 +3,7 @@
 ``python -m nitro_workflow.host.instance.first_process CONFIG`` with JSON ``{"folder", "programs":
 {name: argv}}``. Restarts nothing: a program that ends is written into ``status.json``, and whoever
 needs it is refused. Also runs commands for the instance's administrator, as SSM does: root on an
-instance can do what he likes *inside*.
+instance can do what they like *inside*.
 """
 
 from __future__ import annotations

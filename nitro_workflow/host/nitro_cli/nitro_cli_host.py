@@ -245,8 +245,6 @@ class NitroCliHost:
         """Return the command that prints a debug enclave's console for as long as it runs."""
         return self._cli.command("console", f"--enclave-id={enclave_id}")
 
-    # -- helpers -----------------------------------------------------------------------------------
-
     @property
     def _instance_id(self) -> str:
         text = read_regular(self._asset_tag, 64).decode("ascii", "replace").strip()

@@ -48,7 +48,7 @@ class Acceleration:
 
 
 def acceleration(program: QemuProgram, kernel: Path) -> Acceleration:
-    """Return what to use; the trial's outcome is kept until this machine boots anew."""
+    """Return what to use; the trial's outcome is kept until this machine boots again."""
     key = _key(program, kernel)
     path = cache_folder() / RECORD
     try:

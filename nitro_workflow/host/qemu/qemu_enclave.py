@@ -111,8 +111,6 @@ class QemuEnclave:
             self._process.end()
         self.ended.wait(END_SECONDS)
 
-    # -- helpers -----------------------------------------------------------------------------------
-
     def _start(self, host_folder: int) -> None:
         ours, theirs = socket.socketpair()
         files = boot_files(self.plan.image)

@@ -76,7 +76,7 @@ def blobs_from_debian(target: Path, say: Callable[[str], None]) -> MadeBlobs:
 
 
 def _fetch(place: Path, say: Callable[[str], None], *, with_qemu: bool) -> dict[str, Any]:
-    """Make everything anew beside ``place``, then put it there: a broken try leaves no half."""
+    """Make everything in a new folder, then put it into ``place``: a broken try leaves no half."""
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch.", dir=place) as temporary:
         work = Path(temporary)

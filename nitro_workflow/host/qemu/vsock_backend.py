@@ -97,7 +97,7 @@ class VsockBackend(VhostUserDevice):
             self.rings[0].put_back()
 
     def stopped(self) -> None:
-        """Cut every connection: the guest's driver has begun anew, or ended."""
+        """Cut every connection: the guest's driver has started over, or ended."""
         for connection in (*self._known.values(), *self._left):
             self._drop(connection)
         self._waiting.clear()

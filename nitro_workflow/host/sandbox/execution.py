@@ -64,7 +64,7 @@ def _execute(spec: dict[str, Any], report: int) -> None:
 
 
 def _take_place(spec: dict[str, Any], report: int) -> int:
-    """Have descriptors 0 to 2, for an enclave 3, and nothing else but the report, returned anew."""
+    """Keep descriptors 0 to 2, for an enclave 3, and the report; return the report's new number."""
     os.setsid()
     linux.die_with_parent()
     os.chdir(spec["folder"])

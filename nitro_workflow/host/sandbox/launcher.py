@@ -245,9 +245,6 @@ def system_binds() -> tuple[list[Bind], dict[str, str]]:
     return binds, links
 
 
-# -- helpers --------------------------------------------------------------------------------------
-
-
 def _start(spec: SandboxSpec, output: int | None) -> Sandbox:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     group = None if spec.unsafe_folder else _group(spec.limits)

@@ -18,7 +18,7 @@ def sign_image(path: Path, key: SigningKey, output: Path | None = None) -> Built
     """Sign an image, in its place or into ``output``; a signature that is there is replaced.
 
     Everything else stays as it is, PCR0 to PCR2 included; the table of sizes and the CRC are made
-    anew (``nitro-cli sign-eif`` leaves the old size behind when it signs again). A version 2 image
+    again (``nitro-cli sign-eif`` leaves the old size behind when it signs again). A version 2 image
     becomes version 3, the first with signatures. Raises `ImageError`.
     """
     with open_image(path) as image:

@@ -169,7 +169,7 @@ class _Tree:
         found = source.lstat().st_mode
         if not (stat.S_ISREG(found) or stat.S_ISLNK(found)):
             raise ImageError(
-                f"{source.name} is no file, folder or link",
+                f"{source.name} is neither a file, a folder nor a link",
                 expected="what a layer can hold",
                 where=basename(str(source)),
                 next="leave it out by .dockerignore",

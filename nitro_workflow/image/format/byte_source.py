@@ -95,7 +95,7 @@ class FileSource:
         if not stat.S_ISREG(status.st_mode):
             folder = stat.S_ISDIR(status.st_mode)
             raise ImageError(
-                "a folder" if folder else f"no regular file, {stat.filemode(status.st_mode)}",
+                "a folder" if folder else f"not a regular file, {stat.filemode(status.st_mode)}",
                 expected="a regular file",
                 where=self._name,
                 next="Give the image as a file; folders, pipes and devices cannot be read.",

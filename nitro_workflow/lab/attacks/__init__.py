@@ -1,7 +1,7 @@
 """The attacks: what each party might try, and what stops it. Every one is really tried.
 
 An attack has one of three outcomes: *refused*, *useless* (answered, and nothing won), *detected*
-(the owner sees it before he relies on it). One that succeeds is an error: a hole in the lab.
+(the owner sees it before they rely on it). One that succeeds is an error: a hole in the lab.
 
 >>> from nitro_workflow.lab.attacks import ATTACKS
 >>> ATTACKS["replayed-request"].party

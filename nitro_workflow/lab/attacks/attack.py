@@ -71,7 +71,7 @@ class AttackOutcome:
     """What came of an attack.
 
     ``outcome``: ``refused`` (somebody said no), ``useless`` (answered, and nothing won) or
-    ``detected`` (the owner sees it before he relies on it).
+    ``detected`` (the owner sees it before they rely on it).
     """
 
     name: str
@@ -139,5 +139,5 @@ def succeeded(by: str) -> UntrustedAnswer:
         f"{by} let the attack through",
         expected="a refusal, a useless answer, or a detection",
         where=by,
-        next="report this: the lab has a hole",
+        next="report this: it is a weakness of the lab",
     )

@@ -1,4 +1,4 @@
-"""What the parent's administrator tries with credentials of his own; and the owner with his.
+"""What the parent's administrator tries with credentials of their own; and the owner with theirs.
 
 Nothing here is stopped by the lab: each is a signed request that the cloud refuses by its policies.
 """
@@ -44,7 +44,7 @@ def _snake(operation: str) -> str:
 
 
 def put_key_policy(bench: Workbench) -> Stopped:
-    """Give himself the key."""
+    """Give the administrator the key."""
     mine = {
         "Version": "2012-10-17",
         "Statement": [
@@ -60,7 +60,7 @@ def put_key_policy(bench: Workbench) -> Stopped:
 
 
 def encrypted_key(bench: Workbench) -> bytes:
-    """Return the encrypted data key: the administrator's instance can get it, so he has it."""
+    """Return the encrypted data key: the administrator's instance can get it, so they have it."""
     return (bench.path / "owner" / "data-key.encrypted").read_bytes()
 
 
@@ -94,7 +94,7 @@ def _own_key(bench: Workbench) -> str:
 
 
 def decrypt_with_document(bench: Workbench) -> Stopped:
-    """Decrypt as himself with a genuine document of the right enclave."""
+    """Decrypt in the administrator's own name, with a genuine document of the right enclave."""
     recipient = {
         "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
         "AttestationDocument": fresh_document(bench),  # an old one is refused for its age
@@ -120,7 +120,7 @@ def assume_owner(bench: Workbench) -> Stopped:
 
 
 def put_role_policy(bench: Workbench) -> Stopped:
-    """Give the instance's role, or his own, all there is."""
+    """Give the instance's role, or the administrator's own, all there is."""
     iam = bench.parties.session("administrator").client("iam")
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     return refused_by_cloud(
@@ -156,13 +156,13 @@ def put_bucket_policy(bench: Workbench) -> Stopped:
 
 
 def create_grant(bench: Workbench) -> Stopped:
-    """Grant himself Decrypt."""
+    """Grant the administrator Decrypt."""
     grantee = bench.policies.role_arn("administrator")
     return _kms(bench, "CreateGrant", GranteePrincipal=grantee, Operations=["Decrypt"])
 
 
 def owner_decrypt(bench: Workbench) -> Stopped:
-    """Have the owner decrypt his own data key, outside any enclave."""
+    """Have the owner decrypt their own data key, outside any enclave."""
     return _kms(
         bench,
         "Decrypt",
@@ -177,7 +177,7 @@ def _kms_attack(operation: str, **parameters: Any) -> Callable[[Workbench], Stop
 
 
 def administrator_decrypt(bench: Workbench) -> Stopped:
-    """Decrypt as himself, without a document."""
+    """Decrypt in the administrator's own name, without a document."""
     blob = encrypted_key(bench)
     return _kms(bench, "Decrypt", CiphertextBlob=blob, EncryptionContext=dict(CONTEXT))
 

@@ -92,7 +92,7 @@ def _closed(tried: dict[str, Any], by: str, then: str) -> Stopped:
 
 
 def own_kms(bench: Workbench) -> Stopped:
-    """Put a TLS server of his own, with a CA of his own, where the proxy to KMS listens."""
+    """Put a TLS server of one's own, with a CA of one's own, where the proxy to KMS listens."""
     seen: dict[str, Any] = {}
 
     def serve() -> None:
@@ -229,7 +229,7 @@ PARENT: Final = (
     _row(
         "own-kms",
         "Answer in KMS's place",
-        "an own TLS server behind the proxy's port",
+        "a TLS server of its own behind the proxy's port",
         own_kms,
     ),
     _row(

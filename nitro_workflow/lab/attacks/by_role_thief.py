@@ -1,6 +1,6 @@
 """What somebody tries who has taken the instance role's credentials: the administrator always can.
 
-Only the conditions of the key policy, and the verification of the document, stand between him and
+Only the conditions of the key policy, and the verification of the document, stand between them and
 the data key.
 """
 
@@ -99,7 +99,7 @@ def request_for(bench: Workbench, document: bytes | None) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _OwnKey:
-    """The attacker's own key pair: what he would have the data key sealed to."""
+    """The attacker's own key pair: what they would have the data key sealed to."""
 
     private: rsa.RSAPrivateKey
     spki: bytes

@@ -1,6 +1,6 @@
-"""What the administrator tries with enclaves of his own: other images, debug mode, changed files.
+"""What the administrator tries with enclaves of their own: other images, debug mode, changed files.
 
-He may run any image he likes; what he cannot make is one that measures like the owner's.
+They may run any image they like; what they cannot make is one that measures like the owner's.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def teardown(cloud: AwsCloud) -> Iterator[Removal]:
         keys_end = keys_end and not (one.kind == "KMS key" and done.state == "failed")
         yield done
     for name, value in cloud.names.given.items():
-        yield Removal(name, value, "", "kept", "it was given, and is no thing of this lab")
+        yield Removal(name, value, "", "kept", "it was given, and does not belong to this lab")
 
 
 def _with_keys_of_no_name(cloud: AwsCloud, found: list[Leftover]) -> list[Leftover]:

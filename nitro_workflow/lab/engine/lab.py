@@ -261,7 +261,7 @@ class Lab:
         return self.pair.down()
 
     def reset(self, begin: str = "P1") -> None:
-        """Begin anew: from the first step with nothing left, or from ``begin`` on.
+        """Start over: from the first step with nothing left, or from ``begin`` on.
 
         From P1 the processes end and the folder is emptied: keys, data, images, records, settings.
         From a later step its record and those after it are dropped; the next run makes them again.

@@ -30,6 +30,6 @@ def notice_trust_root(bench: Workbench) -> str:
     return (
         f"The lab's trust root changed: SHA-256 {before[:16]}… went with its hypervisor, "
         f"{now[:16]}… is new.\n"
-        "That ends the enclave of step P8, and all documents made before: they verify no "
-        "more. P8 and the D steps run again when they are needed."
+        "That ends the enclave of step P8, and no document made before verifies any longer. "
+        "P8 and the D steps run again when they are needed."
     )

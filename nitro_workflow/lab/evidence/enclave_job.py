@@ -75,7 +75,7 @@ class Job:
                 f"the instance that had job {self.id} does not answer",
                 expected="a job of the running instance",
                 where=self.form,
-                next="run step D2 again: it hands the data to the enclave anew",
+                next="run step D2 again: it hands the data to the enclave again",
             ) from error
 
     def evidence(self, step: str) -> dict[str, Any]:

@@ -21,4 +21,4 @@ class Known(StrEnum):
     INFERRED = "inferred"
     """It follows from what is signed: AWS's record of it may still come."""
     WORD = "word"
-    """Somebody's word, which nothing else bears out."""
+    """Somebody's word, which nothing else confirms."""

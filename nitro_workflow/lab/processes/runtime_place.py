@@ -68,7 +68,7 @@ def make_runtime(folder: LabFolder) -> Path:
 
 
 def remove_runtime(folder: Path) -> None:
-    """Remove a lab's folder of sockets once nothing serves them; `make_runtime` makes it anew.
+    """Remove a lab's folder of sockets once nothing serves them; `make_runtime` makes it again.
 
     With it go what stopped instances stored: copies of ciphertext, on a disk that is memory. Only
     what `make_runtime` can have made is removed.

@@ -45,7 +45,7 @@ def request_of(bench: Workbench, form: str = "encryption-sdk") -> bytes:
         sent = _sha256(b64decode(asked["Recipient"]["AttestationDocument"], validate=True))
     except (ValueError, KeyError, TypeError) as error:
         raise UntrustedAnswer(
-            "a request that is no Decrypt with a Recipient",
+            "a request that is not a Decrypt with a Recipient",
             expected="the one that the enclave signed",
             where="D3",
             next="run step D2 again",

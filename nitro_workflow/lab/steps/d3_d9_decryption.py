@@ -148,7 +148,7 @@ def carry_back(bench: Workbench) -> Outcome:
     back = _carried_back(bench)
     if not all(line.get("only_tls") for line in back):
         raise UntrustedAnswer(
-            "bytes that are no TLS records",
+            "bytes that are not TLS records",
             expected="TLS from the enclave to KMS: the proxy must not be able to read",
             where="D6",
             next="see the proxy's lines with `nitro-workflow trace`",

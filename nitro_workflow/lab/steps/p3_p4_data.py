@@ -86,7 +86,7 @@ def _changed(found: int, expected: int) -> LabError:
         f"{found:,} bytes of records",
         expected=f"the {expected:,} bytes that were read before",
         where="P3",
-        next="the file changed meanwhile: run step P3 again when it is at rest",
+        next="the file changed meanwhile: run step P3 again when nothing writes to it any more",
     )
 
 
@@ -202,7 +202,7 @@ def _require_unchanged(bench: Workbench) -> None:
                 f"{name} of SHA-256 {found}",
                 expected=f"{recorded}, as step P3 wrote it",
                 where="P4",
-                next="run step P3 again: it encrypts anew",
+                next="run step P3 again: it encrypts again",
             )
 
 
@@ -215,7 +215,7 @@ def _sha256(path: Path) -> str:
             f"{error.strerror}: {path.name}",
             expected="the file that step P3 wrote",
             where="P4",
-            next="run step P3 again: it encrypts anew",
+            next="run step P3 again: it encrypts again",
         ) from error
 
 

@@ -148,7 +148,7 @@ def image_of(bench: Workbench) -> Path:
 
 
 def build(bench: Workbench) -> Outcome:
-    """Pack the inspected folder into an image; the owner measures that very file himself.
+    """Pack the inspected folder into an image; the owner measures that very file themselves.
 
     The owner compares each file of the image's ramdisk with what was inspected in P5.
     """

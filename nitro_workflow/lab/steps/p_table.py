@@ -10,7 +10,7 @@ from nitro_workflow.lab.steps.step import Step
 __all__ = ["PREPARATION"]
 
 LOOK_SECONDS: Final = 3.0
-"""How long a look at the cloud, or a digest of the image, is believed."""
+"""How long the answer of the cloud, or a digest of the image, counts before it is asked again."""
 
 PREPARATION: Final = (
     Step(

@@ -16,10 +16,10 @@ __all__ = ["Step"]
 class Step:
     """One row of the table.
 
-    ``needs`` are the steps that must stand before; ``holds`` tells whether an old record is still
-    true (the enclave still runs, the file is still there); a dear look is believed ``holds_for``
-    seconds. ``memory``: what the step takes from
-    this process's memory → the step that makes it anew where a later kernel has not got it.
+    ``needs`` are the steps that must be done before. ``holds`` tells whether an old record is still
+    true (the enclave still runs, the file is still there); where that costs a call, its answer
+    counts for ``holds_for`` seconds. ``memory``: what the step takes from this process's memory →
+    the step that makes it again where a later kernel does not have it.
     ``evidence`` are the key facts: paths into the evidence, ``name/name``, or ``label=path``;
     ``more`` those that only some applications have.
     """

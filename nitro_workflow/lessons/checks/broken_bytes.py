@@ -134,5 +134,5 @@ def _unnoticed(what: str) -> UntrustedAnswer:
         f"{what} was changed, and nobody noticed",
         expected="a refusal",
         where="lesson 08",
-        next="report this: something has a hole",
+        next="report this: a check is missing",
     )

@@ -34,12 +34,12 @@ class PrincipalKind(StrEnum):
 
 
 class Grip(IntEnum):
-    """How a statement holds a caller, weakest first: it decides what else must allow him."""
+    """How a statement holds a caller, weakest first: it decides what else must allow them."""
 
     NONE = 0
-    ACCOUNT = 1  # his account is named: the decision is delegated to that account's IAM policies
-    ROLE = 2  # his role is named: boundary and session policy still limit him
-    DIRECT = 3  # he himself (user, session, service) or everyone is named
+    ACCOUNT = 1  # their account is named: the decision is delegated to that account's IAM policies
+    ROLE = 2  # their role is named: boundary and session policy still limit them
+    DIRECT = 3  # they themselves (user, session, service) or everyone is named
 
 
 _IAM_KINDS = {
@@ -160,7 +160,7 @@ class PrincipalElement:
             object.__setattr__(self, name, value)
 
     def grip(self, principal: Principal, userid: str = "") -> Grip:
-        """Return how firmly the element holds the caller; ``userid`` is his `aws:userid`."""
+        """Return how firmly the element holds the caller; ``userid`` is their `aws:userid`."""
         if self.everyone:
             return Grip.DIRECT
         kind = principal.kind
@@ -192,9 +192,9 @@ class PrincipalElement:
         return bool(userid) and userid.partition(":")[0] in self.exact
 
     def exempts(self, principal: Principal) -> bool:
-        """Say whether `NotPrincipal` excepts the caller: he and his role must be named.
+        """Say whether `NotPrincipal` exempts the caller: both they and their role must be named.
 
-        Naming only his account excepts its root user alone.
+        Naming only their account exempts its root user alone.
         Source: reference_policies_elements_notprincipal.
         """
         return self.grip(principal) >= Grip.ROLE

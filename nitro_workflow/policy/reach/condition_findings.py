@@ -82,7 +82,7 @@ def _form(subject: Subject, statement: Statement) -> Iterator[PolicyFinding]:
     if names:
         yield PolicyFinding(
             "unreadable_principal", "medium" if statement.allow else "high", statement,
-            f"{names[0]!r} is no principal",
+            f"{names[0]!r} is not a principal",
             "AWS refuses to save a policy with a placeholder, a malformed ARN, or a wildcard in a"
             " part of one; whoever was meant is not named, and a Deny does not hold against them.",
             "write the ARN of a role, user or account",

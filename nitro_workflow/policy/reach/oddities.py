@@ -67,7 +67,7 @@ def _statement(policy: Policy, statement: Statement) -> Iterator[str]:
 def _condition(statement: Statement, condition: Condition) -> Iterator[str]:
     folded, operator = condition.folded, condition.operator
     for value in condition.unusable:
-        yield f"{value!r} is no value for this operator and matches nothing"
+        yield f"{value!r} is not a value for this operator, so it matches nothing"
     if not condition.values:
         yield "there is no value, so nothing matches"
     if not _known(folded):

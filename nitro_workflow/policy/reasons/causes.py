@@ -82,7 +82,7 @@ def _allowed(situation: Situation, decision: Decision, nearest: StatementOutcome
         return Cause("allowed", f"{nearest.label} allows it and nothing denies it")
     if decision.deciding:
         return Cause("allowed", f"{getattr(decision.deciding[0], 'label', 'a grant')} allows it")
-    return Cause("allowed", "the account's root user may do everything in his own account")
+    return Cause("allowed", "the account's root user may do everything in their own account")
 
 
 def _denied(situation: Situation, nearest: StatementOutcome) -> Cause:

@@ -13,7 +13,7 @@ __all__ = ["StatementCheck", "StatementOutcome", "examine", "first_difference"]
 
 _GRIPS = {
     Grip.NONE: "does not name the caller",
-    Grip.ACCOUNT: "names the caller's account: his IAM policies decide too",
+    Grip.ACCOUNT: "names the caller's account: their IAM policies decide too",
     Grip.ROLE: "names the caller's role",
     Grip.DIRECT: "names the caller",
 }
@@ -118,7 +118,7 @@ def _principal(situation: Situation, statement: Statement) -> list[StatementChec
     )
     note = _GRIPS[grip]
     if statement.not_principal:
-        note = "does not except the caller" if grip else "excepts the caller"
+        note = "does not exempt the caller" if grip else "exempts the caller"
     return [StatementCheck(name, bool(grip), expected, (situation.principal.arn,), note=note)]
 
 
@@ -153,7 +153,9 @@ def _condition(situation: Situation, condition: Condition) -> StatementCheck:
     nearest, difference = _nearest(condition.values, found or ())
     note = "" if found else "the request has no such key"
     if condition.unusable:
-        note = f"{condition.unusable[0]!r} is no value for {condition.operator}: it matches nothing"
+        note = (
+            f"{condition.unusable[0]!r} is not a value for {condition.operator}: it matches nothing"
+        )
     return StatementCheck(
         "Condition", held, condition.values, found, str(condition.operator), condition.key,
         difference, nearest, note, condition,

@@ -27,8 +27,8 @@ _REFUSALS = {
     "nonce": "It answers another request",
     "pcrs": "Its PCRs are not the expected ones",
     "debug": "The enclave ran in debug mode",
-    "user_data": "Its user data is not the expected",
-    "public_key": "Its public key is not the expected",
+    "user_data": "Its user data is not what was expected",
+    "public_key": "Its public key is not what was expected",
 }
 _ROLES = {
     "certificate": "leaf", **{f"cabundle[{index}]": role for index, role in enumerate(ROLES)},

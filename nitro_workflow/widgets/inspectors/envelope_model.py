@@ -79,7 +79,7 @@ def _head(what: str, bits: int, known: list[str], *, asked: bool) -> Head:
     if asked:
         return Head(
             what,
-            "Sealed to another key than those at hand",
+            "Sealed to a key other than those given",
             "bad",
             why,
             next="Open it where the document was made whose public key it was sealed to.",

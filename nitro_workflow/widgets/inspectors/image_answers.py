@@ -56,7 +56,9 @@ def image_answers(
     def rows(values: Mapping[str, Any]) -> dict[str, Any]:
         folders, search = values.get("open"), values.get("search")
         if not isinstance(folders, list) or len(folders) > _FOLDERS or not isinstance(search, str):
-            raise UsageError("a question that is none", expected="open folders and a search")
+            raise UsageError(
+                "not a question that this view knows", expected="open folders and a search"
+            )
         found = lines(
             _number(values, "ramdisk"),
             frozenset(path_of(str(key)) for key in folders),
@@ -85,7 +87,7 @@ def image_answers(
 def _number(values: Mapping[str, Any], key: str) -> int:
     value = values.get(key)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
-        raise UsageError(f"{key} that is no number", expected="0 or more", where=key)
+        raise UsageError(f"{key} that is not a number", expected="0 or more", where=key)
     return value
 
 

@@ -154,7 +154,7 @@ def _brief(index: int) -> str:
 def _no_pcr(text: str) -> str:
     """Return what is wrong with a text that should be a PCR."""
     odd = [char for char in text if char not in "0123456789abcdefABCDEF"]
-    what = f"“{odd[0]}” is no hex digit" if odd else f"{len(text):,} digits"
+    what = f"“{odd[0]}” is not a hex digit" if odd else f"{len(text):,} digits"
     return f"{what}; a PCR of SHA-384 has 96 hex digits"
 
 
@@ -191,7 +191,7 @@ def _context(asked: Asked) -> Iterable[tuple[str, str]]:
         elif asked.document:
             if not _HEX.fullmatch(value):
                 raise PolicyError(
-                    f"{pcr.label} is no PCR",
+                    f"{pcr.label} is not a PCR",
                     expected=_no_pcr(value),
                     where=pcr.label,
                     next="write 96 hex digits, or leave the field empty",

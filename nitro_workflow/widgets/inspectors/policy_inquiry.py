@@ -202,7 +202,7 @@ def _analysed(text: str, key_arn: str) -> Analysis:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise UsageError("edits that are no object")
+        raise UsageError("edits that are not an object")
     return value
 
 
@@ -210,7 +210,7 @@ def _texts(edits: Mapping[str, Any]) -> dict[str, str]:
     """Return edits that are texts of a length that the engine takes."""
     for key, value in edits.items():
         if not isinstance(value, str):
-            raise UsageError("an edit that is no text", expected="texts by field", where="edits")
+            raise UsageError("an edit that is not text", expected="texts by field", where="edits")
         if len(value) > _LONGEST:
             raise UsageError(f"{len(value):,} characters", expected=f"at most {_LONGEST:,}",
                              where=key[:80])  # fmt: skip

@@ -59,7 +59,7 @@ def make_result(result: Mapping[str, Any], *, receipt: str = "") -> ResultModel:
     """Return the view of a result: ``rows``, ``threshold``, ``groups``, ``suppressed``.
 
     ``receipt`` says in words who vouches for it. Raises nothing: what has another shape is left
-    out, and a value that is no number has no bar.
+    out, and a value that is not a number has no bar.
     """
     given = result.get("groups")
     every = [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []

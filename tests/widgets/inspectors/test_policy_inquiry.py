@@ -97,7 +97,7 @@ def test_the_engine_decides_each_edit(edits, verdict):
 @pytest.mark.parametrize("value", ["hello", "0" * 95, "0" * 97, "g" * 96, "²" * 96])
 def test_what_no_document_holds_is_not_asked(value):
     model = inquiry(GOOD).model({PCR0: value})
-    assert (model.head.verdict, model.head.tone) == ("Not decided: PCR0 is no PCR", "warning")
+    assert (model.head.verdict, model.head.tone) == ("Not decided: PCR0 is not a PCR", "warning")
     assert model.statements == ()
     field = next(one for one in model.fields if one.key == PCR0)
     assert field.problem.startswith("no PCR: ")

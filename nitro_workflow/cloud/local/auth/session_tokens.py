@@ -1,7 +1,7 @@
 """Session credentials: a token that holds, sealed, all that the cloud must know of the session.
 
 Nothing of a session is stored: the token is opened with the wrapping key when it is used. A session
-ends at its time, or when its role is gone (a role made anew under the same name has another id).
+ends at its time, or when its role is gone (a role made again under the same name has another id).
 """
 
 from __future__ import annotations

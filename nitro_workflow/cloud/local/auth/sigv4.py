@@ -2,7 +2,7 @@
 
 What is signed is recomputed with botocore's own signers, over exactly the headers that the request
 says it signed: what the client's SDK computed is what is compared. Path and query are compared as
-they were sent, and as AWS writes them: decoded and encoded anew (s3fs-fuse sends ``/`` and signs
+they were sent, and as AWS writes them: decoded and encoded again (s3fs-fuse sends ``/`` and signs
 ``%2F``). Both forms say the same bytes, so that a signature never covers another request.
 
 Source: AWS General Reference, "Signature Version 4 signing process"; Amazon S3 API Reference,
@@ -178,7 +178,7 @@ def _moment(text: str) -> datetime:
     try:
         return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
-        raise SignatureFault("incomplete", "X-Amz-Date is no time.") from None
+        raise SignatureFault("incomplete", "X-Amz-Date is not a time.") from None
 
 
 def check_time(claim: Claim, now: datetime) -> None:

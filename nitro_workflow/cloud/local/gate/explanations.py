@@ -20,7 +20,7 @@ __all__ = ["Explained", "Explainer"]
 
 _FORMS = 3  # an explanation is kept as one line, as text, and as JSON values
 # Condition keys of every request that differ each time; a policy that asks for one of them is
-# explained anew.
+# explained again.
 _PASSING = frozenset({"aws:currenttime", "aws:epochtime"})
 
 

@@ -37,7 +37,7 @@ class PolicyCache:
     def parse(self, text: str, kind: str) -> Policy:
         """Return the parsed policy.
 
-        Raises `PolicyError`: the text is no policy of that kind.
+        Raises `PolicyError`: the text is not a policy of that kind.
         """
         key = (text, kind)
         with self._lock:
@@ -60,7 +60,7 @@ class PolicyCache:
 def check_policy(text: str, kind: str) -> Policy:
     """Return a policy that somebody sends, parsed and not remembered.
 
-    Raises `PolicyError`: the text is no policy of that kind.
+    Raises `PolicyError`: the text is not a policy of that kind.
     """
     from nitro_workflow.policy import parse_policy
 

@@ -132,7 +132,7 @@ def _insert_rows(db: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, .
 def _text(value: str) -> str:
     """Return text that SQLite takes: half of a surrogate pair, which JSON can hold, as its escape.
 
-    A caller must not keep his call out of the log by how he writes a name.
+    A caller must not keep their call out of the log by how they write a name.
     """
     return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
 

@@ -141,7 +141,7 @@ class ChunkDecoder:
         size, _, extension = line.partition(";")
         self._signature = extension.partition("chunk-signature=")[2]
         if not _SIZE.fullmatch(size.strip()):
-            raise _bad("a chunk size that is no hexadecimal number")
+            raise _bad("a chunk size that is not a hexadecimal number")
         self._left = int(size, 16)
         self._digest = hashlib.sha256()
         if self._left:
@@ -154,7 +154,7 @@ class ChunkDecoder:
         name, colon, value = line.partition(":")
         name = name.strip().lower()
         if not colon or name in self.trailers or len(self.trailers) >= _MAX_TRAILERS:
-            raise _bad("a trailer that is none, stands twice, or is one of too many")
+            raise _bad("a trailer that is malformed, repeated, or one of too many")
         self.trailers[name] = value.strip()
 
     def _close_chunk(self) -> None:

@@ -59,7 +59,7 @@ class IntakePlan:
         (CompleteMultipartUpload states the checksum of the object that it makes.)
 
         Raises `ServiceFault`: what S3 has no such algorithm for, what contradicts itself, a length
-        that is no number or above the limit.
+        that is not a number or above the limit.
         """
         header, trailer = _carriers(headers, decoder) if checksummed else ("", "")
         signed = None if decoder or len(payload) != hashlib.sha256().digest_size * 2 else payload
@@ -137,7 +137,7 @@ def _length(headers: Mapping[str, str], decoder: ChunkDecoder | None) -> int | N
         )
     length = read_decimal(headers[name])
     if length is None:
-        raise ServiceFault("InvalidArgument", f"The {name} header is no length.")
+        raise ServiceFault("InvalidArgument", f"The {name} header is not a length.")
     return length
 
 

@@ -157,7 +157,7 @@ def _root_der(path: Path) -> bytes:
         return x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
     except ValueError as error:
         raise InputError(
-            "an attestation root that is no certificate",
+            "an attestation root that is not a certificate",
             expected="one PEM certificate",
             where=path.name,
             next="start the hypervisor again",

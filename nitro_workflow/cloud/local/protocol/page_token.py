@@ -71,7 +71,7 @@ class PageTokens:
     def read_position(self, token: str | None) -> int:
         """Return the number that `write` was given; 0 where there is no token.
 
-        Raises `ServiceFault`: as `read`, and for a place that is no number.
+        Raises `ServiceFault`: as `read`, and for a place that is not a number.
         """
         if token is None:
             return 0

@@ -65,7 +65,7 @@ def _parse_json(shape: Any, body: bytes) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _json_value(shape: Any, value: Any) -> Any:

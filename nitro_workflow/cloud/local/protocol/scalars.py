@@ -48,7 +48,7 @@ def read_text(value: Any) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError("half of a surrogate pair is no text") from None
+            raise ValueError("half of a surrogate pair is not text") from None
     return value
 
 

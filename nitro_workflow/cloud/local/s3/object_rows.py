@@ -50,7 +50,7 @@ def version_member(bucket: sqlite3.Row, version: str) -> dict[str, str]:
 def require_bucket(db: sqlite3.Connection, bucket: sqlite3.Row) -> None:
     """Require, in the transaction that writes, the bucket that the caller was allowed to write.
 
-    Raises `ServiceFault`: NoSuchBucket, where it was deleted (or made anew) meanwhile.
+    Raises `ServiceFault`: NoSuchBucket, where it was deleted (or made again) meanwhile.
     """
     query = "SELECT 1 FROM buckets WHERE name = ? AND account = ? AND created = ?"
     if db.execute(query, (bucket["name"], bucket["account"], bucket["created"])).fetchone() is None:
