@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "confirm": ("confirm", "confirm", "Complete D4 with AWS's record of the decryption."),
     "down": ("lab_state", "down", "Stop the lab's background processes."),
     "events": ("cloud", "events", "Show the cloud's decision records, with their reasons."),
+    "export": ("export", "export", "Write what an operator carries into production."),
     "host": ("host_machines", "host", "Start and show the instance for your own enclaves."),
     "image": ("image", "image", "Build, measure, check, sign and compare enclave images."),
     "inspect": ("inspect_files", "inspect", "Show what a file is, or serve a page to drop it on."),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nitro_workflow.host.control.machine import Hypervisor
     from nitro_workflow.host.control.qemu_host import QemuHost, local_host
     from nitro_workflow.host.control.sandbox_host import SandboxHost
-    from nitro_workflow.host.ec2.ec2_host import Ec2Host
+    from nitro_workflow.host.ec2.ec2_host import LEAST_MIB, Ec2Host
     from nitro_workflow.host.ec2.machine_launch import InstancePlace
     from nitro_workflow.host.ec2.user_data import start_script
     from nitro_workflow.host.instance.cloud_records import (
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Ec2Host": "ec2.ec2_host",
+    "LEAST_MIB": "ec2.ec2_host",
     "Host": "protocol",
     "Hypervisor": "control.machine",
     "InstancePlace": "ec2.machine_launch",
@@ -84,6 +85,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "LEAST_MIB",
     "LONGEST_SOCKET",
     "MEANINGS",
     "Ec2Host",

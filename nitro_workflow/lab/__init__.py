@@ -45,6 +45,10 @@ if TYPE_CHECKING:
         newest_decision,
         newest_records,
     )
+    from nitro_workflow.lab.export.export_facts import ExportFacts, export_facts
+    from nitro_workflow.lab.export.export_files import exported_files
+    from nitro_workflow.lab.export.export_folder import write_folder
+    from nitro_workflow.lab.export.export_policies import refuse_findings
     from nitro_workflow.lab.failures import (
         CHANGES,
         CLIENT_SETTINGS,
@@ -108,6 +112,7 @@ __all__ = [
     "CallRecord",
     "Claim",
     "Confirmation",
+    "ExportFacts",
     "FailureCase",
     "FailureLab",
     "Finding",
@@ -141,6 +146,8 @@ __all__ = [
     "end_orphan",
     "envelope_of",
     "expected_of",
+    "export_facts",
+    "exported_files",
     "find_processes",
     "find_step",
     "fresh_document",
@@ -159,6 +166,7 @@ __all__ = [
     "planned_policies",
     "policy_of",
     "pre_flight",
+    "refuse_findings",
     "request_of",
     "review",
     "start_job",
@@ -167,6 +175,7 @@ __all__ = [
     "try_closing",
     "try_repair",
     "wire_of",
+    "write_folder",
 ]
 
 _HOMES = {
@@ -187,6 +196,7 @@ _HOMES = {
     "CallRecord": "call_record",
     "Claim": "aws.role_review",
     "Confirmation": "engine",
+    "ExportFacts": "export.export_facts",
     "FailureCase": "failures",
     "FailureLab": "failures",
     "Finding": "aws.aws_check",
@@ -220,6 +230,8 @@ _HOMES = {
     "end_orphan": "processes",
     "envelope_of": "steps",
     "expected_of": "steps",
+    "export_facts": "export.export_facts",
+    "exported_files": "export.export_files",
     "find_processes": "processes",
     "find_step": "steps",
     "fresh_document": "attacks",
@@ -238,6 +250,7 @@ _HOMES = {
     "planned_policies": "aws.role_review",
     "policy_of": "steps",
     "pre_flight": "aws.aws_check",
+    "refuse_findings": "export.export_policies",
     "request_of": "steps",
     "review": "aws.role_review",
     "start_job": "steps",
@@ -246,6 +259,7 @@ _HOMES = {
     "try_closing": "failures",
     "try_repair": "failures",
     "wire_of": "steps",
+    "write_folder": "export.export_folder",
 }
 
 __getattr__ = lazy_names(__name__, _HOMES)  # a client that only asks for a folder loads no step

@@ -24,8 +24,8 @@ PROGRAMS = {
 }
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+def blocks(kind: str, page: Path = PAGE) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
@@ -81,6 +81,17 @@ def test_every_command_of_the_page(shell):
     assert re.search(r"^\d{4} bytes$", text, re.MULTILINE)
     assert "attester: listening on vsock port 7" in text
     assert "debug" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.sandbox
+def test_every_command_of_the_export_page(shell):
+    done = shell("\n".join(blocks("sh", ROOT / "docs" / "export.md")) + "\nnitro-workflow down")
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert "These PCRs let nobody in on AWS" in done.stdout + done.stderr
+    assert "The gate is open for PCR0" in done.stdout
+    assert "is none of measurements/" in done.stderr
+    assert "DecryptInsideTheEnclave2" in done.stdout
 
 
 @pytest.mark.interop

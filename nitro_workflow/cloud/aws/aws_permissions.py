@@ -30,10 +30,12 @@ def further_permissions(
     account: str,
     identity: str,
     instance: str = "",
+    tag: str = LAB_TAG,
 ) -> Sequence[Statement]:
     """Return the statements for ``owner``, ``developer``, ``administrator`` or ``instance``.
 
-    ``instance``: the id of one that is given, which may lack the lab's tag.
+    The administrator commands instances whose ``tag`` is ``identity``. ``instance``: the id of one
+    that is given, which may lack the tag.
     """
     bucket = f"arn:aws:s3:::{images_bucket}"
     if party == "owner":
@@ -41,7 +43,8 @@ def further_permissions(
     if party == "developer":
         return _developer(bucket)
     if party == "administrator":
-        return _administrator(bucket, region, account, identity, instance)
+        ours = {"StringEquals": {f"ssm:resourceTag/{tag}": identity}}
+        return _administrator(bucket, region, account, ours, instance)
     return _instance(bucket)
 
 
@@ -62,9 +65,8 @@ def _developer(bucket: str) -> Sequence[Statement]:
 
 
 def _administrator(
-    bucket: str, region: str, account: str, identity: str, instance: str
+    bucket: str, region: str, account: str, ours: Mapping[str, Any], instance: str
 ) -> Sequence[Statement]:
-    ours = {"StringEquals": {f"ssm:resourceTag/{LAB_TAG}": identity}}
     here = f"arn:aws:ec2:{region}:{account}"
     given = f"{here}:instance/{instance}"
     return (

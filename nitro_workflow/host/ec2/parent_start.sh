@@ -6,8 +6,6 @@ set -euo pipefail
 umask 022
 
 readonly STATE=/var/lib/nitro-workflow
-readonly FOLDER=$STATE/instance
-readonly PROGRAM=/opt/nitro-workflow/parent
 readonly LOG=/var/log/nitro-workflow-start.log
 
 mkdir -p "$STATE"
@@ -90,6 +88,8 @@ done
     fail "no CPUs are set apart for enclaves"
 
 begin program
+readonly FOLDER=$STATE/instance
+readonly PROGRAM=/opt/nitro-workflow/parent
 patiently aws s3api get-object --region "$REGION" --bucket "$BUCKET" --key "$KEY" \
     "$STATE/parent.tar" || fail "the parent's program cannot be got from the bucket"
 echo "$SHA256  $STATE/parent.tar" | sha256sum --check --quiet ||

@@ -8,7 +8,7 @@ yet have the ids of AWS's documentation.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ from nitro_workflow.lab.party_policies import PARTIES, PartyPolicies
 if TYPE_CHECKING:
     from nitro_workflow.policy import PolicyKind
 
-__all__ = ["Claim", "planned_policies", "review"]
+__all__ = ["Claim", "fenced_key_policy", "planned_policies", "review"]
 
 _KEY: Final = "11111111-2222-3333-4444-555555555555"
 _PCRS: Final = {"PCR0": "a1" * 48, "PCR1": "b2" * 48, "PCR2": "c3" * 48, "PCR3": "d4" * 48}
@@ -79,7 +79,7 @@ def planned_policies(settings: AwsSettings, identity: str) -> PartyPolicies:
 def review(policies: PartyPolicies) -> Iterator[Claim]:
     """Yield each claim with the evaluator's answer; one that does not hold must not be made."""
     key = f"arn:aws:kms:{policies.region}:{policies.accounts.data}:key/{_KEY}"
-    key_policy = _key_policy(policies)
+    key_policy = fenced_key_policy(policies, [_PCRS], _CONTEXT)
     for party in ("administrator", "developer"):
         for action in _KEY_ACTIONS:
             yield _claim(policies, party, action, key, key_policy, allowed=False)
@@ -147,15 +147,19 @@ def _claim(
     return Claim(party, action, on, allowed, holds, told.summary)
 
 
-def _key_policy(policies: PartyPolicies) -> dict[str, Any]:
-    """Return the data key's policy as P1, P2 and P7 make it."""
+def fenced_key_policy(
+    policies: PartyPolicies,
+    images: Sequence[Mapping[str, str]],
+    encryption_context: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the data key's policy as P1, P2 and P7 make it. ``images``: PCRs, PCR3 among them."""
     from nitro_workflow.policy import author
 
     owner, instance = policies.role_arn("owner"), policies.role_arn("instance")
     wider = author.allow_data_keys(
-        author.initial_key_policy(owner), owner, encryption_context=_CONTEXT
+        author.initial_key_policy(owner), owner, encryption_context=encryption_context
     )
-    return author.attestation_policy(wider, instance, [_PCRS], encryption_context=_CONTEXT)
+    return author.attestation_policy(wider, instance, images, encryption_context=encryption_context)
 
 
 def _analysed(key_policy: Mapping[str, Any], key: str) -> Claim:
