@@ -111,11 +111,10 @@ def test_the_quota_is_of_what_runs(ec2: Any, refused: Refused) -> None:
 
 def test_what_a_launch_may_not_say(ec2: Any, refused: Refused) -> None:
     for wrong in (
-        {"UserData": "IyE="},
         {"KeyName": "mine"},
         {"HibernationOptions": {"Configured": True}},
         {"MetadataOptions": {"HttpTokens": "optional"}},
-        {"TagSpecifications": [{"ResourceType": "volume", "Tags": [{"Key": "k", "Value": "v"}]}]},
+        {"Monitoring": {"Enabled": True}},
     ):
         refused("UnsupportedOperation", ec2.run_instances, **LAUNCH, **wrong)
     ec2.run_instances(**LAUNCH, MetadataOptions={"HttpTokens": "required"})

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.protocol import PageTokens
 
-__all__ = ["Shape", "allow", "arn", "described", "filtered", "stop_if_dry_run"]
+__all__ = [
+    "Shape",
+    "allow",
+    "arn",
+    "described",
+    "filtered",
+    "named",
+    "plain",
+    "stop_if_dry_run",
+]
 
 Shape = Mapping[str, Any]
 _PAGE = 1000  # EC2: the most of MaxResults
@@ -102,3 +112,24 @@ def _tag_filter(name: str) -> Callable[[Shape], Sequence[str]] | None:
         return None
     key = name.removeprefix("tag:")
     return lambda item: [t["Value"] for t in item.get("Tags", ()) if t["Key"] == key]
+
+
+def named(items: Sequence[Shape], wanted: Sequence[str], member: str, code: str) -> list[Shape]:
+    """Return those that the call names, or all; naming what is not there is an error."""
+    missing = [name for name in wanted if name not in {item[member] for item in items}]
+    if missing:
+        raise ServiceFault(code, f"'{missing[0]}' does not exist")
+    return [item for item in items if not wanted or item[member] in wanted]
+
+
+def plain(*members: str) -> dict[str, Callable[[Shape], Sequence[str]]]:
+    """Return filters that are named as a member is, with dashes."""
+    return {_dashed(name): partial(_member, name) for name in members}
+
+
+def _member(name: str, item: Shape) -> Sequence[str]:
+    return [str(item[name])]
+
+
+def _dashed(name: str) -> str:
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).removeprefix("-")

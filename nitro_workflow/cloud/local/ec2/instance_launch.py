@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -12,50 +11,43 @@ from typing import Any
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.ec2.ec2_common import allow, arn, stop_if_dry_run
 from nitro_workflow.cloud.local.ec2.instance_records import INSTANCES, reservation
-from nitro_workflow.cloud.local.ec2.instance_types import TYPES, check_type
-from nitro_workflow.cloud.local.ec2.surroundings import default_ids
+from nitro_workflow.cloud.local.ec2.instance_types import TYPES
+from nitro_workflow.cloud.local.ec2.new_tags import allow_tags, request_tags
+from nitro_workflow.cloud.local.ec2.requested_launch import RequestedLaunch, read_launch
 from nitro_workflow.cloud.local.handler import Handler, Services
 
 __all__ = ["MAX_VCPUS", "OPERATIONS"]
 
-DEFAULT_TYPE = "m5.xlarge"
-DEFAULT_IMAGE = "ami-00000000000000000"
 # EC2 quota L-1216C47A, "Running On-Demand Standard instances", in vCPUs of one account in one
 # region. A new account of AWS's has a few, and AWS raises it with use: this is a well-used one's.
 MAX_VCPUS = 4096
 _MAX_ENDED = 200  # records of terminated instances that are kept; AWS keeps them for an hour
-_MAX_TAGS = 50  # EC2 quota: tags of one resource
-_TOKEN = re.compile(r"[\x21-\x7e]{1,64}")  # EC2 API Reference, "Ensuring idempotency"
-# What a launch may say. Whatever else of the model would be passed over is refused by name.
-_DONE = frozenset(
-    {
-        *("ClientToken", "DryRun", "EnclaveOptions", "IamInstanceProfile", "ImageId"),
-        *("InstanceType", "MaxCount", "MetadataOptions", "MinCount", "SecurityGroupIds"),
-        *("SubnetId", "TagSpecifications"),
-    }
-)
-
-
-_IMDS = frozenset({("HttpTokens", "required"), ("HttpEndpoint", "enabled")})
 
 
 def run_instances(services: Services, call: Call) -> Mapping[str, Any]:
     """Make records of instances; whoever gives them a role must be allowed to pass it."""
-    params = call.params
-    kind = params.get("InstanceType", DEFAULT_TYPE)
-    enclave = bool(params.get("EnclaveOptions", {}).get("Enabled", False))
-    check_type(kind, enclave=enclave)
+    launch = read_launch(services, call)
     profile = _profile(services, call)
-    context = {"ec2:InstanceType": kind}
+    context = {"ec2:InstanceType": launch.kind, **request_tags(launch.tags.get("instance", []))}
     if profile is not None:
         context["ec2:InstanceProfile"] = profile["arn"]
     allow(services, call, arn(call, "instance", "*"), context)
+    for resource in _used(call, launch):
+        allow(services, call, resource)
+    allow_tags(services, call, launch.tags)
     if profile is not None:
         _check_pass_role(services, call, profile)
-    tags = _check(call)
     stop_if_dry_run(call)
     arn_of_profile = profile["arn"] if profile is not None else None
-    return reservation(_insert(services, call, kind, enclave, arn_of_profile, tags))
+    return reservation(_insert(services, call, launch, arn_of_profile))
+
+
+def _used(call: Call, launch: RequestedLaunch) -> list[str]:
+    """Return what else a launch uses or makes: EC2 asks for each of them."""
+    image = f"arn:aws:ec2:{call.region}::image/{launch.image}"
+    groups = [arn(call, "security-group", name) for name in launch.groups]
+    made = [arn(call, kind, "*") for kind in ("network-interface", "volume")]
+    return [image, arn(call, "subnet", launch.subnet), *groups, *made]
 
 
 def _profile(services: Services, call: Call) -> sqlite3.Row | None:
@@ -84,74 +76,48 @@ def _check_pass_role(services: Services, call: Call, profile: sqlite3.Row) -> No
         )
 
 
-def _check(call: Call) -> list[dict[str, str]]:
-    """Check what the launch says; return the instances' tags.
-
-    Raises `ServiceFault`: UnsupportedOperation for what is not done, InvalidParameter… otherwise.
-    """
-    params = call.params
-    undone = sorted(name for name in params if name not in _DONE)
-    # An instance here has IMDSv2 and nothing else.
-    stated = params.get("MetadataOptions", {}).items()
-    undone += [f"MetadataOptions.{name}" for name, value in stated if (name, value) not in _IMDS]
-    if undone:
-        text = f"This local cloud does not do RunInstances with {', '.join(undone)}."
-        raise ServiceFault("UnsupportedOperation", text)
-    if not 1 <= params["MinCount"] <= params["MaxCount"]:
-        text = f"Invalid value '{params['MinCount']}' for minCount: 1 to maxCount."
-        raise ServiceFault("InvalidParameterValue", text)
-    if "ClientToken" in params and not _TOKEN.fullmatch(params["ClientToken"]):
-        raise ServiceFault("InvalidParameterValue", "ClientToken: 64 printable letters at most.")
-    subnets, group = default_ids(call)
-    if params.get("SubnetId", subnets[0]) not in subnets:
-        text = f"The subnet ID '{params['SubnetId']}' does not exist"
-        raise ServiceFault("InvalidSubnetID.NotFound", text)
-    for name in params.get("SecurityGroupIds", ()):
-        if name != group:
-            text = f"The security group '{name}' does not exist"
-            raise ServiceFault("InvalidGroup.NotFound", text)
-    return _tags(params)
-
-
-def _tags(params: Mapping[str, Any]) -> list[dict[str, str]]:
-    tags: list[dict[str, str]] = []
-    for part in params.get("TagSpecifications", ()):
-        if part.get("ResourceType") != "instance":
-            text = f"This local cloud does not tag {part.get('ResourceType')} at launch."
-            raise ServiceFault("UnsupportedOperation", text)
-        tags += part.get("Tags", ())
-    if len(tags) > _MAX_TAGS or any(tag["Key"].lower().startswith("aws:") for tag in tags):
-        text = f"At most {_MAX_TAGS} tags, and none whose key begins with aws:."
-        raise ServiceFault("InvalidParameterValue", text)
-    return tags
-
-
 def _insert(
-    services: Services,
-    call: Call,
-    kind: str,
-    enclave: bool,
-    profile: str | None,
-    tags: Sequence[Mapping[str, str]],
+    services: Services, call: Call, launch: RequestedLaunch, profile: str | None
 ) -> Sequence[sqlite3.Row]:
     params, account = call.params, call.caller.account
     token = params.get("ClientToken")
     with services.store.transaction() as db:
-        # A retry with the same token is the same launch (EC2 API Reference, idempotency).
-        query = f"{INSTANCES} WHERE account = ? AND token = ? AND region = ?"
-        if token and (known := db.execute(query, (account, token, call.region)).fetchall()):
-            return list(known)
-        _check_quota(db, call, kind)
-        launch = f"r-{secrets.token_hex(8)}0"[:19]
+        if token and (known := _launched(db, call, token, launch)):
+            return known
+        _check_quota(db, call, launch.kind)
+        name_of_launch = f"r-{secrets.token_hex(8)}0"[:19]
         for _ in range(params["MaxCount"]):
             name = f"i-{secrets.token_hex(9)[:17]}"
             values = (
-                name, account, launch, params.get("ImageId", DEFAULT_IMAGE), kind, int(enclave),
-                profile, "running", call.now.isoformat(), token, json.dumps(list(tags)),
+                name, account, name_of_launch, launch.image, launch.kind, int(launch.enclave),
+                profile, "running", call.now.isoformat(), token,
+                json.dumps(launch.tags.get("instance", [])),
             )  # fmt: skip
             db.execute(f"INSERT INTO instances VALUES ({','.join('?' * len(values))})", values)  # noqa: S608
             db.execute("INSERT INTO instance_regions VALUES (?, ?)", (name, call.region))
-        return db.execute(f"{INSTANCES} WHERE reservation = ?", (launch,)).fetchall()
+            kept = json.dumps(launch.document)
+            db.execute("INSERT INTO instance_launches VALUES (?, ?)", (name, kept))
+        return db.execute(f"{INSTANCES} WHERE reservation = ?", (name_of_launch,)).fetchall()
+
+
+def _launched(
+    db: sqlite3.Connection, call: Call, token: str, launch: RequestedLaunch
+) -> list[sqlite3.Row]:
+    """Return what a launch with that token has made (EC2 API Reference, idempotency).
+
+    Raises `ServiceFault`: IdempotentParameterMismatch, where it was told something else.
+    """
+    query = f"{INSTANCES} WHERE account = ? AND token = ? AND region = ?"
+    known = db.execute(query, (call.caller.account, token, call.region)).fetchall()
+    # An instance of an earlier version of this cloud has no document.
+    told = {json.loads(row["launch"])["digest"] for row in known if row["launch"]}
+    if told - {launch.document["digest"]}:
+        text = (
+            "Arguments on this idempotent request are inconsistent with arguments used in "
+            "previous AWS request(s)"
+        )
+        raise ServiceFault("IdempotentParameterMismatch", text)
+    return known
 
 
 def _check_quota(db: sqlite3.Connection, call: Call, kind: str) -> None:

@@ -29,13 +29,16 @@ CREATE TABLE IF NOT EXISTS instances (
     launched TEXT NOT NULL, token TEXT, tags TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS instance_regions (
     instance TEXT PRIMARY KEY REFERENCES instances (id) ON DELETE CASCADE, region TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS instance_launches (
+    instance TEXT PRIMARY KEY REFERENCES instances (id) ON DELETE CASCADE, document TEXT NOT NULL);
 """
 
 _STATES = {"pending": 0, "running": 16, "terminated": 48, "stopping": 64, "stopped": 80}
-# An instance of an earlier version of this cloud has no region of its own.
+# An instance of an earlier version of this cloud has no region of its own, and no launch.
 INSTANCES = """
 SELECT * FROM (SELECT i.*, coalesce(
-    (SELECT r.region FROM instance_regions r WHERE r.instance = i.id), 'us-east-1') AS region
+    (SELECT r.region FROM instance_regions r WHERE r.instance = i.id), 'us-east-1') AS region,
+    (SELECT l.document FROM instance_launches l WHERE l.instance = i.id) AS launch
     FROM instances i)
 """
 
@@ -52,9 +55,38 @@ def _shape(row: sqlite3.Row) -> dict[str, Any]:
         "Architecture": TYPES[row["type"]][2],
         "Tags": json.loads(row["tags"]),
     }
+    if row["token"]:
+        shape["ClientToken"] = row["token"]
+    if row["launch"]:
+        shape |= _launched_with(row, json.loads(row["launch"]))
     if row["profile"]:
         shape["IamInstanceProfile"] = {"Arn": row["profile"], "Id": "AIPA" + row["id"][2:].upper()}
     return shape
+
+
+def _launched_with(row: sqlite3.Row, launch: Mapping[str, Any]) -> dict[str, Any]:
+    groups = zip(launch["groups"], launch["group_names"], strict=True)
+    volume = {
+        "VolumeId": f"vol-{row['id'][2:]}",
+        "Status": "attached",
+        "DeleteOnTermination": launch["volume"].get("DeleteOnTermination", True),
+        "AttachTime": datetime.fromisoformat(row["launched"]),
+    }
+    return {
+        "SubnetId": launch["subnet"],
+        "Placement": {"AvailabilityZone": launch["zone"], "Tenancy": "default"},
+        "SecurityGroups": [{"GroupId": id_, "GroupName": name} for id_, name in groups],
+        "MetadataOptions": {
+            "State": "applied",
+            "HttpTokens": "required",
+            "HttpEndpoint": "enabled",
+            "HttpPutResponseHopLimit": launch["hop_limit"],
+            "InstanceMetadataTags": "disabled",
+        },
+        "RootDeviceName": "/dev/xvda",
+        "RootDeviceType": "ebs",
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": volume}],
+    }
 
 
 def reservation(rows: Sequence[sqlite3.Row]) -> dict[str, Any]:
@@ -98,6 +130,9 @@ _FILTERS: Mapping[str, Callable[[Shape], Sequence[str]]] = {
     "instance-state-code": lambda item: [str(item["State"]["Code"])],
     "instance-state-name": lambda item: [item["State"]["Name"]],
     "instance-type": lambda item: [item["InstanceType"]],
+    "client-token": lambda item: [item.get("ClientToken", "")],
+    "subnet-id": lambda item: [item.get("SubnetId", "")],
+    "instance.group-id": lambda item: [it["GroupId"] for it in item.get("SecurityGroups", ())],
 }
 
 
@@ -110,20 +145,32 @@ def describe_instance_attribute(services: Services, call: Call) -> Mapping[str, 
     values = (call.caller.account, call.region, name)
     row = services.store.read().execute(query, values).fetchone()
     _check_known([name], {row["id"]} if row else set())
+    launch = json.loads(row["launch"] or "{}")
+    default = {"groups": [default_ids(call)[1]], "group_names": ["default"]}
+    groups = {**default, **launch}
     known: dict[str, tuple[str, Any]] = {
         "disableApiStop": ("DisableApiStop", {"Value": False}),
         "disableApiTermination": ("DisableApiTermination", {"Value": False}),
         "ebsOptimized": ("EbsOptimized", {"Value": False}),
         "enclaveOptions": ("EnclaveOptions", {"Enabled": bool(row["enclave"])}),
-        "groupSet": ("Groups", [{"GroupId": default_ids(call)[1], "GroupName": "default"}]),
+        "groupSet": (
+            "Groups",
+            [
+                {"GroupId": id_, "GroupName": title}
+                for id_, title in zip(groups["groups"], groups["group_names"], strict=True)
+            ],
+        ),
         "instanceInitiatedShutdownBehavior": (
             "InstanceInitiatedShutdownBehavior",
-            {"Value": "stop"},
+            {"Value": launch.get("shutdown", "stop")},
         ),
         "instanceType": ("InstanceType", {"Value": row["type"]}),
         "rootDeviceName": ("RootDeviceName", {"Value": "/dev/xvda"}),
         "sourceDestCheck": ("SourceDestCheck", {"Value": True}),
-        "userData": ("UserData", {}),
+        "userData": (
+            "UserData",
+            {"Value": launch["user_data"]} if launch.get("user_data") else {},
+        ),
     }
     if attribute not in known:
         text = f"This local cloud does not do the attribute {attribute}."

@@ -6,16 +6,22 @@ Nothing of it is kept: an account has the same in every region, with ids that ar
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
-from nitro_workflow.cloud.local.ec2.ec2_common import Shape, described
+from nitro_workflow.cloud.local.ec2.ec2_common import Shape, described, named, plain
 from nitro_workflow.cloud.local.ec2.instance_types import TYPES
 from nitro_workflow.cloud.local.handler import Handler, Services
 
-__all__ = ["IMAGE_PARAMETERS", "OPERATIONS", "default_ids", "image_of_parameter", "zones"]
+__all__ = [
+    "IMAGE_PARAMETERS",
+    "OPERATIONS",
+    "default_ids",
+    "id_of",
+    "image_of_parameter",
+    "zones",
+]
 
 _AMAZON = "137112412989"  # the account that publishes Amazon Linux
 _IMAGES = {
@@ -31,7 +37,8 @@ _CIDR, _BLOCKS = "172.31.0.0/16", ("172.31.0.0/20", "172.31.16.0/20", "172.31.32
 _FREE = 4091  # addresses of a /20 without the five that AWS keeps
 
 
-def _id(call: Call, kind: str, number: int = 0, owner: str = "") -> str:
+def id_of(call: Call, kind: str, number: int = 0, owner: str = "") -> str:
+    """Return the id of something that an account always has, in the call's region."""
     text = f"{owner or call.caller.account}|{call.region}|{kind}|{number}"
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:17]}"
 
@@ -43,13 +50,13 @@ def zones(call: Call) -> list[str]:
 
 def default_ids(call: Call) -> tuple[list[str], str]:
     """Return the default subnets, one a zone, and the default security group."""
-    return [_id(call, "subnet", n) for n in range(len(_BLOCKS))], _id(call, "sg")
+    return [id_of(call, "subnet", n) for n in range(len(_BLOCKS))], id_of(call, "sg")
 
 
 def _images(call: Call) -> list[Shape]:
     return [
         {
-            "ImageId": _id(call, "ami", number, owner=_AMAZON),
+            "ImageId": id_of(call, "ami", number, owner=_AMAZON),
             "Name": name,
             "Description": "A record of this local cloud; it boots nothing",
             "OwnerId": _AMAZON,
@@ -70,7 +77,7 @@ def _images(call: Call) -> list[Shape]:
 
 def image_of_parameter(call: Call, name: str) -> str:
     """Return the id of the image that a public parameter names; raises KeyError for another."""
-    return _id(call, "ami", IMAGE_PARAMETERS[name], owner=_AMAZON)
+    return id_of(call, "ami", IMAGE_PARAMETERS[name], owner=_AMAZON)
 
 
 def describe_images(services: Services, call: Call) -> Mapping[str, Any]:
@@ -78,8 +85,8 @@ def describe_images(services: Services, call: Call) -> Mapping[str, Any]:
     images, owners = _images(call), call.params.get("Owners", ())
     if owners and not {"amazon", _AMAZON} & set(owners):
         images = []
-    images = _named(images, call.params.get("ImageIds", ()), "ImageId", "InvalidAMIID.NotFound")
-    filters = _plain(
+    images = named(images, call.params.get("ImageIds", ()), "ImageId", "InvalidAMIID.NotFound")
+    filters = plain(
         "Architecture",
         "ImageId",
         "Name",
@@ -98,16 +105,16 @@ def describe_images(services: Services, call: Call) -> Mapping[str, Any]:
 def describe_vpcs(services: Services, call: Call) -> Mapping[str, Any]:
     """Describe the default VPC."""
     vpc = {
-        "VpcId": _id(call, "vpc"),
+        "VpcId": id_of(call, "vpc"),
         "CidrBlock": _CIDR,
         "State": "available",
         "IsDefault": True,
         "OwnerId": call.caller.account,
         "InstanceTenancy": "default",
-        "DhcpOptionsId": _id(call, "dopt"),
+        "DhcpOptionsId": id_of(call, "dopt"),
     }
-    found = _named([vpc], call.params.get("VpcIds", ()), "VpcId", "InvalidVpcID.NotFound")
-    filters = _plain("VpcId", "State", "OwnerId") | {
+    found = named([vpc], call.params.get("VpcIds", ()), "VpcId", "InvalidVpcID.NotFound")
+    filters = plain("VpcId", "State", "OwnerId") | {
         "cidr": lambda item: [item["CidrBlock"]],
         "is-default": _true,
         "isDefault": _true,
@@ -121,7 +128,7 @@ def describe_subnets(services: Services, call: Call) -> Mapping[str, Any]:
     subnets = [
         {
             "SubnetId": name,
-            "VpcId": _id(call, "vpc"),
+            "VpcId": id_of(call, "vpc"),
             "CidrBlock": block,
             "AvailabilityZone": zone,
             "AvailableIpAddressCount": _FREE,
@@ -133,8 +140,8 @@ def describe_subnets(services: Services, call: Call) -> Mapping[str, Any]:
         for name, block, zone in zip(ids, _BLOCKS, zones(call), strict=True)
     ]
     wanted = call.params.get("SubnetIds", ())
-    found = _named(subnets, wanted, "SubnetId", "InvalidSubnetID.NotFound")
-    filters = _plain("SubnetId", "VpcId", "AvailabilityZone", "State", "OwnerId") | {
+    found = named(subnets, wanted, "SubnetId", "InvalidSubnetID.NotFound")
+    filters = plain("SubnetId", "VpcId", "AvailabilityZone", "State", "OwnerId") | {
         "default-for-az": _true,
         "defaultForAz": _true,
         "map-public-ip-on-launch": _true,
@@ -145,9 +152,9 @@ def describe_subnets(services: Services, call: Call) -> Mapping[str, Any]:
 
 def describe_route_tables(services: Services, call: Call) -> Mapping[str, Any]:
     """Describe the default VPC's main table: the VPC itself, and out by its internet gateway."""
-    name, vpc = _id(call, "rtb"), _id(call, "vpc")
+    name, vpc = id_of(call, "rtb"), id_of(call, "vpc")
     local = {"DestinationCidrBlock": _CIDR, "GatewayId": "local"}
-    out = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": _id(call, "igw")}
+    out = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": id_of(call, "igw")}
     active = {"State": "active", "Origin": "CreateRoute"}
     table = {
         "RouteTableId": name,
@@ -156,7 +163,7 @@ def describe_route_tables(services: Services, call: Call) -> Mapping[str, Any]:
         "Associations": [
             {
                 "Main": True,
-                "RouteTableAssociationId": _id(call, "rtbassoc"),
+                "RouteTableAssociationId": id_of(call, "rtbassoc"),
                 "RouteTableId": name,
                 "AssociationState": {"State": "associated"},
             }
@@ -164,29 +171,9 @@ def describe_route_tables(services: Services, call: Call) -> Mapping[str, Any]:
         "Routes": [{**local, **active, "Origin": "CreateRouteTable"}, {**out, **active}],
     }
     wanted = call.params.get("RouteTableIds", ())
-    found = _named([table], wanted, "RouteTableId", "InvalidRouteTableID.NotFound")
-    filters = _plain("RouteTableId", "VpcId", "OwnerId") | {"association.main": _true}
+    found = named([table], wanted, "RouteTableId", "InvalidRouteTableID.NotFound")
+    filters = plain("RouteTableId", "VpcId", "OwnerId") | {"association.main": _true}
     return described(services, call, "RouteTables", found, filters)
-
-
-def describe_security_groups(services: Services, call: Call) -> Mapping[str, Any]:
-    """Describe the default security group: its members among themselves, and everything out."""
-    name = default_ids(call)[1]
-    pair = {"GroupId": name, "UserId": call.caller.account}
-    group = {
-        "GroupId": name,
-        "GroupName": "default",
-        "Description": "default VPC security group",
-        "OwnerId": call.caller.account,
-        "VpcId": _id(call, "vpc"),
-        "IpPermissions": [{"IpProtocol": "-1", "UserIdGroupPairs": [pair]}],
-        "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
-    }
-    found = _named([group], call.params.get("GroupIds", ()), "GroupId", "InvalidGroup.NotFound")
-    names = call.params.get("GroupNames", ())
-    found = _named(found, names, "GroupName", "InvalidGroup.NotFound")
-    filters = _plain("GroupId", "GroupName", "VpcId", "OwnerId", "Description")
-    return described(services, call, "SecurityGroups", found, filters)
 
 
 def describe_availability_zones(services: Services, call: Call) -> Mapping[str, Any]:
@@ -202,8 +189,8 @@ def describe_availability_zones(services: Services, call: Call) -> Mapping[str, 
         for name in zones(call)
     ]
     code = "InvalidParameterValue"
-    found = _named(listed, call.params.get("ZoneNames", ()), "ZoneName", code)
-    filters = _plain("ZoneName", "State", "RegionName", "ZoneType")
+    found = named(listed, call.params.get("ZoneNames", ()), "ZoneName", code)
+    filters = plain("ZoneName", "State", "RegionName", "ZoneType")
     return described(services, call, "AvailabilityZones", found, filters)
 
 
@@ -219,33 +206,12 @@ def describe_offerings(services: Services, call: Call) -> Mapping[str, Any]:
         for name in TYPES
         for place in places
     ]
-    filters = _plain("InstanceType", "Location")
+    filters = plain("InstanceType", "Location")
     return described(services, call, "InstanceTypeOfferings", found, filters)
-
-
-def _named(items: Sequence[Shape], wanted: Sequence[str], member: str, code: str) -> list[Shape]:
-    """Return those that the call names, or all; naming what is not there is an error."""
-    missing = [name for name in wanted if name not in {item[member] for item in items}]
-    if missing:
-        raise ServiceFault(code, f"'{missing[0]}' does not exist")
-    return [item for item in items if not wanted or item[member] in wanted]
-
-
-def _plain(*members: str) -> dict[str, Callable[[Shape], Sequence[str]]]:
-    """Return filters that are named as a member is, with dashes."""
-    return {_dashed(name): partial(_member, name) for name in members}
-
-
-def _member(name: str, item: Shape) -> Sequence[str]:
-    return [str(item[name])]
 
 
 def _true(_item: Shape) -> Sequence[str]:
     return ["true"]
-
-
-def _dashed(name: str) -> str:
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).removeprefix("-")
 
 
 OPERATIONS: Mapping[str, Handler] = {
@@ -253,7 +219,6 @@ OPERATIONS: Mapping[str, Handler] = {
     "DescribeImages": describe_images,
     "DescribeInstanceTypeOfferings": describe_offerings,
     "DescribeRouteTables": describe_route_tables,
-    "DescribeSecurityGroups": describe_security_groups,
     "DescribeSubnets": describe_subnets,
     "DescribeVpcs": describe_vpcs,
 }

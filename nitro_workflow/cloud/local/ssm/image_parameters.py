@@ -1,4 +1,4 @@
-"""SSM, as far as the set-up of a parent instance asks: the public parameters that name images.
+"""Public parameters that name machine images: GetParameter.
 
 Source: Systems Manager API Reference, GetParameter; User Guide, "Calling AMI public parameters".
 """
@@ -13,9 +13,8 @@ from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.ec2 import image_of_parameter
 from nitro_workflow.cloud.local.handler import Handler, Services
 
-__all__ = ["OPERATIONS", "SCHEMA"]
+__all__ = ["OPERATIONS"]
 
-SCHEMA = ""
 _MADE = datetime(2025, 11, 1, tzinfo=UTC)
 
 
