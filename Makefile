@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DOCS   := $(VENV)/.docs-installed
 UV      = $(or $(shell command -v uv),$(BIN)/uv)
 LOCK    = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-header --no-annotate --no-emit-index-url
 
 .PHONY: lab walk quick test course aws-faults browser interop interop-all coverage check lint types imports notebooks \
-        pictures dist wheel-walk core-alone lock setup clean
+        pictures diagrams docs doctest dist wheel-walk core-alone lock setup clean
 
 # The rooms whose tests run within minutes; `make coverage ROOMS="cloud host lab"` measures others.
 ROOMS ?= attestation cms encoding enclave_image image nsm policy vsock widgets
@@ -70,6 +71,20 @@ pictures: setup ## draw each inspector in both themes to docs/pictures/ (needs C
 	    NITRO_WORKFLOW_LAB=$$lab $(BIN)/python tools/pictures.py; \
 	    NITRO_WORKFLOW_LAB=$$lab $(BIN)/nitro-workflow down; rm -rf $$lab
 
+diagrams: setup ## draw the notebooks' diagrams for the site (needs Chromium)
+	$(BIN)/python tools/diagrams.py
+
+docs: $(DOCS) ## build the site into build/docs and check its links; nothing of it needs a network
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -j auto -c docs/site -d build/doctrees . build/docs
+	$(BIN)/python tools/site_links.py build/docs
+
+$(DOCS): $(STAMP) tools/docs.lock
+	@sh tools/install_more.sh $(VENV) tools/docs.lock
+	@touch $@
+
+doctest: setup ## every example of every docstring
+	$(BIN)/python -m pytest --doctest-modules nitro_workflow enclave_image $(PYTEST_ARGS)
+
 dist: setup ## build sdist and wheel, twice and alike, and check them
 	tools/dist.sh $(BIN)
 
@@ -81,14 +96,15 @@ core-alone: dist ## install the wheel without extras and run the tests that need
 
 lock: setup ## resolve pyproject.toml and the tools again
 	$(LOCK) --group dev --extra all pyproject.toml -o requirements.lock
+	$(LOCK) --group docs --constraint requirements.lock -o tools/docs.lock
 	echo "uv" | $(LOCK) - -o tools/installer.lock
 	echo "twine>=6" | $(LOCK) - -o tools/twine.lock
 
 setup: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml tools/install.sh tools/installer.lock
+$(STAMP): requirements.lock pyproject.toml tools/install.sh tools/installer.lock tools/pip_configuration.sh
 	@PYTHON="$(PYTHON)" sh tools/install.sh $(VENV)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) dist htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist docs/reference/made htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache

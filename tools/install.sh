@@ -5,6 +5,7 @@
 set -eu
 venv=${1:?usage: install.sh VENV}
 python=${PYTHON:-python3}
+. tools/pip_configuration.sh
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
     echo "nitro-workflow needs Python 3.11 or newer; found $("$python" --version)." >&2
@@ -20,8 +21,6 @@ environment_with_pip() {
     }
 }
 
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
-
 find_uv() {
     if uv=$(command -v uv); then
         "$uv" venv --quiet --clear --python "$python" "$venv"
@@ -31,12 +30,6 @@ find_uv() {
     echo "Fetching uv, which installs the locked packages …"
     uv=$venv/bin/uv
     pip install --quiet --require-hashes --only-binary :all: -r tools/installer.lock
-}
-
-as_pip_is_configured() {
-    index=${PIP_INDEX_URL:-$(pip config get global.index-url 2>/dev/null || true)}
-    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
-    [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"
 }
 
 # A pipe's status is that of its last command: what ended well is known by the mark it sets.

@@ -62,7 +62,7 @@ class Application:
     def __init__(self, config: MeasuredConfig, nsm: Nsm, transport: Any) -> None:
         from enclave_image.inside.run_key import KmsAccess, RunKey
 
-        logging.disable(logging.CRITICAL)  # the Encryption SDK logs tracebacks (facts.md §9)
+        logging.disable(logging.CRITICAL)  # the SDK logs tracebacks (docs/reference/formats.md)
         self.config = config
         self.key = RunKey(nsm)
         self.kms = KmsAccess(config, self.key, transport)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["JobKms", "KmsAccess", "Nsm", "RunKey", "kms_failure"]
 
 REPORTED_PCRS = (0, 1, 2, 3, 4, 8)
-RSA_BITS = 2048  # KMS takes 2048, 3072, 4096 (facts.md §6)
+RSA_BITS = 2048  # what AWS documents (docs/reference/formats.md)
 
 
 class Nsm(Protocol):
@@ -157,7 +157,8 @@ class KmsAccess:
 class JobKms:
     """One job's KMS client; remembers why a call failed.
 
-    The Encryption SDK keeps only the text of what its keyring's client raised (facts.md §9).
+    The Encryption SDK keeps only the text of what its keyring's client raised
+    (docs/reference/formats.md, Libraries).
     """
 
     def __init__(self, client: Any) -> None:

@@ -202,7 +202,8 @@ def _decrypt(result: bytes, context: Mapping[str, str], private_key: rsa.RSAPriv
         commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
         max_encrypted_data_keys=1,
     )
-    # The SDK logs a traceback on every failed decrypt (facts.md §9); the refusal says it better.
+    # The SDK logs a traceback on every failed decrypt (docs/reference/formats.md, Libraries); the
+    # refusal says it better.
     logger = logging.getLogger("aws_encryption_sdk")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

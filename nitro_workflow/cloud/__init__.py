@@ -1,5 +1,7 @@
 """The cloud that the workflow talks to: `Cloud` is the protocol, `LocalCloud`, `AwsCloud` members.
 
+::
+
     from pathlib import Path
     from nitro_workflow.cloud import Connection
 

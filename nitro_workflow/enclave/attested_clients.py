@@ -38,7 +38,7 @@ OPERATIONS: Mapping[str, str] = {
     "GenerateRandom": "Plaintext",
 }
 KEY_ENCRYPTION_ALGORITHM = "RSAES_OAEP_SHA_256"
-# The key pair's size in bits: what AWS documents for `public_key` (facts.md §6).
+# The key pair's size in bits: what AWS documents for `public_key` (docs/reference/formats.md).
 KEY_BITS = 2048
 NONCE_BYTES = 32
 

@@ -13,6 +13,7 @@ from tests.conftest import SLOW
 
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
+DOCS_LOCK = (ROOT / "tools" / "docs.lock").read_text()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -32,19 +33,28 @@ def _direct() -> list[str]:
     return [r for r in [*project["dependencies"], *extras] if _name(r) != project["name"]]
 
 
-def _locked() -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", LOCK, re.MULTILINE))
+def _locked(lock: str = LOCK) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", lock, re.MULTILINE))
 
 
 def test_every_requirement_is_locked():
     groups = PYPROJECT["dependency-groups"]
     wanted = _direct()
-    wanted += [r for group in groups.values() for r in group if isinstance(r, str)]
+    for name, group in groups.items():
+        wanted += [r for r in group if isinstance(r, str) and name != "docs"]
     assert {_name(r) for r in wanted} <= _locked().keys()
+    assert {_name(r) for r in groups["docs"]} <= _locked(DOCS_LOCK).keys()
+
+
+def test_the_site_changes_no_package_of_the_rest():
+    here, there = _locked(), _locked(DOCS_LOCK)
+    assert {name: there[name] for name in here.keys() & there} == {
+        name: here[name] for name in here.keys() & there
+    }
 
 
 def test_every_locked_file_has_a_hash():
-    blocks = re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)
+    blocks = re.split(r"^(?=[a-z0-9])", LOCK + DOCS_LOCK, flags=re.MULTILINE)
     assert all("--hash=sha256:" in block for block in blocks if block.strip())
 
 
@@ -78,7 +88,7 @@ def test_no_lock_names_a_registry():
         *peers.glob("*/*.lock"),
         *peers.glob("*/package-lock.json"),
     ]
-    assert len(locks) == 10
+    assert len(locks) == 12
     for path in locks:
         assert not re.search(r"https?://|index-url", path.read_text()), path.name
 

@@ -1,6 +1,7 @@
 """CloudTrail's record of a KMS call as a request, to ask why it was denied.
 
-Source: facts.md §6; the KMS guide's ct-nitro-enclave page. PCRs are base64 of the raw bytes there.
+Source: docs/reference/formats.md, What KMS answers; the KMS guide's ct-nitro-enclave page.
+PCRs are base64 of the raw bytes there.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def pcr_values(document: AttestationDocument) -> dict[str, str]:
     """Return the condition keys that KMS fills from a document: lower-case hexadecimal PCRs.
 
     An enclave's give `ImageSha384` (PCR0) and `PCR<n>`, a NitroTPM's give `NitroTPMPCR<n>`.
-    Source: conditions-attestation of the KMS guide (facts.md §6).
+    Source: conditions-attestation of the KMS guide (docs/reference/formats.md, Condition keys).
     """
     if document.kind == "nitrotpm":
         return {

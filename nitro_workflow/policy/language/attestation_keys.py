@@ -1,6 +1,6 @@
 """The attestation keys of KMS: which PCR they are, and what feeds it.
 
-Source: facts.md §1.6 and §1.8 (arithmetic), §6 (condition keys).
+Source: docs/reference/formats.md: Measurements, Registers at run time, Condition keys.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from nitro_workflow.errors import PolicyError
 
 __all__ = ["MAX_DEPTH", "MAX_TEXT", "decode_text", "locate", "path_text", "read_json"]
 
-MAX_TEXT = 1_048_576  # characters; KMS takes 131,072 (facts.md §6), no policy of AWS is longer
+MAX_TEXT = 1_048_576  # characters; KMS takes 131,072 (docs/reference/formats.md)
 MAX_DEPTH = 32  # the language needs seven levels
 
 Path = tuple[str | int, ...]

@@ -8,7 +8,8 @@ are, so only the image is held apart:
 - *another image* has a PCR0 that the policy does not name, not PCR1 and PCR2 of what it names
   together, and is not in debug mode. What is named is every measurement that an Allow compares for
   equality or a Deny for inequality. A NitroTPM's image is its PCR4.
-- *debug*: PCR0, PCR1 and PCR2 are zeros; the others are as they would be (facts.md §1.8).
+- *debug*: PCR0, PCR1 and PCR2 are zeros; the others are as they would be
+  (docs/reference/formats.md, Debug mode).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the operations of KMS mean for a plaintext.
 
-Source: KMS API reference and facts.md §6 (where `Recipient` exists).
+Source: KMS API reference and docs/reference/formats.md, Recipient.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Causes that lie in the attestation document: another image, another role, debug mode, none.
 
-Source: facts.md §1.8 (what feeds a PCR), §6 (what KMS compares).
+Source: docs/reference/formats.md, Registers at run time and Condition keys.
 """
 
 from __future__ import annotations

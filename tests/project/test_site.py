@@ -1,0 +1,166 @@
+"""What the site is made of, without Sphinx: pages of commands, diagrams, tables, the link check."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import nbformat
+import pytest
+
+from nitro_workflow.cli import cli
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(autouse=True)
+def site_modules(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS / "site"))
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+
+
+def commands(command, context):
+    yield command, context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            yield from commands(below, click.Context(below, info_name=name, parent=context))
+
+
+def test_every_command_and_option_is_on_a_page():
+    from nitro_site.command_pages import command_pages
+
+    pages = command_pages()
+    text = "\n".join(pages.values())
+    for command, context in commands(cli, click.Context(cli, info_name="nitro-workflow")):
+        if context.parent is None or command.hidden:
+            continue
+        assert f"```{{program}} {context.command_path}\n" in text
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.hidden:
+                page = pages[context.command_path.split()[1]]
+                assert all(name in page for name in option.opts), (
+                    context.command_path,
+                    option.opts,
+                )
+    assert "--num_workers" in pages["vsock-proxy"]
+
+
+def test_text_of_the_package_is_no_markup():
+    from nitro_site.markdown import plain, table
+
+    assert plain("a_b *c* [d](e) `x|y`") == r"a\_b \*c\* \[d\](e) `x\|y`"
+    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+def test_every_diagram_has_its_pictures_and_no_other_is_there():
+    from nitro_site.diagrams import FOLDER, THEMES, picture
+
+    sources = [
+        source
+        for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+        for cell in nbformat.read(path, as_version=4).cells
+        for source in re.findall(r"^```mermaid\n(.*?)^```", cell.source, re.DOTALL | re.MULTILINE)
+    ]
+    wanted = {picture(source, theme) for source in sources for theme in THEMES}
+    assert len(wanted) == 2 * len(sources) > 0
+    assert wanted == set(FOLDER.glob("*.svg")), "make diagrams"
+
+
+def test_a_diagram_loads_nothing_and_runs_nothing():
+    for path in (DOCS / "site" / "diagrams").glob("*.svg"):
+        text = path.read_text()
+        assert not re.search(r"<script|javascript:|\son\w+=", text), path.name
+        assert not re.search(r"""(?:href|src)=["'](?!#)|@import|url\((?!["']?#)""", text), path.name
+
+
+def test_every_cause_of_a_denial_is_explained():
+    written = set()
+    for path in (ROOT / "nitro_workflow" / "policy" / "reasons").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Cause":
+                written |= {
+                    part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)
+                }
+    page = (DOCS / "reference" / "errors.md").read_text().partition("## Why a request")[2]
+    explained = set(
+        re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)))
+    )
+    dynamic = {"no_", "_allow"}  # no_resource_allow and its like
+    assert written - dynamic - explained == set()
+    assert {"no_resource_allow", "no_identity_allow", "rebuilt_image", "other_role"} <= explained
+
+
+PAGE = "<html><body><a href='{}'>x</a><p id='there'></p>{}</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("link", "body", "said"),
+    [
+        ("other.html", "", "leads nowhere"),
+        ("#nowhere", "", "has no such anchor"),
+        ("a.html#nowhere", "", "has no such anchor"),
+        ("../../../etc/passwd", "", "leads nowhere"),
+        ("javascript:alert(1)", "", "is no page"),
+        ("https://elsewhere.example/", "", "in no list"),
+        ("#there", "<script src='https://cdn.example/x.js'></script>", "loaded from outside"),
+        ("#there", "<img src='//cdn.example/x.png'>", "loaded from outside"),
+        ("#there", "<link rel=stylesheet href='https://cdn.example/x.css'>", "loaded from outside"),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_found(tmp_path, link, body, said):
+    from site_links import faults
+
+    (tmp_path / "a.html").write_text(PAGE.format(link, body))
+    [found] = faults(tmp_path, frozenset())
+    assert said in found
+
+
+def test_what_leads_somewhere_is_no_fault(tmp_path):
+    from site_links import faults
+
+    (tmp_path / "a.html").write_text(
+        PAGE.format("b.html#there", "<a href='https://known.example/'>")
+    )
+    (tmp_path / "b.html").write_text(PAGE.format("a.html", ""))
+    assert list(faults(tmp_path, frozenset({"https://known.example/"}))) == []
+
+
+def test_a_style_that_loads_from_outside_is_found(tmp_path):
+    from site_links import faults
+
+    (tmp_path / "a.css").write_text("@import 'https://fonts.example/x.css'; p { color: red }")
+    assert ["loaded from outside" in found for found in faults(tmp_path, frozenset())] == [True]
+
+
+def run(script, **environment):
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f'nitro-workflow() {{ "{sys.executable}" -m nitro_workflow.cli "$@"; }}\n{script}'],
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def blocks(page):
+    return re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_the_denial_of_the_how_to_is_explained():
+    [script] = blocks(DOCS / "how-to" / "aws-denial.md")
+    said = run(script)
+    assert "OnlyThisImage" in said
+    assert "the image that runs is not the one the policy names" in said
+
+
+@pytest.mark.slow
+@pytest.mark.sandbox
+def test_the_lab_beside_yours_begins_again():
+    [script] = blocks(DOCS / "how-to" / "start-over.md")
+    assert run(f"trap 'nitro-workflow down >/dev/null' EXIT\n{script}").count("D9") >= 2
