@@ -17,6 +17,9 @@ _WIDTH: Final = 96
 """Characters of a line: a digest of SHA-384 stands whole."""
 
 _LABEL: Final = 8
+_CELL: Final = ' style="text-align:left;vertical-align:top"'
+"""JupyterLab would set cells to the right."""
+
 _COLOUR: Final = "var(--jp-error-color1, #c62828)"
 
 
@@ -55,7 +58,7 @@ def html_box(error: Refusal) -> str:
     code, *rows = error.diagnostics().splitlines()
     cells = (row.strip().partition("  ") for row in rows)
     body = "".join(
-        f"<tr><th>{escape(label)}</th><td>{escape(said.strip())}</td></tr>"
+        f"<tr><th{_CELL}>{escape(label)}</th><td{_CELL}>{escape(said.strip())}</td></tr>"
         for label, _, said in cells
     )
     explanation = _explanation(error)

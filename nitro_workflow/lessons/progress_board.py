@@ -104,13 +104,17 @@ class _Board:
 
     def _bundle(self) -> dict[str, str]:
         running = self._now.state == "running"
-        took = duration(time.monotonic() - self._begun)
-        title = find_step(self._now.step).title if running else "looking at what is there"
-        line = f"{self._now.step} {title}: {took}".strip()
+        took = f"{time.monotonic() - self._begun:.0f} s"
+        doing = "Running " if running else "Opening the lab"
+        line = (
+            f"{self._now.step} {find_step(self._now.step).title}: {took}"
+            if running
+            else f": {took}"
+        )
         done = f"done: {', '.join(self._done)}" if self._done else ""
         html = tag(
             "p",
-            tag("b", "Running "),
+            tag("b", doing),
             line,
             tag("br") if self._words else None,
             self._words,
@@ -118,6 +122,6 @@ class _Board:
             done,
         )
         return {
-            "text/plain": "\n".join(filter(None, (f"Running {line}", self._words, done))),
+            "text/plain": "\n".join(filter(None, (f"{doing}{line}", self._words, done))),
             "text/html": html,
         }

@@ -31,6 +31,7 @@ __all__ = [
     "callers_of",
     "document_of_world",
     "image_pcrs",
+    "in_words",
     "policies_of",
     "policy_from",
     "request_of",
@@ -122,6 +123,11 @@ def request_of(
         keys["kms:RecipientAttestation:ImageSha384"] = document["PCR0"]
     asked = RequestContext.what_if({**(context or {}), **keys})
     return Request(Principal.parse(caller), action, KEY_ARN, context=asked)
+
+
+def in_words(asked: Explanation) -> str:
+    """Return a decision as one says it: `allowed` or `denied`."""
+    return "allowed" if asked.decision.allowed else "denied"
 
 
 def ask_policy(

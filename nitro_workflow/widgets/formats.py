@@ -41,7 +41,7 @@ def sentence(text: str) -> str:
     """Return a text as a sentence: a capital first, a full stop last."""
     if not text:
         return ""
-    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) else ".")
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?", "…")) else ".")
 
 
 def short(value: object) -> str:

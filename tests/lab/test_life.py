@@ -449,7 +449,15 @@ def test_a_changed_trust_root_is_said_with_what_it_ends(fresh: Lab) -> None:
     fresh.up()
     [line] = [line for line in said if "trust root changed" in line]
     assert before[:16] in line
-    assert "P8" in line
+    assert "nothing ends with it" in line, "no enclave had run"
+
+
+def test_a_changed_trust_root_ends_the_enclave_that_ran(fresh: Lab) -> None:
+    fresh.up()
+    fresh.down()
+    fresh.bench.folder.keep("P8", {"step": "P8"})
+    fresh.up()
+    assert "That ends the enclave of step P8" in fresh.notices[-1]
 
 
 # -- in a notebook ----------------------------------------------------------------------------------

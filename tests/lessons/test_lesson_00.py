@@ -55,7 +55,7 @@ def test_the_roles_own_policies_answer(desk):
              "ParentInstance kms:Decrypt": " Yes ", "ApplicationDeveloper kms:Decrypt": "no"}  # fmt: skip
     assert desk.may(asked).outcome == "right"
     said = desk.may({**asked, "ParentAdministrator kms:Decrypt": "yes"})
-    assert "ParentAdministrator kms:Decrypt: you say yes; asked, it is implicitDeny" in said.text
+    assert "ParentAdministrator kms:Decrypt: you say yes; asked, it is denied" in said.text
     assert desk.may({"DataOwner": "yes"}).outcome == "wrong"
 
 

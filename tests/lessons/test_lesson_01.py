@@ -84,7 +84,7 @@ def test_answers_are_compared_with_the_engine_of_the_policy_as_it_is(desk):
     asked = {"DataOwner PutKeyPolicy": "yes", "DataOwner Decrypt": "no"}
     assert desk.who([statement()], asked).outcome == "right"
     said = desk.who([statement("kms:Decrypt")], asked)
-    assert "DataOwner PutKeyPolicy: you say yes; asked, it is implicitDeny" in said.text
+    assert "DataOwner PutKeyPolicy: you say yes; asked, it is denied" in said.text
     assert "Still to look at: DataOwner Decrypt" in said.text
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -38,6 +40,10 @@ def test_an_error_as_a_value_is_a_box_too():
         "from nitro_workflow.errors import LabError\nLabError('a', expected='b', where='c', next='d')"
     )
     assert output.data["text/html"].startswith('<section aria-label="Refused"')
+    # JupyterLab sets the cells of a table to the right, unless each says otherwise itself.
+    cells = re.findall(r"<t[hd][^>]*>", output.data["text/html"])
+    assert cells
+    assert all("text-align:left" in cell for cell in cells)
 
 
 def test_every_word_is_in_both_forms_and_nothing_is_obeyed():

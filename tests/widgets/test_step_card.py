@@ -40,6 +40,14 @@ def test_both_forms_carry_evidence_and_every_form_of_the_call():
     )  # fmt: skip
 
 
+def test_a_look_that_finds_nothing_is_no_refusal_and_a_change_that_does_is():
+    looks = dataclasses.replace(CALL, operation="DescribeKey", error="NotFoundException")
+    change = dataclasses.replace(looks, operation="ScheduleKeyDeletion")
+    model = make_step(RESULT, calls=(looks.to_json(), change.to_json()))
+    assert [one.tone for one in model.exchanges] == ["neutral", "bad"]
+    both_say(model, "not there yet: NotFoundException", "refused: NotFoundException")
+
+
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.number)
 def test_the_code_of_each_step_is_where_the_card_says(step):
     for place in CODE[step.number]:

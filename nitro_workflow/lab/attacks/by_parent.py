@@ -64,7 +64,8 @@ def through_proc(bench: Workbench) -> Stopped:
     return _closed(
         tried,
         "the instance's own process and mount namespaces",
-        "what runs outside the instance has no name inside it",
+        why="what runs outside the instance has no name inside it",
+        then="leave debug mode off: its console is the one window into an enclave",
     )
 
 
@@ -79,16 +80,17 @@ def reach_nsm(bench: Workbench) -> Stopped:
     return _closed(
         tried,
         "the hypervisor: the module is a descriptor that the enclave inherits",
-        "nobody but the enclave has a way to its module",
+        why="nobody but the enclave has a way to its module",
+        then="run inside the enclave what must be attested",
     )
 
 
-def _closed(tried: dict[str, Any], by: str, then: str) -> Stopped:
+def _closed(tried: dict[str, Any], by: str, *, why: str, then: str) -> Stopped:
     ways = [name for name, answer in tried.items() if answer == "open"]
     if ways:
         raise succeeded(f"{by} ({', '.join(ways)})")
     reason = "; ".join(f"{name}: {answer}" for name, answer in tried.items())
-    return Stopped("refused", by, reason, then)
+    return Stopped("refused", by, reason, then, why=why)
 
 
 def own_kms(bench: Workbench) -> Stopped:

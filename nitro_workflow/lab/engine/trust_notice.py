@@ -27,9 +27,13 @@ def notice_trust_root(bench: Workbench) -> str:
     save(path, now.encode())
     if not before:
         return ""
-    return (
+    changed = (
         f"The lab's trust root changed: SHA-256 {before[:16]}… went with its hypervisor, "
         f"{now[:16]}… is new.\n"
-        "That ends the enclave of step P8, and no document made before verifies any longer. "
-        "P8 and the D steps run again when they are needed."
+    )
+    if bench.folder.record("P8") is None:
+        return f"{changed}No enclave had run under the old one, so nothing ends with it."
+    return (
+        f"{changed}That ends the enclave of step P8, and no document made before verifies any "
+        "longer. P8 and the D steps run again when they are needed."
     )

@@ -47,7 +47,7 @@ PREPARATION: Final = (
         evidence=(
             "ciphertext bytes=encryption_sdk/ciphertext_bytes",
             "message sha256=encryption_sdk/sha256",
-            "envelope sha256=envelope/sha256",
+            "by hand sha256=envelope/sha256",
             "encryption_context",
         ),
         memory={"data_key": "P2"},
@@ -63,7 +63,7 @@ PREPARATION: Final = (
         evidence=(
             "bucket",
             "message version=objects/customers.csv.esdk/version_id",
-            "envelope version=objects/customers.csv.envelope/version_id",
+            "by hand version=objects/customers.csv.envelope/version_id",
             "data key version=objects/data-key.encrypted/version_id",
         ),
     ),

@@ -12,7 +12,7 @@ from nitro_workflow.lessons.checks.role_trust import judge_trust
 from nitro_workflow.lessons.refusals import Caught
 from nitro_workflow.lessons.truth import Truth
 from nitro_workflow.lessons.verdict import Verdict
-from nitro_workflow.lessons.worlds import policy_from
+from nitro_workflow.lessons.worlds import in_words, policy_from
 from nitro_workflow.policy import (
     Explanation,
     Policies,
@@ -21,6 +21,7 @@ from nitro_workflow.policy import (
     explain,
     parse_policy,
 )
+from nitro_workflow.widgets import sentence
 
 __all__ = ["Checks"]
 
@@ -49,7 +50,7 @@ def _own_policy(lab: Lab, role: str, action: str) -> Explanation:
 
 def _may_stop(lab: Lab) -> str:
     role = lab.bench.policies.role_name("administrator")
-    said = _own_policy(lab, role, "ec2:TerminateInstances").decision.effect
+    said = in_words(_own_policy(lab, role, "ec2:TerminateInstances"))
     return f"The engine, asked for ec2:TerminateInstances by {role}: {said}."
 
 
@@ -80,9 +81,9 @@ class Checks(LessonChecks):
                 "The roles' own policies say the same. Nowhere is it an if of ours."
             )
         first = self._asked(wrong[0])
-        said = f"{wrong[0]}: you say {_word(may[wrong[0]])}; asked, it is {first.decision.effect}."
+        said = f"{wrong[0]}: you say {_word(may[wrong[0]])}; asked, it is {in_words(first)}."
         rest = [f"Still to look at: {', '.join(wrong[1:])}."] if wrong[1:] else []
-        return Verdict.wrong(said, f"{first.cause.text}.", *rest)
+        return Verdict.wrong(said, sentence(first.cause.text), *rest)
 
     def administrator_refused(self, attempt: Any) -> Verdict:
         """Look at KMS's answer: who asked, and for what."""

@@ -13,6 +13,7 @@ from nitro_workflow.lessons.checks.key_keepers import judge_administration, judg
 from nitro_workflow.lessons.truth import Truth
 from nitro_workflow.lessons.verdict import Verdict
 from nitro_workflow.policy import Explanation
+from nitro_workflow.widgets import sentence
 
 __all__ = ["Checks"]
 
@@ -75,9 +76,9 @@ class Checks(LessonChecks):
         if not wrong:
             return Verdict.right(f"The engine says the same to all {len(who)}.")
         first = self._asked(policy, wrong[0])
-        said = f"{wrong[0]}: you say {_word(who[wrong[0]])}; asked, it is {first.decision.effect}."
+        said = f"{wrong[0]}: you say {_word(who[wrong[0]])}; asked, it is {worlds.in_words(first)}."
         rest = [f"Still to look at: {', '.join(wrong[1:])}."] if wrong[1:] else []
-        return Verdict.wrong(said, f"{first.cause.text}.", *rest)
+        return Verdict.wrong(said, sentence(first.cause.text), *rest)
 
     def administers(self, statement: Any) -> Verdict:
         """Ask the statement alone: who keeps the key, and who could use it."""

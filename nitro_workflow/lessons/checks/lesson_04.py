@@ -137,9 +137,9 @@ class Checks(LessonChecks):
         pinned = {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": true["PCR0"]}}
         allow = {"Effect": "Allow", "Principal": {"AWS": who}, "Action": "kms:Decrypt",
                  "Resource": "*", "Condition": pinned}  # fmt: skip
-        said = worlds.ask_policy(allow, who, dict(other)).decision.effect
+        said = worlds.in_words(worlds.ask_policy(allow, who, dict(other)))
         moved = " and ".join(name for name in ("PCR0", "PCR1", "PCR2") if other[name] != true[name])
-        return f"That image was built: {moved} are others, and a policy with your PCR0 {said} it."
+        return f"That image was built: {moved} are others. A policy with your PCR0: it is {said}."
 
     def backdoor(self, path: Any) -> Verdict:
         """Look whether a file of the offered image is changed, and whether it is executed."""

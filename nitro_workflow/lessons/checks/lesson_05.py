@@ -151,7 +151,7 @@ def _who_notices(lab: Lab) -> str:
     condition = {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": true["PCR0"]}}
     allow = {"Effect": "Allow", "Principal": {"AWS": who}, "Action": "kms:Decrypt",
              "Resource": "*", "Condition": condition}  # fmt: skip
-    said = [worlds.ask_policy(allow, who, dict(pcrs)).decision.effect for pcrs in (true, forged)]
+    said = [worlds.in_words(worlds.ask_policy(allow, who, dict(pcrs))) for pcrs in (true, forged)]
     return (
         f"asked with a policy that names your PCR0: the true image {said[0]}, the forged one "
         f"{said[1]}"

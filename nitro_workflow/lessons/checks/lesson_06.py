@@ -56,7 +56,7 @@ def _same_kernel(lab: Lab) -> str:
         worlds.callers_of(lab.bench)["ParentInstance"],
         worlds.document_of_world(pcrs, "same-kernel"),
     )
-    return f"The engine, asked with another image of your kernel: {asked.decision.effect}."
+    return f"The engine, asked with another image of your kernel: {worlds.in_words(asked)}."
 
 
 def _is_statement(_: Lab, made: object) -> bool:

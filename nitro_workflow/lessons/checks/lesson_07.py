@@ -12,6 +12,7 @@ from nitro_workflow.lessons.checking import LessonChecks, StandIn
 from nitro_workflow.lessons.checks.tried_launch import Tried, try_line
 from nitro_workflow.lessons.truth import Truth
 from nitro_workflow.lessons.verdict import Verdict
+from nitro_workflow.widgets import sentence
 
 __all__ = ["Checks"]
 
@@ -33,8 +34,9 @@ def _line(lab: Lab) -> str:
     return f"nitro-cli run-enclave --eif-path {path} --memory {least} --cpu-count {cpus}"
 
 
-def _is_line(_: Lab, made: Any) -> bool:
-    return isinstance(made, str) and made.startswith("nitro-cli run-enclave ")
+def _starts(lab: Lab, made: Any) -> bool:
+    line = isinstance(made, str) and made.startswith("nitro-cli run-enclave ")
+    return line and try_line(lab, made).flags == "NONE"
 
 
 def _next_cid(lab: Lab) -> str:
@@ -74,7 +76,7 @@ class Checks(LessonChecks):
                 isinstance(made, int) and made >= least_launch(image_of(lab.bench))[0]
             ),
         ),
-        "launch": StandIn("line", make=_line, usable=_is_line),
+        "launch": StandIn("line", make=_line, usable=_starts),
     }
 
     def memory(self, memory: Any) -> Verdict:
@@ -192,7 +194,7 @@ def _not_started(done: Tried) -> Verdict:
     }
     if done.code:
         hint = [hints[done.code]] if done.code in hints else []
-        return Verdict.wrong(f"nitro-cli refused it: {done.told}", *hint)
+        return Verdict.wrong(f"nitro-cli refused it with {done.code}.", sentence(done.told), *hint)
     return Verdict.wrong(
         f"nitro-cli did not understand the line (exit status {done.status}): {done.told}",
         "run-enclave needs --eif-path, --memory and --cpu-count.",

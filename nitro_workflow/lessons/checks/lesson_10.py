@@ -33,7 +33,7 @@ def _asked_in_capitals(lab: Lab) -> str:
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     asked = worlds.ask_policy(policy, role, worlds.document_of_world(pcrs, "ours"))
     return (
-        f"The engine, asked with your image and such an Allow: {asked.decision.effect}. KMS then "
+        f"The engine, asked with your image and such an Allow: {worlds.in_words(asked)}. KMS then "
         "says “because no resource-based policy allows”."
     )
 

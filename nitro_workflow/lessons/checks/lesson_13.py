@@ -50,7 +50,7 @@ def _foreign(lab: Lab) -> str:
 
 
 def _one_or_two(_: Lab) -> str:
-    one, two = (becomes_owner(settings).decision.effect for settings in (_ONE, _TWO))
+    one, two = (worlds.in_words(becomes_owner(settings)) for settings in (_ONE, _TWO))
     return f"asked, may they rewrite who becomes the owner: in one account {one}, in two {two}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.lab import STEPS, CallRecord, Step, StepResult, key_facts
@@ -33,6 +33,13 @@ __all__ = [
     "nsm_exchange",
     "strip_of",
 ]
+
+
+_ABSENT: Final = frozenset(
+    {"404", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFoundException"}
+)
+_LOOKS: Final = ("Describe", "Get", "Head", "List")
+"""A look-up that finds nothing is no refusal: whoever makes a thing looks first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +216,13 @@ def _exchange(call: CallRecord, region: str, job: str) -> Exchange:
         "nitro-cli": f"nitro-cli {call.operation}",
         "parent": f"parent application: {call.operation}",
     }
-    said = f"refused: {call.error}" if call.error else "answered"
+    absent = call.error in _ABSENT and call.operation.startswith(_LOOKS)
+    refused = f"not there yet: {call.error}" if absent else f"refused: {call.error}"
+    said = refused if call.error else "answered"
     took = f" in {duration(call.seconds)}" if call.seconds else ""
     return Exchange(
         title=f"{names.get(call.kind, call.operation)} · {call.party}{f', {job}' if job else ''}",
-        tone="bad" if call.error else "good",
+        tone="neutral" if absent else "bad" if call.error else "good",
         said=said + took,
         source=f"as {call.source} tells it" if call.source else "",
         tabs=tuple(_tabs(call, region)),

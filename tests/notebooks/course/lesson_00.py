@@ -44,7 +44,7 @@ MISTAKES = [
         "sort-may",
         sorted_out(**{"ParentAdministrator kms-Decrypt": "yes"}),
         "check-may",
-        "you say yes; asked, it is implicitDeny",
+        "you say yes; asked, it is denied",
     ),
     (
         "sort-may",

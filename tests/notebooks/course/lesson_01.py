@@ -51,7 +51,7 @@ WRONG = {"owner-and-data-key": 1, "root-statement": 1, "lock-out": 1}
 
 def _sorts() -> list[tuple[str, str, str, str]]:
     table = {
-        sorted_out(DataOwner_Decrypt="yes"): "you say yes; asked, it is implicitDeny",
+        sorted_out(DataOwner_Decrypt="yes"): "you say yes; asked, it is denied",
         sorted_out(Backup_GenerateDataKey="no"): "statement 3 “Makes” allows it",
         sorted_out(Backup_CreateGrant="yes"): "statement 4 “NoGrants” denies it",
         sorted_out(ParentAdministrator_Decrypt="yes", Backup_CreateGrant="yes"): "Still to look at",
