@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from nitro_workflow.host.control.machine import Hypervisor
     from nitro_workflow.host.control.qemu_host import QemuHost, local_host
     from nitro_workflow.host.control.sandbox_host import SandboxHost
-    from nitro_workflow.host.ec2.ec2_host import LEAST_MIB, Ec2Host
+    from nitro_workflow.host.ec2.aws_blobs import NO_BOOT_PARTS
+    from nitro_workflow.host.ec2.ec2_host import Ec2Host
     from nitro_workflow.host.ec2.machine_launch import InstancePlace
     from nitro_workflow.host.ec2.user_data import start_script
     from nitro_workflow.host.instance.cloud_records import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from nitro_workflow.host.instance.instance_paths import LONGEST_SOCKET, vsock_folder
     from nitro_workflow.host.instance.instance_spec import ParentPrograms
     from nitro_workflow.host.nitro_cli.nitro_cli_host import NitroCliHost
+    from nitro_workflow.host.nitro_cli.own_parent_host import OwnParentHost
     from nitro_workflow.host.protocol import Host, LaunchRequest, ParentChannel
     from nitro_workflow.host.qemu.boot_blobs import MadeBlobs, make_blobs
     from nitro_workflow.host.qemu.qemu_install import blobs_from_debian, install_qemu
@@ -44,22 +46,25 @@ if TYPE_CHECKING:
     from nitro_workflow.host.rules.ecodes import MEANINGS, status_of
     from nitro_workflow.host.rules.launch_checks import launch_problems, least_launch
     from nitro_workflow.host.rules.launch_rules import parse_memory
+    from nitro_workflow.host.rules.limits import LEAST_ON_AWS_MIB
     from nitro_workflow.host.sandbox.launcher import require_sandbox
     from nitro_workflow.host.sandbox.parent_program import run_program
     from nitro_workflow.host.sandbox.supervision import supervision_problem
 
 _HOMES = {
     "Ec2Host": "ec2.ec2_host",
-    "LEAST_MIB": "ec2.ec2_host",
     "Host": "protocol",
     "Hypervisor": "control.machine",
     "InstancePlace": "ec2.machine_launch",
     "InstanceRecord": "instance.cloud_records",
+    "LEAST_ON_AWS_MIB": "rules.limits",
     "LONGEST_SOCKET": "instance.instance_paths",
     "LaunchRequest": "protocol",
     "MEANINGS": "rules.ecodes",
     "MadeBlobs": "qemu.boot_blobs",
+    "NO_BOOT_PARTS": "ec2.aws_blobs",
     "NitroCliHost": "nitro_cli.nitro_cli_host",
+    "OwnParentHost": "nitro_cli.own_parent_host",
     "ParentChannel": "protocol",
     "ParentPrograms": "instance.instance_spec",
     "QemuHost": "control.qemu_host",
@@ -85,9 +90,10 @@ _HOMES = {
 }
 
 __all__ = [
-    "LEAST_MIB",
+    "LEAST_ON_AWS_MIB",
     "LONGEST_SOCKET",
     "MEANINGS",
+    "NO_BOOT_PARTS",
     "Ec2Host",
     "Host",
     "Hypervisor",
@@ -96,6 +102,7 @@ __all__ = [
     "LaunchRequest",
     "MadeBlobs",
     "NitroCliHost",
+    "OwnParentHost",
     "ParentChannel",
     "ParentPrograms",
     "QemuHost",

@@ -132,6 +132,12 @@ class Host(Protocol):
     def boot_parts(self) -> BootParts:
         """Return the kernel and first ramdisk that images for this host are built with."""
 
+    def fetch_boot_parts(self, instance_id: str) -> Mapping[str, str]:
+        """Get them from a booted instance, where `boot_parts` raises ``NoBootParts``.
+
+        Returns name → SHA-256 of what was got, {} where there was nothing to get.
+        """
+
     # -- nitro-cli ---------------------------------------------------------------------------------
 
     def run_enclave(self, request: LaunchRequest) -> dict[str, Any]:

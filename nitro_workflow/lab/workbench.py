@@ -85,6 +85,14 @@ class Workbench:
         return application_of(self.folder.settings().get("app"))
 
     @property
+    def enclave_mib(self) -> int:
+        """Return what its enclave is launched with, in MiB: on AWS images have a real kernel."""
+        from nitro_workflow.host import LEAST_ON_AWS_MIB
+
+        least = LEAST_ON_AWS_MIB if self.cloud.public else 0
+        return max(self.application.memory_mib, least)
+
+    @property
     def own_records(self) -> Path | None:
         """Return the owner's own file, where the walk was given one."""
         own = self.folder.settings().get("csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,19 @@ def test_settings_of_another_version_are_not_guessed_at(tmp_path: Path) -> None:
         Lab.open(tmp_path / "lab").bench.cloud  # noqa: B018
 
 
-def test_a_host_that_is_not_there_says_what_can_be_done(tmp_path: Path) -> None:
+def test_a_machine_that_is_no_parent_says_what_can_be_done(tmp_path: Path) -> None:
     lab = Lab.open(tmp_path / "lab", cloud="aws", host="nitro_cli", aws=SETTINGS)
-    with pytest.raises(HostError, match="no host nitro_cli"):
-        lab.bench.host  # noqa: B018
+    with pytest.raises(HostError, match="no instance of EC2") as refused:
+        lab.bench.host.given_instance()
+    assert "--host ec2" in refused.value.next
+
+
+@pytest.mark.parametrize("host", ["ec2", "nitro_cli"])
+def test_a_host_asks_nobody_at_open(tmp_path: Path, host: str, monkeypatch: Any) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", refuse)
+    lab = Lab.open(tmp_path / "lab", cloud="aws", host=host, aws=SETTINGS)
+    assert lab.bench.host.limits()
+    assert lab.down() == []

@@ -1,7 +1,7 @@
-"""One contract for every host: sandbox, machine emulator, AWS's nitro-cli.
+"""One contract for every host: sandbox, machine emulator, AWS's nitro-cli, here and by SSM.
 
 Each test runs against every host that this machine has; AWS's nitro-cli is played by
-`recorded_nitro_cli.py`, with its own texts and exit statuses.
+`recorded_nitro_cli.py`, with its own texts and exit statuses, and AWS by `played_aws.py`.
 """
 
 import inspect
@@ -15,12 +15,14 @@ import pytest
 
 from nitro_workflow.errors import HostError, NitroWorkflowError, VsockError
 from nitro_workflow.host import Host, LaunchRequest, QemuHost, installed_blobs
+from nitro_workflow.host.ec2 import on_instance
 from nitro_workflow.host.nitro_cli import NitroCliHost
 from nitro_workflow.host.qemu.qemu_program import find_qemu
 from nitro_workflow.image import BootParts
 from tests.host import images
 from tests.host.conftest import ASKED, INSTANCE
 from tests.host.conftest import Host as HypervisorProcess
+from tests.host.played_aws import PlayedAws, ec2_host, requests_on
 
 SECONDS = 120  # for a console: what boots by emulation prints late
 RUN_KEYS = [
@@ -28,7 +30,7 @@ RUN_KEYS = [
 ]  # fmt: skip
 NOBODY = {"E11", "E39", "E58"}
 """No socket of that id (E11), no such name (E58); nothing to ask at all (E39)."""
-HOSTS = ["sandbox", "nitro_cli", pytest.param("qemu", marks=pytest.mark.interop)]
+HOSTS = ["sandbox", "nitro_cli", "ec2", pytest.param("qemu", marks=pytest.mark.interop)]
 """A machine that is emulated takes its time to boot: `make interop` has it."""
 
 
@@ -56,6 +58,20 @@ def recorded():
         asset_tag=folder / "board_asset_tag",
         blobs=folder,
     )
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def driven(recorded):
+    """The same, driven from elsewhere."""
+    folder = Path(tempfile.mkdtemp(prefix="nw-", dir="/tmp"))
+    with pytest.MonkeyPatch.context() as patch:
+        role = f"arn:aws:sts::444455556666:assumed-role/ParentInstance/{INSTANCE}"
+        patch.setattr(on_instance, "_role", lambda: role)
+        patch.setenv("NITRO_CLI_BLOBS", str(recorded.blobs))
+        host = ec2_host(PlayedAws(INSTANCE, requests_on(recorded, folder)), folder / "records")
+        host.boot_instance(INSTANCE)
+        yield host
     shutil.rmtree(folder)
 
 
@@ -97,7 +113,7 @@ def it(request, require):
             require("qemu", False, error.next)
         found = request.getfixturevalue("booting")
     else:
-        found = request.getfixturevalue("recorded")
+        found = request.getfixturevalue({"nitro_cli": "recorded", "ec2": "driven"}[request.param])
     before = {one["EnclaveID"] for one in found.describe_enclaves()}
     yield found
     for one in found.describe_enclaves():

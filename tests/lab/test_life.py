@@ -22,7 +22,7 @@ from nitro_workflow.lab import Lab, LabUsers, StepResult, find_processes
 from nitro_workflow.lab.engine.disk_errors import disk_errors
 from nitro_workflow.lab.processes import background
 from nitro_workflow.lab.processes.runtime_place import remove_runtime
-from nitro_workflow.lab.steps import p8_launch
+from nitro_workflow.lab.steps import parent_launch
 
 CLI = (sys.executable, "-m", "nitro_workflow.cli")
 DEADLINE = 40.0  # seconds, on a loaded machine
@@ -237,10 +237,10 @@ def test_however_a_launch_was_interrupted_the_next_leaves_one_enclave(
         raise Killed
 
     host = type(launched.bench.host)
-    real_host, real_ask = getattr(host, moment, None), p8_launch._ask_for_instance
+    real_host, real_ask = getattr(host, moment, None), parent_launch._ask_for_instance
     with monkeypatch.context() as patch:
         if moment == "run_instances":
-            patch.setattr(p8_launch, "_ask_for_instance", lambda *a: interrupted(real_ask(*a)))
+            patch.setattr(parent_launch, "_ask_for_instance", lambda *a: interrupted(real_ask(*a)))
         else:
             patch.setattr(host, moment, lambda *a, **k: interrupted(real_host(*a, **k)))
         for _ in range(2):

@@ -29,7 +29,7 @@ from nitro_workflow.remove_tree import remove_tree
 from nitro_workflow.vsock import HostTransport, read_trace, recv_json, send_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nitro_workflow.image import BootParts
 
@@ -221,6 +221,11 @@ class SandboxHost:
         from nitro_workflow.image import BootParts
 
         return BootParts.stand_in(platform.machine())
+
+    def fetch_boot_parts(self, instance_id: str) -> Mapping[str, str]:
+        """Return {}: `boot_parts` has its own."""
+        del instance_id
+        return {}
 
     def attestation_root(self) -> bytes:
         """Return the root certificate of the hypervisor's attestation PKI, DER."""

@@ -10,20 +10,21 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud import LAB_TAG, cloud_errors
-from nitro_workflow.errors import HostError, NitroWorkflowError
+from nitro_workflow.errors import HostError, NitroWorkflowError, VsockError
 from nitro_workflow.host.ec2.aws_blobs import boot_parts_of, keep_blobs
 from nitro_workflow.host.ec2.images_bucket import ImagesBucket
 from nitro_workflow.host.ec2.instance_line import InstanceLine
 from nitro_workflow.host.ec2.instance_start import InstanceStart
 from nitro_workflow.host.ec2.machine_launch import MachineLaunch, keep_record, read_record
 from nitro_workflow.host.ec2.parent_bundle import write_bundle
+from nitro_workflow.host.ec2.ssm_channel import SLACK, SsmChannel
 from nitro_workflow.host.ec2.ssm_commands import SsmCommands
 from nitro_workflow.host.ec2.user_data import ParentStart
+from nitro_workflow.host.rules.ecodes import failure
 from nitro_workflow.host.rules.limits import DISK_MIB
 
 if TYPE_CHECKING:
@@ -38,21 +39,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Ec2Host"]
 
-LEAST_MIB: Final = 1024
-"""Of an enclave: nitro-cli wants 4 times the image, which has 90 MiB with AWS's kernel."""
-
 QUICK: Final = 60.0  # seconds for what only looks
 LAUNCH: Final = 600.0  # seconds: the image comes from S3, then nitro-cli's own 400
 BLOBS: Final = 120.0
-SLACK: Final = 30.0  # of SSM, beside what the request itself may take
 
 
 class Ec2Host:
     """Runs enclaves on a parent instance; errors are `HostError` with nitro-cli's codes.
 
     ``client`` gives (party, service) → client, ``place`` says where the instance may be; both are
-    asked when they are needed. ``folder`` keeps the host's records. ``memory_mib`` is what the
-    allocator is to set apart, at least; ``parent`` what the instance runs.
+    asked when they are needed. ``folder`` keeps the host's records. ``memory_mib`` and ``cpus``
+    are what the allocator is to set apart; ``parent`` what the instance runs.
     """
 
     def __init__(
@@ -72,7 +69,7 @@ class Ec2Host:
         self._cloud = cloud
         self._folder = folder
         self._parent = parent
-        self._memory_mib = max(memory_mib, LEAST_MIB)
+        self._memory_mib = memory_mib
         self._cpus = cpus
         self._say = say
         self._ec2 = functools.partial(administrator, "ec2")
@@ -162,8 +159,8 @@ class Ec2Host:
         return SsmChannel(self._line, instance_id)
 
     def vsock(self, instance_id: str) -> Transport:
-        """Raise `HostError`: vsock is between the instance and its enclaves."""
-        raise HostError(
+        """Raise `VsockError`: vsock is between the instance and its enclaves."""
+        raise VsockError(
             "vsock of an instance that is elsewhere",
             expected="a program on the instance",
             where=f"instance {instance_id}",
@@ -190,10 +187,10 @@ class Ec2Host:
         """
         return boot_parts_of(self._folder / "blobs")
 
-    def fetch_blobs(self, instance_id: str) -> Mapping[str, str]:
+    def fetch_boot_parts(self, instance_id: str) -> Mapping[str, str]:
         """Get AWS's boot parts from the instance's package; return name → SHA-256.
 
-        They are the administrator's word: whoever builds with them compares the digests first.
+        Raises `ImageRefused` for others than AWS has published.
         """
         text = self._line.ask(instance_id, "blobs", seconds=BLOBS)
         return keep_blobs(text, self._folder / "blobs")
@@ -202,12 +199,14 @@ class Ec2Host:
 
     def run_enclave(self, request: LaunchRequest) -> dict[str, Any]:
         """Send the image by its digest, have it run; return nitro-cli's object for run-enclave."""
-        instance = request.instance_id or self._require_instance()
+        instance = self._require_instance(request.instance_id)
         with cloud_errors("S3, the image for the instance"):
-            sent = self._bucket.send(Path(request.eif_path))
-        wanted = replace(request, memory_mib=max(request.memory_mib, LEAST_MIB))
+            try:
+                sent = self._bucket.send(Path(request.eif_path))
+            except OSError as error:
+                raise failure("E19", f"{request.eif_path}: {error.strerror}") from error
         answer: dict[str, Any] = self._line.ask(
-            instance, "run_enclave", seconds=LAUNCH, request=wanted.to_json(), eif=sent.to_json()
+            instance, "run_enclave", seconds=LAUNCH, request=request.to_json(), eif=sent.to_json()
         )
         return answer
 
@@ -278,11 +277,12 @@ class Ec2Host:
                 next="give the role that it has with --role-instance, in a new lab",
             )
 
-    def _require_instance(self) -> str:
-        if known := self._known_instance:
+    def _require_instance(self, wanted: str | None = None) -> str:
+        known = self._known_instance
+        if known and wanted in (None, known):
             return known
         raise HostError(
-            "no instance is ready",
+            f"instance {wanted} is not ready" if wanted else "no instance is ready",
             expected="a parent instance",
             where="host ec2",
             next="run step P8: it launches one",
@@ -338,26 +338,3 @@ class Ec2Host:
             path.write_text(self._parent_start(stop_minutes=0), "utf-8")
             sent = self._bucket.send(path)
         self._starts.by_command(instance_id, sent, self._cloud.region)
-
-
-class SsmChannel:
-    """The way to a parent application through SSM: one JSON object there, one back."""
-
-    def __init__(self, line: InstanceLine, instance_id: str) -> None:
-        self._line = line
-        self._instance_id = instance_id
-
-    def ask(self, request: Mapping[str, Any], *, timeout: float = 120.0) -> dict[str, Any]:
-        """Return the answer; raises `HostError` with code ``ParentUnavailable`` for none."""
-        try:
-            answer: dict[str, Any] = self._line.ask(
-                self._instance_id,
-                "ask",
-                seconds=timeout + SLACK,
-                request=dict(request),
-                timeout=timeout,
-            )
-        except HostError as error:
-            error.code = "ParentUnavailable"
-            raise
-        return answer

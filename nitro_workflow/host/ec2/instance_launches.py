@@ -10,12 +10,13 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import subprocess
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.atomic import write_atomic
 from nitro_workflow.errors import HostError, ImageRefused
 from nitro_workflow.host.nitro_cli.console_follower import NOTICE
+from nitro_workflow.host.nitro_cli.nitro_cli_call import ENVIRONMENT
 from nitro_workflow.host.protocol import LaunchRequest
 from nitro_workflow.host.rules.ecodes import failure
 from nitro_workflow.regular_file import read_regular
@@ -159,14 +160,19 @@ class InstanceLaunches:
         path = self._console(enclave_id)
         if path.exists():
             return
-        with path.open("wb") as sink:
-            subprocess.Popen(
-                self._host.console_command(enclave_id),
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        command = self._host.console_command(enclave_id)
+        new, null = os.O_WRONLY | os.O_CREAT, os.devnull
+        os.posix_spawn(
+            command[0],
+            command,
+            ENVIRONMENT,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, null, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(path), new, 0o600),
+                (os.POSIX_SPAWN_OPEN, 2, null, os.O_WRONLY, 0),
+            ],
+            setsid=True,  # it outlives this request
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:

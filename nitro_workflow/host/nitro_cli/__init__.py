@@ -14,13 +14,15 @@ from nitro_workflow.lazy import lazy_names
 if TYPE_CHECKING:
     from nitro_workflow.host.nitro_cli.nitro_cli_call import NitroCliCall, parse_failure
     from nitro_workflow.host.nitro_cli.nitro_cli_host import NitroCliHost
+    from nitro_workflow.host.nitro_cli.own_parent_host import OwnParentHost
 
 _HOMES = {
     "NitroCliCall": "nitro_cli_call",
     "NitroCliHost": "nitro_cli_host",
+    "OwnParentHost": "own_parent_host",
     "parse_failure": "nitro_cli_call",
 }
 
-__all__ = ["NitroCliCall", "NitroCliHost", "parse_failure"]
+__all__ = ["NitroCliCall", "NitroCliHost", "OwnParentHost", "parse_failure"]
 
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -24,7 +24,7 @@ from nitro_workflow.regular_file import read_regular
 from nitro_workflow.vsock import PARENT_DEVICE, KernelTransport, read_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nitro_workflow.host.protocol import LaunchRequest
     from nitro_workflow.image import BootParts
@@ -73,8 +73,15 @@ class NitroCliHost:
     # -- the instance ------------------------------------------------------------------------------
 
     def given_instance(self) -> str:
-        """Return this machine's id; "" where it is no instance."""
-        return "" if self._instance_id == NO_INSTANCE else self._instance_id
+        """Return this machine's id; raises `HostError` where it is no instance of EC2."""
+        if self._instance_id == NO_INSTANCE:
+            raise HostError(
+                "this machine is no instance of EC2",
+                expected="a parent instance, with its id in the board's asset tag",
+                where="host nitro_cli",
+                next="run this on the parent, or make a lab with --host ec2",
+            )
+        return self._instance_id
 
     def launch_settings(self, token: str) -> dict[str, Any]:
         """Return nothing: the instance is this machine, launched by whoever owns it."""
@@ -179,6 +186,11 @@ class NitroCliHost:
         from nitro_workflow.image import BootParts
 
         return BootParts.from_blobs(self._blobs)
+
+    def fetch_boot_parts(self, instance_id: str) -> Mapping[str, str]:
+        """Return {}: `boot_parts` has its own."""
+        del instance_id
+        return {}
 
     # -- nitro-cli ---------------------------------------------------------------------------------
 

@@ -91,7 +91,7 @@ def extra_enclave(
     """Run one more enclave beside the lab's, and end it after the block."""
     host = bench.host
     instance = bench.produced("P8", "instance_id")
-    memory = bench.application.memory_mib
+    memory = bench.enclave_mib
     running = host.run_enclave(
         LaunchRequest(str(image), memory, 2, debug_mode=debug, instance_id=instance)
     )
@@ -166,7 +166,7 @@ def image_truncated(bench: Workbench) -> Stopped:
         cut = folder / "truncated.eif"
         shutil.copyfile(image_of(bench), cut)
         os.truncate(cut, cut.stat().st_size - 4096)
-        return _launch_refused(bench, cut, bench.application.memory_mib)
+        return _launch_refused(bench, cut, bench.enclave_mib)
 
 
 def too_little_memory(bench: Workbench) -> Stopped:

@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import enclave_image
-from nitro_workflow.cloud import AwsCloud, AwsSettings, cloud_errors
+from nitro_workflow.cloud import AwsCloud, AwsSettings, Endpoint, cloud_errors
 from nitro_workflow.errors import HostError, LabError
-from nitro_workflow.host import Ec2Host, InstancePlace, ParentPrograms
+from nitro_workflow.host import (
+    LEAST_ON_AWS_MIB,
+    Ec2Host,
+    InstancePlace,
+    OwnParentHost,
+    ParentPrograms,
+)
 from nitro_workflow.lab.aws.aws_check import choose_place
 from nitro_workflow.lab.aws.role_review import planned_policies, review
 from nitro_workflow.lab.lab_folder import read_json, save
 from nitro_workflow.lab.workbench import ENCLAVE_CPUS
+from nitro_workflow.remove_tree import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +97,8 @@ class AwsPair:
         """Return what the application's enclave is launched with."""
         from enclave_image.applications import application_of
 
-        return application_of(self.folder.settings().get("app")).memory_mib
+        application = application_of(self.folder.settings().get("app"))
+        return max(application.memory_mib, LEAST_ON_AWS_MIB)
 
     def place(self) -> InstancePlace:
         """Return where the instance may be, of what the API offered when it was asked first."""
@@ -101,6 +109,11 @@ class AwsPair:
             found = choose_place(self.aws)
         save(self._place, json.dumps(asdict(found)).encode())
         return found
+
+    @property
+    def host_folder(self) -> Path:
+        """Return where host `ec2` keeps its records."""
+        return self.folder.path / "hypervisor" / "ec2"
 
     @property
     def _place(self) -> Path:
@@ -151,6 +164,8 @@ class AwsPair:
         """Take the yes back, and drop the records of what was removed: a new walk asks again."""
         self.folder.change_settings(agreed=False)
         self._place.unlink(missing_ok=True)
+        (self.folder.path / "launch.json").unlink(missing_ok=True)
+        remove_tree(self.host_folder)
         for number in self.folder.recorded():
             self.folder.forget(number)
         (self.folder.path / "cloud" / "roles-made").unlink(missing_ok=True)
@@ -172,8 +187,9 @@ class AwsPair:
         self.aws.up()
 
     def down(self, *, new_port: bool = False) -> list[str]:
-        """End nothing: what costs money ends with `nitro-workflow aws teardown`."""
-        return []
+        """End the parent's program where this machine runs it; what costs money is teardown's."""
+        ended = self.agreed and isinstance(self.host, OwnParentHost) and self.host.end_parent()
+        return ["parent"] if ended else []
 
     def status(self) -> dict[str, str]:
         """Return where the lab is; asks nobody."""
@@ -186,7 +202,7 @@ def _ec2(pair: AwsPair) -> Host:
         pair.aws,
         client=pair.client,
         place=pair.place,
-        folder=pair.folder.path / "hypervisor" / "ec2",
+        folder=pair.host_folder,
         parent=pair.parent,
         memory_mib=pair.memory_mib,
         cpus=ENCLAVE_CPUS,
@@ -194,5 +210,16 @@ def _ec2(pair: AwsPair) -> Host:
     )
 
 
-HOSTS: Final[Mapping[str, Callable[[AwsPair], Host]]] = {"ec2": _ec2}
+def _nitro_cli(pair: AwsPair) -> Host:
+    """Return the host where this machine is the parent instance."""
+    return OwnParentHost(
+        pair.folder.path / "hypervisor" / "parent",
+        role_arn=pair.parties.policies.role_arn("instance"),
+        kms=Endpoint(pair.aws.url, ""),
+        parent=pair.parent,
+        region=pair.aws.region,
+    )
+
+
+HOSTS: Final[Mapping[str, Callable[[AwsPair], Host]]] = {"ec2": _ec2, "nitro_cli": _nitro_cli}
 """Name of a host on AWS → what makes it. A host asks the pair for what it needs."""

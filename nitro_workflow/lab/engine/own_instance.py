@@ -22,7 +22,7 @@ from nitro_workflow.host import launch_problems, read_pool, vsock_folder
 from nitro_workflow.lab.engine.disk_errors import disk_errors
 from nitro_workflow.lab.lab_folder import LabFolder, data_folder, save
 from nitro_workflow.lab.processes import LocalPair, choose_host
-from nitro_workflow.lab.steps.p8_launch import instance_of_launch
+from nitro_workflow.lab.steps.parent_launch import instance_of_launch
 from nitro_workflow.lab.workbench import Workbench
 from nitro_workflow.regular_file import read_regular
 from nitro_workflow.vsock import PARENT_CID, PROXY_PORT

@@ -15,7 +15,7 @@ from nitro_workflow.cloud import (
     machine_image_parameter,
 )
 from nitro_workflow.errors import UsageError
-from nitro_workflow.host import LEAST_MIB
+from nitro_workflow.host import LEAST_ON_AWS_MIB
 from nitro_workflow.lab.aws.aws_prices import candidates_for
 from nitro_workflow.lab.steps.p1_p2_keys import CONTEXT
 from nitro_workflow.lab.workbench import ENCLAVE_CPUS
@@ -115,7 +115,7 @@ def export_facts(
         measured_by=measured_by,
         of_aws=bool(measured) or bench.cloud.kind == "aws",
         context=dict(CONTEXT),
-        memory_mib=max(bench.application.memory_mib, LEAST_MIB),
+        memory_mib=max(bench.application.memory_mib, LEAST_ON_AWS_MIB),
         cpus=ENCLAVE_CPUS,
         instance_type=types[0],
         machine_image=machine_image_parameter(architecture),

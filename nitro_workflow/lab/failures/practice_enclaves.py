@@ -68,7 +68,7 @@ class PracticeEnclaves:
     def _launch(self, launch: Launch) -> dict[str, Any]:
         request = LaunchRequest(
             str(self._images.path(launch.eif_path)),
-            self._bench.application.memory_mib,
+            self._bench.enclave_mib,
             CPUS,
             debug_mode=launch.debug_mode,
             instance_id=self._bench.produced("P8", "instance_id"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nitro_workflow.errors import ImageRefused
 from nitro_workflow.lab.lab_folder import read_json, save
 from nitro_workflow.lab.step_result import Outcome
+from nitro_workflow.lab.steps.image_boot_parts import boot_part_digests, ensure_boot_parts
 from nitro_workflow.lab.steps.p1_p2_keys import (
     CONTEXT,
     RESULT_CONTEXT,
@@ -154,6 +155,7 @@ def build(bench: Workbench) -> Outcome:
     """
     from nitro_workflow.image import measure_file
 
+    ensure_boot_parts(bench)
     built = pack(bench, bench.path / "developer" / "rootfs", image_of(bench))
     measured = measure_file(built.path)
     bench.calls.note("function", "data owner", "measure_file", {"path": built.path.name},
@@ -182,6 +184,7 @@ def build(bench: Workbench) -> Outcome:
         "bootable": not built.is_stand_in,
         "inputs": _inputs(bench),
         "build_notes": list(built.notes),
+        **({"boot_parts": boot_part_digests(bench)} if bench.cloud.public else {}),
     }
     return Outcome(evidence, {"pcrs": pcrs, "image_sha256": digest}, _repeated(bench, digest))
 
