@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,10 +24,14 @@ def lazy_names(face: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         if name not in homes:
             raise AttributeError(f"module {face!r} has no attribute {name!r}")
         try:
-            return getattr(importlib.import_module(f"{face}.{homes[name]}"), name)
+            value = getattr(importlib.import_module(f"{face}.{homes[name]}"), name)
         except ModuleNotFoundError as error:
             from nitro_workflow.extras import missing_extra
 
             raise missing_extra(error) or error from error
+        # Kept in the face, which is asked only for what it lacks: an import in a function that
+        # answers requests would come here each time.
+        vars(sys.modules[face])[name] = value
+        return value
 
     return find

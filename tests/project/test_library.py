@@ -56,6 +56,13 @@ def test_each_name_has_an_example(name):
     assert re.search(rf"(?<!import )\b{name}\b[.(]|except {name}\b", example)
 
 
+def test_a_name_is_looked_up_once():
+    run(
+        "import nitro_workflow as face; face.explain; found = vars(face)['explain'];"
+        "from nitro_workflow import explain; raise SystemExit(found is not explain)"
+    )
+
+
 def test_another_name_is_none():
     with pytest.raises(AttributeError, match="nonsense"):
         nitro_workflow.nonsense  # noqa: B018 - asking is the test
