@@ -44,8 +44,8 @@ DISCARDED_AT_ONCE: Final = 16
 DISCARD_SECONDS: Final = 10.0  # for all of it
 # Bodies that are held in memory, all together and for one caller; what is larger than
 # SMALL_BYTES waits for room, and is told to slow down where there is none for so long.
-BODIES_BYTES: Final = 32 * MIB
-CALLER_BODIES_BYTES: Final = 8 * MIB
+BODIES_BYTES: Final = 20 * MIB
+CALLER_BODIES_BYTES: Final = 6 * MIB
 SMALL_BYTES: Final = 16 * KIB  # an attestation document is some 7 KB in base64
 ROOM_SECONDS: Final = 5.0
 # Requests of one caller that may wait for room; each holds what was read of its body meanwhile.
@@ -53,8 +53,8 @@ CALLER_BODIES_WAITING: Final = 24
 CALLER_OBJECTS_WAITING: Final = 64
 BATCH_BYTES: Final = 512 * KIB  # of an object, digested and written while the next ones come
 DIGEST_THREADS: Final = 2
-UPLOADS: Final = 64  # objects that are received at a time: each has a file and three digests
-CALLER_UPLOADS: Final = 32
+UPLOADS: Final = 48  # objects that are received at a time: each has a file and three digests
+CALLER_UPLOADS: Final = 24
 
 # An answer on its way out.
 DOWNLOADS: Final = 128  # objects that are sent at a time
