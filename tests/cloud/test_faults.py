@@ -129,7 +129,7 @@ def test_a_large_body_that_goes_wrong_leaves_nothing(
         assert until(lambda: any(p.stat().st_size >= size // 2 for p in incoming.iterdir()))
         if ends is not None:
             wrapped.sendall(ends + bytes(2 * 1024**2))
-            assert says(wrapped, b"no hexadecimal number")
+            assert says(wrapped, b"not a hexadecimal number")
     assert until(lambda: not any(incoming.iterdir()))
     served(cloud)
 
