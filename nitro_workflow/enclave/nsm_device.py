@@ -44,8 +44,10 @@ class Channel(Protocol):
 class NsmClient:
     """Asks the module; threads may share one client. Error answers are raised as `NsmError`.
 
-    >>> nsm = open_nsm()  # doctest: +SKIP
-    >>> document = nsm.attest(nonce=b"...")  # doctest: +SKIP
+    ::
+
+        nsm = open_nsm()  # in an enclave
+        document = nsm.attest(nonce=b"...")
     """
 
     def __init__(self, channel: Channel) -> None:

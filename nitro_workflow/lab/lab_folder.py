@@ -105,7 +105,9 @@ def read_json(path: Path) -> dict[str, Any]:
 class LabFolder:
     """One lab's folder on disk; `open` makes it where it is missing.
 
-    >>> LabFolder.open(Path("/tmp/lab")).path.name  # doctest: +SKIP
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as place:
+    ...     LabFolder.open(Path(place, "lab")).path.name
     'lab'
     """
 

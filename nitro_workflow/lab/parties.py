@@ -69,9 +69,10 @@ _MAY: Final = {
 class Parties:
     """Sessions for the parties of one lab. ``mark``: a file that says which roles were made.
 
-    >>> lab.bench.parties.session("owner").client("sts").get_caller_identity()["Arn"]
-    ... # doctest: +SKIP
-    'arn:aws:sts::111122223333:assumed-role/DataOwner/nitro-workflow'
+    ::
+
+        lab.bench.parties.session("owner").client("sts").get_caller_identity()["Arn"]
+        # 'arn:aws:sts::111122223333:assumed-role/DataOwner/nitro-workflow'
     """
 
     def __init__(self, cloud: Cloud, mark: Path) -> None:

@@ -1,8 +1,15 @@
 """What the notebooks call: one lesson a notebook, one short call a cell.
 
->>> from nitro_workflow.lessons import open_lesson
->>> lesson = open_lesson("01")                            # doctest: +SKIP
->>> lesson.run("P1")                                      # doctest: +SKIP
+::
+
+    from nitro_workflow.lessons import open_lesson
+
+    lesson = open_lesson("01")
+    lesson.run("P1")
+
+>>> from nitro_workflow.lessons import LESSONS, find_word
+>>> LESSONS["05"].title, find_word("pcr").term
+('The image', 'PCR')
 """
 
 from nitro_workflow.lessons.course_progress import (

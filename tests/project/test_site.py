@@ -139,6 +139,15 @@ def test_a_style_that_loads_from_outside_is_found(tmp_path):
     assert ["loaded from outside" in found for found in faults(tmp_path, frozenset())] == [True]
 
 
+def test_no_example_of_a_docstring_is_left_out():
+    """`make doctest` runs them; what needs a running lab is shown as code, and promises nothing."""
+    skip = "doctest: +" + "SKIP"
+    files = [
+        path for name in ("nitro_workflow", "enclave_image") for path in (ROOT / name).rglob("*.py")
+    ]
+    assert [path.name for path in files if skip in path.read_text()] == []
+
+
 def run(script, **environment):
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", f'nitro-workflow() {{ "{sys.executable}" -m nitro_workflow.cli "$@"; }}\n{script}'],

@@ -39,7 +39,8 @@ class AwsCloud:
 
     It takes no endpoint, no CA and no root: see `AmazonReach` and `Trust`.
 
-    >>> AwsCloud(AwsSettings("eu-central-1"), "0011223344556677").kms_host  # doctest: +SKIP
+    >>> from nitro_workflow.cloud import AwsSettings
+    >>> AwsCloud(AwsSettings("eu-central-1"), "0011223344556677").kms_host
     'kms.eu-central-1.amazonaws.com'
     """
 

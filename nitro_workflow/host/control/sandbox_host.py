@@ -47,9 +47,10 @@ class SandboxHost:
     Errors are `HostError` with nitro-cli's code, `SandboxUnavailable`, or what the cloud said.
     ``runtime`` is the folder with the hypervisor's socket.
 
-    >>> host = SandboxHost(runtime)  # doctest: +SKIP
-    >>> host.run_enclave(LaunchRequest("app.eif", 512, 2))["EnclaveCID"]  # doctest: +SKIP
-    16
+    ::
+
+        host = SandboxHost(runtime)
+        host.run_enclave(LaunchRequest("app.eif", 512, 2))["EnclaveCID"]  # 16
     """
 
     def __init__(self, runtime: Path) -> None:

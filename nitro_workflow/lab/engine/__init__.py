@@ -2,9 +2,12 @@
 
 What is missing or no longer holds is run first, in the table's order.
 
+>>> from tempfile import TemporaryDirectory
 >>> from nitro_workflow.lab.engine import Lab
->>> Lab.open("/tmp/lab").run("P1").status  # doctest: +SKIP
-'done'
+>>> with TemporaryDirectory() as folder:
+...     lab = Lab.open(folder)  # `lab.run("P1")` makes the key
+...     lab.bench.result("P1") is None
+True
 """
 
 from nitro_workflow.lab.engine.confirmation import Confirmation, confirm

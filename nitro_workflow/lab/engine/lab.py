@@ -41,9 +41,10 @@ class Lab:
     ``bench`` is what the steps work with, and what the functions beside them take that show
     something of the lab.
 
-    >>> lab = Lab.open()                                  # doctest: +SKIP
-    >>> lab.run("P1").evidence["key_arn"]                 # doctest: +SKIP
-    'arn:aws:kms:us-east-1:111122223333:key/…'
+    ::
+
+        lab = Lab.open()
+        lab.run("P1").evidence["key_arn"]  # 'arn:aws:kms:us-east-1:111122223333:key/…'
     """
 
     def __init__(self, folder: LabFolder, pair: Pair, say: Callable[[str], None]) -> None:

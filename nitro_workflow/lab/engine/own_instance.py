@@ -60,9 +60,9 @@ def own_folder() -> Path:
 class OwnInstance:
     """The instance of one folder. Where a walk has launched one there, it is that one.
 
-    >>> own = OwnInstance.open()  # doctest: +SKIP
-    >>> own.up()["InstanceId"]    # doctest: +SKIP
-    'i-0c5f2a9b3d1e4f607'
+    ::
+
+        OwnInstance.open().up()["InstanceId"]  # 'i-0c5f2a9b3d1e4f607'
     """
 
     def __init__(self, folder: LabFolder, say: Callable[[str], None] | None = None) -> None:

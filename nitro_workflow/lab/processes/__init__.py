@@ -1,7 +1,10 @@
 """The background processes of a lab, and the pair of cloud and host that they are.
 
+>>> from tempfile import TemporaryDirectory
+>>> from nitro_workflow.lab.lab_folder import LabFolder
 >>> from nitro_workflow.lab.processes import LocalPair
->>> LocalPair(LabFolder.open("/tmp/lab")).status()  # doctest: +SKIP
+>>> with TemporaryDirectory() as folder:
+...     LocalPair(LabFolder.open(folder)).status()
 {'cloud': 'stopped', 'hypervisor': 'stopped', 'idle': 'stopped'}
 """
 

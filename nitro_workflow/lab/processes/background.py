@@ -59,7 +59,9 @@ _LAST_FIRST: Final = ("idle", "hypervisor", "cloud")
 class Processes:
     """The cloud, the hypervisor and the idle watch of one lab.
 
-    >>> Processes(LabFolder.open("/tmp/lab")).status()  # doctest: +SKIP
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     Processes(LabFolder.open(folder)).status()
     {'cloud': 'stopped', 'hypervisor': 'stopped', 'idle': 'stopped'}
     """
 
