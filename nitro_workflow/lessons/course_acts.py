@@ -157,9 +157,10 @@ class CourseActs:
 
     @in_a_lesson
     def reason(self, operation: str = "Decrypt") -> View:
-        """Show why the newest request for an operation of KMS came out as it did.
+        """Show why the newest request for an operation of KMS, or STS, came out as it did.
 
-        AWS tells no such thing. Raises `UntrustedAnswer` where none was recorded.
+        AWS tells no such thing, and what the lab itself asks of STS is passed over.
+        Raises `UntrustedAnswer` where none was recorded.
         """
         return lesson_keys.reason_view(self.lab.bench, operation)
 

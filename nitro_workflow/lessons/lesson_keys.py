@@ -11,7 +11,7 @@ from nitro_workflow.lessons.five_policies import KeyCase, find_case
 from nitro_workflow.lessons.key_doors import Doors, doors_card, find_doors
 from nitro_workflow.lessons.key_rights import find_rights, rights_card
 from nitro_workflow.lessons.verdict import Verdict
-from nitro_workflow.widgets import Head, PlainModel, View, make_policy
+from nitro_workflow.widgets import Head, PlainModel, View, make_policy, sentence
 
 __all__ = ["case_of", "doors_of", "doors_view", "reason_view", "rights_view"]
 
@@ -65,4 +65,7 @@ def reason_view(bench: Workbench, operation: str) -> View:
     title = f"The newest {operation}, by this lab's own record: AWS keeps none like it"
     if "decision" in record:
         return View(make_policy(record, title=title))
-    return View(PlainModel(Head(title, "Refused", "bad", str(record.get("summary", "")))))
+    why = sentence(str(record["summary"]))
+    if record["refused"]:
+        return View(PlainModel(Head(title, "Refused", "bad", why)))
+    return View(PlainModel(Head(title, "Answered", "good", why)))

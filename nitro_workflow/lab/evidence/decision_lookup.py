@@ -167,11 +167,23 @@ def newest_records(bench: Workbench, count: int) -> list[dict[str, Any]]:
 def newest_decision(bench: Workbench, operation: str, *, party: str = "owner") -> dict[str, Any]:
     """Return the policy engine's record of the newest request for an operation.
 
-    A request whose document was refused before any policy was asked has none: {"summary": …}.
+    A request whose document was refused before any policy was asked has none, nor has one to STS:
+    {"summary": …, "refused": bool}. How the lab itself takes its parties' roles is passed over.
     Raises `UntrustedAnswer` where no request was recorded.
     """
-    event = find_event(bench, operation, lambda event: bool(explanation(event)), party=party)
-    return dict(decision(event).get("record") or {"summary": explanation(event)})
+
+    def wanted(event: Mapping[str, Any]) -> bool:
+        return bool(explanation(event)) and not _signs_in(event)
+
+    event = find_event(bench, operation, wanted, party=party)
+    told = {"summary": explanation(event), "refused": bool(event.get("errorCode"))}
+    return dict(decision(event).get("record") or told)
+
+
+def _signs_in(event: Mapping[str, Any]) -> bool:
+    """Tell whether the operator became a party: so begins every call of the lab, this one too."""
+    user = (event.get("userIdentity") or {}).get("type") == "IAMUser"
+    return user and event.get("eventName") == "AssumeRole" and not event.get("errorCode")
 
 
 def decision(event: Mapping[str, Any]) -> dict[str, Any]:
