@@ -9,10 +9,11 @@ from typing import Any
 
 from nitro_workflow.lessons.checking import check_names
 from nitro_workflow.lessons.checks import find_checks
+from nitro_workflow.lessons.failures import FAILURE_LAB, forget_scores
 from nitro_workflow.lessons.kept_answers import KeptAnswers
 from nitro_workflow.lessons.lesson_table import LESSONS
 
-__all__ = ["LessonProgress", "forget_answers", "progress_of"]
+__all__ = ["LessonProgress", "answers_in", "forget_answers", "progress_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,14 @@ def progress_of(lab: Path) -> Iterator[LessonProgress]:
         )
 
 
+def answers_in(number: str) -> str:
+    """Return in words what `forget_answers` drops."""
+    scores = " with the scores of the failure lab" if number == FAILURE_LAB else ""
+    return f"your answers in lesson {number}{scores}"
+
+
 def forget_answers(lab: Path, number: str) -> None:
-    """Drop what was answered in one lesson."""
+    """Drop what was answered in one lesson, and what `answers_in` says beside."""
     KeptAnswers(lab, number).forget()
+    if number == FAILURE_LAB:
+        forget_scores(lab)

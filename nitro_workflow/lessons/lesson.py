@@ -7,6 +7,7 @@ from nitro_workflow.lab import Lab, find_step, try_attack
 from nitro_workflow.lessons import cards, lab_bytes, walk_views
 from nitro_workflow.lessons.attacks_in_turn import try_in_turn
 from nitro_workflow.lessons.course_acts import CourseActs
+from nitro_workflow.lessons.course_progress import answers_in, forget_answers
 from nitro_workflow.lessons.lab_views import LabViews
 from nitro_workflow.lessons.learner_files import LearnerFiles
 from nitro_workflow.lessons.lesson_errors import in_a_lesson
@@ -78,13 +79,13 @@ class Lesson(LabViews, LearnerFiles, CourseActs):
         first = begin or next(iter(self.plan.steps), "")
         number = find_step(first).number if first else ""
         records = "all that the lab holds" if number == "P1" else f"the records from {number} on"
-        what = f"{records if number else 'no step'}, and your answers in lesson {self.number}"
+        what = f"{records if number else 'no step'}, and {answers_in(self.number)}"
         if not yes:
             call = f"lesson.reset({f'{begin!r}, ' if begin else ''}yes=True)"
             return View(cards.reset_card("Start over?", what, f"if you are sure: {call}"))
         if number:
             self.lab.reset(number)
-        self._kept.forget()
+        forget_answers(self.lab.path, self.number)
         return View(cards.reset_card("Started over", what, "run this notebook from its first cell"))
 
     @in_a_lesson

@@ -10,6 +10,7 @@ import pytest
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lab import EVIDENCE, RECORD, SET_UPS
 from nitro_workflow.lessons.checks import find_checks
+from nitro_workflow.lessons.course_progress import answers_in, forget_answers
 from nitro_workflow.lessons.failures import CAUSES, CaseScore, ScoreFile, open_denials
 
 
@@ -53,6 +54,17 @@ def test_scores_are_kept_by_order_and_forgotten_by_order(tmp_path):
     first.forget()
     assert first.get("1") == CaseScore()
     assert second.get("1") == CaseScore(record=True)
+
+
+def test_to_begin_lesson_10_anew_drops_the_scores_of_all_orders_and_says_so(tmp_path):
+    for seed in (1, 2):
+        ScoreFile(tmp_path, seed).put("1", CaseScore(record=True))
+    assert "scores" not in answers_in("09")
+    forget_answers(tmp_path, "09")
+    assert ScoreFile(tmp_path, 1).get("1") == CaseScore(record=True)
+    assert answers_in("10").endswith("with the scores of the failure lab")
+    forget_answers(tmp_path, "10")
+    assert {ScoreFile(tmp_path, seed).get("1") for seed in (1, 2)} == {CaseScore()}
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b'{"1": 7}', b'{"1": {"1": {"asked": []}}}'])

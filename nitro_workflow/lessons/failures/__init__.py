@@ -9,16 +9,24 @@ from __future__ import annotations
 
 from nitro_workflow.lessons.failures.denials import Denials, open_denials, show_attempt
 from nitro_workflow.lessons.failures.practice import open_practice_key
-from nitro_workflow.lessons.failures.scoring import MOST, CaseScore, ScoreFile
+from nitro_workflow.lessons.failures.scoring import (
+    FAILURE_LAB,
+    MOST,
+    CaseScore,
+    ScoreFile,
+    forget_scores,
+)
 from nitro_workflow.lessons.failures.sixteen_causes import CAUSES, Cause
 
 __all__ = [
     "CAUSES",
+    "FAILURE_LAB",
     "MOST",
     "CaseScore",
     "Cause",
     "Denials",
     "ScoreFile",
+    "forget_scores",
     "open_denials",
     "open_practice_key",
     "show_attempt",

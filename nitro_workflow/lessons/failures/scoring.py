@@ -11,8 +11,10 @@ from typing import Any, Final
 from nitro_workflow.atomic import write_atomic
 from nitro_workflow.errors import LabError
 
-__all__ = ["FREE_EVIDENCE", "MOST", "CaseScore", "ScoreFile"]
+__all__ = ["FAILURE_LAB", "FREE_EVIDENCE", "MOST", "CaseScore", "ScoreFile", "forget_scores"]
 
+FAILURE_LAB: Final = "10"
+"""The lesson whose reset drops the scores, too."""
 FREE_EVIDENCE: Final = 2
 """Commands that cost nothing."""
 MOST: Final = 3
@@ -66,11 +68,20 @@ class CaseScore:
         return replace(self, mended=True)
 
 
+def forget_scores(lab: Path) -> None:
+    """Drop the scores of every order."""
+    _score_file(lab).unlink(missing_ok=True)
+
+
+def _score_file(lab: Path) -> Path:
+    return lab / "course" / "denials.json"
+
+
 class ScoreFile:
     """The scores of one order of the cases, kept in the lab's folder beside the answers."""
 
     def __init__(self, lab: Path, seed: int) -> None:
-        self.path = lab / "course" / "denials.json"
+        self.path = _score_file(lab)
         self._seed = str(seed)
 
     def get(self, name: str) -> CaseScore:
