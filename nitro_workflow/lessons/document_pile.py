@@ -57,6 +57,7 @@ class DocumentPile:
         return "\n".join(
             [
                 f"{len(self.documents)} documents: {', '.join(self.documents)}",
+                f'the bytes of one: pile.documents["{next(iter(self.documents))}"]',
                 f"to be judged at {self.at.isoformat()}",
                 f"at most {age.total_seconds():.0f} seconds old" if age else "of any age",
                 f"expected PCR0   {self.pcr0.hex()}",

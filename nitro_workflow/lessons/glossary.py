@@ -322,7 +322,8 @@ GLOSSARY: Final[tuple[Word, ...]] = (
     Word(
         "Message",
         "In this course: what the Encryption SDK writes. A header with the encrypted data key and "
-        "the context, then frames of ciphertext, then a signature.",
+        "the context, then frames of ciphertext, each with a tag; some algorithm suites sign it at "
+        "its end.",
         f"{_SDK}/message-format.html",
         ("Encryption SDK", "Commitment"),
     ),
@@ -496,8 +497,8 @@ GLOSSARY: Final[tuple[Word, ...]] = (
     ),
     Word(
         "User data",
-        "A field of the attestation document that the enclave fills with up to 512 bytes of its "
-        "own: the hypervisor signs that this enclave said so.",
+        "A field of the attestation document that the enclave fills with bytes of its own (AWS's "
+        "text says up to 512, its grammar 1,024): the hypervisor signs that this enclave said so.",
         f"{_ENCLAVES}/verify-root.html",
         ("Attestation document", "Nonce"),
         ("user_data",),

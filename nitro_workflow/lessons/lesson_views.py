@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -162,11 +163,14 @@ def truncated_image(bench: Workbench) -> ImageModel:
 
 
 def measurements(bench: Workbench) -> PcrsModel:
-    """Return the PCRs of the build beside those that the owner computed from the file."""
+    """Return the PCRs of the build beside those that the owner computed from the file.
+
+    Without the recipe for PCR0: the learner is to write these lines in the cell above.
+    """
     found = evidence(bench, "P6")
     built, read = found["measurements"], found["owner_measurements"]
     columns = {"developer's build": built, "owner's own reading": read}
-    return make_pcrs(columns, image=image_of(bench))
+    return replace(make_pcrs(columns, image=image_of(bench)), recipe=())
 
 
 def _indexed(pcrs: Mapping[str, str]) -> dict[int, str]:

@@ -44,7 +44,9 @@ class Refused:
             head = Head("Refused?", "Nothing was refused: every call was answered.", "warning")
             return View(PlainModel(head))
         what = " · ".join(filter(None, (self.call, self.status)))
-        return View(PlainModel(Head(what, self.code, "bad", self.message or "No message.")))
+        return View(
+            PlainModel(Head(what, self.code, "bad", self.message or "No words came with it."))
+        )
 
     def __repr__(self) -> str:
         return self.view.text

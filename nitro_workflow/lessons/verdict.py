@@ -19,7 +19,10 @@ _HEADS: Final[dict[Outcome, tuple[str, Tone]]] = {
 }
 
 _IN_HEAD: Final = 3
-"""Sentences that stand in a card's head; of more, each ("name: …") has a line of its own."""
+"""Sentences that stand in a card's head; of more, each ("name: …") has a line of its own.
+
+A first one without a name stays in the head.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,12 @@ class Verdict:
         """The verdict as a card."""
         head, tone = self.head
         many = len(self.sentences) > _IN_HEAD
-        first, *rest = ("",) if many or not self.sentences else self.sentences
+        first, *rest = self.sentences or ("",)
+        if many:
+            first, rest = ("" if ": " in first else first), []
         if self.word:
             first, rest = "", list(self.sentences)
-        lines = (sentence.partition(": ") for sentence in self.sentences if many)
+        lines = (one.partition(": ") for one in self.sentences if many and one != first)
         marks = (Fact(one.about, one.line, one.head[1]) for one in self.also)
         return View(
             PlainModel(

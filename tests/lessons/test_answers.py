@@ -191,3 +191,14 @@ def test_a_verdict_escapes_what_it_shows():
     bundle = Verdict.wrong(hostile, witness=hostile).named(hostile)._repr_mimebundle_()
     assert "<script" not in bundle["text/html"]
     assert bundle["text/html"].count("&lt;script&gt;") >= 3
+
+
+def test_a_verdict_of_many_sentences_has_its_lead_in_the_head_and_a_row_for_each_named_one():
+    rows = ("one: refused", "two: useless", "three: detected")
+    led = Verdict.right("All three, and each was tried.", *rows).view.model
+    assert led.head.verdict == "Right: All three, and each was tried."
+    named = Verdict.right(*rows, "four: refused").view.model
+    assert named.head.verdict == "Right."
+    assert [(fact.name, fact.value) for fact in led.facts] == [
+        ("one", "refused"), ("two", "useless"), ("three", "detected")]  # fmt: skip
+    assert len(named.facts) == 4

@@ -75,3 +75,18 @@ def test_an_alarm_rings_for_what_changes_who_may(names, outcome, words):
     assert words in verdict.text
     without = checks.alarm({"detail": {"eventName": names}})
     assert (without.outcome, "Name the source" in without.text) == (outcome, outcome == "right")
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ({"source": ["kms"]}, "source is “aws.kms”"),
+        ({"detail-type": ["AwsApiCall"]}, "detail-type is “AWS API Call via CloudTrail”"),
+        ({"detail": {"eventName": ["kms:PutKeyPolicy"]}}, "without kms: before them"),
+    ],
+)
+def test_an_alarm_that_never_rings_is_told_which_field_is_named_otherwise(field, words):
+    names = {"eventName": ["PutKeyPolicy", "CreateGrant", "ScheduleKeyDeletion", "DisableKey"]}
+    verdict = find_checks("11")(None).alarm({"source": ["aws.kms"], "detail": names} | field)
+    assert verdict.outcome == "wrong"
+    assert words in verdict.text

@@ -13,7 +13,7 @@ from nitro_workflow.errors import InputError
 from nitro_workflow.image import diff_images
 from nitro_workflow.lab import Lab, build_inputs
 from nitro_workflow.lessons import worlds
-from nitro_workflow.lessons.checking import LessonChecks, marks
+from nitro_workflow.lessons.checking import LessonChecks, StandIn, marks
 from nitro_workflow.lessons.offered_image import BETRAYS, DECOY, build_changed, make_offered
 from nitro_workflow.lessons.truth import Truth
 from nitro_workflow.lessons.verdict import Verdict
@@ -88,6 +88,9 @@ class Checks(LessonChecks):
             "nothing for certain: compiled files lie beside them",
             "Python runs the compiled file and, as its header says, compares it with nothing",
         ),
+    }
+    stand_ins: ClassVar[Mapping[str, StandIn]] = {
+        "backdoor": StandIn("path", lambda _: BETRAYS, lambda _, made: made == BETRAYS),
     }
 
     def sorted(self, places: Any) -> Verdict:

@@ -213,7 +213,7 @@ class Checks(LessonChecks):
             int.from_bytes(data[CRC_OFFSET : HEADER.size], "big"): "This is the old checksum.",
         }
         if isinstance(crc, int) and crc == _crc(self.lab):
-            return Verdict.right("Right: this is what a builder would have written.")
+            return Verdict.right("This is what a builder would have written.")
         why = misses.get(crc) if isinstance(crc, int) else None
         return Verdict.wrong(
             "The reader would refuse the file.",

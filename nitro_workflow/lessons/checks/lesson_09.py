@@ -113,7 +113,7 @@ class Checks(LessonChecks):
         )
         if verdict.outcome != "right":
             return verdict
-        return Verdict.right("All ten, and each was tried:", *map(self._told, GUESSED))
+        return Verdict.right("All ten, and each was tried.", *map(self._told, GUESSED))
 
     def _told(self, name: str) -> str:
         one = self._tried[name]

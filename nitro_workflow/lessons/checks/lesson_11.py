@@ -139,7 +139,11 @@ class Checks(LessonChecks):
         require_pattern(pattern)
         missed = [name for name in _ALARMED if not matches(pattern, _event(name))]
         if missed:
-            return Verdict.wrong(f"No alarm at {', '.join(missed)}.", witness=f"kms:{missed[0]}")
+            return Verdict.wrong(
+                f"No alarm at {', '.join(missed)}.",
+                *([_named_otherwise(pattern)] if len(missed) == len(_ALARMED) else []),
+                witness=f"kms:{missed[0]}",
+            )
         noise = [name for name in _DAILY if matches(pattern, _event(name))]
         if noise:
             return Verdict.wrong(f"It rings at {noise[0]}, a thousand times a day.",
@@ -230,6 +234,16 @@ def _compared(answers: Any, true: Mapping[str, tuple[bool, str]]) -> Verdict:
     return Verdict.right(
         *(f"{name[0].upper()}{name[1:]}: {why}." for name, (_, why) in true.items())
     )
+
+
+def _named_otherwise(pattern: Mapping[str, Any]) -> str:
+    """Return which field of the event the pattern names otherwise; "detail" where both fit."""
+    event = _event(_ALARMED[0])
+    fields = [name for name in pattern if not matches({name: pattern[name]}, event)]
+    odd = next((name for name in ("source", "detail-type") if name in fields), "detail")
+    if odd == "detail":
+        return 'Under "detail" stands "eventName": a list of calls, without kms: before them.'
+    return f"Of a KMS call {odd} is “{event[odd]}”."
 
 
 def _event(name: str) -> dict[str, Any]:

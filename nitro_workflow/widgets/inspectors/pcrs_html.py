@@ -51,7 +51,9 @@ def draw_html(model: PcrsModel) -> Markup:
             "Compute PCR0 yourself",
             tag("p", model.recipe_note, class_="note"),
             tag("pre", "\n".join(model.recipe)),
-        ),
+        )
+        if model.recipe
+        else None,
         tag("p", model.note, class_="part note"),
         label="PCRs",
     )

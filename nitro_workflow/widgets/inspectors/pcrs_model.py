@@ -41,7 +41,10 @@ class PcrCase:
 
 @dataclass(frozen=True, slots=True)
 class PcrsModel:
-    """The whole view; ``head`` is the first case's. ``recipe`` computes PCR0 without our code."""
+    """The whole view; ``head`` is the first case's.
+
+    ``recipe`` computes PCR0 without our code; with () none is shown.
+    """
 
     head: Head
     columns: tuple[tuple[str, str], ...]

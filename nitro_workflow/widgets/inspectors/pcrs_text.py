@@ -25,8 +25,9 @@ def draw_text(model: PcrsModel) -> Iterator[str]:
     lines = ((part.name, size(part.size) if part.size >= 0 else "", "in the image" if part.inside
               else "outside", " ".join(part.pcrs)) for part in model.parts)  # fmt: skip
     yield from table_lines(("", "", "", ""), lines, "    ")
-    yield f"  Compute PCR0 yourself: {model.recipe_note}"
-    yield from indented(model.recipe, "    ")
+    if model.recipe:
+        yield f"  Compute PCR0 yourself: {model.recipe_note}"
+        yield from indented(model.recipe, "    ")
 
 
 def _row(row: PcrRow) -> Iterator[str]:

@@ -78,7 +78,7 @@ export function draw(m, host) {
   return el("div", { class: "card", "aria-label": "PCRs" }, places.head, tabs, places.table,
     el("div", { class: "part quiet" }, el("p", { class: "title" }, "What feeds each PCR"), chart(m.chart),
       fold("as a table", rows(["what", "bytes", "where", "measured into"], parts, "What feeds each PCR"))),
-    section("Compute PCR0 yourself", el("p", { class: "note" }, m.recipe_note), el("pre", { tabindex: "0" }, recipe), copyButton("the three lines", () => recipe, host)),
+    recipe && section("Compute PCR0 yourself", el("p", { class: "note" }, m.recipe_note), el("pre", { tabindex: "0" }, recipe), copyButton("the three lines", () => recipe, host)),
     host.ask && section("Measure an image and compare", measuring(host)),
     el("p", { class: "part note" }, m.note));
 }

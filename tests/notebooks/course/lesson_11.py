@@ -144,6 +144,12 @@ MISTAKES = [
         "write-pattern",
         "no event pattern",
     ),
+    (
+        "write-pattern",
+        PATTERN.format(source='"source": ["kms"], ', names=TOUCHING),
+        "write-pattern",
+        "source is “aws.kms”",
+    ),
     ("write-glass", GLASS + "check.glass(names)", "write-glass", "an emergency that ends has"),
     ("write-tpm", TPM.format(keys=PCR4), "write-tpm", "another command line gets in"),
     (
