@@ -77,9 +77,7 @@ class Checks(LessonChecks):
             return Verdict.wrong(f'{strange[0]}: answer "yes" or "no".')
         wrong = [question for question in may if not self._agrees(question, may[question])]
         if not wrong:
-            return Verdict.right(
-                "The roles' own policies say the same. Nowhere is it an if of ours."
-            )
+            return Verdict.right("The engine, asked with the roles' own policies, says the same.")
         first = self._asked(wrong[0])
         said = f"{wrong[0]}: you say {_word(may[wrong[0]])}; asked, it is {in_words(first)}."
         rest = [f"Still to look at: {', '.join(wrong[1:])}."] if wrong[1:] else []

@@ -153,8 +153,8 @@ def _who_notices(lab: Lab) -> str:
              "Resource": "*", "Condition": condition}  # fmt: skip
     said = [worlds.in_words(worlds.ask_policy(allow, who, dict(pcrs))) for pcrs in (true, forged)]
     return (
-        f"asked with a policy that names your PCR0: the true image {said[0]}, the forged one "
-        f"{said[1]}"
+        f"Asked with a policy that names your PCR0: the true image is {said[0]}, the forged one "
+        f"{said[1]}."
     )
 
 

@@ -46,12 +46,12 @@ _HALF_A_CENT: Final = 0.005
 
 def _foreign(lab: Lab) -> str:
     report = Verifier.aws().explain(document_of(lab.bench), at="document")
-    return f"asked of Verifier.aws(): what failed is {', '.join(report.failed)}"
+    return f"Asked of Verifier.aws(): what failed is {', '.join(report.failed)}."
 
 
 def _one_or_two(_: Lab) -> str:
     one, two = (worlds.in_words(becomes_owner(settings)) for settings in (_ONE, _TWO))
-    return f"asked, may they rewrite who becomes the owner: in one account {one}, in two {two}"
+    return f"Asked, may they rewrite who becomes the owner: in one account {one}, in two {two}."
 
 
 class Checks(LessonChecks):
