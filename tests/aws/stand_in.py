@@ -11,6 +11,11 @@ record says. It shares our reading of AWS: what passes here was not run on AWS.
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +35,11 @@ from nitro_workflow.cloud import (
     Trust,
 )
 from nitro_workflow.cloud.aws.aws_sessions import session_of_keys
-from nitro_workflow.errors import UntrustedAnswer
+from nitro_workflow.errors import HostError, UntrustedAnswer
+from nitro_workflow.image import BootParts
 from nitro_workflow.lab import LabFolder
 from nitro_workflow.lab.processes import Processes
+from nitro_workflow.lab.processes.runtime_place import make_runtime
 
 PUT_IN = "nitro_workflow.lab.aws.aws_pair.AwsCloud"
 """The one name that is replaced."""
@@ -93,6 +100,41 @@ class StandInCloud(AwsCloud):
         return session_of_keys(self._reach, self.region, key, party="operator")
 
 
+READY_SECONDS = 30.0
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class StandInProcesses(Processes):
+    """The stand-in's processes: the lab's own cloud, and AWS's side of EC2, SSM and Nitro."""
+
+    _aws: subprocess.Popen[bytes] | None = None
+
+    def _up_hypervisor(self) -> None:
+        if self._aws is not None and self._aws.poll() is None:
+            return
+        runtime = make_runtime(self.folder)
+        (runtime / "hypervisor.sock").unlink(missing_ok=True)
+        application = REPOSITORY / "enclave_image" / "parent" / "__main__.py"
+        with (self.folder.path / "logs" / "hypervisor.log").open("ab") as log:
+            self._aws = subprocess.Popen(
+                [sys.executable, "-m", "tests.aws.stand_in_hypervisor",
+                 "--lab", self.folder.path, "--runtime", runtime, "--application", application],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=REPOSITORY,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )  # fmt: skip
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._hypervisor_answers():
+            if self._aws.poll() is not None or time.monotonic() > deadline:
+                raise HostError(self._log("hypervisor"), where="stand-in")
+            time.sleep(0.02)
+
+    def down(self, **given: Any) -> list[str]:
+        if self._aws is not None:
+            self._aws.terminate()
+            self._aws.wait(30)
+        return super().down(**given)
+
+
 @dataclass(frozen=True)
 class StandIn:
     """A running stand-in: how a lab is opened with it, and a look behind it."""
@@ -104,9 +146,27 @@ class StandIn:
         """Return a client of that account's operator, for a test that looks or meddles."""
         return Connection.of(self.folder).session(account).client(service, region_name=REGION)
 
+    def order(self, **faults: Any) -> None:
+        """Order what goes wrong on AWS's side from now on; nothing for none (`played_aws`)."""
+        (self.folder / "faults").write_text(json.dumps(faults))
+
     def cloud(self, identity: str) -> AwsCloud:
         """Return the cloud as a lab of that id has it."""
         return _class_at(self.folder)(self.settings, identity)
+
+
+def _boot_parts(folder: Path) -> Path:
+    """Write the package's own stand-ins under the names of AWS's blobs."""
+    parts = BootParts.stand_in()
+    kernel = {"x86_64": "bzImage", "aarch64": "Image"}[parts.architecture]
+    head = f"#\n# Linux/{parts.architecture} 0.0.0-stand-in Kernel Configuration\n#\n"
+    folder.mkdir(exist_ok=True)
+    for name, data in {
+        kernel: parts.kernel, f"{kernel}.config": head.encode(), "cmdline": parts.command_line,
+        "init": parts.init, "nsm.ko": parts.nsm_module,
+    }.items():  # fmt: skip
+        (folder / name).write_bytes(data)
+    return folder
 
 
 def _class_at(folder: Path) -> type[StandInCloud]:
@@ -117,12 +177,13 @@ def _class_at(folder: Path) -> type[StandInCloud]:
 def stand_in(folder: Path, *, two_accounts: bool = True) -> Iterator[StandIn]:
     """Run a local cloud in ``folder`` and put it in AWS's place, for this process and block."""
     opened = LabFolder.open(folder)
-    processes = Processes(opened)
+    processes = StandInProcesses(opened)
     compute = COMPUTE_ACCOUNT if two_accounts else DATA_ACCOUNT
     settings = AwsSettings(REGION, data_profile=DATA_ACCOUNT, compute_profile=compute)
     processes.up()
     try:
-        with mock.patch(PUT_IN, _class_at(folder)):
+        blobs = {"NITRO_CLI_BLOBS": str(_boot_parts(folder / "blobs"))}
+        with mock.patch(PUT_IN, _class_at(folder)), mock.patch.dict(os.environ, blobs):
             yield StandIn(folder, settings)
     finally:
         processes.down()

@@ -1,11 +1,12 @@
-"""The whole walk as on AWS, against the stand-in: what is known of each step, and when.
+"""The whole walk as on AWS, host `ec2`, against the stand-in: what is made, what is known of each step.
 
-The host is the stand-in's own hypervisor here, so this is about the cloud: names, roles, evidence.
+The parent is the played one: it runs the host's user data, and the host's commands come by SSM.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from nitro_workflow.cli import cli
+from nitro_workflow.cloud import COMPUTE_ACCOUNT
 from nitro_workflow.errors import LabError, ReceiptRefused, UntrustedAnswer
-from nitro_workflow.host import local_host
-from nitro_workflow.lab import Lab, LabFolder, confirm, jobs_of, leftovers, teardown
-from nitro_workflow.lab.aws import aws_pair
-from nitro_workflow.lab.processes import Processes
+from nitro_workflow.lab import Lab, confirm, jobs_of, leftovers, teardown
 from nitro_workflow.lab.steps.claims import claimed_decision
 from nitro_workflow.lab.steps.d3_d7_bytes import document_of, envelope_of, request_of
 from tests.aws.stand_in import StandIn, stand_in
@@ -33,23 +32,63 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
 
 @pytest.fixture(scope="module")
 def lab(at: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    def host(_: object) -> Any:
-        processes = Processes(LabFolder.open(at.folder))
-        return local_host(processes.machine, processes.runtime)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(aws_pair, "HOSTS", {"ec2": host})
-        folder = tmp_path_factory.mktemp("lab") / "lab"
-        opened = Lab.open(folder, cloud="aws", aws=at.settings, size=20_000)
-        opened.pair.agree()
-        results = list(opened.walk())
-        assert [one.error for one in results if one.error] == []
-        assert len(results) == 17
-        yield opened
+    folder = tmp_path_factory.mktemp("lab") / "lab"
+    opened = Lab.open(folder, cloud="aws", aws=at.settings, size=20_000, host="ec2")
+    opened.pair.agree()
+    results = list(opened.walk())
+    assert [one.error for one in results if one.error] == []
+    assert len(results) == 17
+    yield opened
+    assert [one for one in teardown(opened.pair.aws) if one.state == "failed"] == []
 
 
 def evidence(lab: Lab, step: str) -> dict[str, Any]:
     return dict(lab.bench.result(step).evidence)
+
+
+def test_all_that_was_made_has_the_labs_tag(lab: Lab, at: StandIn) -> None:
+    """Eleven things by name and tag, two aliases, and what comes and goes with the instance."""
+    identity = lab.bench.folder.identity
+    found = leftovers(lab.pair.aws, identity)
+    kinds = Counter(one.kind for one in found)
+    assert kinds == {
+        "KMS key": 2, "bucket": 2, "role": 4,
+        "instance": 1, "instance profile": 1, "security group": 1,
+    }  # fmt: skip
+    ours = {"Key": "nitro-workflow:lab", "Value": identity}
+    ec2, s3 = at.client("ec2", COMPUTE_ACCOUNT), lambda account: at.client("s3", account)
+    (group,) = ec2.describe_security_groups(Filters=[{"Name": "tag:nitro-workflow:lab",
+                                                      "Values": [identity]}])["SecurityGroups"]  # fmt: skip
+    assert (group["IpPermissions"], ours in group["Tags"]) == ([], True)
+    names = {one.name: one for one in found if one.kind == "bucket"}
+    for name, one in names.items():
+        account = getattr(lab.pair.aws.accounts, one.account)
+        assert ours in s3(account).get_bucket_tagging(Bucket=name)["TagSet"]
+    for one in found:
+        account = getattr(lab.pair.aws.accounts, one.account)
+        if one.kind == "role":
+            assert ours in at.client("iam", account).list_role_tags(RoleName=one.name)["Tags"]
+    owner = lab.bench.parties.session("owner").client("kms")
+    for one in (one for one in found if one.kind == "KMS key"):
+        key = owner.describe_key(KeyId=one.name)["KeyMetadata"]["KeyId"]
+        assert {"TagKey": ours["Key"], "TagValue": ours["Value"]} in owner.list_resource_tags(
+            KeyId=key
+        )["Tags"]
+
+
+def test_the_launch_is_the_one_that_was_planned(lab: Lab, at: StandIn) -> None:
+    ec2 = at.client("ec2", COMPUTE_ACCOUNT)
+    instance = lab.bench.produced("P8", "instance_id")
+    made = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+    assert made["EnclaveOptions"] == {"Enabled": True}
+    assert made["MetadataOptions"]["HttpTokens"] == "required"
+    assert made["ImageId"].startswith("ami-")
+    ends = ec2.describe_instance_attribute(
+        InstanceId=instance, Attribute="instanceInitiatedShutdownBehavior"
+    )
+    assert ends["InstanceInitiatedShutdownBehavior"] == {"Value": "terminate"}
+    asked = lab.bench.host.run_command(instance, ["cat", "/run/instance/shutdown"])
+    assert json.loads(asked["stdout"]) == ["-h", "+120"]
 
 
 def test_each_step_says_what_its_evidence_rests_on(lab: Lab) -> None:
