@@ -77,6 +77,7 @@ def walked() -> dict[str, Make]:
         for name in ("pcrs", "decision", "image", "trace", "message", "result", "enclaves")
     }
     return made | {
+        "job": lesson.trace,
         "attack": lambda: lesson.attack("decrypt-without-document"),
         "changes": lambda: lesson.difference("P7"),
         "question": lambda: (
@@ -111,7 +112,7 @@ def draw(browser: Browser, name: str, view: View, theme: Theme) -> None:
     page.goto(f"{ORIGIN}/")
     page.wait_for_timeout(SETTLE_MS)
     _act(page, name)
-    picture = page.locator(".card").first.screenshot(animations="disabled")
+    picture = _taken(page, name)
     (OUT / f"{name}_{theme}.png").write_bytes(smaller(picture))
     page.close()
 
@@ -120,9 +121,24 @@ def _act(page: Page, name: str) -> None:
     """Do what a reader would, where a picture says more then."""
     if name == "chain":
         page.get_by_role("button", name="a minute later").click()
+    if name == "job":
+        page.get_by_label("Job", exact=True).select_option(index=1)
+        page.get_by_role("button", name="Parent instance", exact=True).click()
     if name == "question":
         page.get_by_role("radio").first.check()
     page.wait_for_timeout(SETTLE_MS)
+
+
+def _taken(page: Page, name: str) -> bytes:
+    """Take the card; of "job", which stands at the head of the README, without its last part."""
+    card = page.locator(".card").first
+    if name != "job":
+        return card.screenshot(animations="disabled")
+    box, legend = card.bounding_box(), page.locator(".legend").first.bounding_box()
+    if box is None or legend is None:
+        sys.exit("the trace is not drawn")
+    clip = {**box, "height": legend["y"] - box["y"]}
+    return page.screenshot(animations="disabled", full_page=True, clip=clip)  # type: ignore[arg-type]
 
 
 def smaller(png: bytes) -> bytes:
