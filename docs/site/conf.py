@@ -31,6 +31,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "nitro_site.made_pages", "nitro_s
 nb_execution_mode = "off"  # what is shown is what was committed, and what the tests compare
 nb_ipywidgets_js: dict[str, object] = {}  # widgets are shown in their static form: nothing to load
 nb_merge_streams = True
+smartquotes = False  # it would write --fail-on with a dash
 suppress_warnings = ["misc.highlighting_failure"]  # a card's “none” where a statement would be
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]

@@ -38,7 +38,7 @@ def _command(command: click.Command, above: click.Context, name: str, level: int
     yield from _paragraphs(command.help or "")
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if isinstance(parameter, click.Option) and record and parameter.name != "help":
+        if isinstance(parameter, click.Option) and record and "--help" not in parameter.opts:
             yield _option(*record)
     if isinstance(command, click.Group):
         for below in command.list_commands(context):

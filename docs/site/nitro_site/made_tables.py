@@ -88,6 +88,8 @@ class Limits(MadeTable):
 def _value(value: object) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return ", ".join(f"{code(name)} {_value(part)}" for name, part in value._asdict().items())
     if isinstance(value, frozenset):
         return ", ".join(map(str, sorted(value)))
     return code(str(value))
