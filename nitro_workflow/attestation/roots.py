@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from importlib import resources
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -28,8 +28,9 @@ def aws_root() -> bytes:
 
     Raises `CertificateError` where the installed file is not the one with AWS's fingerprint.
     """
-    pem = resources.files("nitro_workflow.attestation").joinpath("data/aws_nitro_root_g1.pem")
-    der = parse_root(pem.read_bytes())
+    der = parse_root(
+        Path(__file__).with_name("data").joinpath("aws_nitro_root_g1.pem").read_bytes()
+    )
     if fingerprint(der) != AWS_ROOT_FINGERPRINT:
         raise CertificateError(
             f"a root with fingerprint {fingerprint(der)}",

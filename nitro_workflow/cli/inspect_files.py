@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from nitro_workflow.atomic import write_atomic
 from nitro_workflow.attestation import At
 from nitro_workflow.errors import UsageError
 from nitro_workflow.widgets import (
@@ -100,6 +99,7 @@ def _as_json(found: Recognised, view: View) -> dict[str, object]:
 
 
 def _write(views: list[View], out: Path, files: tuple[str, ...]) -> None:
+    from nitro_workflow.atomic import write_atomic
     from nitro_workflow.widgets import saved_page
 
     title = ", ".join(Path(name).name for name in files[:3])

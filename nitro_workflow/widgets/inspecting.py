@@ -10,8 +10,6 @@ from typing import Any
 from nitro_workflow.attestation import At, AttestationDocument, Expected
 from nitro_workflow.errors import InputError
 from nitro_workflow.system_errors import as_package_error
-from nitro_workflow.widgets.drop_zone import DropZone
-from nitro_workflow.widgets.inspectors.drop_model import make_drop
 from nitro_workflow.widgets.opened import Ask
 from nitro_workflow.widgets.openers import opened
 from nitro_workflow.widgets.recognising import (
@@ -76,6 +74,10 @@ def inspect(
     trusted = _read(Path(root)).data if isinstance(root, str | Path) else root
     ask = Ask(at, trusted, expected or Expected())
     if not things:
+        # Not for who has something to show: a command that prints it pays for every import.
+        from nitro_workflow.widgets.drop_zone import DropZone
+        from nitro_workflow.widgets.inspectors.drop_model import make_drop
+
         return View(make_drop(), answers=DropZone(ask).answers)
     views = [view_of(found, ask) for thing in things for found in found_in(thing)]
     return views[0] if len(views) == 1 else Views(views)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from nitro_workflow.widgets.drawing import Markup, drawn_text, tag
 
-__all__ = ["Chart", "Shape", "box", "bracket", "chart_html", "label", "line"]
+__all__ = ["Chart", "Shape", "box", "bracket", "chart_html", "fits", "label", "line"]
 
 _ROUND = 6
+_LETTER, _NARROW_LETTER = 7.2, 9.6  # units a letter of a label: 12 px, and 16 in a narrow cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,16 @@ def box(
 def label(x: float, y: float, text: str, *, kind: str = "", anchor: str = "middle") -> Shape:
     """Return a text; ``kind`` is ``strong``, ``small``, ``pcr`` or plain."""
     return _shape("text", text, x=x, y=y, text_anchor=anchor, class_=kind or "plain")
+
+
+def fits(text: str, width: float) -> str | None:
+    """Return the class that a label needs there: "", or "wide" where only a wide cell has room.
+
+    None where it has no room at all.
+    """
+    if len(text) * _NARROW_LETTER < width:
+        return ""
+    return "wide" if len(text) * _LETTER < width else None
 
 
 def line(d: str, kind: str = "edge") -> Shape:

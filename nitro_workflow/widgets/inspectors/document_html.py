@@ -13,6 +13,7 @@ from nitro_workflow.widgets.drawing import (
     digest_of,
     dump_lines,
     fold,
+    grouped,
     mark,
     picture_svg,
     rows,
@@ -71,11 +72,17 @@ def _checks(model: DocumentModel) -> Markup:
 
 
 def _check(number: int, check: Check) -> tuple[Markup, ...]:
-    found: list[Markup | str] = [check.outcome]
+    found: list[Markup | str] = [grouped(check.outcome)]
     if check.expected:
-        found += [tag("br"), "expected: ", code(check.expected), tag("br"), f"at {check.where}"]
+        found += [
+            tag("br"),
+            "expected: ",
+            code(grouped(check.expected)),
+            tag("br"),
+            f"at {check.where}",
+        ]
     for detail in check.detail:
-        found += [tag("br"), detail]
+        found += [tag("br"), grouped(detail)]
     if check.next:
         found += [tag("br"), tag("b", "Next: "), check.next]
     return (

@@ -8,7 +8,6 @@ from typing import Any
 
 from nitro_workflow.attestation import At, Report
 from nitro_workflow.errors import UsageError
-from nitro_workflow.widgets.inspectors.chain_open import chain_of_reading
 from nitro_workflow.widgets.inspectors.document_checks import checks_of
 from nitro_workflow.widgets.inspectors.document_model import DocumentModel, make_document
 from nitro_workflow.widgets.opened import Ask, Opened
@@ -28,6 +27,8 @@ def open_document(found: Recognised, ask: Ask) -> Opened:
     report = judge.explain(found.data)
 
     def chain() -> Opened:
+        from nitro_workflow.widgets.inspectors.chain_open import chain_of_reading
+
         return chain_of_reading(report.reading, ask, report.checked_at)
 
     answers = {**document_answers(found.data, judge.explain), "judge": judge.again}

@@ -105,12 +105,13 @@ def parts_chart(parts: Sequence[PcrPart]) -> Chart:
 
 
 def _beside(parts: Sequence[PcrPart]) -> Iterator[Shape]:
-    left, wide = 580, 176
+    left, wide = 566, 176
     yield label(left, 14, "from outside the image", kind="small", anchor="start")
     for at, part in enumerate(part for part in parts if not part.inside):
         y = 22 + 33 * at
         yield box(left, y, wide, 26, tint=4)
-        yield label(left + wide / 2, y + 17, part.name)
+        name = part.name.removeprefix("the ").removesuffix(", DER")  # narrow, it has 20 letters
+        yield label(left + wide / 2, y + 17, name)
         yield line(f"M{left + wide + 4} {y + 13}h18m-6 -5l6 5l-6 5", "bracket")
         yield label(left + wide + 28, y + 17, part.pcrs[0], kind="pcr", anchor="start")
 

@@ -16,6 +16,7 @@ from nitro_workflow.widgets.drawing import (
     digest_of,
     facts,
     fold,
+    grouped,
     mark,
     rows,
     section,
@@ -120,8 +121,8 @@ def _held(checks: Sequence[CheckView], view: StatementView) -> Markup | None:
     for check in checks:
         flip = tag("b", " flipped", class_="flip") if check.flipped else None
         ticks += [mark(check.tone, check.name), flip, " "]
-    lines = ((check.name, check.operator, f"{check.label} {check.expected}", check.found)
-             for check in checks)  # fmt: skip
+    lines = ((check.name, check.operator, code(grouped(f"{check.label} {check.expected}")),
+              code(grouped(check.found))) for check in checks)  # fmt: skip
     table = rows(("", "operator", "policy", "request"), lines, label=f"What holds of {view.name}")
     return fold(tag("span", *ticks, class_="ticks"), table)
 

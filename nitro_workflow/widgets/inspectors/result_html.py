@@ -17,7 +17,7 @@ from nitro_workflow.widgets.inspectors.result_model import Measure, ResultModel
 
 __all__ = ["draw_html"]
 
-ROW, LEFT, WIDE = 26, 120, 560
+ROW, LEFT, WIDE = 26, 144, 528
 
 
 def draw_html(model: ResultModel) -> Markup:

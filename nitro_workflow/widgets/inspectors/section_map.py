@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nitro_workflow.widgets.inspectors.charts import Chart, Shape, box, label, line
+from nitro_workflow.widgets.formats import file_count
+from nitro_workflow.widgets.inspectors.charts import Chart, Shape, box, fits, label, line
 
 __all__ = ["Span", "file_chart", "tree_chart"]
 
 _WIDE = 820
 _BAR, _GAP, _STRIP = 34, 38, 44  # heights: the file, what joins, the enlarged strip
 _SMALL = 24.0  # pixels below which a part is enlarged
-_LETTER = 7.2  # pixels a letter of a label
 _BRIEF = {
     "command line": "cmd",
     "boot ramdisk": "boot",
@@ -103,16 +103,20 @@ def _labelled(span: Span, x: float, width: float, y: float, height: float) -> It
         x + 1, y, max(width - 2, 1), height, tint=span.tint, pick=span.id, dashed=not span.pcrs
     )
     middle = x + width / 2
-    name = span.name if len(span.name) * _LETTER < width else _BRIEF.get(span.name, span.name)
-    if len(name) * _LETTER < width:
-        lines = height > _BAR
-        yield label(middle, y + (19 if lines else 21), name, kind="strong")
-        if lines and len(f"{span.size:,} B") * _LETTER < width:
-            yield label(middle, y + 35, f"{span.size:,} B", kind="small")
-    if height > _BAR:
+    lines = height > _BAR
+    name = span.name if fits(span.name, width) == "" else _BRIEF.get(span.name, span.name)
+    yield from _fitting(name, "strong", middle, y + (19 if lines else 21), width)
+    if lines:
+        yield from _fitting(f"{span.size:,} B", "small", middle, y + 35, width)
         said = ", ".join(span.pcrs) or "in no PCR"
-        if len(said) * _LETTER < width:
-            yield label(middle, y + height + 18, said, kind="pcr" if span.pcrs else "small")
+        kind = "pcr" if span.pcrs else "small"
+        yield from _fitting(said, kind, middle, y + height + 18, width)
+
+
+def _fitting(text: str, kind: str, x: float, y: float, width: float) -> Iterator[Shape]:
+    room = fits(text, width)
+    if room is not None:
+        yield label(x, y, text, kind=f"{kind} {room}".strip())
 
 
 def tree_chart(groups: Sequence[tuple[str, int, int]], name: str) -> Chart:
@@ -126,7 +130,7 @@ def tree_chart(groups: Sequence[tuple[str, int, int]], name: str) -> Chart:
         shapes += _in_group(folder, files, size, at, width)
         at += width
     words = "; ".join(
-        f"{folder} {size:,} bytes in {files:,} files" for folder, files, size in groups
+        f"{folder} {size:,} bytes in {file_count(files)}" for folder, files, size in groups
     )
     return Chart(_WIDE, 98, f"Where the bytes of the {name} are: {words}", tuple(shapes))
 
@@ -134,12 +138,13 @@ def tree_chart(groups: Sequence[tuple[str, int, int]], name: str) -> Chart:
 def _in_group(folder: str, files: int, size: int, x: float, width: float) -> Iterator[Shape]:
     texts = (
         (22, folder, "strong"),
-        (40, f"{files:,} files", "small"),
+        (40, file_count(files), "small"),
         (82, _brief(size), "strong"),
     )
     for y, text, kind in texts:
-        if len(text) * _LETTER + 20 < width:
-            yield label(x + 12, y, text, kind=kind, anchor="start")
+        room = fits(text, width - 20)
+        if room is not None:
+            yield label(x + 12, y, text, kind=f"{kind} {room}".strip(), anchor="start")
 
 
 def _brief(size: int) -> str:

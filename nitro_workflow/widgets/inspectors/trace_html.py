@@ -52,7 +52,7 @@ def _table(model: TraceModel, names: Mapping[str, str]) -> Markup:
             m.step,
             f"{names[m.source]} → {names[m.target]}",
             _relay(m, names),
-            m.what,
+            code(m.what),
             tag("span", bytes_of(m.size), class_="nb"),
             tag("span", f"{m.after_ms:,} ms", class_="nb"),
             ", ".join(names.get(one, one) for one in m.readable) or "nobody said so",

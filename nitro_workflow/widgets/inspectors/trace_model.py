@@ -26,7 +26,7 @@ MESSAGES: Final = 200
 SHOWN_BYTES: Final = 64
 """Of a message's beginning, for those who could read it."""
 RECORDS: Final = 64
-LABEL: Final = 26
+LABEL: Final = 32
 """Characters that fit on an arrow between two lanes."""
 
 _LANES: Final = {

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import Final
 
 from nitro_workflow.widgets.drawing import Kid, Markup, drawn_text, tag
-from nitro_workflow.widgets.formats import size as bytes_of
 from nitro_workflow.widgets.inspectors.trace_model import Lane, TraceMessage, TraceModel
 
 __all__ = ["places_of", "sequence_svg"]
@@ -37,6 +36,7 @@ def sequence_svg(model: TraceModel) -> Markup:
     return tag(
         "svg",
         *lanes,
+        drawn_text("bytes", x=812, y=67, class_="sub size"),
         *messages,
         class_="seq",
         viewBox=f"0 0 {WIDTH} {height}",
@@ -46,7 +46,7 @@ def sequence_svg(model: TraceModel) -> Markup:
 
 
 def _lane(lane: Lane, x: float, height: int, count: int) -> Markup:
-    width = min(150.0, (RIGHT - LEFT) / max(count - 1, 1) - 12)
+    width = min(180.0, (RIGHT - LEFT) / max(count - 1, 1) - 12)
     parent = lane.id == "parent"
     note = lane.note if len(lane.note) * 5.6 < width else ""
     return tag(
@@ -78,8 +78,8 @@ def _message(message: TraceMessage, top: int, places: dict[str, float]) -> Marku
             kids += _wire(message, places, one, other, y, last=at == len(stops) - 2)
     kids += [_relay(places[lane], y) for lane in message.via]
     x = (places[stops[0]] + places[stops[1]]) / 2
-    kids.append(drawn_text(message.label, x=x, y=y - 11, class_="said"))
-    kids.append(drawn_text(bytes_of(message.size), x=812, y=y + 4, class_="size"))
+    kids.append(drawn_text(message.label, x=x, y=y - 16, class_="said"))
+    kids.append(drawn_text(f"{message.size:,}", x=812, y=y + 4, class_="size"))
     return tag("g", *kids, class_="msg")
 
 

@@ -6,7 +6,7 @@ import { chip, el, head, roving, rows, section, svg } from "./common.js";
 /** @typedef {{ name: string, bars: { group: string, text: string, share: number }[] }} Measure */
 /** @typedef {{ head: import("./common.js").Head, groups: string[], measures: Measure[], suppressed: number, unsaid: string, note: string, left_out: number }} ResultModel */
 
-const [ROW, LEFT, WIDE] = [26, 120, 560];
+const [ROW, LEFT, WIDE] = [26, 144, 528];
 let charts = 0;
 
 /** @param {ResultModel} m @param {Measure} measure */

@@ -84,17 +84,17 @@ function drawn(m, at, y, said, veil) {
   const middle = (at[stops[0]] + at[stops[1]]) / 2;
   if (veil) {
     const wide = Math.min(Math.max(said.length * 7 + 50, 110), Math.abs(at[stops[0]] - at[stops[1]]) - 30);
-    const inner = Math.min(said.length * 6.4 + 8, wide - 16);
-    kids.push(svg("rect", { x: middle - wide / 2, y: y - 25, width: wide, height: 19, rx: 5, class: "veil", fill: `url(#${veil})` }),
-      svg("rect", { x: middle - inner / 2, y: y - 23, width: inner, height: 15, rx: 4, class: "veil-in" }));
+    const inner = Math.min(said.length * 8.6 + 8, wide - 16);
+    kids.push(svg("rect", { x: middle - wide / 2, y: y - 30, width: wide, height: 19, rx: 5, class: "veil", fill: `url(#${veil})` }),
+      svg("rect", { x: middle - inner / 2, y: y - 28, width: inner, height: 15, rx: 4, class: "veil-in" }));
   }
-  kids.push(words(said, middle, y - 11, "said"));
+  kids.push(words(said, middle, y - 16, "said"));
   return kids;
 }
 
 /** @param {Lane[]} lanes @param {Record<string, number>} at @param {number} height */
 function laneParts(lanes, at, height) {
-  const width = Math.min(150, (RIGHT - LEFT) / Math.max(lanes.length - 1, 1) - 12);
+  const width = Math.min(180, (RIGHT - LEFT) / Math.max(lanes.length - 1, 1) - 12);
   return lanes.map((lane) => {
     const note = lane.note.length * 5.6 < width ? lane.note : "";
     const parent = lane.id === "parent";
@@ -119,7 +119,7 @@ export function sequence({ lanes, messages, viewer, byTime, label, chosen }) {
   const veil = `nw-veil-${++diagrams}`;
   const at = places(lanes);
   const { rows, marks, height } = layout(messages.map((m) => m.after_ms), byTime);
-  const root = svg("svg", { class: "seq", viewBox: `0 0 ${WIDTH} ${height}`, role: "group", "aria-label": "Sequence diagram" }, hatching(veil), ...laneParts(lanes, at, height));
+  const root = svg("svg", { class: "seq", viewBox: `0 0 ${WIDTH} ${height}`, role: "group", "aria-label": "Sequence diagram" }, hatching(veil), ...laneParts(lanes, at, height), words("bytes", 812, 67, "sub size"));
   if (byTime) root.append(svg("line", { x1: 6, x2: 6, y1: TOP, y2: height - 6, class: "lane" }));
   const made = messages.map((m, index) => {
     const [y, seen] = [rows[index], veiled(m, viewer)];
@@ -127,7 +127,7 @@ export function sequence({ lanes, messages, viewer, byTime, label, chosen }) {
       svg("rect", { class: "hit", x: 12, y: y - 30, width: 804, height: 54, rx: 8 }),
       byTime && svg("path", { d: `M6 ${marks[index]}L20 ${y}`, class: "tick" }), byTime && svg("circle", { cx: 6, cy: marks[index], r: 3.5, class: "tip" }),
       words(m.step, 22, y + 4, "step"), byTime && words(`+${m.after_ms.toLocaleString("en")} ms`, 22, y + 19, "sub start"),
-      ...drawn(m, at, y, seen || m.label, seen && veil), words(`${m.size.toLocaleString("en")} bytes`, 812, y + 4, "size"));
+      ...drawn(m, at, y, seen || m.label, seen && veil), words(m.size.toLocaleString("en"), 812, y + 4, "size"));
     node.addEventListener("click", () => chosen(index));
     root.append(node);
     return node;
