@@ -65,6 +65,7 @@ class OwnParentHost(NitroCliHost):
         self._parent = parent
         self._region = region
         self._role = role or role_of_this_machine
+        self._first: subprocess.Popen[bytes] | None = None
 
     def boot_instance(self, instance_id: str, *, disk_mib: int = DISK_MIB) -> dict[str, Any]:
         """Start the proxy and the parent application where they do not run; another id is refused.
@@ -88,11 +89,14 @@ class OwnParentHost(NitroCliHost):
         path = self._folder / RUN_SOCKET
         if not answers(path):
             return False
-        # The first process, what it started and this shell are one group: it ends them all.
+        # The first process, what it started and this shell are one group; what they keep is whole.
         with contextlib.suppress(OSError), connect(path, STOP_SECONDS) as sock:
-            send_json(sock, {"argv": ["sh", "-c", "kill -TERM 0"], "timeout": STOP_SECONDS})
+            send_json(sock, {"argv": ["sh", "-c", "kill -KILL 0"], "timeout": STOP_SECONDS})
             with contextlib.suppress(NitroWorkflowError):
                 recv_json(sock)
+        if self._first is not None:  # else it is another process's child
+            self._first.wait(STOP_SECONDS)
+            self._first = None
         return True
 
     def execution(self) -> str:
@@ -129,7 +133,7 @@ class OwnParentHost(NitroCliHost):
         # Short names: a socket's path may have 107 bytes, and a lab's folder may be deep.
         command.append(config(".", self._kms, self._parent))
         with (folder / LOGS["instance"]).open("ab") as log:
-            subprocess.Popen(
+            self._first = subprocess.Popen(
                 command,
                 cwd=folder,
                 env=self._environment(),
