@@ -173,3 +173,65 @@ def test_the_denial_of_the_how_to_is_explained():
 def test_the_lab_beside_yours_begins_again():
     [script] = blocks(DOCS / "how-to" / "start-over.md")
     assert run(f"trap 'nitro-workflow down >/dev/null' EXIT\n{script}").count("D9") >= 2
+
+
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("*/*.md"))]
+
+
+def command_lines(text):
+    """Every call of a command of ours, in a block or in a line: what follows a pipe is left out."""
+    fences = "\n".join(re.findall(r"^```(?:sh|bash|)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    for line in [*fences.replace("\\\n", " ").splitlines(), *inline]:
+        found = re.match(r"\s*(?:! )?(nitro-workflow|nitro-cli) ([a-z].*)", line)
+        if found and "…" not in found[2]:
+            above = ["nitro-cli"] if found[1] == "nitro-cli" else []
+            yield [*above, *re.split(r"\s(?:[|><#&]|--\s)", found[2])[0].split()]
+
+
+def unknown_words(words):
+    """Return the options that the command does not have; its name, where there is none such."""
+    command, context = cli, click.Context(cli, info_name="nitro-workflow")
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        below = command.get_command(context, words[0])
+        if below is None:
+            return words[:1]
+        command, context, words = below, click.Context(below, parent=context), words[1:]
+    known = {
+        name
+        for option in command.get_params(context)
+        for name in (*option.opts, *option.secondary_opts)
+    }
+    if command.name == "run":  # `parent run`: the rest is another program's
+        return []
+    return [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_command_of_a_page_is_one(page):
+    lines = list(command_lines(page.read_text()))
+    wrong = {" ".join(words): found for words in lines if (found := unknown_words(words))}
+    assert wrong == {}
+
+
+def test_a_command_that_is_none_is_found():
+    text = "`nitro-workflow polcy check`\n```sh\nnitro-workflow walk --sise 1MiB\nnitro-cli console --no\n```\n"
+    assert [unknown_words(words) for words in command_lines(text)] == [
+        ["--sise"],
+        ["--no"],
+        ["polcy"],
+    ]
+
+
+def test_the_declaration_of_the_how_to_is_one(tmp_path):
+    from enclave_image.applications import read_declaration
+
+    [text] = re.findall(
+        r"^```toml\n(.*?)^```",
+        (DOCS / "how-to" / "own-data.md").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
+    (tmp_path / "application.toml").write_text(text)
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY records.csv /\nCMD ['/app']\n")
+    (tmp_path / "records.csv").write_text("a,b\n")
+    assert read_declaration(tmp_path).threshold == 3
