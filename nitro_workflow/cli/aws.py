@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +12,16 @@ import click
 
 from nitro_workflow.cli.aws_options import aws_options, settings_of
 from nitro_workflow.cli.lab_options import json_option, lab_option, open_lab
+from nitro_workflow.cli.termination import Terminated
 from nitro_workflow.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nitro_workflow.cloud import AwsCloud, AwsSettings
-    from nitro_workflow.lab import AwsPair
+    from nitro_workflow.lab import AwsPair, Lab
 
-__all__ = ["aws"]
+__all__ = ["aws", "offer_teardown"]
 
 SIGNS = {"ok": "✓", "no": "✗", "unknown": "?"}
 
@@ -214,6 +217,26 @@ def end_lab(pair: AwsPair, *, as_json: bool = False) -> int:
         if not left:
             pair.forget()
     return left
+
+
+def offer_teardown(opened: Lab, stop: KeyboardInterrupt) -> None:
+    """Ask, after Ctrl-C in a lab of AWS, whether what it has made is to be removed; else say so."""
+    from nitro_workflow.lab import AwsPair
+
+    pair = opened.pair
+    if not isinstance(pair, AwsPair) or not pair.agreed:
+        return
+    hours = pair.settings.stop_after_minutes / 60
+    click.echo(
+        "\nStopped. What the lab has made on AWS is still there and costs money; its instance "
+        f"ends itself {hours:g} h after its start. `nitro-workflow aws teardown` removes it all.",
+        err=True,
+    )
+    if isinstance(stop, Terminated) or not sys.stdin.isatty():
+        return
+    with contextlib.suppress(click.Abort):
+        if click.confirm("Remove all of it now, its data and keys too?", err=True):
+            end_lab(pair)
 
 
 def _pair(folder: Path | None) -> AwsPair:

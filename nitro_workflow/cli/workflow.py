@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from nitro_workflow.cli.aws import offer_teardown
 from nitro_workflow.cli.aws_options import agree, aws_options, settings_of
 from nitro_workflow.cli.json_walk import exit_code_of, print_results
 from nitro_workflow.cli.lab_options import heading, json_option, lab_option, open_lab
@@ -82,7 +83,7 @@ def walk(
 
     Exit code: 0 when all are done; else that of the step that was not (1 refused, 3 input, 4
     service). With --json every line is one object, whatever fails: the start, too. With --cloud aws
-    the plan is shown first, and nothing is made before a yes.
+    the plan is shown first, and nothing is made before a yes; Ctrl-C offers to remove what is made.
     """
     if as_json:
         ctx.exit(print_results(_steps(folder, begin, options), "walk"))
@@ -90,11 +91,15 @@ def walk(
     opened = _begin(folder, options)
     heading(opened)
     part, done, code = "", 0, 0
-    for result in opened.walk(begin):
-        part = show_part(result.step, part)
-        show_step(result, everything=verbose)
-        done += result.status == "done"
-        code = exit_code_of(result)
+    try:
+        for result in opened.walk(begin):
+            part = show_part(result.step, part)
+            show_step(result, everything=verbose)
+            done += result.status == "done"
+            code = exit_code_of(result)
+    except KeyboardInterrupt as stop:
+        offer_teardown(opened, stop)
+        raise
     _ending(opened, done, time.monotonic() - begun)
     ctx.exit(code)
 

@@ -31,6 +31,17 @@ NEXT: Final = {
     "SignatureDoesNotMatch": "sign with the secret key that belongs to this access key",
     "NoSuchKey": "run step P4: it uploads the ciphertext",
     "NoSuchBucket": "run step P4: it makes the bucket",
+    "InsufficientInstanceCapacity": "no zone has this type now: try later, or make a new lab with "
+    "another --instance-type or --subnet",
+    "Unsupported": "this zone has no such type: make a new lab with another --instance-type",
+    "VcpuLimitExceeded": "ask for more vCPUs in Service Quotas (L-1216C47A), then run it again",
+    "RequestLimitExceeded": "the account asks too often: wait a minute, then run it again",
+    "ThrottlingException": "the account asks too often: wait a minute, then run it again",
+    "ExpiredToken": "log in again (`aws sso login`), then run it again: it goes on where it was",
+    "ExpiredTokenException": "log in again (`aws sso login`), then run it again",
+    "RequestExpired": "set this machine's clock, or log in again; then run it again",
+    "UnauthorizedOperation": "`nitro-workflow events` shows what the cloud saw; on AWS "
+    "`nitro-workflow aws check`, and your organization's service control policies",
 }
 
 

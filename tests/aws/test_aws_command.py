@@ -7,14 +7,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from nitro_workflow.cli import cli
+from nitro_workflow.cli.aws import offer_teardown
 from nitro_workflow.cli.aws_options import agree
+from nitro_workflow.cli.termination import Terminated
 from nitro_workflow.errors import LabError, UsageError
-from nitro_workflow.lab import Lab
+from nitro_workflow.lab import Lab, leftovers
 from nitro_workflow.policy import parse_policy
 from tests.aws.stand_in import stand_in
 
@@ -160,3 +164,41 @@ def test_a_walk_with_yes_asks_nobody(tmp_path: Path) -> None:
         agree(lab, yes=True)
         assert lab.pair.agreed
         assert lab.run("P1").status == "done"
+
+
+def test_ctrl_c_offers_to_remove_what_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    now = {"answer": ""}
+
+    def stop(*_: object) -> None:
+        raise Terminated(15) if now["answer"] == "SIGTERM" else KeyboardInterrupt
+
+    def confirm(text: str, **_: object) -> bool:
+        asked.append(text)
+        if now["answer"] == "second Ctrl-C":
+            raise click.Abort
+        return now["answer"] == "yes"
+
+    with stand_in(tmp_path / "side") as at:
+        lab = Lab.open(tmp_path / "lab", cloud="aws", aws=at.settings, size=20_000)
+        agree(lab, yes=True)
+        lab.run("P1")
+        terminal = SimpleNamespace(isatty=lambda: now["answer"] != "no terminal")
+        monkeypatch.setattr(Lab, "walk", stop)
+        monkeypatch.setattr("nitro_workflow.cli.aws.sys", SimpleNamespace(stdin=terminal))
+        monkeypatch.setattr("click.confirm", confirm)
+        for answer in ("no terminal", "SIGTERM", "no", "second Ctrl-C", "yes"):
+            now["answer"] = answer
+            asked.clear()
+            done = run("walk", "--lab", str(tmp_path / "lab"), "--size", "20KiB")
+            assert done.exit_code != 0
+            assert "still there and costs money" in done.output
+            assert len(asked) == (answer not in ("no terminal", "SIGTERM")), answer
+            left = leftovers(lab.pair.aws, lab.bench.folder.identity)
+            assert (left == []) is (answer == "yes"), answer
+
+
+def test_ctrl_c_in_a_lab_of_this_machine_asks_nothing(tmp_path: Path) -> None:
+    offer_teardown(Lab.open(tmp_path / "lab", host="sandbox"), KeyboardInterrupt())

@@ -94,7 +94,12 @@ class Ec2Host:
         return self._launches.settings(token)
 
     def launch_again(self, code: str) -> bool:
-        """Tell whether another zone's subnet is tried, after EC2 had no room in the last one."""
+        """Tell whether another zone's subnet is tried, after EC2 had no room in the last one.
+
+        Also where the record of a launch was lost: another token ends what that one has made.
+        """
+        if code == "IdempotentParameterMismatch":
+            return True
         subnet = self._launches.again(code)
         if subnet:
             self._say(f"EC2 has none of this type there ({code}): trying {subnet} …")
