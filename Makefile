@@ -5,10 +5,11 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DOCS   := $(VENV)/.docs-installed
 UV      = $(or $(shell command -v uv),$(BIN)/uv)
+COURSE  = $(BIN)/python -m pytest tests/notebooks/course_runs.py
 LOCK    = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-header --no-annotate --no-emit-index-url
 
-.PHONY: lab walk quick test course aws-faults browser interop interop-all coverage check lint types imports notebooks \
+.PHONY: lab walk quick test course course-1 course-2 aws-faults browser interop interop-all coverage check lint types imports notebooks \
         pictures diagrams docs doctest dist wheel-walk core-alone lock setup clean
 
 # The rooms whose tests run within minutes; `make coverage ROOMS="cloud host lab"` measures others.
@@ -29,7 +30,14 @@ test: setup ## every test but those that CI runs beside it: browser, interop
 	$(BIN)/python -m pytest -m "not browser and not interop" $(PYTEST_ARGS)
 
 course: setup ## the notebooks as learners run them: alone, with mistakes, with the solutions
-	$(BIN)/python -m pytest tests/notebooks/course_runs.py $(PYTEST_ARGS)
+ifdef PYTEST_ARGS
+	$(COURSE) $(PYTEST_ARGS)
+else
+	$(MAKE) --no-print-directory -j2 --output-sync course-1 course-2
+endif
+
+course-1 course-2: # every second notebook, and the others, side by side
+	NITRO_COURSE=$(@:course-%=%)/2 $(COURSE)
 
 browser: setup ## the notebooks and views in a real browser
 	$(BIN)/python -m pytest -m browser tests/browser

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from nitro_workflow.lab import Lab
 from nitro_workflow.lessons.verdict import Verdict
+from nitro_workflow.widgets import sentence
 
 __all__ = ["Truth", "same_words"]
 
@@ -35,7 +36,7 @@ class Truth:
         if not said:
             return Verdict.unanswered()
         true = self.answer(lab) if callable(self.answer) else self.answer
-        evidence = (self.found(lab),) if self.found else ()
+        evidence = (sentence(self.found(lab)),) if self.found else ()
         if self.accepts(said, true):
             told = f"“{said}”, because {self.because}."
             return replace(Verdict.right(told, *evidence), word="As you said")

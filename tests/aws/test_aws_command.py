@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -52,6 +53,13 @@ def test_the_plan_names_everything_with_its_price(tmp_path: Path) -> None:
     assert plan["prices"]["of"] == "2026-11-28"
     assert plan["usd_forgotten_month"] < plan["usd_worst_month"]
     assert {thing["kind"] for thing in plan["made"]} >= {"role", "KMS key", "bucket", "instance"}
+
+
+def test_the_plan_stands_in_columns(tmp_path: Path) -> None:
+    """However long a name is, the account stands below the account."""
+    lines = run(*PLAN, "--lab", str(tmp_path / "none")).output.splitlines()
+    things = [re.search(r" (data|compute)( |$)", line) for line in lines if line.startswith("  P")]
+    assert len({found.start() for found in things if found}) == 1
 
 
 def test_what_is_given_is_not_planned(tmp_path: Path) -> None:

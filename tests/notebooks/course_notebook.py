@@ -33,7 +33,10 @@ class CourseNotebook:
     def kernel(self) -> Iterator[CourseNotebook]:
         """Have a fresh kernel, in a folder of its own: a notebook is to need nothing beside it."""
         notebook = nbformat.v4.new_notebook()
-        client = NotebookClient(notebook, timeout=300, kernel_name="python3")
+        # What a kernel leaves is the lab's folder and processes: its own end need not be waited for.
+        client = NotebookClient(
+            notebook, timeout=300, kernel_name="python3", shutdown_kernel="immediate"
+        )
         client.reset_execution_trackers()
         with client.setup_kernel():
             self._client = client

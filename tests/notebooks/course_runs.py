@@ -9,11 +9,15 @@ For each notebook `tests/notebooks/course/lesson_NN.py` tells::
 
 Each notebook is run alone in a clean folder: as committed; with wrong predictions; with every
 mistake; with a mistake in every exercise to its end; with the solutions. Never an exception.
+
+A run waits more than it computes, so `make course` runs two halves at a time: `NITRO_COURSE=1/2`
+has every second notebook, `2/2` the others; without it all are run.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 
 import pytest
@@ -23,7 +27,8 @@ from nitro_workflow.lessons.checks import find_checks
 from tests.notebooks.course_notebook import CourseNotebook, kept, own_lab
 
 TABLES = sorted(Path(__file__).with_name("course").glob("lesson_*.py"))
-NUMBERS = [path.stem.removeprefix("lesson_") for path in TABLES]
+PART, PARTS = map(int, os.environ.get("NITRO_COURSE", "1/1").split("/"))
+NUMBERS = [path.stem.removeprefix("lesson_") for path in TABLES][PART - 1 :: PARTS]
 
 
 @pytest.fixture(scope="module", params=NUMBERS)

@@ -105,10 +105,11 @@ class Plan:
         """Yield the plan for a terminal."""
         yield f"Plan for {self.settings.region}, lab {self.identity}: nothing is made yet"
         yield ""
+        widest = max((len(thing.name) for thing in self.things), default=0)
         for thing in self.things:
             cost = f"${thing.hour:.4f}/h" if thing.hour else ""
             yield (
-                f"  {thing.step:<6} {thing.kind:<17} {thing.name:<46} "
+                f"  {thing.step:<6} {thing.kind:<17} {thing.name:<{widest}} "
                 f"{thing.account:<8} {cost}".rstrip()
             )
         for name, value in self.settings.given.items():
