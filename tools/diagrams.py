@@ -22,7 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "site")]
 
-from nitro_site.diagrams import FOLDER, THEMES, picture  # noqa: E402
+from nitro_site.diagram_files import FOLDER, THEMES, picture  # noqa: E402
 
 from tests.browser.jupyterlab import address_in, jupyterlab, use_dark_theme  # noqa: E402
 

@@ -60,7 +60,7 @@ def test_text_of_the_package_is_no_markup():
 
 
 def test_every_diagram_has_its_pictures_and_no_other_is_there():
-    from nitro_site.diagrams import FOLDER, THEMES, picture
+    from nitro_site.diagram_files import FOLDER, THEMES, picture
 
     sources = [
         source

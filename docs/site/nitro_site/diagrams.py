@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from pathlib import Path
-
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
-FOLDER = Path(__file__).parents[1] / "diagrams"
-THEMES = ("light", "dark")
-
-
-def picture(source: str, theme: str) -> Path:
-    """Return where a diagram's picture is: named by its title and its source's digest."""
-    title = re.sub(r"\W+", "-", _said("accTitle", source).lower()).strip("-")
-    digest = hashlib.sha256(source.strip().encode()).hexdigest()[:8]
-    return FOLDER / f"{title}-{digest}-{theme}.svg"
-
-
-def _said(key: str, source: str) -> str:
-    found = re.search(rf"^\s*{key}:\s*(.+)$", source, re.MULTILINE)
-    return found[1].strip() if found else ""
+from nitro_site.diagram_files import THEMES, picture, said
 
 
 class DrawnDiagrams(SphinxTransform):
@@ -48,7 +31,7 @@ class DrawnDiagrams(SphinxTransform):
                 )
                 return fence
             uri = f"/{path.relative_to(self.env.srcdir).as_posix()}"
-            alt = f"{_said('accTitle', fence.astext())}. {_said('accDescr', fence.astext())}"
+            alt = f"{said('accTitle', fence.astext())}. {said('accDescr', fence.astext())}"
             figure += nodes.image(uri=uri, alt=alt, classes=[f"only-{theme}"])
         return figure
 
