@@ -90,8 +90,13 @@ class BurstObserver:
 
 
 def watch_bursts(ended: threading.Event, outward: BurstObserver, inward: BurstObserver) -> None:
-    """Note each direction's burst once it is quiet, until ``ended``."""
+    """Note each direction's burst once it is quiet, until ``ended``.
+
+    The client speaks first: what it sent is noted before the answer, though it may still send.
+    """
     while not ended.wait(QUIET_SECONDS / 2):
-        for direction in (outward, inward):
-            if direction.quiet:
-                direction.note(outward.server_name)
+        answered = inward.quiet
+        if answered or outward.quiet:
+            outward.note(outward.server_name)
+        if answered:
+            inward.note(outward.server_name)

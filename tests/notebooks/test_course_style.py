@@ -122,6 +122,9 @@ def test_the_title_card_says_what_how_long_and_what_for(lesson):
     assert "**You will**" in first
     assert re.search(r"\*\*\d+ minutes\*\*", first)
     assert "glossary.md#" in first
+    lines = first.splitlines()
+    joined = [b for a, b in zip(lines, lines[1:], strict=False) if a.strip() and b.strip()]
+    assert not joined, "without an empty line before it JupyterLab runs it into the line above"
 
 
 def test_diagrams_and_pictures_have_words(lesson):

@@ -21,10 +21,12 @@ from nitro_workflow.vsock import (
     HostTransport,
     PieceKeeper,
     TraceWriter,
+    burst_observer,
     read_pieces,
 )
 from nitro_workflow.vsock.allowlist import Remote, check_allowed, parse_allowlist
 from nitro_workflow.vsock.proxy import Proxy, main
+from nitro_workflow.vsock.trace_lines import read_trace
 
 LIST = "allowlist:\n- {address: kms.us-east-1.amazonaws.com, port: 443}\n- {address: 127.0.0.1, port: 80}\n"
 
@@ -171,6 +173,25 @@ def test_each_burst_of_a_connection_that_stays_open_is_traced(proxy):
         assert [it["size"] for it in events] == [6] * 4
         assert [it["records"] for it in events] == [{"application_data": 1}] * 4
         assert [it["lengths"] for it in events] == [[["application_data", 1]]] * 4
+
+
+def test_what_was_asked_is_traced_before_its_answer(tmp_path, monkeypatch):
+    """Also where the client sends once more, as at TLS's end, before the answer is noted."""
+    clock = [0.0]
+    monkeypatch.setattr(burst_observer.time, "monotonic", lambda: clock[0])
+    writer = TraceWriter(tmp_path / "trace.jsonl")
+    outward = burst_observer.BurstObserver("D3", "enclave", "kms", writer)
+    inward = burst_observer.BurstObserver("D6", "kms", "enclave", writer)
+    outward.feed(b"request")
+    inward.feed(b"answer")
+    clock[0] = 1.0
+    outward.feed(b"end")
+    assert inward.quiet
+    assert not outward.quiet
+    rounds = iter((False, True))
+    monkeypatch.setattr(threading.Event, "wait", lambda *_: next(rounds))
+    burst_observer.watch_bursts(threading.Event(), outward, inward)
+    assert [line["step"] for line in read_trace(tmp_path / "trace.jsonl")] == ["D3", "D6"]
 
 
 def test_at_most_so_many_at_a_time(proxy):
