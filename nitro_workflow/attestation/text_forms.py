@@ -13,7 +13,10 @@ __all__ = ["NEXT", "SPACE", "TextForm", "decode_text"]
 TextForm = Literal["hex", "base64", "base64url"]
 
 SPACE = b" \t\r\n\v\f"
-NEXT = "Give the document as raw bytes, hex, base64 or base64url."
+NEXT = (
+    "Give the document as raw bytes, hex, base64 or base64url; "
+    "`nitro-workflow inspect` finds one within a log."
+)
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _BASE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
