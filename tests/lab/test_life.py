@@ -1,4 +1,4 @@
-"""The lab's life: interrupted, moved, copied, removed, full, read-only, two at once, begun anew."""
+"""The lab's life: interrupted, moved, copied, removed, full, read-only, two at once, started over."""
 
 from __future__ import annotations
 
@@ -396,7 +396,7 @@ def test_the_lock_is_held_where_nothing_can_be_written(fresh: Lab, monkeypatch) 
             pass
 
 
-# -- begun anew ------------------------------------------------------------------------------------
+# -- started over ----------------------------------------------------------------------------------
 
 
 def test_reset_asks_first_and_then_leaves_a_new_lab(fresh: Lab) -> None:
