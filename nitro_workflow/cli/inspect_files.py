@@ -94,7 +94,8 @@ def _time(text: str) -> At | None:
 
 
 def _as_json(found: Recognised, view: View) -> dict[str, object]:
-    recognised = {"kind": found.kind, "why": found.why, "path": found.path, "size": found.size}
+    size = found.size if found.value is None else None  # a value of JSON has no bytes of its own
+    recognised = {"kind": found.kind, "why": found.why, "path": found.path, "size": size}
     return {"file": found.name, "recognised": recognised, **to_json(view.model)}
 
 

@@ -130,7 +130,15 @@ def _path(path: Path) -> list[Recognised]:
         return [_read(path)]
     names = sorted(one for one in path.iterdir() if one.is_file() and not one.name.startswith("."))
     if {one.name for one in names} >= _LAYOUT:
-        return [Recognised("container", "a folder with an OCI layout", name=str(path), file=path)]
+        return [
+            Recognised(
+                "container",
+                "a folder with an OCI layout",
+                name=str(path),
+                file=path,
+                path=("a folder",),
+            )
+        ]
     if not names or len(names) > MAX_FILES:
         raise InputError(
             f"a folder with {len(names)} files",

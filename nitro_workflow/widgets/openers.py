@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from dataclasses import replace
 
+from nitro_workflow.widgets.drawing import Head, grouped
+from nitro_workflow.widgets.formats import size as bytes_of
 from nitro_workflow.widgets.inspectors.bytes_model import BytesModel, make_bytes
+from nitro_workflow.widgets.inspectors.diagnostic_notation import diagnostic
 from nitro_workflow.widgets.opened import Ask, Opened
 from nitro_workflow.widgets.recognising import Recognised
 
@@ -45,5 +48,22 @@ def _unopened(found: Recognised) -> BytesModel:
     model = make_bytes(found.data, name=found.name, guesses=guesses, total=found.size)
     if found.kind == "bytes":
         return model
-    said = "A private key: nothing of it is shown" if found.kind == "private-key" else found.why
-    return replace(model, head=replace(model.head, verdict=said, why=found.form, next=""))
+    return replace(model, head=_named(found))
+
+
+_NAMED = {
+    "container": ("Container image", "nitro-workflow image build --image makes an EIF of it."),
+    "nsm": ("NSM message", ""),
+    "private-key": ("Private key", ""),
+}
+_SAID = 400  # characters of a message to the NSM, or of its answer
+
+
+def _named(found: Recognised) -> Head:
+    """Return the head of what is known but has no inspector of its own."""
+    name, then = _NAMED.get(found.kind, ("Bytes", ""))
+    size = bytes_of(found.size) if found.size else ""
+    what = " · ".join(filter(None, (name, size, f"read as {found.form}", found.name)))
+    said = found.why[:1].upper() + found.why[1:]
+    why = grouped(" ".join(diagnostic(found.data).split())[:_SAID]) if found.kind == "nsm" else ""
+    return Head(what, said, "neutral", why, then)

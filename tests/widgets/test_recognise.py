@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nitro_workflow.nsm.messages import DescribeNsm, encode_random, encode_request
+from nitro_workflow.nsm.messages import (
+    DescribeNsm,
+    encode_attestation,
+    encode_random,
+    encode_request,
+)
 from nitro_workflow.widgets.recognising import recognise, recognise_value
 from tests.conftest import VECTORS
 
@@ -42,6 +47,8 @@ BASE64 = base64.b64encode(DOCUMENT)
         (b"12:00:01 INFO attested doc=" + BASE64 + b" pid=7", ("base64 within the text",)),
         (b"-----BEGIN ATTESTATION-----\n" + base64.encodebytes(DOCUMENT) + b"-----END ATTESTATION-----\n", ("PEM, ATTESTATION",)),
         (gzip.compress(BASE64), ("gzip", "base64")),
+        (encode_attestation(DOCUMENT), ("the NSM's answer",)),
+        (encode_attestation(DOCUMENT).hex().encode(), ("hex", "the NSM's answer")),
         (json.dumps({"x": 1}).encode() + b"\n" + json.dumps({"doc": DOCUMENT.hex()}).encode(), ("JSON", "item 1", "field doc", "hex")),
     ],
 )  # fmt: skip
@@ -73,6 +80,7 @@ def test_a_document_that_is_damaged_is_still_one():
         (base64.b64encode(ENVELOPE), "envelope"),
         (ROOT, "certificates"),
         (ROOT + ROOT, "certificates"),
+        (repr(ROOT).encode(), "certificates"),
         (base64.b64decode(b"".join(ROOT.split(b"\n")[1:-2])), "certificates"),
         (b".eif\x00\x04" + bytes(600), "eif"),
         (b"NWK1" + bytes(100), "kms-ciphertext"),

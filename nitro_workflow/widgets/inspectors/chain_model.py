@@ -112,7 +112,8 @@ def _head(
     found: Sequence[Certificate], at: float, source: str, differences: Sequence[ChainDifference]
 ) -> Head:
     links = max(0, len(found) - 1)
-    what = f"Certificate chain · {len(found)} certificates, {links} links"
+    some = f"{len(found)} certificate{'s' if len(found) != 1 else ''}"
+    what = f"Certificate chain · {some}, {links} link{'s' if links != 1 else ''}"
     what += f" · {source}" if source else ""
     verdict, why = verdict_at(found, at)
     good = verdict.startswith("Every")

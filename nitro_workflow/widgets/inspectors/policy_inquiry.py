@@ -23,6 +23,7 @@ from nitro_workflow.policy import (
     denial_text,
     explain,
     parse_policy,
+    parse_policy_leniently,
 )
 from nitro_workflow.widgets.drawing import Head
 from nitro_workflow.widgets.formats import sentence
@@ -197,7 +198,8 @@ def make_reach(document: Policy, *, key_arn: str = "") -> PolicyModel:
 
 @lru_cache(maxsize=32)
 def _analysed(text: str, key_arn: str) -> Analysis:
-    return analyse(parse_policy(text), key_arn=key_arn or None)
+    # Of a policy that was taken leniently, too: whoever shows one has it as somebody wrote it.
+    return analyse(parse_policy_leniently(text), key_arn=key_arn or None)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -106,8 +106,9 @@ def _labelled(span: Span, x: float, width: float, y: float, height: float) -> It
     lines = height > _BAR
     name = span.name if fits(span.name, width) == "" else _BRIEF.get(span.name, span.name)
     yield from _fitting(name, "strong", middle, y + (19 if lines else 21), width)
-    if lines:
+    if lines and fits(name, width) is not None:
         yield from _fitting(f"{span.size:,} B", "small", middle, y + 35, width)
+    if lines:
         said = ", ".join(span.pcrs) or "in no PCR"
         kind = "pcr" if span.pcrs else "small"
         yield from _fitting(said, kind, middle, y + height + 18, width)

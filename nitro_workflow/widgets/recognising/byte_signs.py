@@ -8,7 +8,7 @@ from nitro_workflow.encoding import cbor
 from nitro_workflow.errors import EncodingError
 from nitro_workflow.widgets.recognising.recognised import FoundKind
 
-__all__ = ["certificates_in", "sign_of"]
+__all__ = ["certificates_in", "document_in_answer", "sign_of"]
 
 _ES384_SIGN1 = bytes.fromhex("8444a1013822")
 _ENVELOPED_DATA = bytes.fromhex("06092a864886f70d010703")
@@ -149,6 +149,19 @@ def _nsm(data: bytes) -> Sign | None:
     name = item.children[0] if item.kind == "map" and item.children else item
     text = data[name.content : name.end].decode() if name.kind == "text" else ""
     return ("nsm", f"CBOR, the NSM's {text}") if text in _NSM else None
+
+
+def document_in_answer(data: bytes) -> bytes | None:
+    """Return the document in the NSM's answer to Attestation, ``{"Attestation": {"document"}}``.
+
+    None for every other message; ``data`` is one that `sign_of` takes for the NSM's.
+    """
+    item = cbor.scan(data)
+    held = item.children[1] if item.kind == "map" and len(item.children) == 2 else item
+    for name, value in held.pairs() if held.kind == "map" else ():
+        if data[name.content : name.end] == b"document" and value.kind == "bytes":
+            return data[value.content : value.end]
+    return None
 
 
 def _container(data: bytes) -> Sign | None:

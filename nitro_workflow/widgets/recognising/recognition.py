@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from nitro_workflow.widgets.recognising.byte_signs import certificates_in, sign_of
+from nitro_workflow.widgets.recognising.byte_signs import (
+    certificates_in,
+    document_in_answer,
+    sign_of,
+)
 from nitro_workflow.widgets.recognising.json_shapes import byte_fields, inner_json, shape_of
 from nitro_workflow.widgets.recognising.nearest_guess import guesses_of
 from nitro_workflow.widgets.recognising.recognised import Recognised
@@ -58,6 +62,9 @@ def _bytes(data: bytes, left: int) -> Recognised | None:
     """Return what raw bytes are, or what they wrap; None where nobody knows."""
     sign = sign_of(data)
     if sign is not None:
+        inner = document_in_answer(data) if sign[0] == "nsm" else None
+        if inner and left and (held := _inside("the NSM's answer", inner, left)):
+            return held
         return Recognised(*sign, b"" if sign[0] == "private-key" else data)
     if left == 0 or not data:
         return None
@@ -74,8 +81,8 @@ def _wrapped_text(text: bytes, left: int) -> Recognised | None:
         if value is not None:
             found = _value(value, left - 1)
             return found and replace(found, path=("JSON", *found.path))
-    if b"-----BEGIN" in text:
-        return _pem(text, left)
+    if b"-----BEGIN" in text and (found := _pem(text, left)):
+        return found
     form = as_text(text) or (longest_run(text) if start else None)
     return _inside(*form, left) if form else None
 

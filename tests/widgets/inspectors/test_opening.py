@@ -7,9 +7,11 @@ import json
 
 import pytest
 
+from nitro_workflow.nsm.messages import Attestation, encode_request
 from nitro_workflow.widgets.inspecting import inspect
 from nitro_workflow.widgets.inspectors import DROPPED
 from nitro_workflow.widgets.openers import OPENERS
+from tests.conftest import VECTORS
 from tests.widgets.inspectors.image_cases import write_eif
 from tests.widgets.inspectors.policy_cases import GOOD, OTHER, key_policy
 
@@ -59,6 +61,25 @@ def test_a_policy_that_is_none_is_said_to_be_none():
     assert view.html
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Action": "\u212ams:Decrypt"},  # the sign for kelvin, no K
+        {"Action": ["Decrypt", "kms:"]},
+        {"Principal": "arn:aws:iam::111122223333:role/a"},
+        {"Principal": None},
+    ],
+    ids=["kelvin", "no service", "bare", "nobody"],
+)
+def test_a_policy_that_aws_would_not_save_is_shown_all_the_same(changed):
+    first, *others = key_policy()["Statement"]
+    odd = {name: value for name, value in {**first, **changed}.items() if value is not None}
+    view = inspect({**key_policy(), "Statement": [odd, *others]})
+    assert view.model.kind == "policy"
+    assert view.who_can.text
+    assert view.answers["decide"]({"edits": {"document": "none"}}).head.tone == "bad"
+
+
 def test_an_image_opens_by_its_path_and_by_its_bytes(tmp_path):
     path = write_eif(tmp_path / "a.eif")
     for thing in (path, str(path), path.read_bytes()):
@@ -66,6 +87,21 @@ def test_an_image_opens_by_its_path_and_by_its_bytes(tmp_path):
         assert view.model.kind == "image"
         assert view.answers["open"]({"ramdisk": 1, "key": b"cmd".hex()})["text"] == "/app/main\n"
         assert view.pcrs.model.cases[0].rows[0].name == "PCR0"
+
+
+def test_what_has_no_inspector_says_what_it_is_and_what_to_do(tmp_path):
+    request = inspect(encode_request(Attestation(nonce=b"n" * 20))).model.head
+    assert request.what == "NSM message · 64 bytes · read as raw bytes"
+    assert f"\"nonce\": h'{(b'n' * 20).hex()}'" in request.why
+    for name in ("oci-layout", "index.json"):
+        (tmp_path / name).write_text("{}")
+    container = inspect(tmp_path).model.head
+    assert (container.verdict, container.tone) == ("A folder with an OCI layout", "neutral")
+    assert "image build --image" in container.next
+    key = (VECTORS / "cms" / "edgebit_sdk_go" / "key.pkcs8.der").read_bytes()
+    shown = inspect(key)
+    assert "nothing of it is shown" in shown.model.head.verdict
+    assert key[40:56].hex() not in shown.html.replace(" ", "")
 
 
 def test_nitro_clis_json_opens_as_pcrs():
