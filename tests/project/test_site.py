@@ -97,6 +97,16 @@ def test_every_cause_of_a_denial_is_explained():
     assert {"no_resource_allow", "no_identity_allow", "rebuilt_image", "other_role"} <= explained
 
 
+def test_codes_are_found_with_what_they_say():
+    from nitro_site.error_codes import named_codes
+
+    found = {code.code: code for code in named_codes()}
+    assert found["Busy"].error == "EnclaveError"
+    assert found["Busy"].found == "another job is running"
+    assert found["NotAllowed"].next.startswith("add it to the allowlist file")
+    assert not [code for code in found if code.startswith("E0")]
+
+
 PAGE = "<html><body><a href='{}'>x</a><p id='there'></p>{}</body></html>"
 
 

@@ -11,11 +11,14 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from nitro_site.constants import constants_of
+from nitro_site.error_codes import named_codes
 from nitro_site.markdown import code, plain, table
 from nitro_site.public_names import ROOMS
 from nitro_workflow.attestation import STEPS
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.host import MEANINGS
+
+STEP_IN = "·\u00a0"  # that stays on the line of its name
 
 
 class MadeTable(SphinxDirective):
@@ -40,7 +43,7 @@ class ErrorTree(MadeTable):
         for depth, kind in _tree(NitroWorkflowError, 0):
             name = f"{{py:exc}}`~{kind.__module__}.{kind.__name__}`"
             said = (kind.__doc__ or "").split("\n\n")[0]
-            rows.append([f"{'·  ' * depth}{name}", str(kind.exit_code), plain(said)])
+            rows.append([f"{STEP_IN * depth}{name}", str(kind.exit_code), plain(said)])
         return table(["error", "exit", "what happened"], rows)
 
 
@@ -49,6 +52,17 @@ def _tree(kind: type[NitroWorkflowError], depth: int) -> Iterator[tuple[int, typ
     for below in kind.__subclasses__():
         if below.__module__ == NitroWorkflowError.__module__:
             yield from _tree(below, depth + 1)
+
+
+class NamedCodes(MadeTable):
+    """Codes that are not the name of a class, nor nitro-cli's."""
+
+    def _made(self) -> str:
+        rows = [
+            [code(found.code), code(found.error), plain(found.found), plain(found.next)]
+            for found in named_codes()
+        ]
+        return table(["code", "error", "found", "next"], rows)
 
 
 class NitroCliCodes(MadeTable):
@@ -112,6 +126,7 @@ def _first_sentence(room: str) -> str:
 def setup(app: Sphinx) -> None:
     """Give the directives their names."""
     app.add_directive("error-tree", ErrorTree)
+    app.add_directive("named-codes", NamedCodes)
     app.add_directive("nitro-cli-codes", NitroCliCodes)
     app.add_directive("document-checks", DocumentChecks)
     app.add_directive("limits", Limits)
