@@ -24,6 +24,7 @@ from nitro_workflow.host.instance.instance_paths import (
     TRACE_FILE,
 )
 from nitro_workflow.host.instance.instance_socket import connect
+from nitro_workflow.host.instance.instance_spec import allow_list
 from nitro_workflow.host.sandbox import launcher as sandboxes
 from nitro_workflow.regular_file import read_regular
 from nitro_workflow.remove_tree import remove_tree
@@ -58,8 +59,7 @@ def prepare(folder: Path, address: Endpoint, user: int | None, disk: int) -> Non
             remove_tree(folder / name)
     for name in _FOLDERS:
         (folder / name).mkdir(mode=0o700, exist_ok=True)
-    entry = f"- {{address: '{address.host}', port: {address.port}}}"
-    (folder / "vsock-proxy.yaml").write_text(f"allowlist:\n{entry}\n", "utf-8")
+    (folder / "vsock-proxy.yaml").write_text(allow_list(address), "utf-8")
     (folder / "hosts").write_text(hosts_file(address), "utf-8")
     (folder / TRACE_FILE).touch(mode=0o600)
     if user is not None:

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from nitro_workflow.cloud import Endpoint
     from nitro_workflow.host.instance.cloud_records import InstanceRecord
 
-__all__ = ["CA_INSIDE", "INSIDE", "ParentPrograms", "config", "environment", "visible"]
+__all__ = [
+    "CA_INSIDE",
+    "INSIDE",
+    "ParentPrograms",
+    "allow_list",
+    "config",
+    "environment",
+    "visible",
+]
 
 PACKAGE: Final = Path(__file__).resolve().parents[2]
 """Of ours; the application stands beside it."""
@@ -44,6 +52,11 @@ class ParentPrograms:
 
     application: Path
     folders: Sequence[Path] = ()
+
+
+def allow_list(address: Endpoint) -> str:
+    """Return the proxy's configuration: that one remote."""
+    return f"allowlist:\n- {{address: '{address.host}', port: {address.port}}}\n"
 
 
 def config(

@@ -23,7 +23,7 @@ from nitro_workflow.host.instance.instance_paths import (
     STATUS_FILE,
 )
 from nitro_workflow.host.instance.instance_socket import connect
-from nitro_workflow.host.instance.instance_spec import PACKAGE, config
+from nitro_workflow.host.instance.instance_spec import PACKAGE, allow_list, config
 from nitro_workflow.host.nitro_cli.nitro_cli_host import NitroCliHost
 from nitro_workflow.host.rules.limits import DISK_MIB
 from nitro_workflow.vsock import recv_json, send_json
@@ -127,8 +127,7 @@ class OwnParentHost(NitroCliHost):
         (folder / STATE).mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in (CONTROL_SOCKET, STATUS_FILE, LOGS["proxy"], LOGS["parent"]):
             (folder / name).unlink(missing_ok=True)
-        entry = f"- {{address: '{self._kms.host}', port: {self._kms.port}}}"
-        (folder / "vsock-proxy.yaml").write_text(f"allowlist:\n{entry}\n", "utf-8")
+        (folder / "vsock-proxy.yaml").write_text(allow_list(self._kms), "utf-8")
         command = [sys.executable, "-P", "-m", "nitro_workflow.host.instance.first_process"]
         # Short names: a socket's path may have 107 bytes, and a lab's folder may be deep.
         command.append(config(".", self._kms, self._parent))
