@@ -245,3 +245,31 @@ def test_the_declaration_of_the_how_to_is_one(tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY records.csv /\nCMD ['/app']\n")
     (tmp_path / "records.csv").write_text("a,b\n")
     assert read_declaration(tmp_path).threshold == 3
+
+
+def anchors(page):
+    """The anchors that a forge gives a page's headings: GitHub's rule."""
+    headings = re.findall(
+        r"^#+ (.+)$",
+        re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE),
+        re.MULTILINE,
+    )
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings
+    }
+
+
+ROOT_PAGES = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+]
+
+
+@pytest.mark.parametrize("page", ROOT_PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_outside_the_site_leads_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", page.read_text()):
+        path, _, anchor = "".join(link).partition("#")
+        if path.startswith("https://"):
+            continue
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link

@@ -25,6 +25,11 @@ class NamedCode:
     found: str
     next: str
 
+    @property
+    def says_something(self) -> bool:
+        """Say whether there is a word in it that holds for every case."""
+        return any(letter.isalpha() for letter in self.found + self.next)
+
 
 def named_codes() -> list[NamedCode]:
     """Return the codes beside nitro-cli's, which have a table of their own."""
@@ -36,7 +41,7 @@ def named_codes() -> list[NamedCode]:
         if isinstance(node, ast.Call)
         for code in _codes_of(node)
     }
-    return sorted(code for code in found if code.code not in MEANINGS)
+    return sorted(code for code in found if code.code not in MEANINGS and code.says_something)
 
 
 def _codes_of(call: ast.Call) -> Iterator[NamedCode]:
