@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 
 import pytest
 
 from nitro_workflow.lab import STEPS, CallRecord, StepResult
-from nitro_workflow.widgets import document_sha256, make_step, nsm_exchange
+from nitro_workflow.widgets import View, document_sha256, make_step, nsm_exchange
 from nitro_workflow.widgets.inspectors.step_card_text import folded_calls
 from nitro_workflow.widgets.inspectors.step_code import CODE
 from tests.widgets.forms import HOSTILE, LONG, both_say, forms
@@ -59,6 +60,13 @@ def test_the_code_of_each_step_is_where_the_card_says(step):
     model = make_step(StepResult(step.number, step.party, step.title, "done", 0.1, {}))
     assert len(model.code) == len({*CODE[step.number]}) + 1
     forms(model)
+
+
+def test_the_17_steps_are_one_line_where_styles_are_dropped():
+    html = View(make_step(RESULT, done=("P1", "P2"))).html
+    line = re.search(r'<p [^>]*aria-label="The 17 steps".*?</p>', html)[0]
+    assert re.sub(r"<[^>]*>", "", line).startswith("P1 ✓ P2 ◀ P3 · P4 ·")
+    assert line.count('role="listitem"') == 17
 
 
 def test_the_strip_shows_where_one_is():

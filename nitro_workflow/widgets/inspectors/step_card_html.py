@@ -38,20 +38,22 @@ def draw_html(model: StepModel) -> Markup:
 
 
 def strip_html(model: StepModel) -> Markup:
-    """Return the 17 steps as one line: done, this one, to do."""
+    """Return the 17 steps as one line, also where styles are dropped: done, this one, to do."""
     marks = {"done": "✓", "here": "◀", "to do": "·"}
     parts = [
         tag(
-            "li",
+            "span",
             tag("b", one.number),
             f" {marks[one.state]}",
             class_=one.state.replace(" ", "-"),
             title=one.state,
+            role="listitem",
             aria_current="step" if one.state == "here" else None,
         )
         for one in model.strip
     ]
-    return tag("ol", *parts, class_="strip", aria_label="The 17 steps")
+    apart = [kid for part in parts for kid in (part, " ")]
+    return tag("p", *apart, class_="walked", role="list", aria_label="The 17 steps")
 
 
 def _tiles(tiles: tuple[Tile, ...]) -> Kid:

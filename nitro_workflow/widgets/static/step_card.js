@@ -19,7 +19,7 @@ import { draw as drawMessage } from "./message.js";
 /** The strip of the 17 steps. @param {Strip[]} steps */
 export function strip(steps) {
   const marks = { done: "✓", here: "◀", "to do": "·" };
-  return el("ol", { class: "strip", "aria-label": "The 17 steps" }, ...steps.map((one) =>
+  return el("ol", { class: "walked", "aria-label": "The 17 steps" }, ...steps.map((one) =>
     el("li", { class: one.state.replace(" ", "-"), title: one.state, "aria-current": one.state === "here" && "step" }, el("b", {}, one.number), ` ${marks[one.state]}`)));
 }
 
