@@ -76,16 +76,20 @@ class PartyPolicies:
             "owner": [
                 _allow(
                     "MakeKeys",
-                    ["kms:CreateKey", "kms:CreateAlias", "kms:ListAliases", "kms:ListKeys"],
+                    [
+                        "kms:CreateKey",
+                        "kms:CreateAlias",
+                        "kms:ListAliases",
+                        "kms:ListKeys",
+                        "kms:UpdateAlias",
+                    ],
                     "*",
                 ),
                 _allow(
                     "KeepTheBucket",
                     [
                         "s3:CreateBucket",
-                        "s3:GetBucketLocation",
                         "s3:GetBucketPolicy",
-                        "s3:ListBucket",
                         "s3:ListBucketVersions",
                         "s3:PutBucketPolicy",
                         "s3:PutBucketVersioning",
@@ -111,11 +115,8 @@ class PartyPolicies:
                     "RunTheInstance",
                     [
                         "ec2:RunInstances",
-                        "ec2:StartInstances",
-                        "ec2:StopInstances",
                         "ec2:TerminateInstances",
                         "ec2:DescribeInstances",
-                        "ec2:DescribeInstanceTypes",
                         "ec2:CreateTags",
                     ],
                     "*",
