@@ -9,7 +9,7 @@ COURSE  = $(BIN)/python -m pytest tests/notebooks/course_runs.py
 LOCK    = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-header --no-annotate --no-emit-index-url
 
-.PHONY: lab walk quick test course course-1 course-2 aws-faults browser interop interop-all coverage check lint types imports notebooks \
+.PHONY: lab walk quick test course course-1 course-2 aws-faults needs-aws browser interop interop-all coverage check lint types imports notebooks \
         pictures diagrams docs doctest dist wheel-walk core-alone lock setup clean
 
 # The rooms whose tests run within minutes; `make coverage ROOMS="cloud host lab"` measures others.
@@ -59,6 +59,10 @@ coverage: setup ## which branches of a room its own tests take; apart from CI, f
 	@for room in $(ROOMS); do printf '%-14s %s %%\n' $$room \
 	    "$$($(BIN)/coverage report --include="nitro_workflow/$$room/*,$$room/*" --format=total --precision=1)"; done
 	@echo "Line by line: $(BIN)/coverage html, then htmlcov/index.html"
+
+needs-aws: setup ## the walk on AWS itself, in REGION: needs an account, costs under $$1, removes all it made (docs/aws.md)
+	@[ -n "$(REGION)" ] || { echo "name the region: make needs-aws REGION=us-east-1" >&2; exit 2; }
+	NITRO_NEEDS_AWS=$(REGION) $(BIN)/python -m pytest -s -x -m needs_aws tests/needs_aws $(PYTEST_ARGS)
 
 check: lint types imports ## what CI holds beside the tests
 

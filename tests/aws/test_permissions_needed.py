@@ -16,11 +16,8 @@ from typing import Any
 
 import pytest
 
-from nitro_workflow.host import local_host
-from nitro_workflow.lab import PARTIES, STEPS, Lab, LabFolder, confirm, teardown
-from nitro_workflow.lab.aws import aws_pair
+from nitro_workflow.lab import PARTIES, STEPS, Lab, confirm, teardown
 from nitro_workflow.lab.party_policies import PartyPolicies
-from nitro_workflow.lab.processes import Processes
 from nitro_workflow.policy import parse_policy
 from tests.aws.decision_log import Asked, decisions_of, logged_decisions
 from tests.aws.stand_in import StandIn, stand_in
@@ -73,14 +70,11 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, 
     """Return the stand-in, a lab that walked, confirmed and ended, and all that was asked."""
     place = tmp_path_factory.mktemp("cloud")
     with logged_decisions(place / "log") as file, stand_in(place / "side") as at:
-        patch = pytest.MonkeyPatch()
-        patch.setattr(aws_pair, "HOSTS", {"ec2": lambda _: own_host(at)})
-
         def mark(step: str) -> None:
             with file.open("a") as log:
                 log.write(json.dumps({"step": step}) + "\n")
 
-        lab = Lab.open(place / "lab", cloud="aws", aws=at.settings, size=20_000)
+        lab = Lab.open(place / "lab", cloud="aws", aws=at.settings, size=20_000, host="ec2")
         lab.pair.agree()
         lab.progress = lambda one: mark(one.step) if one.state == "running" else None
         assert [one.error for one in lab.walk() if one.error] == []
@@ -97,12 +91,6 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, 
         mark("teardown")
         assert [one for one in teardown(lab.pair.aws) if one.state == "failed"] == []
         yield at, lab, [*decisions_of(file)]
-        patch.undo()
-
-
-def own_host(at: StandIn) -> Any:
-    processes = Processes(LabFolder.open(at.folder))
-    return local_host(processes.machine, processes.runtime)
 
 
 def look_at_the_bucket(lab: Lab) -> None:
@@ -202,7 +190,7 @@ def test_a_lab_whose_role_lacks_a_permission_fails_in_that_step(
     real = PartyPolicies.identity_policy
     tried = sorted(one for one, steps in needs.items() if steps and steps[0] in NUMBERS)
     for number, one in enumerate(tried if EVERY else random.Random(18).sample(tried, SAMPLE)):
-        lab = Lab.open(tmp_path / f"lab-{number}", cloud="aws", aws=at.settings, size=20_000)
+        lab = Lab.open(tmp_path / f"lab-{number}", cloud="aws", aws=at.settings, size=20_000, host="ec2")
         lab.pair.agree()
 
         def less(policies: PartyPolicies, party: str, one: Permission = one) -> dict[str, Any]:

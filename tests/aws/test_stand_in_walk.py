@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from nitro_workflow.lab import Lab, confirm, jobs_of, leftovers, teardown
 from nitro_workflow.lab.steps.claims import claimed_decision
 from nitro_workflow.lab.steps.d3_d7_bytes import document_of, envelope_of, request_of
 from tests.aws.stand_in import StandIn, stand_in
+from tests.needs_aws.walk_checks import CHECKS
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,12 @@ def test_a_document_of_another_time_or_image_is_detected(lab: Lab) -> None:
     with pytest.raises(UntrustedAnswer):
         claimed_decision(lab.bench, job)
     path.write_text(kept)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_what_a_person_checks_on_aws_holds_here(lab: Lab, check: Callable[[Lab], None]) -> None:
+    """The suite of `make needs-aws`, asked of the stand-in."""
+    check(lab)
 
 
 def test_confirm_completes_d4_when_the_record_has_come(lab: Lab, monkeypatch: Any) -> None:
