@@ -163,11 +163,13 @@ def _place(folder: Path | None, options: Mapping[str, Any]) -> tuple[AwsSettings
 def list_command(ctx: click.Context, /, folder: Path | None, as_json: bool, **options: Any) -> None:
     """List what any lab has left in the accounts. Exit code: 1 where there is something."""
     from nitro_workflow.cloud import cloud_errors
-    from nitro_workflow.lab import cloud_of, leftovers
+    from nitro_workflow.lab import cloud_of, leftovers, tagged_keys
 
     settings, identity = _place(folder, options)
     with cloud_errors("aws list"):
-        found = leftovers(cloud_of(settings, identity, _tell))
+        cloud = cloud_of(settings, identity, _tell)
+        found = leftovers(cloud)
+        found += tagged_keys(cloud, found)
     for one in found:
         if as_json:
             click.echo(json.dumps(one.to_json(), ensure_ascii=False))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nitro_workflow.lab.aws.aws_check import Finding, chosen, pre_flight
     from nitro_workflow.lab.aws.aws_pair import AwsPair, cloud_of
     from nitro_workflow.lab.aws.aws_plan import NO_LAB, Plan, plan
-    from nitro_workflow.lab.aws.leftovers import Leftover, leftovers
+    from nitro_workflow.lab.aws.leftovers import Leftover, leftovers, tagged_keys
     from nitro_workflow.lab.aws.operator_policy import operator_policy
     from nitro_workflow.lab.aws.role_review import Claim, planned_policies, review
     from nitro_workflow.lab.aws.teardown import Removal, teardown
@@ -170,6 +170,7 @@ __all__ = [
     "request_of",
     "review",
     "start_job",
+    "tagged_keys",
     "teardown",
     "try_attack",
     "try_closing",
@@ -254,6 +255,7 @@ _HOMES = {
     "request_of": "steps",
     "review": "aws.role_review",
     "start_job": "steps",
+    "tagged_keys": "aws.leftovers",
     "teardown": "aws.teardown",
     "try_attack": "attacks",
     "try_closing": "failures",

@@ -15,7 +15,7 @@ from nitro_workflow.errors import NitroWorkflowError, UntrustedAnswer
 from nitro_workflow.lab import Lab
 from nitro_workflow.lab.aws.aws_check import chosen, pre_flight
 from nitro_workflow.lab.aws.aws_plan import plan
-from nitro_workflow.lab.aws.leftovers import leftovers
+from nitro_workflow.lab.aws.leftovers import leftovers, tagged_keys
 from nitro_workflow.lab.aws.teardown import teardown
 from tests.aws.stand_in import StandIn, stand_in
 
@@ -129,8 +129,28 @@ def test_a_key_that_was_made_without_its_alias_is_found(lab: Lab, at: StandIn) -
     kms = lab.bench.parties.session("owner").client("kms")
     kms.delete_alias(AliasName=lab.bench.cloud.names.data_alias)
     key = lab.bench.produced("P1", "key_arn")
+    found = leftovers(lab.pair.aws)
+    assert key not in {one.name for one in found}, "no alias leads to it"
+    listed = {one.name: one for one in tagged_keys(lab.pair.aws, found)}
+    assert listed[key].lab == lab.bench.folder.identity
     done = states(lab)
     assert done[f"KMS key {key}"] == "scheduled"
+    assert key not in {one.name for one in tagged_keys(lab.pair.aws, found)}, "it ends by itself"
+
+
+def test_an_owner_who_cannot_be_asked_is_said_to_be_one(lab: Lab, at: StandIn) -> None:
+    """The role trusts another operator now: what it alone can see is not passed over in silence."""
+    lab.run("P1")
+    nobody = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    at.client("iam", DATA_ACCOUNT).update_assume_role_policy(
+        RoleName=lab.bench.cloud.names.roles["owner"],
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [nobody]}),
+    )
+    mine = lab.bench.folder.identity
+    found = leftovers(lab.pair.aws)
+    (said,) = [one for one in tagged_keys(lab.pair.aws, found) if one.lab == mine]
+    assert said.name == "without an alias"
+    assert "AccessDenied" in said.state
 
 
 def test_the_owners_role_stays_while_a_key_is_left(lab: Lab) -> None:

@@ -85,6 +85,17 @@ def test_every_command_of_the_page(shell):
 
 @pytest.mark.slow
 @pytest.mark.sandbox
+def test_every_command_of_the_page_for_one_piece(shell):
+    done = shell("\n".join(blocks("sh", ROOT / "docs" / "how-to" / "one-piece.md")))
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert "a way to the plaintext without attestation" in done.stdout
+    assert "This image gets the plaintext." in done.stdout
+    assert "debug" in done.stdout + done.stderr
+    assert "fb36ba25ea45" in done.stdout  # the record's PCR0, in hex
+
+
+@pytest.mark.slow
+@pytest.mark.sandbox
 def test_every_command_of_the_export_page(shell):
     done = shell("\n".join(blocks("sh", ROOT / "docs" / "export.md")) + "\nnitro-workflow down")
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

@@ -86,8 +86,8 @@ def _administrator(
             f"arn:aws:ssm:{region}::parameter/aws/service/ami-amazon-linux-latest/*",
         ),
         _allow(
-            "KeepTheSecurityGroup",
-            ["ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup"],
+            "MakeTheSecurityGroup",
+            ["ec2:CreateSecurityGroup"],
             [f"{here}:security-group/*", f"{here}:vpc/*"],
         ),
         _allow("CommandTheInstance", ["ssm:SendCommand"], f"{here}:instance/*", Condition=ours),

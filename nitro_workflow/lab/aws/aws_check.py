@@ -133,12 +133,13 @@ def _permissions(cloud: AwsCloud, side: str) -> Finding:
     iam = cloud.operator(account).client("iam")
     policy = operator_policy(side, cloud.region, account)
     actions = operator_actions(policy)
-    answer = iam.simulate_principal_policy(
+    pages = iam.get_paginator("simulate_principal_policy").paginate(
         PolicySourceArn=cloud.operator_arn(account), ActionNames=actions
     )
     denied = [
         one["EvalActionName"]
-        for one in answer["EvaluationResults"]
+        for page in pages
+        for one in page["EvaluationResults"]
         if one["EvalDecision"] != "allowed"
     ]
     question = f"permissions, {side} account"

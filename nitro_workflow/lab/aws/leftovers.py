@@ -6,17 +6,18 @@ what is gone for a while.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud import LAB_TAG
+from nitro_workflow.cloud import LAB_TAG, Patience, error_code
 
 if TYPE_CHECKING:
     from nitro_workflow.cloud import AwsCloud
 
-__all__ = ["Leftover", "leftovers"]
+__all__ = ["Leftover", "keys_without_alias", "leftovers", "tagged_keys"]
 
 _NAME: Final = re.compile(r"(?:alias/)?nitro-workflow-([0-9a-f]{16})(?:-[a-z]+)?")
 _ALIVE: Final = ("pending", "running", "stopping", "stopped", "shutting-down")
@@ -50,6 +51,48 @@ def leftovers(cloud: AwsCloud, lab: str = "") -> list[Leftover]:
             found += look(session, side)
     found.sort(key=lambda one: one.kind == "role" and one.name.endswith("-owner"))  # the last
     return [one for one in found if lab in ("", one.lab)]
+
+
+def tagged_keys(cloud: AwsCloud, found: list[Leftover]) -> Iterator[Leftover]:
+    """Yield the keys without an alias of every lab whose owner's role is among ``found``.
+
+    A key obeys its owner alone, so each lab's own owner is asked, by the tag. Where the operator
+    may not become them, one leftover says so instead.
+    """
+    from botocore.exceptions import ClientError
+
+    impatient = copy.copy(cloud)
+    impatient.settling = Patience(0.0, 0.0)  # these roles are not new
+    for one in found:
+        if one.kind == "role" and one.name.endswith("-owner"):
+            account = getattr(cloud.accounts, one.account)
+            role = f"arn:aws:iam::{account}:role/{one.name}"
+            try:
+                owner = impatient.session(account, role, party="owner")
+                yield from keys_without_alias(owner.client("kms"), one.lab)
+            except ClientError as error:
+                why = f"not looked for, as the owner cannot be asked: {error_code(error)}"
+                yield Leftover("KMS key", "without an alias", one.account, one.lab, why)
+
+
+def keys_without_alias(kms: Any, lab: str) -> Iterator[Leftover]:
+    """Yield the keys that have the lab's tag and no alias: a run was killed between the two calls.
+
+    ``kms`` is the owner's client. Raises botocore's ClientError where keys may not be listed.
+    """
+    from botocore.exceptions import ClientError
+
+    for page in kms.get_paginator("list_keys").paginate():
+        for one in page["Keys"]:
+            try:
+                tags = kms.list_resource_tags(KeyId=one["KeyId"])["Tags"]
+                named = kms.list_aliases(KeyId=one["KeyId"])["Aliases"]
+                state = kms.describe_key(KeyId=one["KeyId"])["KeyMetadata"]["KeyState"]
+            except ClientError:
+                continue  # the owner may look at the lab's own keys only
+            ours = {"TagKey": LAB_TAG, "TagValue": lab} in tags
+            if ours and not named and state != "PendingDeletion":
+                yield Leftover("KMS key", str(one["KeyArn"]), "data", lab)
 
 
 def _instances(session: Any, side: str) -> Iterator[Leftover]:

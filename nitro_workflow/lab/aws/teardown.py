@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.cloud import LAB_TAG, error_code
+from nitro_workflow.cloud import error_code
 from nitro_workflow.errors import NitroWorkflowError
-from nitro_workflow.lab.aws.leftovers import Leftover, leftovers
+from nitro_workflow.lab.aws.leftovers import Leftover, keys_without_alias, leftovers
 from nitro_workflow.lab.party_policies import PartyPolicies
 
 if TYPE_CHECKING:
@@ -87,22 +87,8 @@ def teardown(cloud: AwsCloud) -> Iterator[Removal]:
 
 
 def _with_keys_of_no_name(cloud: AwsCloud, found: list[Leftover]) -> list[Leftover]:
-    """Add the keys that have the lab's tag and no alias: a run was killed between the two calls."""
-    from botocore.exceptions import ClientError
-
-    kms = _owner(cloud).client("kms")
-    more = []
-    for page in kms.get_paginator("list_keys").paginate():
-        for one in page["Keys"]:
-            try:
-                tags = kms.list_resource_tags(KeyId=one["KeyId"])["Tags"]
-                named = kms.list_aliases(KeyId=one["KeyId"])["Aliases"]
-                state = kms.describe_key(KeyId=one["KeyId"])["KeyMetadata"]["KeyState"]
-            except ClientError:
-                continue  # the owner may look at the lab's own keys only
-            ours = {"TagKey": LAB_TAG, "TagValue": cloud.identity} in tags
-            if ours and not named and state != "PendingDeletion":
-                more.append(Leftover("KMS key", str(one["KeyArn"]), "data", cloud.identity))
+    """Add the keys that have the lab's tag and no alias."""
+    more = list(keys_without_alias(_owner(cloud).client("kms"), cloud.identity))
     place = next((n for n, one in enumerate(found) if one.kind in _AFTER_KEYS), len(found))
     return [*found[:place], *more, *found[place:]]
 
