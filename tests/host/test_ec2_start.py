@@ -52,6 +52,14 @@ def test_it_is_waited_for(aws: PlayedAws, host: Ec2Host) -> None:
     assert host.describe_instances()[0]["State"] == "running"
 
 
+def test_after_a_launch_the_first_zone_is_tried_first_again(aws: PlayedAws, host: Ec2Host) -> None:
+    host.launch_settings("one")
+    assert host.launch_again("InsufficientInstanceCapacity")
+    assert host.launch_settings("two")["SubnetId"] == "subnet-0b"
+    host.boot_instance(INSTANCE)
+    assert host.launch_settings("three")["SubnetId"] == "subnet-0a"
+
+
 @pytest.mark.parametrize(
     ("step", "after"),
     [

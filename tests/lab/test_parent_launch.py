@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from nitro_workflow.cloud import Patience
-from nitro_workflow.errors import HostError, ImageRefused
+from nitro_workflow.errors import HostError
 from nitro_workflow.host import NO_BOOT_PARTS
 from nitro_workflow.lab.steps import image_boot_parts, parent_launch
 
@@ -158,17 +158,19 @@ class Blobs(Host):
     def boot_parts(self) -> object:
         raise HostError("no boot parts", code=self.code)
 
-    def fetch_boot_parts(self, instance: str) -> None:
+    def fetch_boot_parts(self, instance: str) -> dict[str, str]:
         self.got.append(instance)
-        if instance == "i-bad":
-            raise ImageRefused("boot parts that AWS has not published")
+        return {"bzImage": "a1" * 32}
 
 
 def test_boot_parts_come_from_the_instance_that_p8_takes(tmp_path: Path) -> None:
     ec2, host = Ec2("running", "running"), Blobs()
     bench = bench_of(tmp_path, ec2, host)
+    said: list[str] = []
+    bench.say = said.append
     image_boot_parts.ensure_boot_parts(bench)
     assert host.got == [INSTANCE]
+    assert said[-1] == f"bzImage, SHA-256 {'a1' * 32}: as AWS publishes it"
     parent_launch.booted_instance(bench)
     assert len({one["ClientToken"] for one in ec2.asked}) == 1
 

@@ -115,6 +115,7 @@ class Ec2Host:
         if instance_id == self.given_instance():
             self._start_given(instance_id)
         self._starts.wait(instance_id)
+        self._launches.succeeded()
         keep_record(self._ready, {"instance_id": instance_id})
         return self.describe_instance(instance_id)
 

@@ -70,6 +70,10 @@ class MachineLaunch:
         keep_record(self._record, {"token": token, "settings": settings})
         return settings
 
+    def succeeded(self) -> None:
+        """Begin with the first subnet again at the next launch."""
+        self._tried.clear()
+
     def again(self, code: str) -> str:
         """Return the subnet that is tried next after a refusal with ``code``; "" for none."""
         if code not in NO_ROOM:

@@ -8,17 +8,18 @@ called.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Final
 
-from nitro_workflow.cloud import AwsCloud, AwsSettings, error_code, machine_image_parameter
-from nitro_workflow.errors import NitroWorkflowError
+from nitro_workflow.cloud import AwsCloud, AwsSettings, machine_image_parameter
 from nitro_workflow.host import InstancePlace
 from nitro_workflow.lab.aws.aws_prices import CANDIDATES, candidates_for
+from nitro_workflow.lab.aws.findings import Finding, asked
+from nitro_workflow.lab.aws.given_check import given_findings
 from nitro_workflow.lab.aws.operator_policy import operator_actions, operator_policy
 
 __all__ = ["Finding", "choose_place", "chosen", "pre_flight"]
@@ -28,20 +29,6 @@ QUOTA: Final = "L-1216C47A"
 VCPUS: Final = 4
 SKEW_SECONDS: Final = 120
 """SigV4 takes 5 minutes; an attestation document's age is judged in minutes, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The answer to one question. ``state``: ``ok``, ``no`` or ``unknown``."""
-
-    question: str
-    state: str
-    found: str
-    next: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        """Return the fields by name."""
-        return asdict(self)
 
 
 def pre_flight(cloud: AwsCloud, *, machine: str = "") -> Iterator[Finding]:
@@ -54,13 +41,13 @@ def pre_flight(cloud: AwsCloud, *, machine: str = "") -> Iterator[Finding]:
     yield from _identity(cloud)
     yield _clock(cloud)
     for side in ("data", "compute"):
-        yield _asked(f"permissions, {side} account", partial(_permissions, cloud, side))
+        yield asked(f"permissions, {side} account", partial(_permissions, cloud, side))
     ec2 = cloud.operator(cloud.accounts.compute).client("ec2")
-    yield _asked("quota", lambda: _quota(cloud))
-    yield _asked("instance type", lambda: _type(ec2, _wanted(cloud.settings, types), architecture))
-    yield _asked("subnet with a way out", lambda: _subnet(ec2, cloud.settings))
-    yield _asked("machine image", lambda: _image(cloud, architecture))
-    yield from _given(cloud)
+    yield asked("quota", lambda: _quota(cloud))
+    yield asked("instance type", lambda: _type(ec2, _wanted(cloud.settings, types), architecture))
+    yield asked("subnet with a way out", lambda: _subnet(ec2, cloud.settings))
+    yield asked("machine image", lambda: _image(cloud, architecture))
+    yield from given_findings(cloud)
 
 
 def chosen(cloud: AwsCloud, *, machine: str = "") -> AwsSettings:
@@ -85,20 +72,6 @@ def choose_place(cloud: AwsCloud, *, machine: str = "") -> InstancePlace:
     zones = offered.get(kind, set())
     by_zone = {zone: one for one, zone in _ways_out(ec2, cloud.settings) if zone in zones}
     return InstancePlace(kind, machine_image_parameter(architecture), tuple(by_zone.values()))
-
-
-def _asked(question: str, ask: Callable[[], Finding]) -> Finding:
-    """Return the finding; what AWS refuses to tell is unknown, and says what to be allowed."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        return ask()
-    except ClientError as error:
-        message = str(error.response.get("Error", {}).get("Message", ""))
-        found = f"{error_code(error)}: {message}"
-    except (BotoCoreError, NitroWorkflowError) as error:
-        found = str(error)
-    return Finding(question, "unknown", found, "`--policy` prints what the operator needs")
 
 
 def _identity(cloud: AwsCloud) -> Iterator[Finding]:
@@ -263,27 +236,3 @@ def _image(cloud: AwsCloud, architecture: str) -> Finding:
     name = machine_image_parameter(architecture)
     value = ssm.get_parameter(Name=name)["Parameter"]["Value"]
     return Finding("machine image", "ok", f"{value}, {name.rpartition('/')[2]}")
-
-
-def _given(cloud: AwsCloud) -> Iterator[Finding]:
-    """Look at what the company's rules provide, as the operator may see it."""
-    given = cloud.settings.given
-    if key := given.get("key"):
-        yield _asked("given key", lambda: _given_key(cloud, key))
-    if bucket := given.get("bucket"):
-        yield _asked("given bucket", lambda: _given_bucket(cloud, bucket))
-
-
-def _given_key(cloud: AwsCloud, key: str) -> Finding:
-    kms = cloud.operator(cloud.accounts.data).client("kms")
-    state = kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
-    good = state == "Enabled"
-    return Finding("given key", "ok" if good else "no", f"{key}: {state}")
-
-
-def _given_bucket(cloud: AwsCloud, bucket: str) -> Finding:
-    s3 = cloud.operator(cloud.accounts.data).client("s3")
-    status = s3.get_bucket_versioning(Bucket=bucket).get("Status", "off")
-    if status == "Enabled":
-        return Finding("given bucket", "ok", f"{bucket}, versioned")
-    return Finding("given bucket", "no", f"{bucket}: versioning is {status}", "turn it on")

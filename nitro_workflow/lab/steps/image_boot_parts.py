@@ -29,7 +29,8 @@ def ensure_boot_parts(bench: Workbench) -> None:
             "AWS's boot parts come from the parent's package: it is launched now, for P8 too …"
         )
         _, booted = booted_instance(bench)
-        bench.host.fetch_boot_parts(booted["InstanceId"])
+        for name, digest in bench.host.fetch_boot_parts(booted["InstanceId"]).items():
+            bench.say(f"{name}, SHA-256 {digest}: as AWS publishes it")
 
 
 def boot_part_digests(bench: Workbench) -> dict[str, str]:
