@@ -208,6 +208,8 @@ def _say_unreadable(ask: Ask, name: str, error: NitroWorkflowError, *, head: boo
     if not ask.as_json:
         click.echo(render_row(None, name) if head else f"{plain(name, 400)}\n  not read")
         click.echo(f"         {plain(str(error), 240)}")
+        if error.next:
+            click.echo(f"         next: {plain(error.next, 240)}")
         return
     nothing: dict[str, object] = dict.fromkeys(("kind", "mode", "module_id", "timestamp_ms"))
     row = {"file": name, "verdict": "refused", "failed": ["shape"], **nothing, "pcrs": {}}

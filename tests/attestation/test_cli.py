@@ -310,3 +310,12 @@ def test_a_refusal_says_what_to_do_next_once() -> None:
     advised = [line for line in bad if line.startswith("         next: ")]
     assert advised
     assert len(advised) == len(set(advised))
+
+
+def test_a_log_is_refused_with_the_command_that_reads_one(tmp_path: Path) -> None:
+    log = tmp_path / "service.log"
+    log.write_text("2026-01-02T03:04:05Z INFO attestation_document: hEShATgioFkRWr9pbW9kdWxl\n")
+    done = run("verify", str(log))
+    assert done.exit_code == 3
+    assert "next: Give the document as raw bytes" in done.stdout
+    assert "`nitro-workflow inspect` finds one within a log" in done.stdout
