@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nitro_workflow.errors import AccessRefused, HostError, NitroWorkflowError
 from nitro_workflow.host import Ec2Host
 from nitro_workflow.host.ec2 import ssm_commands
+from nitro_workflow.host.ec2.instance_line import InstanceLine
+from nitro_workflow.host.ec2.ssm_commands import Said
 from tests.host.played_aws import PlayedAws, Refusal, ec2_host
 
 INSTANCE = "i-0123456789abcdef0"
@@ -155,3 +161,32 @@ def test_nothing_is_asked_of_an_instance_before_one_was_ready(
     with pytest.raises(HostError) as refused:
         host.terminate_enclave("i-0-enc0")
     assert refused.value.code == "E39"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["ok", "error", "stored", "x"]), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_whatever_the_instance_says_is_an_answer_or_an_error(data: bytes) -> None:
+    """It is the administrator's, who may have it say anything."""
+
+    class Commands:
+        def run(self, *_: object, **__: object) -> Said:
+            return Said(data.decode("utf-8", "replace"), "")
+
+    class Bucket:
+        def get_object(self, **_: object) -> dict[str, Any]:
+            return {"Body": io.BytesIO(b"{}")}
+
+    line = InstanceLine(Commands(), Bucket, "bucket")  # type: ignore[arg-type]
+    with contextlib.suppress(NitroWorkflowError):
+        line.ask(INSTANCE, "logs", seconds=1)
+        assert "ok" in json.loads(data)

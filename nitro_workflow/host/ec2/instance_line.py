@@ -83,9 +83,13 @@ class InstanceLine:
 
     def _get(self, instance_id: str, stored: Mapping[str, Any]) -> bytes:
         """Return an answer's bytes; raises `HostError` for others than the instance has put."""
-        key, size = str(stored.get("key")), int(stored.get("bytes") or 0)
-        if not key.startswith(ANSWERS) or not 0 < size <= LONGEST_ANSWER:
-            raise _lost(instance_id, f"{size} bytes at {key:.80}")
+        key, size = str(stored.get("key")), stored.get("bytes")
+        if (
+            not isinstance(size, int)
+            or not 0 < size <= LONGEST_ANSWER
+            or not key.startswith(ANSWERS)
+        ):
+            raise _lost(instance_id, f"{size!r:.40} bytes at {key:.80}")
         with cloud_errors("S3, GetObject of the instance's answer"):
             body = self._s3().get_object(Bucket=self._bucket, Key=key)["Body"]
             data: bytes = body.read(size + 1)
@@ -104,6 +108,8 @@ def _object(data: bytes, instance_id: str, op: str) -> dict[str, Any]:
         raise _lost(instance_id, f"{op}: {len(data)} bytes that are not a JSON object") from error
     if not isinstance(answer, dict) or not {"ok", "error", "stored"} & answer.keys():
         raise _lost(instance_id, f"{op}: another JSON than an answer")
+    if not all(isinstance(answer.get(name, {}), dict) for name in ("error", "stored")):
+        raise _lost(instance_id, f"{op}: an error, or what tells of an answer, that is no object")
     return answer
 
 

@@ -161,7 +161,7 @@ def _keys(settings: AwsSettings, names: Names) -> Iterator[PlannedThing]:
 def _buckets(settings: AwsSettings, names: Names) -> Iterator[PlannedThing]:
     if "bucket" not in settings.given:
         yield PlannedThing("bucket", names.data_bucket, "data", "owner", "P4")
-    yield PlannedThing("bucket", names.images_bucket, "compute", "developer", "P6")
+    yield PlannedThing("bucket", names.images_bucket, "compute", "developer", "P8")
 
 
 def _instance(settings: AwsSettings, identity: str, kind: str) -> Iterator[PlannedThing]:
