@@ -33,7 +33,7 @@ def open_lesson(number: str) -> Lesson:
             next="name one of them, as the notebooks do",
         )
     lab = Lab.open()
-    with told_below_the_cell(lab):
+    with told_below_the_cell(lab, "Opening the lab"):
         lab.up()
         caught_up = [step for step in LESSONS[number].before if lab.ensure(step)]
     return Lesson(lab, number, tuple(caught_up))

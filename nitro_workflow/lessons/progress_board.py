@@ -41,12 +41,14 @@ def followed(lab: Lab, tell: Tell) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def told_below_the_cell(lab: Lab) -> Iterator[None]:
+def told_below_the_cell(lab: Lab, doing: str = "Working") -> Iterator[None]:
     """Show below the cell which step runs, since when and what it does; nothing stays of it.
+
+    ``doing`` is said while no step runs.
 
     Without effect where there is no notebook.
     """
-    board = _Board.of_this_notebook()
+    board = _Board.of_this_notebook(doing)
     if board is None:
         yield
         return
@@ -57,8 +59,9 @@ def told_below_the_cell(lab: Lab) -> Iterator[None]:
 class _Board:
     """One output of a cell that is rewritten each second, and emptied at the end."""
 
-    def __init__(self, display: Any) -> None:
+    def __init__(self, display: Any, doing: str) -> None:
         self._display = display
+        self._doing = doing
         self._handle: Any = None
         self._now = StepProgress("", "done")
         self._words = ""
@@ -68,7 +71,7 @@ class _Board:
         self._drawing = threading.Lock()
 
     @classmethod
-    def of_this_notebook(cls) -> _Board | None:
+    def of_this_notebook(cls, doing: str) -> _Board | None:
         """Return a board of the notebook whose kernel this is; None where it is none."""
         try:
             from IPython import get_ipython
@@ -76,7 +79,7 @@ class _Board:
         except ImportError:
             return None
         shell = get_ipython()
-        return cls(display) if shell is not None and hasattr(shell, "kernel") else None
+        return cls(display, doing) if shell is not None and hasattr(shell, "kernel") else None
 
     def __enter__(self) -> None:
         # Empty at first: what is compared with a committed output has nothing of it.
@@ -105,7 +108,7 @@ class _Board:
     def _bundle(self) -> dict[str, str]:
         running = self._now.state == "running"
         took = f"{time.monotonic() - self._begun:.0f} s"
-        doing = "Running " if running else "Opening the lab"
+        doing = "Running " if running else self._doing
         line = (
             f"{self._now.step} {find_step(self._now.step).title}: {took}"
             if running

@@ -44,8 +44,8 @@ def fact(name: str, value: Any) -> tuple[str, str]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if number and label in ("files", "rows"):
         return label, f"{value:,} {label}"
-    if label == "same as inspected":
-        return label, f"{value} files of the ramdisk"
+    if number and label == "same as inspected":
+        return label, f"{value:,} files of the ramdisk"
     if number and label.endswith(" bytes"):
         return label.removesuffix(" bytes"), bytes_of(int(value))
     if number and label.endswith(" seconds"):

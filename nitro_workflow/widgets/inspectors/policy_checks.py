@@ -259,9 +259,23 @@ def _with_digests(view: CheckView, expected: str, found: Sequence[str], more: in
     if not _is_digest(expected):
         return view
     value = found[0] if len(found) == 1 else ""
-    at = first_difference(expected, value) if value else -1
-    seen = digest_of(value, at) if _is_digest(value) else None
-    return replace(view, expected_digest=digest_of(expected, at), found_digest=seen, more=more)
+    at = _unlike(expected, value, view.operator) if value else -1
+    seen = _as_spelt(value, at) if _is_digest(value) else None
+    return replace(view, expected_digest=_as_spelt(expected, at), found_digest=seen, more=more)
+
+
+def _unlike(one: str, other: str, operator: str) -> int:
+    """Return the first character in which two values differ for an operator, or -1."""
+    at = first_difference(one, other)
+    if at >= 0 or "IgnoreCase" in operator:
+        return at
+    pairs = zip(one, other, strict=False)  # alike but for capitals, which this operator minds
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), -1)
+
+
+def _as_spelt(value: str, difference: int) -> Digest:
+    """Return a digest with the letters that the policy or the request has, capitals too."""
+    return replace(digest_of(value, difference), hex=value)
 
 
 def _is_digest(text: str) -> bool:

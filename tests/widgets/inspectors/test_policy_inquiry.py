@@ -48,6 +48,23 @@ def test_what_decided_stands_first_and_the_nearest_allow_second():
     assert model.head.next.startswith("Run the image the policy names")
 
 
+def test_capitals_are_shown_as_they_are_written_and_marked_where_they_count():
+    """A card that says “upper case” beside two values in lower case would not be believed."""
+    shouted = GOOD["PCR0"].upper()
+    place = next(at for at, digit in enumerate(shouted) if digit.isalpha())
+    for operator, marked in (("StringEquals", place), ("StringEqualsIgnoreCase", -1)):
+        only = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "kms:Decrypt",
+                "Resource": "*", "Condition": {operator: {PCR0: shouted}}}  # fmt: skip
+        document = {"Version": "2012-10-17", "Statement": [only]}
+        view = View(inquiry(GOOD, document).model({}))
+        checks = {one.name: one for state in view.model.statements for one in state.checks}
+        assert checks["PCR0"].expected_digest.hex == shouted
+        assert checks["PCR0"].expected_digest.difference == marked
+        assert checks["PCR0"].found_digest.hex == GOOD["PCR0"]
+    picture = checks["PCR0"].expected_digest.picture
+    assert picture == checks["PCR0"].found_digest.picture
+
+
 def test_a_deny_that_applies_stands_in_the_way_in_every_form():
     view = View(inquiry().model({}))
     deny = _by_name(view.model)["NoDecryptOutside"]
