@@ -38,10 +38,15 @@ def moment(seconds: float) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text as a sentence: a capital first, a full stop last."""
+    """Return a text as a sentence: a capital first, a full stop last.
+
+    A name that begins it, such as ``aws:PrincipalArn``, stays as it is written.
+    """
     if not text:
         return ""
-    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?", "…")) else ".")
+    named = ":" in text.partition(" ")[0].rstrip(":")
+    first = text[:1] if named else text[:1].upper()
+    return f"{first}{text[1:]}" + ("" if text.endswith((".", "!", "?", "…")) else ".")
 
 
 def short(value: object) -> str:

@@ -30,7 +30,9 @@ from nitro_workflow.lab import (
     image_of,
     policy_of,
 )
+from nitro_workflow.lab.steps.p1_p2_keys import _ensure_key
 from nitro_workflow.lab.steps.p_table import LOOK_SECONDS
+from nitro_workflow.policy.author import initial_key_policy
 
 Lines = list[dict[str, Any]]
 
@@ -207,6 +209,18 @@ def test_a_key_that_its_owner_disabled_or_meant_to_delete_is_brought_back(rough:
         looks_anew(rough)
         assert rough.run("P2").caught_up == ("P1",)
         assert rough.bench.produced("P1", "key_arn") == key
+
+
+def test_the_alias_of_a_key_that_ends_is_moved_to_a_new_one(rough: Lab) -> None:
+    """As after a teardown that was cut short before it came to the alias."""
+    kms = rough.bench.parties.session("owner").client("kms")
+    policy = initial_key_policy(rough.bench.policies.role_arn("owner"))
+    first, _ = _ensure_key(rough.bench, kms, "alias/moved", policy, "moved")
+    kms.schedule_key_deletion(KeyId=first, PendingWindowInDays=7)
+    second, made = _ensure_key(rough.bench, kms, "alias/moved", policy, "moved")
+    assert made
+    assert second != first
+    assert kms.describe_key(KeyId="alias/moved")["KeyMetadata"]["Arn"] == second
 
 
 def test_what_the_cloud_acknowledged_survives_its_kill(rough: Lab) -> None:

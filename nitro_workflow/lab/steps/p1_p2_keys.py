@@ -40,7 +40,8 @@ RESULT_CONTEXT: Final[Mapping[str, str]] = {"for": "data-owner", "of": "customer
 def create_key(bench: Workbench) -> Outcome:
     """Make the key with policy and alias, and the owner's key for results; keep what is there.
 
-    A key that is given is used as it is. IAM: kms:CreateKey, kms:CreateAlias, kms:ListAliases.
+    A key that is given is used as it is. IAM: kms:CreateKey, kms:CreateAlias, kms:UpdateAlias,
+    kms:ListAliases.
     """
     from nitro_workflow.policy import author
 
