@@ -77,7 +77,7 @@ def test_prose_is_short(lesson):
     # What is folded is read by whoever wants it.
     counts = [len(words_of(FOLD.sub("", text))) for text in prose(notebook)]
     assert 15 <= statistics.median(counts) <= WORDY.get(number, 50)
-    assert 400 <= sum(counts) <= 1800
+    assert 500 <= sum(counts) <= 1800
 
 
 def test_code_is_short(lesson):
