@@ -48,8 +48,9 @@ interop: setup ## compare with other implementations, built from their registrie
 interop-all: setup ## and with those that take minutes to build (the AWS SDK for Rust, QEMU)
 	$(BIN)/python -m pytest -m interop tests/interop tests/javascript
 
-aws-faults: setup ## walks against the stand-in of AWS: cut after every call, and without each permission
+aws-faults: setup ## walks against the stand-in of AWS: cut after every call, each fault, without each permission
 	NITRO_AWS_FAULTS=1 $(BIN)/python -m pytest tests/aws/test_interrupted.py \
+	    tests/aws/test_interrupted_launch.py tests/aws/test_faults.py \
 	    tests/aws/test_permissions_needed.py $(PYTEST_ARGS)
 
 coverage: setup ## which branches of a room its own tests take; apart from CI, for measuring makes tests slower

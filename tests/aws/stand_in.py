@@ -6,6 +6,8 @@ record says. It shares our reading of AWS: what passes here was not run on AWS.
 
     with stand_in(tmp_path) as at:              # in this process
         lab = Lab.open(tmp_path / "lab", cloud="aws", aws=at.settings)
+
+A kernel gets it by ``kernel/sitecustomize.py``, on its PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -153,6 +155,13 @@ class StandIn:
     def cloud(self, identity: str) -> AwsCloud:
         """Return the cloud as a lab of that id has it."""
         return _class_at(self.folder)(self.settings, identity)
+
+
+def put_in(folder: Path) -> None:
+    """Put the stand-in that runs in ``folder`` in AWS's place, for the rest of this process."""
+    from nitro_workflow.lab.aws import aws_pair
+
+    aws_pair.AwsCloud = _class_at(folder)  # type: ignore[misc]
 
 
 def _boot_parts(folder: Path) -> Path:

@@ -10,52 +10,24 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 
 from nitro_workflow.cloud import DATA_ACCOUNT
 from nitro_workflow.lab import Lab, leftovers, teardown
+from tests.aws.conftest import Killed
 from tests.aws.stand_in import StandIn, stand_in
 
 SAMPLE = 5
+"""Of the calls: each costs some seconds."""
 EVERY = os.environ.get("NITRO_AWS_FAULTS") == "1"
 """Cut after every call, as `make aws-faults` does; else after a seeded few."""
-"""Of the calls, on every save: each costs some seconds. `NITRO_THOROUGH=1` cuts at every one."""
-
-
-class Killed(BaseException):
-    """Nothing of the package catches it."""
 
 
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     with stand_in(tmp_path_factory.mktemp("cloud") / "side") as running:
         yield running
-
-
-@pytest.fixture
-def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
-    """Return a function: the process is killed after so many changing calls; 0 for never."""
-    real = BaseClient._make_api_call
-    state: dict[str, Any] = {"after": 0, "calls": []}
-
-    def call(client: Any, operation: str, params: Any) -> Any:
-        answer = real(client, operation, params)
-        if not operation.startswith(("Describe", "List", "Get", "Head", "Lookup", "AssumeRole")):
-            state["calls"].append(operation)
-            if len(state["calls"]) == state["after"]:
-                raise Killed
-        return answer
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
-
-    def arm(after: int) -> list[str]:
-        state.update(after=after, calls=[])
-        return state["calls"]
-
-    return arm
 
 
 def open_lab(at: StandIn, folder: Path) -> Lab:

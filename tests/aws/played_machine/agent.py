@@ -52,9 +52,10 @@ def cloud_init(folder: Path) -> None:
 def serve(connection: socket.socket) -> None:
     """Run one command; nobody is told where the asker has gone."""
     with connection, connection.makefile("rb") as lines:
-        request = json.loads(lines.readline(LIMIT))
-        if not request:
-            return
+        line = lines.readline(LIMIT)
+        if not line:
+            return  # who only looks whether the agent is there
+        request = json.loads(line)
         answer = run(str(request["script"]), float(request["seconds"]), connection)
         if answer is not None:
             connection.sendall(json.dumps(answer).encode() + b"\n")

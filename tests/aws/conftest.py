@@ -1,0 +1,85 @@
+"""What tests of runs that go wrong share: a process that dies after a call, a call that is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from tests.aws.saved_state import SavedState
+from tests.aws.stand_in import stand_in
+
+LOOKS = ("Describe", "List", "Get", "Head", "Lookup", "AssumeRole")
+"""Operations that begin so change nothing: nothing is lost where a process dies after one."""
+
+
+class Killed(BaseException):
+    """Nothing of the package catches it."""
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SavedState]:
+    """A walk's state after P7, to be begun from again and again."""
+    base = tmp_path_factory.mktemp("saved")
+    with stand_in(base / "side") as at:
+        yield SavedState.after(at, "P7", base / "kept")
+
+
+def cut_with(patch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
+    """Return what `cut` is."""
+    real = BaseClient._make_api_call
+    state: dict[str, Any] = {"after": 0, "calls": []}
+
+    def call(client: Any, operation: str, params: Any) -> Any:
+        answer = real(client, operation, params)
+        if not operation.startswith(LOOKS):
+            state["calls"].append(operation)
+            if len(state["calls"]) == state["after"]:
+                raise Killed
+        return answer
+
+    patch.setattr(BaseClient, "_make_api_call", call)
+
+    def arm(after: int) -> list[str]:
+        state.update(after=after, calls=[])
+        found: list[str] = state["calls"]
+        return found
+
+    return arm
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
+    """Return a function: the process is killed after so many changing calls; 0 for never."""
+    return cut_with(monkeypatch)
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return a function: the next calls of an operation are refused so; it returns which were."""
+    real = BaseClient._make_api_call
+    orders: dict[str, tuple[str, str, int]] = {}
+    refused: list[str] = []
+
+    def call(client: Any, operation: str, params: Any) -> Any:
+        code, message, times = orders.get(operation, ("", "", 0))
+        if times:
+            orders[operation] = (code, message, times - 1)
+            refused.append(operation)
+            answer = {
+                "Error": {"Code": code, "Message": message},
+                "ResponseMetadata": {"HTTPStatusCode": 400},
+            }
+            raise ClientError(answer, operation)  # type: ignore[arg-type]
+        return real(client, operation, params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+    def order(operation: str, code: str, message: str = "", times: int = 1) -> list[str]:
+        orders[operation] = (code, message, times)
+        return refused
+
+    return order
