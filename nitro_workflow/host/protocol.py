@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from nitro_workflow.image import BootParts
     from nitro_workflow.vsock import Transport
@@ -155,6 +156,12 @@ class Host(Protocol):
         self, enclave_id: str | None = None, *, enclave_name: str | None = None, offset: int = 0
     ) -> dict[str, Any]:
         """Return ``{"text", "offset", "ended"}`` of a debug enclave, from byte ``offset`` on."""
+
+    def image_folder(self, image: Path) -> str:
+        """Return where an image that was run lies for the parent's own nitro-cli.
+
+        "" where this package's nitro-cli runs the lab's enclaves, on this machine.
+        """
 
     # -- the hypervisor ----------------------------------------------------------------------------
 

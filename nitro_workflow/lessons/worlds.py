@@ -70,16 +70,21 @@ def document_of_world(pcrs: Mapping[str, str], name: str) -> dict[str, str]:
     }[name]
 
 
+_ROLES: Final = {
+    "ParentInstance": "instance",
+    "DataOwner": "owner",
+    "ParentAdministrator": "administrator",
+}
+
+
 def callers_of(bench: Workbench) -> dict[str, str]:
-    """Return name → ARN of six callers: three roles, a role of the key's account, two strangers."""
-    texts = bench.policies
+    """Return name → ARN of six callers: three roles, a role of the key's account, two strangers.
+
+    A role has one name in the course, whatever the cloud calls it.
+    """
     data = bench.cloud.accounts.data
-    roles = {
-        texts.role_name(party): texts.role_arn(party)
-        for party in ("instance", "owner", "administrator")
-    }
     return {
-        **roles,
+        **{name: bench.policies.role_arn(party) for name, party in _ROLES.items()},
         "Backup": f"arn:aws:iam::{data}:role/Backup",
         "account root": f"arn:aws:iam::{data}:root",
         "another account": "arn:aws:iam::999988887777:role/Stranger",

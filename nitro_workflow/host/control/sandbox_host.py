@@ -103,6 +103,11 @@ class SandboxHost:
         )
         return answer
 
+    def image_folder(self, image: Path) -> str:
+        """Return "": this package's nitro-cli asks the same hypervisor, on this machine."""
+        del image
+        return ""
+
     # -- AWS's side -------------------------------------------------------------------------------
 
     def boot_instance(self, instance_id: str, *, disk_mib: int = DISK_MIB) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ from nitro_workflow.errors import HostError, NitroWorkflowError, VsockError
 from nitro_workflow.host.ec2.aws_blobs import boot_parts_of, keep_blobs
 from nitro_workflow.host.ec2.images_bucket import ImagesBucket
 from nitro_workflow.host.ec2.instance_line import InstanceLine
+from nitro_workflow.host.ec2.instance_places import IMAGES
 from nitro_workflow.host.ec2.instance_start import InstanceStart
 from nitro_workflow.host.ec2.machine_launch import MachineLaunch, keep_record, read_record
 from nitro_workflow.host.ec2.parent_bundle import write_bundle
@@ -237,6 +239,11 @@ class Ec2Host:
     ) -> dict[str, Any]:
         """Return ``{"text", "offset", "ended"}`` of a debug enclave, from byte ``offset`` on."""
         return self._of_enclave("console", enclave_id, enclave_name, offset=offset)
+
+    def image_folder(self, image: Path) -> str:
+        """Return where `run_enclave` has put it on the instance: by its digest."""
+        with image.open("rb") as file:
+            return f"{IMAGES}/{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
     # -- the hypervisor ----------------------------------------------------------------------------
 

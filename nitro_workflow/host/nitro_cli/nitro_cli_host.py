@@ -228,6 +228,10 @@ class NitroCliHost:
         text, after = follower.read(offset)
         return {"text": text, "offset": after, "ended": follower.ended.is_set()}
 
+    def image_folder(self, image: Path) -> str:
+        """Return the image's own folder: nitro-cli is on this machine."""
+        return str(image.absolute().parent)
+
     # -- the hypervisor ----------------------------------------------------------------------------
 
     def limits(self) -> str:
