@@ -51,8 +51,7 @@ POOL = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 
 INSIDE = """
 set -e
-for at in /var/lib /var/log /opt /sys; do mount -t tmpfs tmpfs $at; done
-mkdir -p /etc/nitro_enclaves 2>/dev/null || { mount -t tmpfs tmpfs /etc; }
+for at in /var/lib /var/log /opt /sys /etc; do mount -t tmpfs tmpfs $at; done
 mkdir -p $POOL /sys/module/nitro_enclaves/parameters
 bash "$PLAYED/start.sh" </dev/null || true
 cat /var/lib/nitro-workflow/start.json

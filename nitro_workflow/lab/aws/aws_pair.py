@@ -10,14 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import enclave_image
 from nitro_workflow.cloud import AwsCloud, AwsSettings, Endpoint, cloud_errors
 from nitro_workflow.errors import HostError, LabError
-from nitro_workflow.host import (
-    LEAST_ON_AWS_MIB,
-    Ec2Host,
-    InstancePlace,
-    OwnParentHost,
-    ParentPrograms,
-)
-from nitro_workflow.lab.aws.aws_check import choose_place
 from nitro_workflow.lab.aws.role_review import planned_policies, review
 from nitro_workflow.lab.lab_folder import read_json, save
 from nitro_workflow.lab.workbench import ENCLAVE_CPUS
@@ -27,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nitro_workflow.cloud import Cloud
-    from nitro_workflow.host import Host
+    from nitro_workflow.host import Host, InstancePlace, ParentPrograms
     from nitro_workflow.lab.lab_folder import LabFolder
     from nitro_workflow.lab.parties import Parties
 
@@ -89,6 +81,8 @@ class AwsPair:
     @property
     def parent(self) -> ParentPrograms:
         """Return what the instance runs: the application's parent."""
+        from nitro_workflow.host import ParentPrograms
+
         folder = Path(enclave_image.__file__).parent
         return ParentPrograms(folder / "parent" / "__main__.py", (folder,))
 
@@ -96,12 +90,16 @@ class AwsPair:
     def memory_mib(self) -> int:
         """Return what the application's enclave is launched with."""
         from enclave_image.applications import application_of
+        from nitro_workflow.host import LEAST_ON_AWS_MIB
 
         application = application_of(self.folder.settings().get("app"))
         return max(application.memory_mib, LEAST_ON_AWS_MIB)
 
     def place(self) -> InstancePlace:
         """Return where the instance may be, of what the API offered when it was asked first."""
+        from nitro_workflow.host import InstancePlace
+        from nitro_workflow.lab.aws.aws_check import choose_place
+
         if self._place.exists():
             known = read_json(self._place)
             return InstancePlace(**{**known, "subnets": tuple(known["subnets"])})
@@ -188,6 +186,8 @@ class AwsPair:
 
     def down(self, *, new_port: bool = False) -> list[str]:
         """End the parent's program where this machine runs it; what costs money is teardown's."""
+        from nitro_workflow.host import OwnParentHost
+
         ended = self.agreed and isinstance(self.host, OwnParentHost) and self.host.end_parent()
         return ["parent"] if ended else []
 
@@ -198,6 +198,8 @@ class AwsPair:
 
 def _ec2(pair: AwsPair) -> Host:
     """Return the host that launches a parent instance and drives it from here."""
+    from nitro_workflow.host import Ec2Host
+
     return Ec2Host(
         pair.aws,
         client=pair.client,
@@ -212,6 +214,8 @@ def _ec2(pair: AwsPair) -> Host:
 
 def _nitro_cli(pair: AwsPair) -> Host:
     """Return the host where this machine is the parent instance."""
+    from nitro_workflow.host import OwnParentHost
+
     return OwnParentHost(
         pair.folder.path / "hypervisor" / "parent",
         role_arn=pair.parties.policies.role_arn("instance"),
