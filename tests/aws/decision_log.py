@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -61,6 +61,12 @@ class Asked:
     effect: str
     request: Request = field(repr=False)
     resource: Any = field(repr=False)
+
+    def knowing(self, **more: str) -> Asked:
+        """Return the request with these condition keys where the stand-in gave none."""
+        known = {name.lower(): value for name, value in more.items()}
+        context = RequestContext.what_if({**known, **self.request.context.values})
+        return replace(self, request=replace(self.request, context=context))
 
     def allowed_by(self, identity: Any) -> bool:
         """Tell what our evaluator says with this identity policy in the role's place."""

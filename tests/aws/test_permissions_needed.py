@@ -16,7 +16,17 @@ from typing import Any
 
 import pytest
 
-from nitro_workflow.lab import PARTIES, STEPS, Lab, confirm, teardown
+from nitro_workflow.lab import (
+    PARTIES,
+    STEPS,
+    Lab,
+    confirm,
+    leftovers,
+    operator_policy,
+    pre_flight,
+    tagged_keys,
+    teardown,
+)
 from nitro_workflow.lab.party_policies import PartyPolicies
 from nitro_workflow.policy import parse_policy
 from tests.aws.decision_log import Asked, decisions_of, logged_decisions
@@ -53,6 +63,8 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, 
                 log.write(json.dumps({"step": step}) + "\n")
 
         lab = Lab.open(place / "lab", cloud="aws", aws=at.settings, size=20_000, host="ec2")
+        mark("pre-flight")
+        list(pre_flight(lab.pair.aws, machine="x86_64"))
         lab.pair.agree()
         lab.progress = lambda one: mark(one.step) if one.state == "running" else None
         assert [one.error for one in lab.walk() if one.error] == []
@@ -66,6 +78,8 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, 
         a_teardown_died(lab)
         mark("P1 again")
         assert lab.run("P1").status == "done"
+        mark("list")
+        list(tagged_keys(lab.pair.aws, leftovers(lab.pair.aws)))
         mark("teardown")
         assert [one for one in teardown(lab.pair.aws) if one.state == "failed"] == []
         yield at, lab, [*decisions_of(file)]
@@ -138,6 +152,44 @@ def test_every_permission_is_needed_by_a_step_or_said_why_not(
     assert sorted(unneeded - agent - NOT_ASKED.keys()) == [], "remove it, or say why it stays"
     assert sorted(NOT_ASKED.keys() - unneeded) == [], "it is needed: it needs no reason here"
     assert len(needs) - len(unneeded) >= 40
+
+
+OPERATOR_NOT_ASKED: Mapping[str, str] = {
+    "iam:GetRole": "an operator who has assumed a role (SSO) is asked for its path",
+    "iam:SimulatePrincipalPolicy": "the pre-flight; the stand-in does not simulate",
+    "iam:TagInstanceProfile": "AWS asks for it where a profile is made with tags",
+    "iam:TagRole": "AWS asks for it where a role is made with tags (IAM API Reference)",
+    "s3:AbortMultipartUpload": "teardown of a bucket in which an upload was cut",
+    "sts:AssumeRole": "a trust policy that names the operator is enough in the same account (IAM "
+    "User Guide); an organisation's boundary may ask for both",
+}
+
+
+@pytest.mark.parametrize("side", ["data", "compute"])
+def test_the_printed_policy_is_what_an_operator_needs_and_no_more(
+    walked: tuple[StandIn, Lab, list[Asked]], side: str
+) -> None:
+    """Of each request that the operator made: allowed by what `aws check --policy` prints."""
+    _, lab, asked = walked
+    account = getattr(lab.pair.aws.accounts, side)
+    policy = operator_policy(side, lab.bench.cloud.region, account)
+    role = f"arn:aws:iam::{account}:user/operator"
+    # The stand-in's EC2 gives no tags of resources to its gate; AWS's does.
+    tagged = {"aws:ResourceTag/nitro-workflow:lab": lab.bench.folder.identity}
+    mine = [one.knowing(**tagged) for one in asked if one.role == role and one.effect == "allowed"]
+    whole = parse_policy(json.dumps(policy), kind="identity")
+    lacks = {one.request.action for one in mine if not one.allowed_by(whole)}
+    needed, unneeded = set(), set()
+    for statement in policy["Statement"]:
+        for action in statement["Action"]:
+            less = parse_policy(
+                json.dumps(without(policy, statement["Sid"], action)), kind="identity"
+            )
+            same = all(one.allowed_by(less) for one in mine if one.request.action == action)
+            (unneeded if same else needed).add(action)
+    assert sorted(lacks) == [], "the walk would be refused"
+    assert sorted(unneeded - OPERATOR_NOT_ASKED.keys()) == [], "remove it, or say why it stays"
+    assert sorted(needed & OPERATOR_NOT_ASKED.keys()) == [], "it is needed: no reason is"
 
 
 def test_no_request_was_allowed_by_what_is_not_in_the_policies(

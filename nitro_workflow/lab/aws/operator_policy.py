@@ -20,7 +20,7 @@ PREFIX = "nitro-workflow-*"
 
 def operator_policy(side: str, region: str, account: str = "*") -> dict[str, Any]:
     """Return the IAM policy of the ``data`` or the ``compute`` account's operator."""
-    statements = [*_roles(account), *_leftovers(region)]
+    statements = [*_roles(account), _leftovers()]
     statements += _data() if side == "data" else _compute(region, account)
     return {"Version": "2012-10-17", "Statement": statements}
 
@@ -39,21 +39,31 @@ def _roles(account: str) -> Iterator[Mapping[str, Any]]:
             "iam:CreateRole",
             "iam:DeleteRole",
             "iam:DeleteRolePolicy",
-            "iam:GetRole",
             "iam:ListRolePolicies",
-            "iam:ListRoleTags",
             "iam:PutRolePolicy",
             "iam:TagRole",
             "sts:AssumeRole",
         ],
         roles,
     )
-    yield _allow("FindTheRoles", ["iam:ListRoles", "iam:SimulatePrincipalPolicy"], "*")
+    # GetRole: an operator who has assumed a role is asked for that role's path.
+    yield _allow("AskWhatIsAllowed", ["iam:GetRole", "iam:SimulatePrincipalPolicy"], "*")
 
 
-def _leftovers(region: str) -> Iterator[Mapping[str, Any]]:
-    here = {"StringEquals": {"aws:RequestedRegion": region}}
-    yield _allow("FindWhatIsLeft", ["tag:GetResources"], "*", Condition=here)
+def _leftovers() -> Mapping[str, Any]:
+    """Return what `aws list` and `aws teardown` look through in either account."""
+    return _allow(
+        "FindWhatIsLeft",
+        [
+            "ec2:DescribeInstances",
+            "ec2:DescribeSecurityGroups",
+            "iam:ListInstanceProfiles",
+            "iam:ListRoles",
+            "kms:ListAliases",
+            "s3:ListAllMyBuckets",
+        ],
+        "*",
+    )
 
 
 def _data() -> Iterator[Mapping[str, Any]]:
@@ -75,15 +85,15 @@ def _compute(region: str, account: str) -> Iterator[Mapping[str, Any]]:
         ],
         [profile, f"arn:aws:iam::{account}:role/{PREFIX}"],
     )
+    # AddRoleToInstanceProfile asks for it (IAM API Reference); the role trusts EC2 alone.
+    role = f"arn:aws:iam::{account}:role/{PREFIX}-instance"
+    yield _allow("LetTheProfileHaveItsRole", ["iam:PassRole"], role)
     yield _allow(
         "LookAround",
         [
-            "ec2:DescribeAvailabilityZones",
             "ec2:DescribeInstanceTypeOfferings",
             "ec2:DescribeInstanceTypes",
-            "ec2:DescribeInstances",
             "ec2:DescribeRouteTables",
-            "ec2:DescribeSecurityGroups",
             "ec2:DescribeSubnets",
             "servicequotas:GetServiceQuota",
         ],
@@ -111,10 +121,7 @@ def _emptying() -> Mapping[str, Any]:
         [
             "s3:AbortMultipartUpload",
             "s3:DeleteBucket",
-            "s3:DeleteObject",
             "s3:DeleteObjectVersion",
-            "s3:GetBucketTagging",
-            "s3:ListBucket",
             "s3:ListBucketMultipartUploads",
             "s3:ListBucketVersions",
         ],
