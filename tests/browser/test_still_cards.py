@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from nitro_workflow.lessons.cards import attack_card
+from nitro_workflow.lessons.cards import attack_card, attack_table
 from nitro_workflow.widgets import Question, View
 from tests.browser.accessibility import CONTRAST, serious, with_axe
 from tests.browser.conftest import THEMES
@@ -14,8 +16,10 @@ from tests.widgets.test_static_forms import OUTCOME, changed
 pytestmark = pytest.mark.browser
 
 ASKED = Question("Will KMS answer?", ("Yes", f"No {HOSTILE}"), lambda said: f"kept: {said}")
+TOLD = replace(OUTCOME, why=f"refused at its check root: SHA-256 {'7f' * 32}, expected {'64' * 32}")
 STILL = {
     "attack": attack_card(OUTCOME),
+    "attacks": attack_table([TOLD] * 3),
     "changes": changed(f'{{"PCR0": "{"a" * 96}"}}', f'{{"PCR0": "{"a" * 40}{"b" * 56}"}}'),
 }
 
@@ -58,6 +62,8 @@ def test_six_hundred_pixels_are_enough(page, name):
     page.set_viewport_size({"width": 600, "height": 800})
     still(page, STILL[name])
     assert page.evaluate("document.documentElement.scrollWidth") <= 600
+    # A card hides what does not fit: nothing of it may.
+    assert page.evaluate("document.querySelector('.card').scrollWidth") <= 600
 
 
 def test_one_answers_by_keyboard_and_is_told_what_the_kernel_says(show):
