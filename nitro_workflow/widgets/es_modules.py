@@ -20,6 +20,9 @@ _IMPORT = re.compile(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";$', re.MULTILIN
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 _COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)\n", re.MULTILINE | re.DOTALL)
 _TYPE = re.compile(r"/\*\*[^\n]*?\*/ ?")  # a type within a line; no text of ours holds one
+_REMARK = re.compile(
+    r"(?<=[;{,)}]) // [^\n]*$", re.MULTILINE
+)  # at the end of a line; no text either
 _INDENT = re.compile(r"^\s+", re.MULTILINE)
 _STRING = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`\\]*`)""")
 _SPACED = re.compile(r" ?([=(){}\[\],;:?<>|&!]+) ?")
@@ -72,9 +75,16 @@ def _source(name: str) -> str:
 def _scope(name: str, text: str) -> str:
     exported = ", ".join(_EXPORT.findall(text))
     body = _EXPORT.sub("", _IMPORT.sub(_as_constants, text))
-    body = _INDENT.sub("", _TYPE.sub("", _COMMENT.sub("", body)))
-    body = "\n".join(map(_tight, body.splitlines())) + "\n"
+    body = _INDENT.sub("", _TYPE.sub("", _REMARK.sub("", _COMMENT.sub("", body))))
+    body = "".join(map(_line, body.splitlines())).replace("\n}", "}")
     return f"const _{name} = (() => {{\n{body}return {{ {exported} }};\n}})();\n"
+
+
+def _line(line: str) -> str:
+    """Return a line with its end, which is left out where a statement or list surely goes on."""
+    parts = _STRING.split(line)
+    plain = "`" not in line and "/" not in "".join(parts[::2])
+    return _tight(line) + ("" if plain and line.endswith(("{", ";", ",", "(", "[")) else "\n")
 
 
 def _tight(line: str) -> str:
@@ -115,4 +125,4 @@ def _rules(name: str) -> str:
 def _styled(rules: str) -> str:
     """Nest rules below the root: thrice its class, so that they hold against a notebook's."""
     css = _CSS_COMMENT.sub("", f"{_rules('tokens')}.nw.nw.nw{{{rules}}}")
-    return _CSS_SPACE.sub(lambda found: found[1] or "", css).strip()
+    return _CSS_SPACE.sub(lambda found: found[1] or "", css).replace(";}", "}").strip()
