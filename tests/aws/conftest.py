@@ -61,13 +61,13 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
 def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Return a function: the next calls of an operation are refused so; it returns which were."""
     real = BaseClient._make_api_call
-    orders: dict[str, tuple[str, str, int]] = {}
+    orders: dict[str, tuple[str, str, str, int]] = {}
     refused: list[str] = []
 
     def call(client: Any, operation: str, params: Any) -> Any:
-        code, message, times = orders.get(operation, ("", "", 0))
-        if times:
-            orders[operation] = (code, message, times - 1)
+        code, message, member, times = orders.get(operation, ("", "", "", 0))
+        if times and (not member or member in params):
+            orders[operation] = (code, message, member, times - 1)
             refused.append(operation)
             answer = {
                 "Error": {"Code": code, "Message": message},
@@ -79,7 +79,8 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
     def order(operation: str, code: str, message: str = "", times: int = 1) -> list[str]:
-        orders[operation] = (code, message, times)
+        name, _, member = operation.partition(":")  # of the calls that say that member
+        orders[name] = (code, message, member, times)
         return refused
 
     return order
