@@ -138,6 +138,19 @@ def test_a_key_that_was_made_without_its_alias_is_found(lab: Lab, at: StandIn) -
     assert key not in {one.name for one in tagged_keys(lab.pair.aws, found)}, "it ends by itself"
 
 
+def test_a_key_that_a_learner_makes_by_hand_is_found(lab: Lab, at: StandIn) -> None:
+    """As in the notebooks: no alias, no tag is typed, and it would cost money for ever."""
+    lab.run("P1")
+    kms = lab.bench.parties.session("owner").client("kms")
+    policy = kms.get_key_policy(KeyId=lab.bench.produced("P1", "key_arn"))["Policy"]
+    tag = {"TagKey": "course", "TagValue": "01"}
+    plain = kms.create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    tagged = kms.create_key(Policy=policy, Tags=[tag])["KeyMetadata"]["Arn"]
+    assert tag in kms.list_resource_tags(KeyId=tagged)["Tags"]
+    done = states(lab)
+    assert {done[f"KMS key {key}"] for key in (plain, tagged)} == {"scheduled"}
+
+
 def test_an_owner_who_cannot_be_asked_is_said_to_be_one(lab: Lab, at: StandIn) -> None:
     """The role trusts another operator now: what it alone can see is not passed over in silence."""
     lab.run("P1")

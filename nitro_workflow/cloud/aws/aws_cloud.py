@@ -137,7 +137,10 @@ class AwsCloud:
     def session(
         self, account: str, role_arn: str, *, party: str, observe: Observe | None = None
     ) -> boto3.Session:
-        """Return a session of the role, renewed before its credentials end."""
+        """Return a session of the role, renewed before its credentials end.
+
+        A key that the owner makes by hand has the lab's tags too: so teardown finds it.
+        """
         sts = self.operator(account).client("sts")
 
         def refresh() -> dict[str, str]:
@@ -149,7 +152,10 @@ class AwsCloud:
                 "expiry_time": keys["Expiration"].isoformat(),
             }
 
-        return assumed_session(self._reach, self.region, refresh, party=party, observe=observe)
+        tags = self.tags if party == "owner" else None
+        return assumed_session(
+            self._reach, self.region, refresh, party=party, observe=observe, key_tags=tags
+        )
 
     def session_with(self, keys: Mapping[str, str], *, party: str) -> boto3.Session:
         """Return a session with keys from elsewhere."""

@@ -73,9 +73,16 @@ def assumed_session(
     *,
     party: str,
     observe: Observe | None = None,
+    key_tags: Mapping[str, str] | None = None,
 ) -> boto3.Session:
-    """Return a session whose credentials ``refresh`` fetches, and again before they end."""
-    return _session(reach, region, isolated_core(refresh), party, observe)
+    """Return a session whose credentials ``refresh`` fetches, and again before they end.
+
+    ``key_tags``: name → value; every KMS key that is made with the session has them.
+    """
+    core = isolated_core(refresh)
+    if key_tags:
+        core.register("provide-client-params.kms.CreateKey", _tagging(key_tags))
+    return _session(reach, region, core, party, observe)
 
 
 def session_of_keys(
@@ -116,6 +123,16 @@ def _own_loader() -> Any:
 
     paths = [botocore.loaders.Loader.BUILTIN_DATA_PATH]
     return botocore.loaders.Loader(extra_search_paths=paths, include_default_search_paths=False)
+
+
+def _tagging(tags: Mapping[str, str]) -> Callable[..., dict[str, Any]]:
+    own = [{"TagKey": name, "TagValue": value} for name, value in tags.items()]
+
+    def provide_client_params(params: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+        others = [tag for tag in params.get("Tags", ()) if tag["TagKey"] not in tags]
+        return {**params, "Tags": [*others, *own]}
+
+    return provide_client_params
 
 
 def _guard(reach: Reach) -> Callable[..., None]:
