@@ -24,13 +24,15 @@ export function draw(m, host) {
   /** @param {string} option */
   const radio = (option) => el("label", { class: "option" },
     el("input", { type: "radio", name, checked: option === m.answer, disabled: m.closed, onchange: () => keep(option) }), option);
-  /** JupyterLab's own keys must not act on what is written here. @param {any} event */
-  const typed = (event) => {
-    event.stopPropagation();
-    if (event.key === "Enter") keep(event.target.value.trim());
+  /** @param {any} e */
+  const written = (e) => keep(e.target.value.trim());
+  /** JupyterLab's own keys must not act on what is written here. @param {any} e */
+  const typed = (e) => {
+    e.stopPropagation();
+    if (e.key === "Enter") written(e);
   };
   const answers = m.options.length
-    ? el("div", { role: "radiogroup", "aria-label": ask }, ...m.options.map(radio))
-    : el("input", { class: "line", "aria-label": ask, value: m.answer, disabled: m.closed, spellcheck: "false", onkeydown: typed, onchange: (/** @type {any} */ event) => keep(event.target.value.trim()) });
+    ? el("div", { role: "radiogroup", "aria-label": ask, onkeydown: /** Nor may an arrow leave the cell. @param {any} e */ (e) => e.key.startsWith("Arrow") && e.stopPropagation() }, ...m.options.map(radio))
+    : el("input", { class: "line", "aria-label": ask, value: m.answer, disabled: m.closed, spellcheck: "false", onkeydown: typed, onchange: written });
   return el("div", { class: "card" }, el("div", { class: "part" }, el("div", { class: "what" }, m.head.what), el("h3", { class: "ask" }, ask), answers, said));
 }
