@@ -10,7 +10,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from tests.aws.saved_state import SavedState
-from tests.aws.stand_in import stand_in
+from tests.aws.stand_in import in_place, running
 
 LOOKS = ("Describe", "List", "Get", "Head", "Lookup", "AssumeRole")
 """Operations that begin so change nothing: nothing is lost where a process dies after one."""
@@ -21,11 +21,20 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="session")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SavedState]:
-    """A walk's state after P7, to be begun from again and again."""
+def after_p7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SavedState]:
+    """A walk's state after P7; its AWS runs on, in nobody's place."""
     base = tmp_path_factory.mktemp("saved")
-    with stand_in(base / "side") as at:
-        yield SavedState.after(at, "P7", base / "kept")
+    with running(base / "side") as at:
+        with in_place(at):
+            state = SavedState.after(at, "P7", base / "kept")
+        yield state
+
+
+@pytest.fixture(scope="module")
+def saved(after_p7: SavedState) -> Iterator[SavedState]:
+    """A walk's state after P7, to be begun from again and again by the tests of one file."""
+    with in_place(after_p7.at):
+        yield after_p7
 
 
 def cut_with(patch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:

@@ -183,16 +183,28 @@ def _class_at(folder: Path) -> type[StandInCloud]:
 
 
 @contextlib.contextmanager
-def stand_in(folder: Path, *, two_accounts: bool = True) -> Iterator[StandIn]:
-    """Run a local cloud in ``folder`` and put it in AWS's place, for this process and block."""
-    opened = LabFolder.open(folder)
-    processes = StandInProcesses(opened)
+def running(folder: Path, *, two_accounts: bool = True) -> Iterator[StandIn]:
+    """Run a local cloud in ``folder``, in nobody's place yet."""
+    processes = StandInProcesses(LabFolder.open(folder))
     compute = COMPUTE_ACCOUNT if two_accounts else DATA_ACCOUNT
     settings = AwsSettings(REGION, data_profile=DATA_ACCOUNT, compute_profile=compute)
     processes.up()
     try:
-        blobs = {"NITRO_CLI_BLOBS": str(_boot_parts(folder / "blobs"))}
-        with mock.patch(PUT_IN, _class_at(folder)), mock.patch.dict(os.environ, blobs):
-            yield StandIn(folder, settings)
+        yield StandIn(folder, settings)
     finally:
         processes.down()
+
+
+@contextlib.contextmanager
+def in_place(at: StandIn) -> Iterator[None]:
+    """Put a running stand-in in AWS's place, for this process and block."""
+    blobs = {"NITRO_CLI_BLOBS": str(_boot_parts(at.folder / "blobs"))}
+    with mock.patch(PUT_IN, _class_at(at.folder)), mock.patch.dict(os.environ, blobs):
+        yield
+
+
+@contextlib.contextmanager
+def stand_in(folder: Path, *, two_accounts: bool = True) -> Iterator[StandIn]:
+    """Run a local cloud in ``folder`` and put it in AWS's place, for this process and block."""
+    with running(folder, two_accounts=two_accounts) as at, in_place(at):
+        yield at
