@@ -38,7 +38,7 @@ def lab(at: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield opened
     assert [one for one in teardown(opened.pair.aws) if one.state == "failed"] == []
     keys_of_learners = [one for one in left(at) if ":key/" in one]
-    # The key that lesson 00 makes by hand has no tag, and its policy tells the owner nothing more.
+    # The key that lesson 00 makes by hand: its policy does not let the owner read its tags.
     assert len(keys_of_learners) <= NUMBERS.count("00")
     assert [one for one in left(at) if one not in keys_of_learners] == []
 
