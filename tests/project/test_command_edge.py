@@ -87,7 +87,11 @@ def test_the_address_of_a_cloud_that_was_killed_is_no_traceback(tmp_path):
 
 
 def test_a_reader_that_leaves_is_no_refusal(tmp_path):
-    line = "NW attestation show --json DOC DOC DOC | head -c 10 > /dev/null; echo ${PIPESTATUS[0]}"
+    """Ten documents are more than a pipe holds: the writer meets its end, however slow `head` is."""
+    documents = "DOC " * 10
+    line = (
+        f"NW attestation show --json {documents}| head -c 10 > /dev/null; echo ${{PIPESTATUS[0]}}"
+    )
     found = run(line, tmp_path, PYTHONUNBUFFERED="1")
     assert (found.stdout, found.stderr) == (b"141\n", b"")
 
