@@ -272,6 +272,18 @@ def _wait_for(folder: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.01)
 
 
+def _connect(sock: socket.socket, path: Path) -> None:
+    """Connect; between its bind and its listen the application refuses."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return sock.connect(str(path))
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.01)
+
+
 def _job(folder: Path, ciphertext: bytes, key: bytes | None, *outcomes: str) -> None:
     request = JobRequest(
         job=str(uuid.uuid4()),
@@ -283,7 +295,7 @@ def _job(folder: Path, ciphertext: bytes, key: bytes | None, *outcomes: str) -> 
     )
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(PATIENCE_S)
-        sock.connect(str(folder / "5005"))
+        _connect(sock, folder / "5005")
         send_json(sock, request.to_json())
         write_stream(sock, io.BytesIO(ciphertext))
         event = recv_json(sock)

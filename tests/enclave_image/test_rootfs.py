@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 import subprocess
 import sys
+import threading
 from importlib import metadata
 from pathlib import Path
 
@@ -276,3 +278,19 @@ def test_the_parents_files_are_shown_too():
     shown = {record.path for record in inspect_parent()}
     assert "/enclave_image/parent/parent_application.py" in shown
     assert "/nitro_workflow/vsock/frames.py" in shown
+
+
+def test_an_application_that_has_bound_its_port_and_does_not_listen_yet(tmp_path):
+    """Its socket is there to be seen already: a busy machine stops it just then."""
+    path = tmp_path / "5005"
+    with socket.socket(socket.AF_UNIX) as late, socket.socket(socket.AF_UNIX) as asks:
+        late.bind(str(path))
+        with pytest.raises(ConnectionRefusedError):
+            asks.connect(str(path))
+        listening = threading.Timer(0.1, late.listen)
+        listening.start()
+        closure._connect(asks, path)
+        listening.join()
+        with late.accept()[0] as taken:
+            asks.sendall(b"a job")
+            assert taken.recv(9) == b"a job"
