@@ -9,7 +9,14 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud import INPUTS, error_code, make_bucket, shut_bucket, tls_only_policy
+from nitro_workflow.cloud import (
+    INPUTS,
+    cloud_errors,
+    error_code,
+    make_bucket,
+    shut_bucket,
+    tls_only_policy,
+)
 from nitro_workflow.errors import HostError
 
 if TYPE_CHECKING:
@@ -88,10 +95,11 @@ class ImagesBucket:
 def _there(s3: Any, sent: SentFile) -> bool:
     from botocore.exceptions import ClientError
 
-    try:
-        found = s3.head_object(Bucket=sent.bucket, Key=sent.key)
-    except ClientError as error:
-        if error_code(error) in ("404", "NoSuchKey", "NotFound"):
-            return False
-        raise
+    with cloud_errors(f"S3, HeadObject of {sent.key} in {sent.bucket} by the developer"):
+        try:
+            found = s3.head_object(Bucket=sent.bucket, Key=sent.key)
+        except ClientError as error:
+            if error_code(error) in ("404", "NoSuchKey", "NotFound"):
+                return False
+            raise  # a refusal says 403 and no more: an answer to HEAD has no body
     return int(found["ContentLength"]) == sent.size
