@@ -61,8 +61,10 @@ def application(folder: Path) -> Iterator[tuple[PracticeKms, subprocess.Popen[by
     with ours, theirs, short as (descriptor, sockets), closure.kms_gateway(kms, sockets):
         threading.Thread(target=answer, args=(ours, issued), daemon=True).start()
         wheels, inherited = Wheels.of_lock(folder / "wheels"), (theirs.fileno(), descriptor)
-        process = closure._start(folder, config, inherited, wheels)  # noqa: SLF001
-        closure._wait_for(folder, process)  # noqa: SLF001
+        script = closure.Script.of_customers()
+        process = closure._start(folder, config, inherited, wheels, script)  # noqa: SLF001
+        with socket.socket(socket.AF_UNIX) as looks:
+            closure.connect(looks, folder, process)
         yield kms, process
         process.kill()
         process.communicate()

@@ -7,6 +7,7 @@ process then has loaded is the closure: no list to keep by hand, none to forget.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -254,37 +255,37 @@ def _jobs(kms: PracticeKms, folder: Path, process: subprocess.Popen[bytes], scri
     encrypt_message(io.BytesIO(b"\xff" * 999), junk, kms=client, key_arn=KEY_ARN, **about)
     client.close()
     whole = message.getvalue()
-    _wait_for(folder, process)
-    _job(folder, whole, None, "result")
-    _job(folder, letter.getvalue(), blob, "result")
-    _job(folder, whole[:-20] + bytes(20), None, "refused")
+    job = functools.partial(_job, folder, process)
+    job(whole, None, "result")
+    job(letter.getvalue(), blob, "result")
+    job(whole[:-20] + bytes(20), None, "refused")
     # Not every application refuses bytes that are not its own.
-    _job(folder, junk.getvalue(), None, "failed", "result")
+    job(junk.getvalue(), None, "failed", "result")
     kms.bend = lambda _body, _answer: (400, {"__type": "AccessDeniedException", "message": "no"})
-    _job(folder, whole, None, "refused")
+    job(whole, None, "refused")
 
 
-def _wait_for(folder: Path, process: subprocess.Popen[bytes]) -> None:
+def connect(sock: socket.socket, folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Connect to the application, which has no socket first, and then one that refuses.
+
+    Raises `VsockError` where it ends before it listens.
+    """
     end = time.monotonic() + PATIENCE_S
-    while not (folder / "5005").is_socket():
-        if process.poll() is not None or time.monotonic() > end:
-            raise VsockError("the application does not listen")
-        time.sleep(0.01)
-
-
-def _connect(sock: socket.socket, path: Path) -> None:
-    """Connect; between its bind and its listen the application refuses."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
+    while process.poll() is None and time.monotonic() < end:
         try:
-            return sock.connect(str(path))
-        except ConnectionRefusedError:
-            if time.monotonic() > end:
-                raise
-        time.sleep(0.01)
+            return sock.connect(str(folder / "5005"))
+        except (FileNotFoundError, ConnectionRefusedError):  # before bind, and before listen
+            time.sleep(0.01)
+    raise VsockError("the application does not listen")
 
 
-def _job(folder: Path, ciphertext: bytes, key: bytes | None, *outcomes: str) -> None:
+def _job(
+    folder: Path,
+    process: subprocess.Popen[bytes],
+    ciphertext: bytes,
+    key: bytes | None,
+    *outcomes: str,
+) -> None:
     request = JobRequest(
         job=str(uuid.uuid4()),
         form="envelope" if key else "encryption-sdk",
@@ -295,7 +296,7 @@ def _job(folder: Path, ciphertext: bytes, key: bytes | None, *outcomes: str) -> 
     )
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(PATIENCE_S)
-        _connect(sock, folder / "5005")
+        connect(sock, folder, process)
         send_json(sock, request.to_json())
         write_stream(sock, io.BytesIO(ciphertext))
         event = recv_json(sock)

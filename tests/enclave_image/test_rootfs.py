@@ -280,6 +280,13 @@ def test_the_parents_files_are_shown_too():
     assert "/nitro_workflow/vsock/frames.py" in shown
 
 
+class Running:
+    """An application's process that has not ended."""
+
+    def poll(self):
+        return None
+
+
 def test_an_application_that_has_bound_its_port_and_does_not_listen_yet(tmp_path):
     """Its socket is there to be seen already: a busy machine stops it just then."""
     path = tmp_path / "5005"
@@ -289,7 +296,7 @@ def test_an_application_that_has_bound_its_port_and_does_not_listen_yet(tmp_path
             asks.connect(str(path))
         listening = threading.Timer(0.1, late.listen)
         listening.start()
-        closure._connect(asks, path)
+        closure.connect(asks, tmp_path, Running())
         listening.join()
         with late.accept()[0] as taken:
             asks.sendall(b"a job")
