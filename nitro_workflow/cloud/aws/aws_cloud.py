@@ -139,7 +139,7 @@ class AwsCloud:
     ) -> boto3.Session:
         """Return a session of the role, renewed before its credentials end.
 
-        A key that the owner makes by hand has the lab's tags too: so teardown finds it.
+        Every key that the owner makes has the lab's tags, in a step or by hand: teardown finds it.
         """
         sts = self.operator(account).client("sts")
 

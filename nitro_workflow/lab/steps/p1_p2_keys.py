@@ -98,15 +98,10 @@ def _ensure_key(
     if found and (found["KeyState"] in ("Enabled", "Disabled") or _in_use(bench, found)):
         _revive(kms, str(found["Arn"]), str(found["KeyState"]))
         return str(found["Arn"]), False
-    tags = [{"TagKey": key, "TagValue": value} for key, value in bench.cloud.tags.items()]
     made = settled(
         bench,
         "A new role",
-        lambda: kms.create_key(
-            Policy=json.dumps(policy),
-            Description=f"nitro-workflow: {what}",
-            **({"Tags": tags} if tags else {}),
-        ),
+        lambda: kms.create_key(Policy=json.dumps(policy), Description=f"nitro-workflow: {what}"),
         POLICY_NAMES_NOBODY,
     )
     arn = str(made["KeyMetadata"]["Arn"])
