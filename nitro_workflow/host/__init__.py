@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from nitro_workflow.host.rules.ecodes import MEANINGS, status_of
     from nitro_workflow.host.rules.launch_checks import launch_problems, least_launch
     from nitro_workflow.host.rules.launch_rules import parse_memory
-    from nitro_workflow.host.rules.limits import LEAST_ON_AWS_MIB
+    from nitro_workflow.host.rules.limits import LEAST_ON_AWS_MIB, VOLUME_GIB
     from nitro_workflow.host.sandbox.launcher import require_sandbox
     from nitro_workflow.host.sandbox.parent_program import run_program
     from nitro_workflow.host.sandbox.supervision import supervision_problem
@@ -70,6 +70,7 @@ _HOMES = {
     "QemuHost": "control.qemu_host",
     "RoleCredentials": "instance.cloud_records",
     "SandboxHost": "control.sandbox_host",
+    "VOLUME_GIB": "rules.limits",
     "allocator_file": "rules.allocator",
     "blobs_from_debian": "qemu.qemu_install",
     "checked_machine": "control.enclave_machines",
@@ -94,6 +95,7 @@ __all__ = [
     "LONGEST_SOCKET",
     "MEANINGS",
     "NO_BOOT_PARTS",
+    "VOLUME_GIB",
     "Ec2Host",
     "Host",
     "Hypervisor",

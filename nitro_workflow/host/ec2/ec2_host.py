@@ -21,7 +21,8 @@ from nitro_workflow.host.ec2.images_bucket import ImagesBucket
 from nitro_workflow.host.ec2.instance_line import InstanceLine
 from nitro_workflow.host.ec2.instance_places import IMAGES
 from nitro_workflow.host.ec2.instance_start import InstanceStart
-from nitro_workflow.host.ec2.machine_launch import MachineLaunch, keep_record, read_record
+from nitro_workflow.host.ec2.kept_records import keep_record, read_record
+from nitro_workflow.host.ec2.machine_launch import RECORD_LIMIT, MachineLaunch
 from nitro_workflow.host.ec2.parent_bundle import write_bundle
 from nitro_workflow.host.ec2.ssm_channel import SLACK, SsmChannel
 from nitro_workflow.host.ec2.ssm_commands import SsmCommands
@@ -272,7 +273,7 @@ class Ec2Host:
     @property
     def _known_instance(self) -> str:
         """Return the instance that was ready last; "" before there was one."""
-        return str(read_record(self._ready).get("instance_id", ""))
+        return str(read_record(self._ready, RECORD_LIMIT).get("instance_id", ""))
 
     @property
     def _role_arn(self) -> str:

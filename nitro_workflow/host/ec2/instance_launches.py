@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.atomic import write_atomic
-from nitro_workflow.errors import HostError, ImageRefused
+from nitro_workflow.errors import ImageRefused
+from nitro_workflow.host.ec2.kept_records import keep_record, read_record
 from nitro_workflow.host.nitro_cli.console_follower import NOTICE
 from nitro_workflow.host.nitro_cli.nitro_cli_call import ENVIRONMENT
 from nitro_workflow.host.protocol import LaunchRequest
@@ -107,7 +106,7 @@ class InstanceLaunches:
 
     def _known(self, record: Path | None, asked: dict[str, Any]) -> dict[str, Any] | None:
         """Return the enclave of a launch that has begun before; None where it does not run."""
-        known = {} if record is None else _read(record)
+        known = {} if record is None else read_record(record, RECORD_LIMIT)
         if not known:
             return None
         if known["asked"] != asked:
@@ -122,7 +121,10 @@ class InstanceLaunches:
             enclave: dict[str, Any] = known["enclave"]
             return enclave if enclave["EnclaveID"] in running else None
         # Cut off before its answer was kept: the one that runs since, and is no other launch's.
-        others = {_read(path).get("enclave", {}).get("EnclaveID") for path in self._all()}
+        others = {
+            read_record(path, RECORD_LIMIT).get("enclave", {}).get("EnclaveID")
+            for path in self._all()
+        }
         return next(
             (one for id_, one in running.items() if id_ not in others | set(known["before"])), None
         )
@@ -140,8 +142,7 @@ class InstanceLaunches:
 
     def _note(self, record: Path | None, values: Mapping[str, Any]) -> None:
         if record is not None:
-            text = json.dumps(values).encode()
-            write_atomic(record, text, mode=0o600, durable=True, failure=HostError)
+            keep_record(record, values)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -173,14 +174,6 @@ class InstanceLaunches:
             ],
             setsid=True,  # it outlives this request
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(read_regular(path, RECORD_LIMIT))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _sha256(path: Path) -> str:

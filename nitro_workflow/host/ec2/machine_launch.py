@@ -6,14 +6,13 @@ parameters only, and a machine image or our program may be newer by then.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nitro_workflow.atomic import write_atomic
 from nitro_workflow.cloud import cloud_errors, error_code, security_group
 from nitro_workflow.errors import HostError
-from nitro_workflow.regular_file import read_regular
+from nitro_workflow.host.ec2.kept_records import keep_record, read_record
+from nitro_workflow.host.rules.limits import VOLUME_GIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,14 +20,13 @@ if TYPE_CHECKING:
 
     from nitro_workflow.cloud import AwsCloud
 
-__all__ = ["InstancePlace", "MachineLaunch", "keep_record", "read_record"]
+__all__ = ["RECORD_LIMIT", "InstancePlace", "MachineLaunch"]
 
 RECORD_LIMIT: Final = 256 * 1024  # bytes; user data has 6 KiB
 
 NO_ROOM: Final = frozenset({"InsufficientInstanceCapacity", "Unsupported"})
 """What EC2 answers where a zone has none of that type: another zone may have."""
 
-VOLUME_GIB: Final = 16
 ROOT_DEVICE: Final = "/dev/xvda"
 """Of AL2023's images. [src: AL2023 user guide]"""
 
@@ -62,7 +60,7 @@ class MachineLaunch:
 
     def settings(self, token: str) -> dict[str, Any]:
         """Return the parameters of that launch, the same for the same token."""
-        known = read_record(self._record)
+        known = read_record(self._record, RECORD_LIMIT)
         if known.get("token") == token:
             return dict(known["settings"])
         with cloud_errors("what RunInstances is told"):
@@ -78,7 +76,7 @@ class MachineLaunch:
         """Return the subnet that is tried next after a refusal with ``code``; "" for none."""
         if code not in NO_ROOM:
             return ""
-        settings = read_record(self._record).get("settings", {})
+        settings = read_record(self._record, RECORD_LIMIT).get("settings", {})
         self._tried.append(str(settings.get("SubnetId")))
         return next(iter(self._left()), "")
 
@@ -165,19 +163,3 @@ class MachineLaunch:
                 raise
             return str(known["GroupId"])
         return str(made["GroupId"])
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Return a record of the host's; {} where there is none, or half of one."""
-    try:
-        value = json.loads(read_regular(path, RECORD_LIMIT))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def keep_record(path: Path, values: Mapping[str, Any]) -> None:
-    """Keep a record, private, whole, there after a power cut; raises `HostError`."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    text = json.dumps(values).encode()
-    write_atomic(path, text, mode=0o600, durable=True, failure=HostError)

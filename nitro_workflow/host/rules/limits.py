@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["DISK_MIB", "LEAST_ON_AWS_MIB", "Limits", "enclave_limits", "instance_limits"]
+__all__ = [
+    "DISK_MIB",
+    "LEAST_ON_AWS_MIB",
+    "VOLUME_GIB",
+    "Limits",
+    "enclave_limits",
+    "instance_limits",
+]
 
 MIB: Final = 1 << 20
 
@@ -20,6 +27,9 @@ DISK_MIB: Final = 512
 
 LEAST_ON_AWS_MIB: Final = 1024
 """Of an enclave: nitro-cli wants 4 times the image, which has 90 MiB with AWS's kernel."""
+
+VOLUME_GIB: Final = 16
+"""Of a parent instance's disk on AWS: it is launched with that, and the plan has its price."""
 
 
 @dataclass(frozen=True, slots=True)

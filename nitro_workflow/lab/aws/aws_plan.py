@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from nitro_workflow.cloud import AwsSettings, Names, aws_names, security_group
+from nitro_workflow.host import VOLUME_GIB
 from nitro_workflow.lab.aws import aws_prices as prices
 from nitro_workflow.lab.party_policies import PARTIES
 
@@ -23,8 +24,6 @@ __all__ = ["NO_LAB", "Plan", "PlannedThing", "plan"]
 
 NO_LAB: Final = "<lab id>"
 """Stands in names for the id that a lab gets when its folder is made."""
-
-VOLUME_GIB: Final = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any, Final
 
-from nitro_workflow.host import start_script
-from nitro_workflow.lab.aws.aws_plan import VOLUME_GIB
+from nitro_workflow.host import VOLUME_GIB, start_script
 from nitro_workflow.lab.export.export_facts import ExportFacts, names_of
 from nitro_workflow.lab.export.export_policies import (
     TAG,
