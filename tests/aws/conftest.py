@@ -10,7 +10,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from tests.aws.saved_state import SavedState
-from tests.aws.stand_in import in_place, running
+from tests.aws.stand_in import StandIn, in_place, running, stand_in
 
 LOOKS = ("Describe", "List", "Get", "Head", "Lookup", "AssumeRole")
 """Operations that begin so change nothing: nothing is lost where a process dies after one."""
@@ -18,6 +18,13 @@ LOOKS = ("Describe", "List", "Get", "Head", "Lookup", "AssumeRole")
 
 class Killed(BaseException):
     """Nothing of the package catches it."""
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """A stand-in in AWS's place, for the tests of one file."""
+    with stand_in(tmp_path_factory.mktemp("cloud") / "side") as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

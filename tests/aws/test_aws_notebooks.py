@@ -14,17 +14,11 @@ import pytest
 
 from nitro_workflow.lab import Lab, teardown
 from tests.aws.saved_state import left, open_lab
-from tests.aws.stand_in import REPOSITORY, StandIn, stand_in
+from tests.aws.stand_in import REPOSITORY, StandIn
 from tests.notebooks.course_notebook import CourseNotebook
 
 NUMBERS = ("00", "05", "06", "07", "08", "13") if os.environ.get("NITRO_AWS_NOTEBOOKS") == "1" else ("07", "08")  # fmt: skip
 KERNEL = Path(__file__).with_name("kernel")
-
-
-@pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with stand_in(tmp_path_factory.mktemp("cloud") / "side") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

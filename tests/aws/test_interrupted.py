@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,24 +16,13 @@ import pytest
 from nitro_workflow.cloud import DATA_ACCOUNT
 from nitro_workflow.lab import Lab, leftovers, teardown
 from tests.aws.conftest import Killed
-from tests.aws.stand_in import StandIn, stand_in
+from tests.aws.saved_state import open_lab
+from tests.aws.stand_in import StandIn
 
 SAMPLE = 5
 """Of the calls: each costs some seconds."""
 EVERY = os.environ.get("NITRO_AWS_FAULTS") == "1"
 """Cut after every call, as `make aws-faults` does; else after a seeded few."""
-
-
-@pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with stand_in(tmp_path_factory.mktemp("cloud") / "side") as running:
-        yield running
-
-
-def open_lab(at: StandIn, folder: Path) -> Lab:
-    lab = Lab.open(folder, cloud="aws", aws=at.settings, size=20_000)
-    lab.pair.agree()
-    return lab
 
 
 def keys_of(at: StandIn, lab: Lab) -> list[str]:

@@ -30,6 +30,7 @@ from nitro_workflow.lab import (
 from nitro_workflow.lab.party_policies import PartyPolicies
 from nitro_workflow.policy import parse_policy
 from tests.aws.decision_log import Asked, decisions_of, logged_decisions
+from tests.aws.saved_state import open_lab
 from tests.aws.stand_in import StandIn, stand_in
 
 EVERY = os.environ.get("NITRO_AWS_FAULTS") == "1"
@@ -222,10 +223,7 @@ def test_a_lab_whose_role_lacks_a_permission_fails_in_that_step(
     real = PartyPolicies.identity_policy
     tried = sorted(one for one, steps in needs.items() if steps and steps[0] in NUMBERS)
     for number, one in enumerate(tried if EVERY else random.Random(18).sample(tried, SAMPLE)):
-        lab = Lab.open(
-            tmp_path / f"lab-{number}", cloud="aws", aws=at.settings, size=20_000, host="ec2"
-        )
-        lab.pair.agree()
+        lab = open_lab(at, tmp_path / f"lab-{number}")
 
         def less(policies: PartyPolicies, party: str, one: Permission = one) -> dict[str, Any]:
             whole = real(policies, party)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from nitro_workflow.cloud import COMPUTE_ACCOUNT
-from tests.aws.stand_in import StandIn, stand_in
+from tests.aws.stand_in import StandIn
 
 WAIT = 30.0  # seconds, for what takes some tenths
 
@@ -28,12 +27,6 @@ systemd-run --quiet --unit=x --property=WorkingDirectory=/var/tmp \\
     --property=StandardOutput=append:/var/log/x.log --setenv=WORD=hello -- /bin/sh -c 'echo $WORD'
 echo ready > /var/lib/started
 """
-
-
-@pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with stand_in(tmp_path_factory.mktemp("cloud") / "side") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,6 @@ from nitro_workflow.lab.aws.aws_plan import plan
 from nitro_workflow.lab.aws.leftovers import leftovers, tagged_keys
 from nitro_workflow.lab.aws.teardown import teardown
 from tests.aws.stand_in import StandIn, stand_in
-
-
-@pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with stand_in(tmp_path_factory.mktemp("cloud") / "side") as running:
-        yield running
 
 
 @pytest.fixture

@@ -21,14 +21,8 @@ from nitro_workflow.errors import LabError, ReceiptRefused, UntrustedAnswer
 from nitro_workflow.lab import Lab, confirm, jobs_of, leftovers, teardown
 from nitro_workflow.lab.steps.claims import claimed_decision
 from nitro_workflow.lab.steps.d3_d7_bytes import document_of, envelope_of, request_of
-from tests.aws.stand_in import StandIn, stand_in
+from tests.aws.stand_in import StandIn
 from tests.needs_aws.walk_checks import CHECKS
-
-
-@pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with stand_in(tmp_path_factory.mktemp("cloud") / "side") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
