@@ -17,6 +17,7 @@ from nitro_workflow.image import signing_key_from_pem
 from nitro_workflow.vsock import HostTransport, recv_json, send_json
 from tests.host import images, signing
 
+PATIENCE = 300  # seconds for an answer; who gives none hangs
 INSTANCE = "i-0123456789abcdef0"
 
 PARENT = """
@@ -107,6 +108,7 @@ class Host:
     def ask(self, cid, code, port=5005):
         """Run ``code`` in the enclave and return its ``result``."""
         with self.dial(cid, port) as sock:
+            sock.settimeout(PATIENCE)
             send_json(sock, {"code": code})
             answer = recv_json(sock)
         assert "error" not in answer, answer

@@ -38,6 +38,22 @@ def vsock():
     return socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
 """
 
+# Signals whose calls are restarted, until something is in `done`. Their handler is C's `abs`, which
+# does nothing: one in Python waits for the interpreter's lock, whose own thread it may have stopped.
+STORM = """
+class Action(ctypes.Structure):
+    _fields_ = (("handler", ctypes.c_void_p), ("mask", ctypes.c_ulong * 16), ("flags", ctypes.c_int),
+                ("restorer", ctypes.c_void_p))
+RESTART = 0x10000000
+action = Action(ctypes.cast(libc.abs, ctypes.c_void_p), flags=RESTART)
+libc.sigaction(signal.SIGALRM, ctypes.byref(action), None)
+done = []
+def storm():
+    while not done:
+        os.kill(os.getpid(), signal.SIGALRM); time.sleep(0.0005)
+threading.Thread(target=storm).start()
+"""
+
 
 @pytest.fixture
 def second(host, eif):
@@ -219,19 +235,9 @@ def test_interrupted_calls_happen_once(host, ask):
     """A storm of signals whose calls are restarted: every connection arrives, and none twice."""
     code = (
         RAW
+        + STORM
         + """
-class Action(ctypes.Structure):
-    _fields_ = (("handler", ctypes.c_void_p), ("mask", ctypes.c_ulong * 16), ("flags", ctypes.c_int),
-                ("restorer", ctypes.c_void_p))
-HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _: None)
-RESTART = 0x10000000
-action = Action(ctypes.cast(HANDLER, ctypes.c_void_p), flags=RESTART)
-libc.sigaction(signal.SIGALRM, ctypes.byref(action), None)
-done, result = [], []
-def storm():
-    while not done:
-        os.kill(os.getpid(), signal.SIGALRM); time.sleep(0.0005)
-threading.Thread(target=storm).start()
+result = []
 for number in range(150):
     with vsock() as sock:
         sock.connect((3, 5320))
@@ -259,19 +265,10 @@ def test_an_interrupted_extension_happens_once(host, ask):
     """A PCR that were extended twice for one call would attest to what never was."""
     code = (
         RAW
+        + STORM
         + """
-class Action(ctypes.Structure):
-    _fields_ = (("handler", ctypes.c_void_p), ("mask", ctypes.c_ulong * 16), ("flags", ctypes.c_int),
-                ("restorer", ctypes.c_void_p))
-HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _: None)
-action = Action(ctypes.cast(HANDLER, ctypes.c_void_p), flags=0x10000000)  # SA_RESTART
-libc.sigaction(signal.SIGALRM, ctypes.byref(action), None)
 import hashlib
-done, expected = [], nsm.describe_pcr(20).value
-def storm():
-    while not done:
-        os.kill(os.getpid(), signal.SIGALRM); time.sleep(0.0005)
-threading.Thread(target=storm).start()
+expected = nsm.describe_pcr(20).value
 for number in range(100):
     data = b"%d" % number
     expected = hashlib.sha384(expected + data).digest()
