@@ -10,10 +10,14 @@ import os
 import signal
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
 import uvicorn.protocols.http.flow_control as uvicorn_flow
 import uvicorn.protocols.http.httptools_impl as uvicorn_http
 
@@ -91,6 +95,109 @@ def test_the_buffer_is_empty_of_others(cloud: RunningCloud) -> None:
         assert says(other, b'"status":"ok"')
         one.sendall(b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert says(one, b'"status":"ok"')
+
+
+@pytest.fixture
+def heads() -> Iterator[tuple[int, list[dict[bytes, bytes]]]]:
+    """A server of ours without TLS, by its port, and the heads of the requests that it is given."""
+    given: list[dict[bytes, bytes]] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        given.append(dict(scope["headers"]))
+        while (await receive()).get("more_body"):
+            pass
+        await asyncio.sleep(0.05)  # so that what follows on the connection waits
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    config = uvicorn.Config(
+        application, http=PatientProtocol, log_config=None, ws="none", lifespan="off",
+        loop="asyncio",
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield listener.getsockname()[1], given
+        server.should_exit = True
+        thread.join()
+
+
+def all_answers(raw: socket.socket) -> bytes:
+    """Return what comes until the server ends the connection."""
+    raw.settimeout(20)
+    answer = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := raw.recv(65_536):
+            answer += piece
+    return answer
+
+
+CHUNKED = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+
+
+def test_more_requests_at_once_than_anybody_needs(heads: Any) -> None:
+    """One read of 128 KiB held 7,000 of them, each with its records: 20 MB a connection."""
+    port, given = heads
+    one = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as raw:
+        raw.sendall(
+            one * (budgets.PIPELINED // 2) + one.replace(b"\r\n\r", b"\r\nConnection: close\r\n\r")
+        )
+        assert all_answers(raw).count(b"HTTP/1.1 204") == budgets.PIPELINED // 2 + 1
+    with socket.create_connection(("127.0.0.1", port)) as raw:
+        given.clear()
+        with contextlib.suppress(ConnectionError):
+            raw.sendall(one * 4_000)
+        # Nothing is said out of turn: it would be taken for the first request's answer.
+        assert b"400" not in all_answers(raw)
+    assert len(given) <= 1
+
+
+@pytest.mark.parametrize("start", [b"0\r\n", b"0\r\na:", b"5;"])
+@pytest.mark.parametrize("endless", [b"b: c\r\n", b"b" * 4096])
+def test_what_stands_around_the_chunks_has_an_end(heads: Any, start: bytes, endless: bytes) -> None:
+    """Fields behind the last chunk were kept, all of them: a gigabyte in six seconds."""
+    port, _ = heads
+    with socket.create_connection(("127.0.0.1", port)) as raw:
+        with contextlib.suppress(ConnectionError):
+            raw.sendall(
+                CHUNKED + b"\r\n" + start + endless * (64 * budgets.HEAD_BYTES // len(endless))
+            )
+        assert b"204" not in all_answers(raw)
+
+
+def test_a_trailer_is_no_header(heads: Any) -> None:
+    port, given = heads
+    with socket.create_connection(("127.0.0.1", port)) as raw:
+        raw.sendall(CHUNKED + b"Connection: close\r\n\r\n1\r\nx\r\n0\r\nX-Amz-Meta-A: b\r\n\r\n")
+        assert b"204" in all_answers(raw)
+    assert [b"x-amz-meta-a" in head for head in given] == [False]
+
+
+def test_many_small_chunks_are_a_body(heads: Any) -> None:
+    port, given = heads
+    with socket.create_connection(("127.0.0.1", port)) as raw:
+        raw.sendall(
+            CHUNKED
+            + b"Connection: close\r\n\r\n"
+            + b"1\r\nx\r\n" * budgets.HEAD_BYTES
+            + b"0\r\n\r\n"
+        )
+        assert b"204" in all_answers(raw)
+    assert len(given) == 1
+
+
+def test_strangers_do_not_fill_the_log(own_cloud: RunningCloud) -> None:
+    own_cloud.start()
+    for sent in (
+        b"GET / HTTP/9\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ):
+        with tls(own_cloud) as wrapped:
+            wrapped.sendall(sent)
+            assert says(wrapped, b"HTTP/1.1 4")
+    assert "uvicorn" not in own_cloud.log
 
 
 def test_all_that_a_protocol_is_told_reaches_ours() -> None:

@@ -22,6 +22,7 @@ HEAD_SECONDS: Final = 20.0  # from the first byte (or the handshake) to the end 
 # To send what is left of an answer, and for the client's own close_notify.
 SHUTDOWN_SECONDS: Final = 15.0
 FAREWELL_SECONDS: Final = 0.5  # a client that keeps an idle connection does not answer close_notify
+PIPELINED: Final = 32  # requests that wait on one connection; a read may hold thousands of them
 FIELDS: Final = 2_000  # of one query or form; a form of the largest policy has fewer than twenty
 
 # A body on its way in.

@@ -32,10 +32,14 @@ def _line(entry: Mapping[str, Any]) -> str:
 
 
 def log_warnings() -> None:
-    """Send every logger's warnings and errors to standard error as JSON lines."""
+    """Send every logger's warnings and errors to standard error as JSON lines.
+
+    Uvicorn warns of each request that is no HTTP: a stranger would write the log full with them.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def make_access_log(wanted: bool) -> Callable[[Mapping[str, Any]], None]:

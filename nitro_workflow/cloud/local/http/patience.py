@@ -1,8 +1,8 @@
 """A connection that keeps nobody waiting: uvicorn's protocol with limits on a request's head.
 
 Uvicorn limits the pause between two requests; a client that sends the head of one byte by byte, or
-without an end, is ours to stop, and so is one that leaves its answer unread. (Pauses inside a body:
-see `incoming`.)
+without an end, is ours to stop, and so is one that leaves its answer unread, or that sends
+thousands of requests before it reads the first answer. (Pauses inside a body: see `incoming`.)
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from nitro_workflow.cloud.local.http.gathering import Gathering
 __all__ = ["PatientProtocol"]
 
 
+class _TooManyRequests(Exception):
+    """A client sends more requests than it may before it has read an answer."""
+
+
 class PatientProtocol(HttpToolsProtocol):
     """Closes a connection that is one too many, too slow with its head, too long, or stalled."""
 
@@ -25,7 +29,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
+        self._framing_bytes = 0  # that came since the parser last handed something on
         self._content: list[bytes] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own
@@ -58,30 +62,55 @@ class PatientProtocol(HttpToolsProtocol):
             self._stall_timer = None
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; what comes while a head is not complete counts as head."""
+        """Feed the parser, and end a head, a chunk's extension or trailers that have no end."""
+        in_head = self._head_timer is not None
+        room = budgets.HEAD_BYTES - self._framing_bytes if in_head else len(data)
+        self._feed(data[:room])
+        if data[room:] and not self.transport.is_closing():
+            self._feed(data[room:])
+
+    def _feed(self, data: bytes) -> None:
+        self._framing_bytes += len(data)
         super().data_received(data)
         self._hand_on()
-        if self._head_timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > budgets.HEAD_BYTES:
-                self.transport.abort()
+        if self._framing_bytes >= budgets.HEAD_BYTES:
+            self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no HTTP; not before the answer to the request under way is given."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        if cycle is None or cycle.response_complete:
+            super().send_400_response(msg)
+        else:
+            self.transport.abort()
 
     def on_message_begin(self) -> None:
         """Start to wait for the head that begins here."""
+        if len(self.pipeline) >= budgets.PIPELINED:
+            raise _TooManyRequests  # the parser stops; see `send_400_response`
         super().on_message_begin()
+        self._framing_bytes = 0
         self._start_timer()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; HTTP's own trailers are none (S3's are inside the body)."""
+        if self._head_timer is not None:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Stop to wait: uvicorn takes the request from here."""
         self._stop_timer()
+        self._framing_bytes = 0
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Gather what one read brings, which may be many pieces of HTTP's chunked coding."""
+        self._framing_bytes = 0
         self._content.append(body)
 
     def on_message_complete(self) -> None:
         """Hand on what belongs to this request before the next one begins."""
+        self._framing_bytes = 0
         self._hand_on()
         super().on_message_complete()
 
@@ -108,7 +137,6 @@ class PatientProtocol(HttpToolsProtocol):
         if self._head_timer is None:
             loop = asyncio.get_running_loop()
             self._head_timer = loop.call_later(budgets.HEAD_SECONDS, self.transport.abort)
-            self._head_bytes = 0
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
