@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import time
@@ -130,11 +129,11 @@ def best(measure: Callable[[], float]) -> float:
 
 def main() -> None:
     """Print the figures."""
+    from tests.browser.chromium import FLAGS, find_chromium
     from tests.widgets.inspectors.policy_cases import GOOD, inquiry
 
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         files = {"document": DOCUMENT, "image, 1 MB": image(Path(folder), 1 << 20),
                  "image, 64 MB": image(Path(folder), LARGE)}  # fmt: skip
         for name, file in files.items():

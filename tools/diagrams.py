@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "site")]
 
 from nitro_site.diagram_files import FOLDER, THEMES, picture  # noqa: E402
 
+from tests.browser.chromium import FLAGS, find_chromium  # noqa: E402
 from tests.browser.jupyterlab import address_in, jupyterlab, use_dark_theme  # noqa: E402
 
 NAME = "diagrams.ipynb"
@@ -50,9 +51,7 @@ def draw(wanted: list[str], theme: str) -> Iterator[bytes]:
             use_dark_theme(settings)
         _show_every_cell(settings)
         with jupyterlab(place, settings) as address, sync_playwright() as play:
-            browser = play.chromium.launch(
-                executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-            )
+            browser = play.chromium.launch(executable_path=find_chromium(), args=FLAGS)
             page = browser.new_page(viewport={"width": 1000, "height": 900})
             page.goto(address_in("lab", address, NAME))
             yield from _pictures(page, len(wanted))

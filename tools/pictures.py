@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import struct
 import sys
 import zlib
@@ -20,13 +19,16 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from nitro_workflow.image import BootParts, build_image
-from nitro_workflow.lessons import open_lesson
-from nitro_workflow.widgets import Question, View, Views, inspect, saved_page
-from nitro_workflow.widgets.live_answers import told
-from nitro_workflow.widgets.samples import sample
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from nitro_workflow.image import BootParts, build_image  # noqa: E402
+from nitro_workflow.lessons import open_lesson  # noqa: E402
+from nitro_workflow.widgets import Question, View, Views, inspect, saved_page  # noqa: E402
+from nitro_workflow.widgets.live_answers import told  # noqa: E402
+from nitro_workflow.widgets.samples import sample  # noqa: E402
+from tests.browser.chromium import FLAGS, find_chromium  # noqa: E402
+
 OUT = ROOT / "docs" / "pictures"
 VECTORS = ROOT / "tests" / "vectors"
 ORIGIN = "http://inspect.invalid"  # answered by this process; nothing is resolved
@@ -164,9 +166,8 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
 def main() -> None:
     """Draw the pictures named, or all of them."""
     OUT.mkdir(parents=True, exist_ok=True)
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
     with TemporaryDirectory(prefix="nitro-pictures-") as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         for name, make in makers(Path(folder)).items():
             if sys.argv[1:] and name not in sys.argv[1:]:
                 continue

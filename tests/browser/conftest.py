@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 
@@ -11,16 +10,7 @@ from nitro_workflow.widgets.drawing import to_json
 from nitro_workflow.widgets.es_modules import drop_module, live_module, live_style
 from nitro_workflow.widgets.inspectors import DROPPED, KINDS
 from nitro_workflow.widgets.live_answers import told
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.browser.chromium import FLAGS, find_chromium
 
 # JupyterLab's variables, as its two themes set them.
 DARK = (
@@ -32,7 +22,7 @@ DARK = (
 @pytest.fixture
 def chromium(require):
     """Return the path of Chromium."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = find_chromium()
     require("browser", path is not None, "apt-get install chromium")
     return path
 
