@@ -10,7 +10,7 @@ LOCK    = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
           --no-header --no-annotate --no-emit-index-url
 
 .PHONY: lab walk quick test course course-1 course-2 aws-faults needs-aws browser interop interop-all coverage check lint types imports notebooks \
-        pictures diagrams docs doctest dist wheel-walk core-alone lock setup clean
+        pictures diagrams docs docs-widths doctest dist wheel-walk core-alone lock setup clean
 
 # The rooms whose tests run within minutes; `make coverage ROOMS="cloud host lab"` measures others.
 ROOMS ?= attestation cms encoding enclave_image image nsm policy vsock widgets
@@ -91,6 +91,9 @@ diagrams: setup ## draw the notebooks' diagrams for the site (needs Chromium)
 docs: $(DOCS) ## build the site into build/docs and check its links; nothing of it needs a network
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -j auto -c docs/site -d build/doctrees . build/docs
 	$(BIN)/python tools/site_links.py build/docs
+
+docs-widths: docs ## look at every page of the site at a desk's and a phone's width (needs Chromium)
+	$(BIN)/python tools/site_widths.py build/docs
 
 $(DOCS): $(STAMP) tools/docs.lock
 	@sh tools/install_more.sh $(VENV) tools/docs.lock

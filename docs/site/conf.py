@@ -26,7 +26,10 @@ exclude_patterns = [
     ".*", "**/.ipynb_checkpoints", "benchmarks", "build", "dist", "docs/examples", "docs/site",
     "enclave_image", "fuzz", "labextension", "nitro_workflow", "tests", "tools",
 ]  # fmt: skip
-extensions = ["myst_nb", "sphinx.ext.autodoc", "nitro_site.made_pages", "nitro_site.diagrams"]
+extensions = [
+    "myst_nb", "sphinx.ext.autodoc",
+    "nitro_site.made_pages", "nitro_site.diagrams", "nitro_site.word_breaks",
+]  # fmt: skip
 
 nb_execution_mode = "off"  # what is shown is what was committed, and what the tests compare
 nb_ipywidgets_js: dict[str, object] = {}  # widgets are shown in their static form: nothing to load
@@ -65,5 +68,8 @@ html_theme_options = {
     "show_toc_level": 2,
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
-    "secondary_sidebar_items": {"**": ["page-toc"], "docs/index": []},
-}
+    # Without a second list beside it, a wide table has all the width that it needs.
+    "secondary_sidebar_items": {
+        "**": ["page-toc"], "docs/index": [], "docs/attestation-pack": [], "docs/clients": [],
+    },
+}  # fmt: skip

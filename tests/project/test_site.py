@@ -107,6 +107,39 @@ def test_codes_are_found_with_what_they_say():
     assert not [code for code in found if code.startswith("E0")]
 
 
+def test_a_limit_is_a_number_and_no_name():
+    from nitro_site.constants import constants_of, is_limit
+
+    limits = {
+        found.name
+        for module in ("document", "verification_steps")
+        for found in constants_of(f"nitro_workflow.attestation.{module}")
+        if is_limit(found.value)
+    }
+    assert {"DOCUMENT_LIMITS", "MAX_PCRS", "PCR_LENGTHS", "CLOCK_SKEW"} <= limits
+    assert limits.isdisjoint({"AUTHENTICITY", "STEPS"})
+
+
+@pytest.mark.parametrize(
+    ("word", "lines"),
+    [
+        ("MAX_CERTIFICATE_BYTES", ["MAX_", "CERTIFICATE_", "BYTES"]),
+        ("kms:RecipientAttestation", ["kms:", "Recipient", "Attestation"]),
+        ("a.b.docs/reference/limits.md", ["a.b.docs/", "reference/", "limits.md"]),
+        ("--encryption-context-keys", ["--encryption-context-keys"]),
+        ("1,048,576,000,000,000", ["1,048,576,000,000,000"]),
+        ("&lt;script&gt;alert(&quot;a_long_name&quot;)", ["&lt;script&gt;alert(&quot;a_long_", "name&quot;)"]),
+        ("MAX_PCRS", ["MAX_PCRS"]),
+        ("ab" * 48, ["ab" * 16] * 3),
+    ],
+)  # fmt: skip
+def test_a_long_name_breaks_at_its_joints(word, lines):
+    from nitro_site.word_breaks import with_breaks
+
+    pieces = "<wbr>".join(f'<span class="pre">{line}</span>' for line in lines)
+    assert with_breaks(f'<code><span class="pre">{word}</span></code>') == f"<code>{pieces}</code>"
+
+
 PAGE = "<html><body><a href='{}'>x</a><p id='there'></p>{}</body></html>"
 
 

@@ -6,6 +6,7 @@ import ast
 import importlib
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,13 @@ def constants_of(module: str) -> list[Constant]:
             text = _docstring(after) or _comments(lines, node)
             found.append(Constant(name, getattr(loaded, name), text))
     return found
+
+
+def is_limit(value: object) -> bool:
+    """Tell whether a constant is a number, a time, or several of them: not a name, nor a path."""
+    if isinstance(value, tuple | frozenset):
+        return all(map(is_limit, value))
+    return isinstance(value, int | float | timedelta)
 
 
 def _assigned(node: ast.stmt) -> str:

@@ -10,7 +10,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from nitro_site.constants import constants_of
+from nitro_site.constants import constants_of, is_limit
 from nitro_site.error_codes import named_codes
 from nitro_site.markdown import code, plain, table
 from nitro_site.public_names import ROOMS
@@ -85,7 +85,7 @@ class DocumentChecks(MadeTable):
 
 
 class Limits(MadeTable):
-    """The constants of the modules that are named as arguments."""
+    """The limits among the constants of the modules that are named as arguments."""
 
     required_arguments = 1
     final_argument_whitespace = True
@@ -95,6 +95,7 @@ class Limits(MadeTable):
             [code(found.name), _value(found.value), plain(found.text)]
             for module in self.arguments[0].split()
             for found in constants_of(module)
+            if is_limit(found.value)
         ]
         return table(["limit", "value", "unit, and why"], rows)
 
@@ -104,7 +105,7 @@ def _value(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return ", ".join(f"{code(name)} {_value(part)}" for name, part in value._asdict().items())
-    if isinstance(value, frozenset):
+    if isinstance(value, tuple | frozenset):
         return ", ".join(map(str, sorted(value)))
     return code(str(value))
 
