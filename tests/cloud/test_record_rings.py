@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from nitro_workflow.cloud.local import budgets
+from nitro_workflow.cloud.local.call import ANONYMOUS, Call, Decided
 from nitro_workflow.cloud.local.dispatch import Dispatcher
-from nitro_workflow.cloud.local.gate import EventLog, record_rows, upgrade
+from nitro_workflow.cloud.local.gate import EventLog, make_event, record_rows, upgrade
 from nitro_workflow.cloud.local.gate.record_rows import SCHEMA, ring_sizes
-from nitro_workflow.cloud.local.protocol import RawRequest
+from nitro_workflow.cloud.local.protocol import RawRequest, load_model
 from nitro_workflow.cloud.local.store import Store
 from tests.cloud.conftest import DATA
 from tests.cloud.test_sigv4 import keys, signed
@@ -207,3 +210,44 @@ def test_the_parameters_of_a_refusal_are_cut(dispatcher: Dispatcher) -> None:
     target = {"X-Amz-Target": "TrentService.Encrypt", "Content-Type": "application/x-amz-json-1.1"}
     assert dispatcher.handle(signed(keys(dispatcher), headers=target, body=big)).status == 400
     assert documents(dispatcher)[-1]["requestParameters"]["omitted"] is True
+
+
+def test_a_call_that_refuses_every_key_is_a_refusal(dispatcher: Dispatcher) -> None:
+    """DeleteObjects answers 200: twenty of a stranger pushed out all that was allowed."""
+    with dispatcher.services.store.transaction() as db:
+        db.execute("INSERT INTO buckets VALUES ('theirs', ?, '2026-01-02', NULL, NULL)", (DATA,))
+    keys_of_it = "".join(f"<Object><Key>{n}{'k' * 1_000}</Key></Object>" for n in range(1_000))
+    body = f"<Delete>{keys_of_it}</Delete>".encode()
+    answer = dispatcher.handle(RawRequest("POST", "/theirs", "delete=", {"host": "x"}, body))
+    assert answer.status == 200
+    (record,) = documents(dispatcher)
+    assert (record["ring"], record["errorCode"]) == ("stranger", "AccessDenied")
+    assert len(record["resources"]) == budgets.RECORD_RESOURCES
+    assert len(json.dumps(record)) < budgets.REFUSED_BYTES + 100
+
+
+def test_one_allowed_key_makes_it_a_call_that_was_done(dispatcher: Dispatcher) -> None:
+    kms = load_model("kms").operation_model("ListKeys").input_shape
+    call = Call("kms", "ListKeys", {}, ANONYMOUS, "r", datetime.now(UTC), "", "us-east-1")
+    call.trail.decisions.extend(Decided({"decision": word}) for word in ("refused", "allowed"))
+    assert "errorCode" not in make_event(call, kms, None)
+
+
+@pytest.mark.parametrize("sent", [
+    {"Action": "x" * 900_000},
+    {"Action": "TerminateInstances", "InstanceId.1": "i" * 900_000},
+    {"Action": "TerminateInstances", "InstanceId.1": "i" * 20_000},
+    {"Action": "TerminateInstances", "InstanceId.1": "\N{RIGHT-TO-LEFT OVERRIDE}" * 9_000},
+    {"Action": "RunInstances", "MinCount": "1", "MaxCount": "1", "ImageId": "ami-0",
+     "InstanceType": "m5.xlarge", "IamInstanceProfile.Name": "p" * 20_000},
+])  # fmt: skip
+def test_a_long_name_makes_no_long_record(dispatcher: Dispatcher, sent: dict[str, str]) -> None:
+    """The names of EC2 have no end in its model: one refusal's record was 4.5 MB."""
+    body = urlencode({"Version": "2016-11-15", **sent}).encode()
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    request = signed(keys(dispatcher), service="ec2", headers=form, body=body)
+    assert dispatcher.handle(request).status >= 400
+    (record,) = documents(dispatcher)
+    assert record["errorCode"]
+    assert len(record["errorMessage"]) <= 1_024
+    assert len(json.dumps(record)) < budgets.REFUSED_BYTES + 100

@@ -72,6 +72,9 @@ CALLER_THREADS: Final = 4  # of those, for one caller
 # On the event loop itself are answered only calls that are short by themselves and whose caller's
 # policies are short: a policy may have thousands of conditions to look at.
 LOOP_POLICY_CHARACTERS: Final = 16 * KIB
+# Those of all policies times those of the longest value that they are compared with: 25 ms.
+LOOP_COMPARISONS: Final = 4 * MIB
+LOOP_GRANTS: Final = 200  # of the caller on one key, which may have 50,000: 10 ms
 GRACE_SECONDS: Final = 10  # that requests under way have, once the process was told to stop
 
 # Memory that was freed and is still ours goes back to the system so often. What is larger than the
@@ -100,6 +103,8 @@ REFUSED_RECORD_BYTES: Final = 8 * MIB
 STRANGER_RECORD_BYTES: Final = 2 * MIB
 RECORD_DAYS: Final = 90  # CloudTrail's event history
 RECORD_BYTES: Final = 100 * KIB  # CloudTrail omits requestParameters of more than 100 KB
+REFUSED_BYTES: Final = 32 * KIB  # of a refused call's record; a reason of many statements has 10 KB
+RECORD_RESOURCES: Final = 20  # named in one record; DeleteObjects has 1,000
 REFUSED_PARAMETER_BYTES: Final = 8 * KIB  # of a refused call; the rest is omitted and said so
 REFUSED_BODY_BYTES: Final = 64 * KIB  # of a refused call; of a longer one no parameter is kept
 WAITING_RECORDS: Final = 2_000  # of calls that were answered, in memory

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
@@ -24,6 +23,7 @@ __all__ = [
 
 Shape = Mapping[str, Any]
 _PAGE = 1000  # EC2: the most of MaxResults
+_MOST_VALUES = 200  # EC2: FilterLimitExceeded, "Client error codes"
 _LEAST = 5  # EC2: the least of MaxResults
 
 
@@ -87,9 +87,14 @@ def filtered(
 ) -> list[Shape]:
     """Return the items that fit every filter of the call; a filter's values are alternatives.
 
-    Raises `ServiceFault`: InvalidParameterValue, for a filter that is not done.
+    Raises `ServiceFault`: InvalidParameterValue, for a filter that is not done;
+    FilterLimitExceeded.
     """
-    for condition in call.params.get("Filters", ()):
+    conditions = call.params.get("Filters", ())
+    if sum(len(condition.get("Values", ())) for condition in conditions) > _MOST_VALUES:
+        text = f"The maximum number of filter values of one call is {_MOST_VALUES}."
+        raise ServiceFault("FilterLimitExceeded", text)
+    for condition in conditions:
         name, wanted = condition.get("Name", ""), condition.get("Values", ())
         find = filters.get(name) or _tag_filter(name)
         if find is None:
@@ -100,9 +105,29 @@ def filtered(
 
 
 def _fits(found: Sequence[str], wanted: Sequence[str]) -> bool:
-    # EC2 User Guide, "Filter your resources": * and ? are wildcards, brackets are not.
-    patterns = [text.replace("[", "[[]") for text in wanted]
-    return any(fnmatchcase(value, pattern) for value in found for pattern in patterns)
+    return any(_like(value, pattern) for value in found for pattern in wanted)
+
+
+def _like(value: str, pattern: str) -> bool:
+    """Whether a value fits a pattern of ``*`` and ``?`` (EC2, "Filter your resources").
+
+    Not `fnmatch`, which remembers 32,768 patterns that somebody sent, compiled, of any length.
+    """
+    at = in_pattern = resume = 0
+    star = -1  # the place of the last star; from `resume` of the value on it has not taken all yet
+    while at < len(value):
+        letter = pattern[in_pattern : in_pattern + 1]
+        if letter == "*":
+            star, resume = in_pattern, at
+            in_pattern += 1
+        elif letter in ("?", value[at]):
+            at, in_pattern = at + 1, in_pattern + 1
+        elif star >= 0:
+            resume += 1
+            at, in_pattern = resume, star + 1
+        else:
+            return False
+    return not pattern[in_pattern:].strip("*")
 
 
 def _tag_filter(name: str) -> Callable[[Shape], Sequence[str]] | None:

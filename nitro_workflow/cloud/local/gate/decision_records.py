@@ -24,6 +24,10 @@ __all__ = ["make_event", "redact"]
 _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 # CloudTrail User Guide, "Global service events": recorded in US East (N. Virginia).
 _GLOBAL = frozenset({"iam"})
+_MESSAGE = (
+    1024  # characters; CloudTrail User Guide, "CloudTrail record contents": 1 KB of errorMessage
+)
+_ARN = 2048  # characters; IAM API Reference, arnType: the longest there is
 _READ_VERBS = ("Get", "List", "Describe", "Head", "Lookup")
 # CloudTrail's own table for KMS: these change nothing that is kept.
 _READ_NAMES = frozenset(
@@ -44,7 +48,7 @@ def make_event(
     `brief` leaves the explanation out: so many records wait that reasons would take too long.
     """
     # What was refused before it was read has no name of the model's.
-    trail, name = call.trail, call.operation or "Unread"
+    trail, name, refusal = call.trail, call.operation or "Unread", fault or _all_refused(call)
     event: dict[str, Any] = {
         "eventVersion": "1.11",
         "userIdentity": _identity(call.caller),
@@ -54,7 +58,7 @@ def make_event(
         "awsRegion": REGION if call.service in _GLOBAL else call.region,
         "sourceIPAddress": call.source_ip,
         "userAgent": call.user_agent,
-        "requestParameters": _parameters(shape, call, refused=fault is not None),
+        "requestParameters": _parameters(shape, call, refused=refusal is not None),
         "responseElements": None,
         "requestID": call.request_id,
         "eventID": str(uuid.uuid4()),
@@ -64,13 +68,22 @@ def make_event(
         "recipientAccountId": call.caller.account,
         "eventCategory": "Management",
     }
-    if fault is not None:
-        event |= {"errorCode": fault.code, "errorMessage": fault.message}
+    if refusal is not None:
+        event |= {"errorCode": refusal.code, "errorMessage": refusal.message[:_MESSAGE]}
     if trail.resources:
-        unique = {item["ARN"]: item for item in trail.resources}
-        event["resources"] = list(unique.values())
+        unique = {item["ARN"][:_ARN]: item["accountId"] for item in trail.resources}
+        listed = [{"ARN": arn, "accountId": account} for arn, account in unique.items()]
+        event["resources"] = listed[: budgets.RECORD_RESOURCES]
     event["additionalEventData"] = _additional(call, brief)
     return event
+
+
+def _all_refused(call: Call) -> ServiceFault | None:
+    """Return what a call was refused for that answers 200 nevertheless: DeleteObjects, each key."""
+    decided = [decision.record["decision"] for decision in call.trail.decisions]
+    if not decided or "allowed" in decided:
+        return None
+    return ServiceFault("AccessDenied", f"Of {len(decided)} decisions none allowed anything.", 403)
 
 
 def _additional(call: Call, brief: bool) -> dict[str, Any]:

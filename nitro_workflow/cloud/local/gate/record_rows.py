@@ -167,11 +167,15 @@ def _ring(event: Mapping[str, Any]) -> str:
 
 
 def _document(event: Mapping[str, Any]) -> str:
-    """Return the event's JSON, without its parameters where these make it too long."""
+    """Return the event's JSON, without what makes it too long: parameters, then the reason."""
+    most = budgets.REFUSED_BYTES if "errorCode" in event else budgets.RECORD_BYTES
     text = json.dumps(event)
-    if len(text) <= budgets.RECORD_BYTES:
-        return text
-    return json.dumps({**event, "requestParameters": {"omitted": True, "originalSize": len(text)}})
+    omitted = {"omitted": True, "originalSize": len(text)}
+    for name in ("requestParameters", "additionalEventData"):
+        if len(text) > most:
+            event = {**event, name: omitted}
+            text = json.dumps(event)
+    return text
 
 
 def _resources(event: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:

@@ -17,6 +17,8 @@ __all__ = ["parse_form", "read_form"]
 # Names of a form nest: EC2's deepest has eight parts. A name of thousands would make as many
 # dictionaries.
 _MAX_PARTS = 16
+# EC2's model states no lengths. Its longest text is UserData: 16 KB, in base64.
+_MAX_EC2_TEXT = 24 * budgets.KIB
 # Items of a list are numbered from one; AWS's longest lists have 1,000.
 _MAX_NUMBER = 10_000
 
@@ -75,6 +77,8 @@ def _value(shape: Any, node: dict[str, Any], ec2: bool) -> Any:
         return dict(_entry(shape, item, ec2) for item in _numbered(entries))
     if "" not in node:
         raise ValueError("a value was expected where there are further names")
+    if ec2 and len(node[""]) > _MAX_EC2_TEXT:
+        raise ValueError(f"a text of more than {_MAX_EC2_TEXT} characters")
     return read_scalar(shape, node[""])
 
 

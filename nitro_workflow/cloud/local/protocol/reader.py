@@ -15,6 +15,8 @@ from nitro_workflow.cloud.local.protocol.validate import check_constraints
 
 __all__ = ["find_operation", "read_request"]
 
+_SHOWN = 64  # characters of a name that is none; the longest operation's has 50
+
 
 def find_operation(model: Any, request: RawRequest) -> str:
     """Return the operation that the request names.
@@ -32,7 +34,7 @@ def find_operation(model: Any, request: RawRequest) -> str:
         known = name in model.operation_names
     if not known:
         code = "UnknownOperationException" if protocol == "json" else "InvalidAction"
-        raise ServiceFault(code, f"The action {name!r} is not valid for this endpoint.")
+        raise ServiceFault(code, f"The action {name[:_SHOWN]!r} is not valid for this endpoint.")
     return name
 
 
