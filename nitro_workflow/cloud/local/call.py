@@ -17,6 +17,7 @@ __all__ = [
     "Call",
     "Caller",
     "Decided",
+    "LongAnswer",
     "ServiceFault",
     "Settings",
     "Trail",
@@ -131,6 +132,7 @@ class Call:
     """One authenticated, parsed API call. `params` has the members of botocore's input shape.
 
     `region` is the one that the caller signed for; without a signature, the cloud's default.
+    `on_loop` says that all others wait for the answer: one that takes long raises `LongAnswer`.
     """
 
     service: str
@@ -144,7 +146,15 @@ class Call:
     body: BodyFile | None = None
     secure: bool = True
     user_agent: str = ""
+    on_loop: bool = False
     trail: Trail = field(default_factory=Trail)
+
+
+class LongAnswer(Exception):
+    """The answer takes longer than the event loop may wait: a thread is to make it, from the start.
+
+    Raised before anything is done or recorded.
+    """
 
 
 class ServiceFault(Exception):

@@ -38,7 +38,14 @@ from nitro_workflow.cloud.local.auth import (
     prove,
     read_claim,
 )
-from nitro_workflow.cloud.local.call import ANONYMOUS, BodyFile, Call, Caller, ServiceFault
+from nitro_workflow.cloud.local.call import (
+    ANONYMOUS,
+    BodyFile,
+    Call,
+    Caller,
+    LongAnswer,
+    ServiceFault,
+)
 from nitro_workflow.cloud.local.catalogue import SERVICES, Service, guess_service
 from nitro_workflow.cloud.local.gate import make_event
 from nitro_workflow.cloud.local.handler import Handler, Services
@@ -133,9 +140,17 @@ class Dispatcher:
             return False
 
     def finish(
-        self, arrival: Arrival, request: RawRequest, body: BodyFile | None = None
+        self,
+        arrival: Arrival,
+        request: RawRequest,
+        body: BodyFile | None = None,
+        *,
+        on_loop: bool = False,
     ) -> RawResponse:
-        """Do steps 4 to 8. Never raises: what is not a fault is an InternalFailure."""
+        """Do steps 4 to 8. What is not a fault is an InternalFailure.
+
+        Raises `LongAnswer`: only `on_loop`, and nothing was done.
+        """
         model = load_model(arrival.service.name)
         try:
             if not arrival.proven:
@@ -149,29 +164,32 @@ class Dispatcher:
             return self.refuse(arrival, request, fault)
         except Exception as error:  # noqa: BLE001 - whatever it was, others are served
             return self.refuse(arrival, request, _internal(error, arrival.service.name))
-        return self._perform(arrival, request, body, model)
+        call = replace(self._call(arrival, request, body), on_loop=on_loop)
+        return self._perform(arrival, request, call, model)
 
     def _perform(
-        self, arrival: Arrival, request: RawRequest, body: BodyFile | None, model: Any
+        self, arrival: Arrival, request: RawRequest, call: Call, model: Any
     ) -> RawResponse:
-        call = self._call(arrival, request, body)
         fault: ServiceFault | None = None
         try:
             handler = _handler(arrival)
             call = replace(call, params=read_request(model, arrival.operation, request))
             result = handler(self.services, call)
-            return write_result(model, arrival.operation, result, arrival.request_id)
+            response = write_result(model, arrival.operation, result, arrival.request_id)
+        except LongAnswer:
+            raise
         except ServiceFault as refusal:
             fault = refusal.alone()
         except Exception as error:  # noqa: BLE001 - whatever it was, others are served
             fault = _internal(error, f"{arrival.service.name}:{arrival.operation}")
-        finally:
-            if fault is not None and len(request.body) > budgets.REFUSED_BODY_BYTES:
-                # Records wait for their turn, and their calls with them.
-                call.trail.omitted = len(request.body)
-                call = replace(call, params={})
-            self._record(call, model, fault)
-        return write_fault(arrival.service.protocol, fault, arrival.request_id)
+        if fault is not None and len(request.body) > budgets.REFUSED_BODY_BYTES:
+            # Records wait for their turn, and their calls with them.
+            call.trail.omitted = len(request.body)
+            call = replace(call, params={})
+        self._record(call, model, fault)
+        if fault is not None:
+            return write_fault(arrival.service.protocol, fault, arrival.request_id)
+        return response
 
     def refuse(self, arrival: Arrival, request: RawRequest, fault: ServiceFault) -> RawResponse:
         """Answer a fault that no handler has seen, and leave its record."""

@@ -62,11 +62,16 @@ def identify(
 
 def _of_key(store: Store, vault: Vault, claim: Claim) -> Claimed:
     key_id = claim.access_key_id
-    known = store.cached(("access key", key_id), lambda db: _holder(db, key_id))
+    known = store.cached(("access key", key_id), lambda db: _holder(db, key_id), weigh=_weigh)
     if known is None:
         raise SignatureFault("unknown_key", _INVALID_TOKEN)
     caller, sealed = known
     return Claimed(caller, claim, vault.open(sealed, f"iam/{key_id}").decode())
+
+
+def _weigh(holder: tuple[Caller, bytes] | None) -> int:
+    """Return how many characters of tags are remembered with a key."""
+    return sum(len(name) + len(value) for name, value in holder[0].tags.items()) if holder else 0
 
 
 def _of_session(store: Store, vault: Vault, claim: Claim) -> Claimed:

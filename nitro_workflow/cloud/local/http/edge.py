@@ -12,6 +12,7 @@ and acts. Callers share what there is of each (`shares`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import threading
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from nitro_workflow.cloud.local import budgets
-from nitro_workflow.cloud.local.call import BodyFile, ServiceFault
+from nitro_workflow.cloud.local.call import BodyFile, LongAnswer, ServiceFault
 from nitro_workflow.cloud.local.dispatch import Arrival, Dispatcher
 from nitro_workflow.cloud.local.http.answering import send_answer
 from nitro_workflow.cloud.local.http.incoming import Disconnected, Incoming
@@ -169,8 +170,9 @@ class _Edge:
             content = bytes(intake.content)
         full = replace(request, body=content) if content else request
         if self._is_quick(arrival, full):
-            async with self.rounds.turn(arrival.lane):
-                return self.dispatcher.finish(arrival, full)
+            with contextlib.suppress(LongAnswer):
+                async with self.rounds.turn(arrival.lane):
+                    return self.dispatcher.finish(arrival, full, on_loop=True)
         return await self._run(arrival, self.dispatcher.finish, arrival, full)
 
     def _is_quick(self, arrival: Arrival, request: RawRequest) -> bool:

@@ -40,8 +40,10 @@ def raw_request(scope: Scope) -> RawRequest:
 def check_head(request: RawRequest, body: Incoming) -> None:
     """Refuse what is too large by what its head says, before anybody is known.
 
-    (To decode thousands of fields would keep all others waiting.)
+    (To decode thousands of fields, or to sign thousands of headers, would keep all others waiting.)
     """
+    if len(request.headers) > budgets.FIELDS:
+        raise ServiceFault("RequestHeaderSectionTooLarge", "The request has too many headers.", 400)
     if request.query.count("&") >= budgets.FIELDS:
         raise ServiceFault("MalformedQueryString", "The query has too many fields.", 400)
     is_object = guess_service(request) == "s3"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local import budgets
+from nitro_workflow.cloud.local.call import Call, LongAnswer, ServiceFault
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import grant_rules, key_names
 from nitro_workflow.cloud.local.kms.key_records import Key, key_conditions
@@ -63,6 +64,8 @@ def authorize(
         **({"kms:RequestAlias": alias} if alias else {}),
         **(conditions or {}),
     }
+    if call.on_loop:
+        _require_short(services, call, key, context)
     services.gate.authorize(
         call,
         f"kms:{action or call.operation}",
@@ -78,6 +81,20 @@ def authorize(
             "AccessDeniedException",
             f"{call.operation} cannot be used on a key of another account: {key.arn}",
         )
+
+
+def _require_short(services: Services, call: Call, key: Key, context: Mapping[str, Any]) -> None:
+    """Require that the policies are soon compared with what the caller sends.
+
+    A pattern is compared letter by letter: a key policy of 21 KB and an encryption context of 8 KB
+    kept all others waiting for a second.
+
+    Raises `LongAnswer`.
+    """
+    characters = services.gate.weight(call.caller) + len(key.policy)
+    longest = max((len(value) for value in context.values() if isinstance(value, str)), default=0)
+    if characters * longest > budgets.LOOP_COMPARISONS:
+        raise LongAnswer
 
 
 def authorize_account(

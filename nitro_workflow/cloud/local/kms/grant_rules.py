@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local import budgets
+from nitro_workflow.cloud.local.call import Call, LongAnswer, ServiceFault
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms.key_records import Key
 
@@ -106,7 +107,10 @@ def _of_caller(services: Services, call: Call, key: Key) -> list[Row]:
         "SELECT * FROM kms_grants WHERE key_id = ? AND grantee IN (?, ?, ?) ORDER BY grant_id",
         (key.key_id, *names),
     )
-    return [Row.from_row(row) for row in found]
+    theirs = found.fetchmany(budgets.LOOP_GRANTS + 1) if call.on_loop else found.fetchall()
+    if call.on_loop and len(theirs) > budgets.LOOP_GRANTS:
+        raise LongAnswer
+    return [Row.from_row(row) for row in theirs]
 
 
 def load(services: Services, call: Call, key: Key, operation: str) -> list[Grant]:

@@ -65,7 +65,9 @@ def find_by_id(services: Services, call: Call, key_id: str) -> Key | None:
         row = db.execute(KEY_QUERY, (key_id,)).fetchone()
         return Key.from_row(row) if row else None
 
-    key = services.store.cached(("kms key", key_id), load)
+    key = services.store.cached(
+        ("kms key", key_id), load, weigh=lambda found: len(found.policy) if found else 0
+    )
     if key is None or key.region != call.region:
         return None
     gone = key.deletion is not None and key.deletion <= call.now.timestamp()
