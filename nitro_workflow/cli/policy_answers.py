@@ -23,7 +23,7 @@ from nitro_workflow.cli.policy_files import (
 from nitro_workflow.errors import UsageError
 
 if TYPE_CHECKING:
-    from nitro_workflow.policy import Analysis, Grant, Policy, PolicyKind
+    from nitro_workflow.policy import Analysis, Grant, ImageAnswer, Policy, PolicyKind
 
 __all__ = ["check", "who_can_decrypt"]
 
@@ -32,10 +32,11 @@ _SEVERITIES = ("critical", "high", "medium", "low")
 _FAIL_ON = click.option(
     "--fail-on",
     multiple=True,
-    type=click.Choice(["path", "unknown", *_SEVERITIES, "nothing"]),
-    default=("path", "unknown", "high"),
+    type=click.Choice(["path", "unknown", "image", *_SEVERITIES, "nothing"]),
+    default=("path", "unknown", "image", "high"),
     show_default=True,
-    help="Exit 1 for an answer, or for findings of this severity and worse. May be repeated.",
+    help="Exit 1 for an answer, for an image that is named and does not pass, or for findings of "
+    "this severity and worse. May be repeated.",
 )
 
 
@@ -62,13 +63,16 @@ def check(
     A file is a policy, the answer of `aws kms get-key-policy`, a CloudFormation template as JSON
     (CDK writes such) or `terraform show -json` of a plan or a state. Of a key policy three
     questions are answered: can the plaintext be had without attestation, with a document of another
-    image, from a debug enclave? Exit code 1 when an answer is "path" or "unknown", or a finding is
-    high or critical (see --fail-on); 3 when a file is no policy.
+    image, from a debug enclave? Exit code 1 when an answer is "path" or "unknown", a finding is
+    high or critical, or the image that is named is not sure to pass each key policy (see
+    --fail-on); 3 when a file is no policy.
 
     "none" is a proof where conditions compare keys with constants, each key by one kind of
     operator; what lies outside that gives "unknown", by name.
     """
     registers = read_registers(image, pcrs, document)
+    if registers is not None and kind != "key":
+        raise UsageError(f"an image, asked of a policy of kind {kind}", expected="--kind key")
     failed = False
     for path in files:
         if kind != "key":
@@ -76,14 +80,16 @@ def check(
             continue
         for resource, parsed in read_key_policies(path, lenient=False):
             record = {"file": str(path)} | ({"resource": resource} if resource else {})
-            analysis = _answer(record, parsed, registers, Known(), as_json=as_json)
-            failed = failed or fails(analysis, fail_on)
+            answers = _answer(record, parsed, registers, Known(), as_json=as_json)
+            failed = failed or fails(*answers, fail_on)
     ctx.exit(1 if failed else 0)
 
 
-def fails(analysis: Analysis, fail_on: Sequence[str]) -> bool:
-    """Say whether an analysis has what a pipeline stops for."""
+def fails(analysis: Analysis, image: ImageAnswer | None, fail_on: Sequence[str]) -> bool:
+    """Say whether there is what a pipeline stops for."""
     if set(fail_on) & set(analysis.answers.values()):
+        return True
+    if image and image.passes != "path" and "image" in fail_on:
         return True
     limits = [_SEVERITIES.index(name) for name in fail_on if name in _SEVERITIES]
     return any(_SEVERITIES.index(f.severity) <= max(limits, default=-1) for f in analysis.findings)
@@ -101,25 +107,26 @@ class Known:
 def _answer(
     record: dict[str, Any], parsed: Policy, registers: Mapping[str, str] | None, known: Known, *,
     as_json: bool, titled: bool = True,
-) -> Analysis:  # fmt: skip
-    """Print what is to be said of one key policy, and how it is called; return the analysis."""
+) -> tuple[Analysis, ImageAnswer | None]:  # fmt: skip
+    """Print what is to be said of one key policy, and how it is called; return the answers."""
     from nitro_workflow.policy import analyse, ask_image, notes, render_analysis, render_image
 
     analysis = analyse(parsed, grants=known.grants, key_arn=known.key_arn, unlisted=known.unlisted)
     grants = known.grants or ()
     answer = (
-        ask_image(parsed, registers, grants=grants, key_arn=known.key_arn) if registers else None
-    )
+        None if registers is None
+        else ask_image(parsed, registers, grants=grants, key_arn=known.key_arn)
+    )  # fmt: skip
     odd = notes(parsed)
     if as_json:
         image = {"image": answer.to_json()} if answer else {}
         emit({**record, "notes": list(odd), **image, **analysis.to_json()})
-        return analysis
+        return analysis, answer
     head = [", ".join(record.values())] if titled else []
     echo("\n".join([*head, *(f"  {text}" for text in odd if titled), render_analysis(analysis)]))
     if answer:
         echo("\n" + render_image(answer))
-    return analysis
+    return analysis, answer
 
 
 def _read_only(path: Path, kind: PolicyKind, *, as_json: bool) -> None:
@@ -158,8 +165,9 @@ def who_can_decrypt(
     """Say who can ever get the plaintext, with and without attestation, and who can change that.
 
     Takes the files that `check` takes. Exit code 1 when one of the three answers is "path" or
-    "unknown", or a finding is high or critical (see --fail-on), else 0: then it is proved that
-    there is no path without attestation, with another image or from a debug enclave.
+    "unknown", a finding is high or critical, or the image that is named is not sure to pass (see
+    --fail-on), else 0: then it is proved that there is no path without attestation, with another
+    image or from a debug enclave.
 
     "none" is a proof where conditions compare keys with constants, each key by one kind of
     operator; what lies outside that gives "unknown", by name.
@@ -171,8 +179,8 @@ def who_can_decrypt(
     asked = list(_asked(key_policies, grants, key_arn))
     for record, parsed, known in asked:
         titled = len(asked) > 1
-        analysis = _answer(record, parsed, registers, known, as_json=as_json, titled=titled)
-        failed = failed or fails(analysis, fail_on)
+        answers = _answer(record, parsed, registers, known, as_json=as_json, titled=titled)
+        failed = failed or fails(*answers, fail_on)
     ctx.exit(1 if failed else 0)
 
 

@@ -452,7 +452,12 @@ def test_the_gate_opens_for_the_image_and_not_for_a_policy_with_a_way_round(
     opened = gate(folder, image)
     assert opened.returncode == 0, opened.stdout + opened.stderr
     policy = folder / "policies/key-policy.json"
+    right = policy.read_text()
     policy.write_text(
-        policy.read_text().replace("kms:DescribeKey", "kms:Decrypt").replace("NotEquals", "Equals")
+        right.replace("kms:DescribeKey", "kms:Decrypt").replace("NotEquals", "Equals")
     )
     assert gate(folder, image).returncode == 1
+    swapped = {"PCR0": "PCR1", "PCR1": "PCR0"}
+    policy.write_text(re.sub(r"\bPCR[01]\b", lambda found: swapped[found[0]], right))
+    done = gate(folder, image)
+    assert (done.returncode, "This image does not get the plaintext." in done.stdout) == (1, True)

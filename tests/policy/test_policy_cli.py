@@ -185,6 +185,45 @@ def test_what_a_pipeline_stops_for(run, files):
         run(command, medium, "--fail-on", "sometimes", code=2)
 
 
+def test_a_pipeline_stops_for_an_image_that_does_not_pass(run, files):
+    key = files("k", document(ADMIN, PINNED))
+    right, other = files("right", {"PCR0": GOOD}), files("other", {"PCR0": "ef" * 48})
+    for command in ("check", "who-can-decrypt"):
+        run(command, key)
+        run(command, key, "--pcrs", right)
+        out, _ = run(command, key, "--pcrs", other, code=1)
+        assert "No path with a document of another image." in out
+        assert "This image does not get the plaintext." in out
+        run(command, key, "--pcrs", other, "--fail-on", "image", code=1)
+        run(command, key, "--pcrs", other, "--fail-on", "path", "--fail-on", "high")
+        run(command, key, "--pcrs", other, "--fail-on", "nothing")
+    admits_none = files("n", document(ADMIN))
+    run("check", key, admits_none, "--pcrs", right, code=1)
+    run("check", admits_none, key, "--pcrs", right, code=1)
+
+
+def test_a_pipeline_stops_for_an_image_that_nobody_can_be_sure_of(run, files):
+    older = {"NumericLessThan": {"aws:PrincipalTag/a": "5"}}
+    image = {"StringEquals": {"kms:RecipientAttestation:PCR0": GOOD}}
+    key = files("k", document(
+        ADMIN, to(ROLE, allow("kms:Decrypt", Condition=older | image)),
+        to("*", deny("kms:Decrypt", Condition={"StringLike": {"aws:PrincipalTag/a": "*"}})),
+    ))  # fmt: skip
+    asked = ("check", key, "--pcrs", files("p", {"PCR0": GOOD}), "--json")
+    out, _ = run(*asked, "--fail-on", "image", code=1)
+    assert json.loads(out)["image"]["passes"] == "unknown"
+    run(*asked, "--fail-on", "path")
+
+
+def test_an_image_is_asked_of_key_policies_alone(run, files):
+    policy = files("i", {"Version": "2012-10-17", "Statement": allow("s3:GetObject")})
+    run("check", policy, "--kind", "identity")
+    _, err = run(
+        "check", policy, "--kind", "identity", "--pcrs", files("p", {"PCR0": GOOD}), code=2
+    )
+    assert "--kind key" in err
+
+
 def test_author_and_diff(run, files):
     pcrs = files("pcrs", {"Measurements": {"HashAlgorithm": "Sha384 { ... }", "PCR0": GOOD}})
     base = ("author", "--owner", f"arn:aws:iam::{ACCOUNT}:role/Owner", "--role", ROLE)

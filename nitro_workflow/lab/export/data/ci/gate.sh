@@ -1,7 +1,7 @@
 #!/bin/sh
 # What must hold before this image is released:
 #   ci/gate.sh IMAGE.eif
-# Its measurement is one of those that the key policy names, and nobody gets the plaintext otherwise.
+# It was looked at, the key policy admits it, and nobody gets the plaintext otherwise.
 set -eu
 cd "$(dirname "$0")/.."
 image=${1:?usage: ci/gate.sh IMAGE.eif}
@@ -14,7 +14,6 @@ grep -qF "$pcr0" measurements/*.json || {
     exit 1
 }
 for policy in policies/key-policy.json cloudformation/data-key.json; do
-    grep -qF "$pcr0" "$policy" || { echo "$policy does not name $pcr0" >&2 && exit 1; }
-    nitro-workflow policy check "$policy"
+    nitro-workflow policy check "$policy" --image "$image"
 done
 echo "The gate is open for PCR0 $pcr0"
