@@ -40,6 +40,9 @@ CREATE TABLE IF NOT EXISTS instance_profiles (
     id TEXT NOT NULL, created TEXT NOT NULL, role TEXT REFERENCES entities (arn));
 """
 
+_NOTHING = (
+    '{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}'
+)
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _ID_LETTERS = 16
 
@@ -77,11 +80,12 @@ def identity_documents(db: sqlite3.Connection, entity: str) -> tuple[Sequence[st
     )
     documents = [row["document"] for row in rows]
     boundary = db.execute(
-        "SELECT document FROM managed_policies m JOIN entities e ON m.arn = e.boundary "
-        "WHERE e.arn = ?",
+        "SELECT document FROM entities e LEFT JOIN managed_policies m ON m.arn = e.boundary "
+        "WHERE e.arn = ? AND e.boundary IS NOT NULL",
         (entity,),
     ).fetchone()
-    return documents, boundary["document"] if boundary else None
+    # A boundary that is gone bounds everything: it must never free whom it bound.
+    return documents, (boundary["document"] or _NOTHING) if boundary else None
 
 
 def principal_exists(db: sqlite3.Connection, text: str) -> bool:

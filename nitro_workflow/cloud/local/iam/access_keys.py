@@ -10,7 +10,7 @@ from typing import Any
 from nitro_workflow.cloud.local.auth import new_id, new_secret
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
-from nitro_workflow.cloud.local.iam.iam_common import entity_row, page
+from nitro_workflow.cloud.local.iam.iam_common import entity_row, page, require_entity
 from nitro_workflow.cloud.local.store import Vault
 
 __all__ = ["OPERATIONS", "insert_key"]
@@ -40,6 +40,7 @@ def create_access_key(services: Services, call: Call) -> Mapping[str, Any]:
     """Make an access key; this answer is the only one that holds its secret."""
     user = _user(services, call)
     with services.store.transaction() as db:
+        require_entity(db, user)
         query = "SELECT count(*) FROM access_keys WHERE principal = ?"
         if db.execute(query, (user["arn"],)).fetchone()[0] >= _MOST:
             text = f"Cannot exceed quota for AccessKeysPerUser: {_MOST}"

@@ -22,6 +22,7 @@ from nitro_workflow.cloud.local.iam.iam_common import (
     entity_row,
     page,
     request_tags,
+    require_entity,
     role_shape,
     user_shape,
 )
@@ -51,14 +52,14 @@ def _create(services: Services, call: Call, kind: str, name: str) -> sqlite3.Row
     allow(services, call, arn, context | request_tags(tags))
     if kind == "role":
         _check_trust(params["AssumeRolePolicyDocument"])
-    if boundary:
-        require_policy(services, call, boundary)
     record = (
         arn, kind, account, name, path, new_id(_PREFIX[kind]), call.now.isoformat(),
         params.get("AssumeRolePolicyDocument"), boundary, params.get("Description"),
         params.get("MaxSessionDuration", _SESSION_S), json.dumps(params.get("Tags", [])),
     )  # fmt: skip
     with services.store.transaction() as db:
+        if boundary:
+            require_policy(db, call, boundary)
         _check_entities(db, kind, account)
         try:
             db.execute(f"INSERT INTO entities VALUES ({','.join('?' * len(record))})", record)  # noqa: S608
@@ -82,8 +83,10 @@ def _check_entities(db: sqlite3.Connection, kind: str, account: str) -> None:
         raise ServiceFault("LimitExceeded", text, 409)
 
 
-def require_policy(services: Services, call: Call, arn: str) -> None:
+def require_policy(db: sqlite3.Connection, call: Call, arn: str) -> None:
     """Check that a managed policy is there for the caller: their account's, or one of AWS's.
+
+    To be asked in the transaction that names it.
 
     Another account's policy is its own: who was bound by it would be in that account's hands.
 
@@ -91,7 +94,7 @@ def require_policy(services: Services, call: Call, arn: str) -> None:
     """
     ours = arn.split(":")[4:5] in ([call.caller.account], ["aws"])
     query = "SELECT 1 FROM managed_policies WHERE arn = ?"
-    if not ours or services.store.read().execute(query, (arn,)).fetchone() is None:
+    if not ours or db.execute(query, (arn,)).fetchone() is None:
         known = f" Of AWS's, this cloud has {', '.join(aws_managed())}."
         text = f"Policy {arn} does not exist or is not attachable."
         text += known if arn.startswith(AWS_PREFIX) else ""
@@ -168,6 +171,7 @@ def update_assume_role_policy(services: Services, call: Call) -> Mapping[str, An
     row = entity_row(services, call, "role", call.params["RoleName"])
     _check_trust(call.params["PolicyDocument"])
     with services.store.transaction() as db:
+        require_entity(db, row)
         db.execute(
             "UPDATE entities SET trust = ? WHERE arn = ?",
             (call.params["PolicyDocument"], row["arn"]),
@@ -179,9 +183,10 @@ def _set_boundary(services: Services, call: Call, kind: str, name: str) -> Mappi
     boundary = call.params.get("PermissionsBoundary")
     context = {"iam:PermissionsBoundary": boundary} if boundary else {}
     row = entity_row(services, call, kind, name, context)
-    if boundary:
-        require_policy(services, call, boundary)
     with services.store.transaction() as db:
+        require_entity(db, row)
+        if boundary:
+            require_policy(db, call, boundary)
         db.execute("UPDATE entities SET boundary = ? WHERE arn = ?", (boundary, row["arn"]))
     return {}
 

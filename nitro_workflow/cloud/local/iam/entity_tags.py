@@ -8,7 +8,13 @@ from typing import Any
 
 from nitro_workflow.cloud.local.call import Call
 from nitro_workflow.cloud.local.handler import Handler, Services
-from nitro_workflow.cloud.local.iam.iam_common import check_tags, entity_row, page, request_tags
+from nitro_workflow.cloud.local.iam.iam_common import (
+    check_tags,
+    entity_row,
+    page,
+    request_tags,
+    require_entity,
+)
 
 __all__ = ["OPERATIONS"]
 
@@ -35,9 +41,10 @@ def _change(
     """Put the tags, and take those away whose value is None. IAM's tag keys ignore case."""
     row = entity_row(services, call, kind.lower(), call.params[f"{kind}Name"], context)
     with services.store.transaction() as db:
+        require_entity(db, row)
         query = "SELECT tags FROM entities WHERE arn = ?"
         found = db.execute(query, (row["arn"],)).fetchone()
-        tags = {tag["Key"]: tag["Value"] for tag in json.loads(found["tags"])} if found else {}
+        tags = {tag["Key"]: tag["Value"] for tag in json.loads(found["tags"])}
         gone = {name.lower() for name in changes}
         kept = {name: value for name, value in tags.items() if name.lower() not in gone}
         kept |= {name: value for name, value in changes.items() if value is not None}

@@ -35,6 +35,7 @@ __all__ = [
     "no_such",
     "page",
     "request_tags",
+    "require_entity",
     "role_shape",
     "url_encoded",
     "user_shape",
@@ -107,6 +108,16 @@ def entity_row(
     if row is None:
         raise no_such(kind, name)
     return row
+
+
+def require_entity(db: sqlite3.Connection, row: sqlite3.Row) -> None:
+    """Require, in the transaction that writes, the user or role that the caller was allowed.
+
+    Raises `ServiceFault`: NoSuchEntity, where it was deleted (or made again) meanwhile.
+    """
+    query = "SELECT 1 FROM entities WHERE arn = ? AND id = ?"
+    if db.execute(query, (row["arn"], row["id"])).fetchone() is None:
+        raise no_such(row["kind"], row["name"])
 
 
 def resource_tags(tags: Mapping[str, str]) -> dict[str, str]:

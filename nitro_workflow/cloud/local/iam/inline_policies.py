@@ -14,6 +14,7 @@ from nitro_workflow.cloud.local.iam.iam_common import (
     entity_row,
     letters_of,
     page,
+    require_entity,
     url_encoded,
 )
 
@@ -30,6 +31,7 @@ def _put(services: Services, call: Call, kind: str) -> Mapping[str, Any]:
     check_document(document, "identity")
     values = (row["arn"], name, document)
     with services.store.transaction() as db:
+        require_entity(db, row)
         query = "SELECT document FROM inline_policies WHERE entity = ? AND name != ?"
         others = db.execute(query, (row["arn"], name)).fetchall()
         if (

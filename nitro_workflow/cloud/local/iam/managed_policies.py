@@ -22,6 +22,7 @@ from nitro_workflow.cloud.local.iam.iam_common import (
     check_size,
     entity_row,
     page,
+    require_entity,
     url_encoded,
 )
 
@@ -146,8 +147,9 @@ def delete_policy(services: Services, call: Call) -> Mapping[str, Any]:
 
 def _attach(services: Services, call: Call, kind: str) -> Mapping[str, Any]:
     row, arn = _entity(services, call, kind), call.params["PolicyArn"]
-    require_policy(services, call, arn)
     with services.store.transaction() as db:
+        require_entity(db, row)
+        require_policy(db, call, arn)
         known = "SELECT 1 FROM attachments WHERE entity = ? AND policy = ?"
         if db.execute(known, (row["arn"], arn)).fetchone() is None:
             check_quota(db, "attachments", "entity", row["arn"], ATTACHED[kind.lower()])

@@ -17,6 +17,7 @@ from nitro_workflow.cloud.local.iam.iam_common import (
     check_quota,
     no_such,
     page,
+    require_entity,
     role_shape,
 )
 
@@ -85,7 +86,7 @@ def list_instance_profiles(services: Services, call: Call) -> Mapping[str, Any]:
 def add_role(services: Services, call: Call) -> Mapping[str, Any]:
     """Put a role in a profile: whoever does so must be allowed to pass that role."""
     row, name = _row(services, call), call.params["RoleName"]
-    query = "SELECT arn FROM entities WHERE kind = 'role' AND account = ? AND name = ?"
+    query = "SELECT * FROM entities WHERE kind = 'role' AND account = ? AND name = ?"
     role = services.store.read().execute(query, (call.caller.account, name)).fetchone()
     if role is None:
         raise no_such("role", name)
@@ -99,7 +100,7 @@ def add_role(services: Services, call: Call) -> Mapping[str, Any]:
     if row["role"]:
         text = "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1"
         raise ServiceFault("LimitExceeded", text, 409)
-    return _set_role(services, row["arn"], role["arn"])
+    return _set_role(services, row["arn"], role)
 
 
 def remove_role(services: Services, call: Call) -> Mapping[str, Any]:
@@ -107,9 +108,12 @@ def remove_role(services: Services, call: Call) -> Mapping[str, Any]:
     return _set_role(services, _row(services, call)["arn"], None)
 
 
-def _set_role(services: Services, profile: str, role: str | None) -> Mapping[str, Any]:
+def _set_role(services: Services, profile: str, role: sqlite3.Row | None) -> Mapping[str, Any]:
     with services.store.transaction() as db:
-        db.execute("UPDATE instance_profiles SET role = ? WHERE arn = ?", (role, profile))
+        if role is not None:
+            require_entity(db, role)
+        arn = role["arn"] if role is not None else None
+        db.execute("UPDATE instance_profiles SET role = ? WHERE arn = ?", (arn, profile))
     return {}
 
 

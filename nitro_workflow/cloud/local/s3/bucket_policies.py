@@ -9,7 +9,7 @@ from typing import Any
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.gate import check_policy
 from nitro_workflow.cloud.local.handler import Handler, Services
-from nitro_workflow.cloud.local.s3.bucket_rows import allow_bucket, public_access
+from nitro_workflow.cloud.local.s3.bucket_rows import allow_bucket, public_access, require_bucket
 from nitro_workflow.cloud.local.s3.object_headers import not_implemented
 from nitro_workflow.cloud.local.s3.public_policies import is_public
 from nitro_workflow.errors import PolicyError
@@ -84,6 +84,7 @@ def delete_bucket_policy(services: Services, call: Call) -> Mapping[str, Any]:
 
 def _update(services: Services, row: sqlite3.Row, column: str, value: str | None) -> dict[str, Any]:
     with services.store.transaction() as db:
+        require_bucket(db, row)
         query = f"UPDATE buckets SET {column} = ? WHERE name = ?"  # noqa: S608 - our own columns
         db.execute(query, (value, row["name"]))
     return {}

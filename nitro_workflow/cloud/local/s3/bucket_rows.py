@@ -31,6 +31,7 @@ __all__ = [
     "may_list",
     "moment",
     "public_access",
+    "require_bucket",
     "setting",
 ]
 
@@ -236,15 +237,27 @@ def setting(services: Services, bucket: str, name: str) -> Any:
     return json.loads(row["value"]) if row else None
 
 
-def change_setting(services: Services, bucket: str, name: str, value: Any) -> None:
+def require_bucket(db: sqlite3.Connection, bucket: sqlite3.Row) -> None:
+    """Require, in the transaction that writes, the bucket that the caller was allowed to write.
+
+    Raises `ServiceFault`: NoSuchBucket, where it was deleted (or made again) meanwhile.
+    """
+    query = "SELECT 1 FROM buckets WHERE name = ? AND account = ? AND created = ?"
+    if db.execute(query, (bucket["name"], bucket["account"], bucket["created"])).fetchone() is None:
+        members = {"BucketName": bucket["name"]}
+        raise ServiceFault("NoSuchBucket", "The specified bucket does not exist", 404, members)
+
+
+def change_setting(services: Services, bucket: sqlite3.Row, name: str, value: Any) -> None:
     """Keep a setting; None takes it back."""
     with services.store.transaction() as db:
+        require_bucket(db, bucket)
         if value is None:
             query = "DELETE FROM bucket_settings WHERE bucket = ? AND name = ?"
-            db.execute(query, (bucket, name))
+            db.execute(query, (bucket["name"], name))
         else:
             query = "INSERT OR REPLACE INTO bucket_settings VALUES (?, ?, ?)"
-            db.execute(query, (bucket, name, json.dumps(value)))
+            db.execute(query, (bucket["name"], name, json.dumps(value)))
 
 
 def moment(text: str) -> datetime:

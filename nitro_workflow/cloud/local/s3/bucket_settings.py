@@ -31,7 +31,7 @@ def put_bucket_tagging(services: Services, call: Call) -> Mapping[str, Any]:
     """Replace the bucket's tags."""
     row = allow_bucket(services, call, "PutBucketTagging")
     tags = check_tags(call.params["Tagging"]["TagSet"], MOST_TAGS)
-    change_setting(services, row["name"], "tags", tags)
+    change_setting(services, row, "tags", tags)
     return _GONE
 
 
@@ -47,7 +47,7 @@ def get_bucket_tagging(services: Services, call: Call) -> Mapping[str, Any]:
 def delete_bucket_tagging(services: Services, call: Call) -> Mapping[str, Any]:
     """Delete the bucket's tags."""
     row = allow_bucket(services, call, "PutBucketTagging")
-    change_setting(services, row["name"], "tags", None)
+    change_setting(services, row, "tags", None)
     return _GONE
 
 
@@ -55,7 +55,7 @@ def put_public_access_block(services: Services, call: Call) -> Mapping[str, Any]
     """Say how much public access is blocked; the next request sees it."""
     row = allow_bucket(services, call, "PutBucketPublicAccessBlock")
     stated = PublicAccess.parse(call.params["PublicAccessBlockConfiguration"])
-    change_setting(services, row["name"], "public-access", stated.to_members())
+    change_setting(services, row, "public-access", stated.to_members())
     return {}
 
 
@@ -72,7 +72,7 @@ def get_public_access_block(services: Services, call: Call) -> Mapping[str, Any]
 def delete_public_access_block(services: Services, call: Call) -> Mapping[str, Any]:
     """Take the whole block away: nothing is blocked then."""
     row = allow_bucket(services, call, "PutBucketPublicAccessBlock")
-    change_setting(services, row["name"], "public-access", {})
+    change_setting(services, row, "public-access", {})
     return _GONE
 
 
@@ -90,7 +90,7 @@ def put_ownership(services: Services, call: Call) -> Mapping[str, Any]:
     row = allow_bucket(services, call, "PutBucketOwnershipControls")
     for rule in call.params["OwnershipControls"]["Rules"]:
         require_enforced(rule["ObjectOwnership"])
-    change_setting(services, row["name"], "ownership", None)
+    change_setting(services, row, "ownership", None)
     return {}
 
 
@@ -106,7 +106,7 @@ def get_ownership(services: Services, call: Call) -> Mapping[str, Any]:
 def delete_ownership(services: Services, call: Call) -> Mapping[str, Any]:
     """Forget the statement; ACLs stay refused."""
     row = allow_bucket(services, call, "PutBucketOwnershipControls")
-    change_setting(services, row["name"], "ownership", "deleted")
+    change_setting(services, row, "ownership", "deleted")
     return _GONE
 
 

@@ -18,6 +18,7 @@ from nitro_workflow.cloud.local.s3.bucket_rows import (
     allow_bucket,
     allow_place,
     moment,
+    require_bucket,
 )
 from nitro_workflow.cloud.local.s3.bucket_settings import MOST_TAGS, require_enforced
 from nitro_workflow.cloud.local.s3.object_headers import check_tags, not_implemented, refuse_acl
@@ -149,8 +150,10 @@ def _entry(row: sqlite3.Row) -> dict[str, Any]:
 
 def delete_bucket(services: Services, call: Call) -> Mapping[str, Any]:
     """Delete an empty bucket."""
-    name = allow_bucket(services, call, "DeleteBucket")["name"]
+    row = allow_bucket(services, call, "DeleteBucket")
+    name = row["name"]
     with services.store.transaction() as db:
+        require_bucket(db, row)
         query = (
             "SELECT 1 FROM objects WHERE bucket = ?1 UNION SELECT 1 FROM uploads WHERE bucket = ?1"
         )

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.protocol import checksum_member, encode_checksum
-from nitro_workflow.cloud.local.s3.bucket_rows import Place, allow_object
+from nitro_workflow.cloud.local.s3.bucket_rows import Place, allow_object, require_bucket
 from nitro_workflow.cloud.local.s3.multipart import (
     NewPart,
     check_part_number,
@@ -32,7 +32,6 @@ from nitro_workflow.cloud.local.s3.object_rows import (
     insert_version,
     new_version,
     readable,
-    require_bucket,
     version_member,
 )
 from nitro_workflow.cloud.local.s3.object_sums import (

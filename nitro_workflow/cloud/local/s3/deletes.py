@@ -9,10 +9,10 @@ from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
-from nitro_workflow.cloud.local.s3.bucket_rows import allow_object, bucket_row
+from nitro_workflow.cloud.local.s3.bucket_rows import allow_object, bucket_row, require_bucket
 from nitro_workflow.cloud.local.s3.object_files import drop_files
 from nitro_workflow.cloud.local.s3.object_headers import not_implemented
-from nitro_workflow.cloud.local.s3.object_rows import insert_version, new_version, require_bucket
+from nitro_workflow.cloud.local.s3.object_rows import insert_version, new_version
 from nitro_workflow.cloud.local.s3.preconditions import check_delete
 
 __all__ = ["OPERATIONS"]

@@ -13,7 +13,7 @@ from typing import Any
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.protocol import checksum_member, encode_checksum
-from nitro_workflow.cloud.local.s3.bucket_rows import allow_object
+from nitro_workflow.cloud.local.s3.bucket_rows import allow_object, require_bucket
 from nitro_workflow.cloud.local.s3.object_files import (
     Piece,
     digests,
@@ -31,7 +31,6 @@ from nitro_workflow.cloud.local.s3.object_rows import (
     KeptPart,
     insert_version,
     new_version,
-    require_bucket,
     version_member,
 )
 from nitro_workflow.cloud.local.s3.object_sums import (

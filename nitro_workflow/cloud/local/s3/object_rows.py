@@ -21,7 +21,6 @@ __all__ = [
     "new_version",
     "object_part",
     "readable",
-    "require_bucket",
     "version_member",
 ]
 
@@ -45,17 +44,6 @@ def new_version(bucket: sqlite3.Row) -> str:
 def version_member(bucket: sqlite3.Row, version: str) -> dict[str, str]:
     """Return the VersionId of an answer; none where the bucket never kept versions."""
     return {"VersionId": version} if bucket["versioning"] else {}
-
-
-def require_bucket(db: sqlite3.Connection, bucket: sqlite3.Row) -> None:
-    """Require, in the transaction that writes, the bucket that the caller was allowed to write.
-
-    Raises `ServiceFault`: NoSuchBucket, where it was deleted (or made again) meanwhile.
-    """
-    query = "SELECT 1 FROM buckets WHERE name = ? AND account = ? AND created = ?"
-    if db.execute(query, (bucket["name"], bucket["account"], bucket["created"])).fetchone() is None:
-        members = {"BucketName": bucket["name"]}
-        raise ServiceFault("NoSuchBucket", "The specified bucket does not exist", 404, members)
 
 
 def insert_version(

@@ -11,7 +11,7 @@ from typing import Any
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.protocol import FileSlice
-from nitro_workflow.cloud.local.s3.bucket_rows import Place, allow_object, moment
+from nitro_workflow.cloud.local.s3.bucket_rows import Place, allow_object, moment, require_bucket
 from nitro_workflow.cloud.local.s3.object_files import drop_files, keep_file, kept, object_file
 from nitro_workflow.cloud.local.s3.object_headers import (
     check_key,
@@ -25,7 +25,6 @@ from nitro_workflow.cloud.local.s3.object_rows import (
     new_version,
     object_part,
     readable,
-    require_bucket,
     version_member,
 )
 from nitro_workflow.cloud.local.s3.object_sums import FULL, sum_members
