@@ -195,6 +195,20 @@ def test_session_life(cloud: RunningCloud, refused: Any) -> None:
     assert 890 < life["Expiration"].timestamp() - time.time() < 901
 
 
+def test_a_chained_session_has_an_hour(cloud: RunningCloud, refused: Any) -> None:
+    """However long the role's own sessions may be (IAM User Guide, "Role chaining")."""
+    arn, name = f"arn:aws:iam::{DATA}:role/Chained", {"RoleSessionName": "me"}
+    trust = policy({"Effect": "Allow", "Principal": {"AWS": DATA}, "Action": "sts:AssumeRole"})
+    iam = cloud.client("iam")
+    iam.create_role(RoleName="Chained", AssumeRolePolicyDocument=trust, MaxSessionDuration=43_200)
+    document = policy(allow("sts:AssumeRole"))
+    iam.put_role_policy(RoleName="Chained", PolicyName="main", PolicyDocument=document)
+    first = cloud.client("sts").assume_role(RoleArn=arn, DurationSeconds=43_200, **name)
+    sts = cloud.client("sts", first["Credentials"])
+    refused("ValidationError", sts.assume_role, RoleArn=arn, DurationSeconds=3_601, **name)
+    assert sts.assume_role(RoleArn=arn, DurationSeconds=3_600, **name)["Credentials"]
+
+
 def test_the_service_credential_does_three_things(cloud: RunningCloud, refused: Any) -> None:
     refused("AccessDenied", cloud.client("iam", SERVICE).list_roles)
     refused("AccessDenied", cloud.client("iam", SERVICE).get_role, RoleName="DataOwner")

@@ -204,6 +204,13 @@ def test_presigned(dispatcher: Dispatcher) -> None:
     assert code(dispatcher.handle(replace(request, headers=added))) == "SignatureDoesNotMatch"
 
 
+def test_one_signature_a_request(dispatcher: Dispatcher) -> None:
+    """S3 refuses two: which of them was meant?"""
+    request = presigned(dispatcher, expires=60)
+    both = {**request.headers, "authorization": "AWS4-HMAC-SHA256 x"}
+    assert code(dispatcher.handle(replace(request, headers=both))) == "InvalidArgument"
+
+
 def test_presigned_sts(dispatcher: Dispatcher) -> None:
     url = URL + "?Action=GetCallerIdentity&Version=2011-06-15"
     request = signed(

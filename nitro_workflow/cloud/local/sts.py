@@ -26,6 +26,7 @@ _NOT_DONE = (
     "TransitiveTagKeys",
 )
 _DEFAULT_S = 3600  # STS: AssumeRole's DurationSeconds
+_CHAINED_S = 3600  # IAM User Guide, "Role chaining": "limits your session to a maximum of one hour"
 _TOKEN_S = 43_200  # STS: GetSessionToken's
 
 
@@ -59,7 +60,7 @@ def assume_role(services: Services, call: Call) -> Mapping[str, Any]:
         )
     if role is None:
         raise ServiceFault("AccessDenied", f"{arn} can not be assumed.", 403)
-    expires = call.now + timedelta(seconds=_duration(params, role["max_session"]))
+    expires = call.now + timedelta(seconds=_duration(call, role["max_session"]))
     session = make_session(
         services.vault,
         role,
@@ -137,8 +138,14 @@ def _principal_tags(entity: sqlite3.Row, given: Sequence[Mapping[str, str]]) -> 
     return {key: value for key, value in own.items() if key.lower() not in named} | tags
 
 
-def _duration(params: Mapping[str, Any], longest: int) -> int:
-    seconds = int(params.get("DurationSeconds", min(_DEFAULT_S, longest)))
+def _duration(call: Call, longest: int) -> int:
+    seconds = int(call.params.get("DurationSeconds", min(_DEFAULT_S, longest)))
+    if call.caller.kind == "role" and seconds > _CHAINED_S:
+        raise ServiceFault(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by "
+            "role chaining",
+        )
     if seconds > longest:
         raise ServiceFault(
             "ValidationError",

@@ -146,6 +146,12 @@ _WORDS: dict[str, dict[str, tuple[str, int]]] = {
         "ec2": ("AuthFailure", 401),
         "rest-xml": ("InvalidRequest", 400),
     },
+    "two": {
+        "json": ("InvalidSignatureException", 400),
+        "query": ("SignatureDoesNotMatch", 403),
+        "ec2": ("AuthFailure", 401),
+        "rest-xml": ("InvalidArgument", 400),
+    },
     "unknown_key": {
         "json": ("UnrecognizedClientException", 400),
         "query": ("InvalidClientTokenId", 403),

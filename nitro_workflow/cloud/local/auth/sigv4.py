@@ -94,9 +94,15 @@ def read_claim(request: RawRequest) -> Claim | None:
 
     Raises `SignatureFault`: a signature that is not complete.
     """
-    if "X-Amz-Signature" in request.query_values:
-        return _from_query(request)
     text = request.headers.get("authorization")
+    if "X-Amz-Signature" in request.query_values:
+        if text is not None:
+            raise SignatureFault(
+                "two",
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
+                "Signature query string parameter or the Authorization header should be specified",
+            )
+        return _from_query(request)
     if (text or "").startswith("AWS ") or {
         "AWSAccessKeyId",
         "Signature",
