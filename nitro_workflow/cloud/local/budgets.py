@@ -99,7 +99,7 @@ PAGES_BYTES: Final = (
 CACHED_ROWS: Final = 4_096  # values remembered of the database between two transactions
 
 # Decision records: three rings on the disk, so that a flood of refusals cannot push out what was
-# allowed, nor a flood of strangers either of them.
+# allowed, nor a flood of strangers either of them. In each, who has most makes room first.
 ALLOWED_RECORD_BYTES: Final = 24 * MIB
 REFUSED_RECORD_BYTES: Final = 8 * MIB
 STRANGER_RECORD_BYTES: Final = 2 * MIB

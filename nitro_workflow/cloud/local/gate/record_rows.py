@@ -1,8 +1,8 @@
 """The tables of the decision records: three rings of rows, found by account, name, resource, time.
 
-A ring has a budget of bytes: when it is full, its oldest records make room. What was allowed, what
-was refused, and what strangers sent have each their own, so that no flood of one kind can push the
-records of another out.
+A ring has a budget of bytes: when it is full, the oldest records make room of the caller who has
+most of them. What was allowed, what was refused, and what strangers sent have each their own. So no
+flood of one kind, and of nobody, can push the records of another out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, time REAL NOT NULL,
     name TEXT NOT NULL, source TEXT NOT NULL, username TEXT NOT NULL, access_key TEXT NOT NULL,
     read_only TEXT NOT NULL, document TEXT NOT NULL, ring TEXT NOT NULL, bytes INTEGER NOT NULL,
-    region TEXT NOT NULL);
+    region TEXT NOT NULL, caller TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS event_accounts (
     account TEXT NOT NULL, seq INTEGER NOT NULL REFERENCES events (seq) ON DELETE CASCADE,
     PRIMARY KEY (account, seq)) WITHOUT ROWID;
@@ -32,10 +32,11 @@ CREATE TABLE IF NOT EXISTS event_resources (
     seq INTEGER NOT NULL REFERENCES events (seq) ON DELETE CASCADE, name TEXT NOT NULL,
     PRIMARY KEY (seq, name)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS event_times ON events (time);
-CREATE INDEX IF NOT EXISTS event_rings ON events (ring, seq);
+CREATE INDEX IF NOT EXISTS event_callers ON events (ring, caller, seq, bytes);
+DROP INDEX IF EXISTS event_rings;
 CREATE INDEX IF NOT EXISTS event_account_rows ON event_accounts (seq);
 """
-_ROWS = 80  # rows a statement: of twelve values each, below SQLite's oldest limit of 999
+_ROWS = 75  # rows a statement: of thirteen values each, below SQLite's oldest limit of 999
 _ROW_BYTES = 200  # of an index entry, an account, a resource
 _BUDGETS = {
     "allowed": budgets.ALLOWED_RECORD_BYTES,
@@ -46,7 +47,7 @@ _KEPT = 0.9  # of a full ring, so that not every batch has to make room
 
 
 def upgrade(store: Store) -> None:
-    """Give the table of an older cloud the columns that came later: of its ring, its region."""
+    """Give the table of an older cloud the columns that came later: ring, region, caller."""
     with store.transaction(records=True) as db:
         columns = {row["name"] for row in db.execute("PRAGMA table_info(events)")}
         if columns and "ring" not in columns:
@@ -54,6 +55,8 @@ def upgrade(store: Store) -> None:
         if columns and "region" not in columns:
             db.execute("ALTER TABLE events ADD COLUMN region TEXT NOT NULL DEFAULT ''")
             db.execute("UPDATE events SET region = json_extract(document, '$.awsRegion')")
+        if columns and "caller" not in columns:
+            db.execute("ALTER TABLE events ADD COLUMN caller TEXT NOT NULL DEFAULT ''")
 
 
 def _add_rings(db: sqlite3.Connection) -> None:
@@ -80,13 +83,23 @@ def trim(db: sqlite3.Connection, sizes: dict[str, int]) -> None:
 
 
 def _forget(db: sqlite3.Connection, ring: str, size: int) -> int:
-    freed, last = 0, 0
-    query = "SELECT seq, bytes FROM events WHERE ring = ? ORDER BY seq"
-    for row in db.execute(query, (ring,)):
+    freed = 0
+    query = (
+        "SELECT caller FROM events WHERE ring = ? GROUP BY caller ORDER BY sum(bytes) DESC LIMIT 1"
+    )
+    while freed < size and (most := db.execute(query, (ring,)).fetchone()) is not None:
+        freed += _forget_of(db, ring, most["caller"], size - freed)
+    return freed
+
+
+def _forget_of(db: sqlite3.Connection, ring: str, caller: str, size: int) -> int:
+    freed, last, place = 0, 0, (ring, caller)
+    query = "SELECT seq, bytes FROM events WHERE ring = ? AND caller = ? ORDER BY seq"
+    for row in db.execute(query, place):
         freed, last = freed + row["bytes"], row["seq"]
         if freed >= size:
             break
-    db.execute("DELETE FROM events WHERE ring = ? AND seq <= ?", (ring, last))
+    db.execute("DELETE FROM events WHERE ring = ? AND caller = ? AND seq <= ?", (*place, last))
     return freed
 
 
@@ -110,7 +123,7 @@ def insert_records(
     )
     grown: dict[str, int] = {}
     for row in rows:
-        *_, ring, size, _region = row
+        *_, ring, size, _region, _caller = row
         grown[ring] = grown.get(ring, 0) + size
     return grown
 
@@ -157,7 +170,15 @@ def _columns(event: Mapping[str, Any]) -> tuple[Any, ...]:
         # Its rows in the other two tables, and what SQLite needs for them.
         len(text) + _ROW_BYTES * (2 + len(_resources(event))),
         _text(event["awsRegion"]),
+        _caller(identity),
     )
+
+
+def _caller(identity: Mapping[str, Any]) -> str:
+    """Return whose record it is: a role's, with all its sessions, a user's, a service's."""
+    issuer = identity.get("sessionContext", {}).get("sessionIssuer", identity)
+    known = issuer.get("arn") or issuer.get("invokedBy") or issuer.get("accountId", "")
+    return str(known)
 
 
 def _ring(event: Mapping[str, Any]) -> str:
