@@ -120,7 +120,17 @@ def test_an_unknown_key_and_what_is_no_region(dispatcher: Dispatcher) -> None:
     assert code(dispatcher.handle(signed(stranger))) == "UnrecognizedClientException"
     own = keys(dispatcher)
     assert code(dispatcher.handle(signed(own, region="eu-west-1"))) == "done"
-    for region in ("", "mars-north-1", "us-gov-west-1", "cn-north-1", "eu-west-²", "x" * 300):
+    for region in (
+        "",
+        "mars-north-1",
+        "us-gov-west-1",
+        "cn-north-1",
+        "eu-west-²",
+        "x" * 300,
+        "us-invented-1",
+        "eu-west-77",
+        "aws-global",
+    ):
         answer = code(dispatcher.handle(signed(own, region=region)))
         assert answer == "InvalidSignatureException"
     assert (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-__all__ = ["load_model", "models_loaded", "protocol_of"]
+__all__ = ["load_model", "models_loaded", "protocol_of", "regions"]
 
 
 _FOLDERS = {"servicequotas": "service-quotas"}  # scope → botocore's folder, where they differ
@@ -17,15 +17,24 @@ def load_model(service: str) -> Any:
 
     The service is named as in a signature's scope.
     """
-    from botocore.loaders import Loader
     from botocore.model import ServiceModel
 
-    # include_default_search_paths: a model in the user's ~/.aws/models must not change the cloud.
-    loader = Loader(
-        include_default_search_paths=False, extra_search_paths=[Loader.BUILTIN_DATA_PATH]
-    )
-    document = loader.load_service_model(_FOLDERS.get(service, service), "service-2")
+    document = _loader().load_service_model(_FOLDERS.get(service, service), "service-2")
     return ServiceModel(document, service_name=service)
+
+
+def _loader() -> Any:
+    from botocore.loaders import Loader
+
+    # include_default_search_paths: a model in the user's ~/.aws/models must not change the cloud.
+    return Loader(include_default_search_paths=False, extra_search_paths=[Loader.BUILTIN_DATA_PATH])
+
+
+@cache
+def regions() -> frozenset[str]:
+    """Return the names of AWS's regions: of the partition ``aws``, whose ARNs this cloud writes."""
+    (found,) = (p for p in _loader().load_data("partitions")["partitions"] if p["id"] == "aws")
+    return frozenset(found["regions"]) - {"aws-global"}
 
 
 def models_loaded() -> int:
