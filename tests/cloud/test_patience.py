@@ -167,6 +167,13 @@ def test_what_stands_around_the_chunks_has_an_end(heads: Any, start: bytes, endl
         assert b"204" not in all_answers(raw)
 
 
+def test_a_body_that_is_none_is_answered(heads: Any) -> None:
+    port, _ = heads
+    with socket.create_connection(("127.0.0.1", port)) as raw:
+        raw.sendall(CHUNKED + b"\r\nxyz\r\n")
+        assert all_answers(raw).startswith(b"HTTP/1.1 400")
+
+
 def test_a_trailer_is_no_header(heads: Any) -> None:
     port, given = heads
     with socket.create_connection(("127.0.0.1", port)) as raw:

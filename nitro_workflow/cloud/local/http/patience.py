@@ -79,10 +79,14 @@ class PatientProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Say that this is no HTTP; not before the answer to the request under way is given."""
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request
-        if cycle is None or cycle.response_complete:
+        if cycle is None or cycle.response_complete or self._is_its_body(cycle):
             super().send_400_response(msg)
         else:
             self.transport.abort()
+
+    def _is_its_body(self, cycle: RequestResponseCycle) -> bool:
+        """Whether what came is the body of the one request that waits for an answer."""
+        return cycle.more_body and not cycle.response_started and not self.pipeline
 
     def on_message_begin(self) -> None:
         """Start to wait for the head that begins here."""
