@@ -334,6 +334,13 @@ def test_what_is_not_done_names_itself(s3: Any, bucket: str, refused: Any) -> No
     refused("NoSuchCORSConfiguration", s3.get_bucket_cors, Bucket=bucket)
 
 
+def test_what_is_to_be_added_replaces_nothing(s3: Any, bucket: str, refused: Any) -> None:
+    where = {"Bucket": bucket, "Key": "grows"}
+    s3.put_object(**where, Body=b"kept")
+    refused("NotImplemented", s3.put_object, **where, Body=b"more", WriteOffsetBytes=0)
+    assert s3.get_object(**where)["Body"].read() == b"kept"
+
+
 @pytest.mark.parametrize(
     "safeguard",
     [

@@ -41,7 +41,7 @@ _SAFEGUARDS = (
     *("SSEKMSEncryptionContext", "ObjectLockMode", "ObjectLockRetainUntilDate"),
     *("ObjectLockEventHold", "ObjectLockEventHoldDurationDays"),
     *("ObjectLockEventHoldDurationYears", "CopySourceSSECustomerAlgorithm"),
-    *("CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5", "WriteOffsetBytes"),
+    *("CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5"),
 )
 # Bucket owner enforced, as every new bucket of S3: these say what is so anyway.
 _CANNED = frozenset({"private", "bucket-owner-full-control"})
@@ -75,6 +75,8 @@ def refuse_not_done(params: Mapping[str, Any]) -> None:
         named.insert(0, "ServerSideEncryption")
     if params.get("ObjectLockLegalHoldStatus") == "ON":
         named.append("ObjectLockLegalHoldStatus")
+    if "WriteOffsetBytes" in params:  # 0 too: whoever appends wants to keep what is there
+        named.append("WriteOffsetBytes")
     if named:
         raise not_implemented(named[0])
     refuse_acl(params)
