@@ -1,4 +1,7 @@
-"""Every inspector at 600 pixels: nothing scrolls sideways, no text is cut, live and without script."""
+"""Every inspector at 600 pixels: nothing scrolls sideways, no text is cut, live and without script.
+
+At 310, a cell beside an open sidebar or on a phone, drawings scroll by themselves and can be read.
+"""
 
 from __future__ import annotations
 
@@ -78,6 +81,31 @@ def test_six_hundred_pixels_are_enough_without_a_script(views, page, kind):
         f'<main id="host">{View(views[kind].model).html}</main>'
     )
     assert narrow(page) == []
+
+
+# The smallest letters of the drawings, in pixels; 0 where a drawing's end cannot be scrolled to.
+LETTERS = """() => Math.min(...[...document.querySelectorAll("#host svg text")].map((node) => {
+  const drawing = node.closest("svg");
+  const wide = drawing.getBoundingClientRect().width;
+  if (drawing.parentElement.scrollWidth < wide || getComputedStyle(drawing.parentElement).overflowX !== "auto") return 0;
+  return parseFloat(getComputedStyle(node).fontSize) * wide / drawing.viewBox.baseVal.width;
+}))"""
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["live", "without a script"])
+@pytest.mark.parametrize("kind", ["image", "pcrs", "result", "trace"])
+def test_three_hundred_pixels_leave_a_drawing_its_letters(views, show, page, kind, scripted):
+    if scripted:
+        show(views[kind])
+    else:
+        page.set_content(
+            f'<!doctype html><html lang=en><title>Card</title><body {THEMES["light"]}">'
+            f'<main id="host">{View(views[kind].model).html}</main>'
+        )
+    page.set_viewport_size({"width": 310, "height": 900})
+    page.evaluate("document.body.style.margin = '0'")
+    page.evaluate(UNFOLD)
+    assert page.evaluate(LETTERS) >= 10
 
 
 def test_what_does_not_fit_is_found(page):
