@@ -80,6 +80,13 @@ def test_a_diagram_loads_nothing_and_runs_nothing():
         assert not re.search(r"""(?:href|src)=["'](?!#)|@import|url\((?!["']?#)""", text), path.name
 
 
+def test_a_diagram_can_be_read_in_a_cell_of_760_pixels():
+    """Mermaid writes letters of 16 pixels; JupyterLab makes a picture as narrow as its cell."""
+    for path in (DOCS / "site" / "diagrams").glob("*.svg"):
+        wide = float(re.search(r'viewBox="\S+ \S+ (\S+) ', path.read_text())[1])
+        assert 16 * min(760 / wide, 1) >= 9, path.name
+
+
 def test_every_cause_of_a_denial_is_explained():
     written = set()
     for path in (ROOT / "nitro_workflow" / "policy" / "reasons").glob("*.py"):
