@@ -174,6 +174,21 @@ def test_a_body_that_is_none_is_answered(heads: Any) -> None:
         assert all_answers(raw).startswith(b"HTTP/1.1 400")
 
 
+@pytest.mark.parametrize("sent", [b"", b"\r\n", b"\r\n\r\n", b"\n"])
+def test_line_ends_hold_no_connection(
+    heads: Any, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They ended the wait for the next request: the connection stayed open for ever."""
+    port, _ = heads
+    monkeypatch.setattr(budgets, "HEAD_SECONDS", 0.25)
+    with socket.create_connection(("127.0.0.1", port)) as raw:
+        for _ in range(2):
+            raw.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert says(raw, b"204 No Content\r\n")
+        raw.sendall(sent or b"GET")
+        assert all_answers(raw) in (b"", b"\r\n")
+
+
 def test_a_trailer_is_no_header(heads: Any) -> None:
     port, given = heads
     with socket.create_connection(("127.0.0.1", port)) as raw:

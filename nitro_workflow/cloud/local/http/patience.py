@@ -75,6 +75,10 @@ class PatientProtocol(HttpToolsProtocol):
         self._hand_on()
         if self._framing_bytes >= budgets.HEAD_BYTES:
             self.transport.abort()
+        # Line ends between two requests begin no head, and have ended uvicorn's wait for one.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.response_complete:
+            self._start_timer()
 
     def send_400_response(self, msg: str) -> None:
         """Say that this is no HTTP; not before the answer to the request under way is given."""
