@@ -80,10 +80,13 @@ def test_swapped_chunks_break_the_chain() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=3000), st.lists(st.integers(1, 700), min_size=1, max_size=20))
-def test_any_cut_gives_the_same_content(content: bytes, steps: list[int]) -> None:
+@given(
+    st.binary(max_size=3_000), st.lists(st.integers(8_192, 9_000), max_size=6), st.integers(1, 700)
+)
+def test_any_cut_gives_the_same_content(content: bytes, sizes: list[int], step: int) -> None:
+    content *= 16
     body, position = bytearray(), 0
-    for size in steps:
+    for size in sizes:
         piece = content[position : position + size]
         position += len(piece)
         if piece:
@@ -92,13 +95,22 @@ def test_any_cut_gives_the_same_content(content: bytes, steps: list[int]) -> Non
     checksum = b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
     body += f"0\r\nx-amz-checksum-crc32:{checksum}\r\n\r\n".encode()
     decoder, out = ChunkDecoder(), bytearray()
-    for index, start in enumerate(range(0, len(body), steps[0])):
-        del index
-        for piece in decoder.feed(bytes(body[start : start + steps[0]])):
+    for start in range(0, len(body), step):
+        for piece in decoder.feed(bytes(body[start : start + step])):
             out += piece
     assert decoder.done
     assert bytes(out) == content
     assert decoder.trailers == {"x-amz-checksum-crc32": checksum}
+
+
+def test_only_the_last_chunk_is_small() -> None:
+    """Each chunk costs its line and its signature: those of a byte kept all other uploads waiting."""
+    large = b"2000\r\n" + bytes(8_192) + b"\r\n"
+    assert b"".join(ChunkDecoder().feed(large + large + b"1\r\na\r\n0\r\n\r\n"))[-1:] == b"a"
+    with pytest.raises(ServiceFault) as caught:
+        list(ChunkDecoder().feed(large + b"1fff\r\n" + bytes(8_191) + b"\r\n" + large))
+    assert caught.value.code == "InvalidChunkSizeError"
+    assert caught.value.members == {"Chunk": 3, "BadChunkSize": 8_191}
 
 
 @pytest.mark.parametrize(
@@ -196,13 +208,13 @@ CHECK_VALUES = {
 
 
 def trailing(algorithm: str, *lines: str) -> Intake:
-    """An intake that has taken ``123456789`` in chunks, with these trailers."""
+    """An intake that has taken ``123456789`` as a chunk, with these trailers."""
     headers = {"x-amz-trailer": f"x-amz-checksum-{algorithm.lower()}",
                "x-amz-decoded-content-length": "9"}  # fmt: skip
     chosen = IntakePlan.of(headers, payload="", decoder=ChunkDecoder(), limit=100)
     intake = Intake(chosen, None)
     ends = "".join(f"{line}\r\n" for line in lines)
-    intake.feed(f"4\r\n1234\r\n5\r\n56789\r\n0\r\n{ends}\r\n".encode())
+    intake.feed(f"9\r\n123456789\r\n0\r\n{ends}\r\n".encode())
     return intake
 
 

@@ -18,6 +18,7 @@ __all__ = ["ChunkDecoder", "ChunkSigner"]
 
 _MAX_LINE = 1_024  # bytes of a chunk header or a trailer line: a size, a signature, a checksum
 _MAX_TRAILERS = 16
+_MIN_CHUNK = 8_192  # bytes of every chunk but the last (S3 API Reference, sigv4-streaming)
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _SIZE = re.compile(r"[0-9a-fA-F]{1,16}", re.ASCII)
 _SIGNATURE = "x-amz-trailer-signature"
@@ -72,6 +73,8 @@ class ChunkDecoder:
     done: bool = False
     _buffer: bytearray = field(default_factory=bytearray)
     _left: int = 0
+    _number: int = 0
+    _last_size: int = 0
     _state: str = "size"
     _signature: str = ""
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
@@ -143,12 +146,22 @@ class ChunkDecoder:
         if not _SIZE.fullmatch(size.strip()):
             raise _bad("a chunk size that is not a hexadecimal number")
         self._left = int(size, 16)
+        self._check_size()
         self._digest = hashlib.sha256()
         if self._left:
             self._state = "data"
         else:
             self._close_chunk()
             self._state = "trailer"
+
+    def _check_size(self) -> None:
+        """Refuse a chunk behind a small one: 5 GB in chunks of a byte are days of work."""
+        if self._left and 0 < self._last_size < _MIN_CHUNK:
+            text = f"Only the last chunk is allowed to have a size less than {_MIN_CHUNK} bytes"
+            members = {"Chunk": self._number + 1, "BadChunkSize": self._last_size}
+            raise ServiceFault("InvalidChunkSizeError", text, 403, members)
+        self._number += 1
+        self._last_size = self._left
 
     def _read_trailer(self, line: str) -> None:
         name, colon, value = line.partition(":")
