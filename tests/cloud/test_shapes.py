@@ -217,12 +217,11 @@ def s3_facts(s3: Any, bucket: dict[str, str], place: dict[str, str]) -> None:
     s3.delete_object_tagging(**place)
     names = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]
     s3.get_object_attributes(**place, ObjectAttributes=names)
-    s3.put_object_acl(**place, ACL="private")
+    s3.put_object_acl(**place, ACL="bucket-owner-full-control")
     s3.get_object_acl(**place)
     s3.put_bucket_tagging(**bucket, Tagging=tags)
     s3.get_bucket_tagging(**bucket)
     s3.delete_bucket_tagging(**bucket)
-    s3.put_bucket_acl(**bucket, ACL="private")
     s3.get_bucket_acl(**bucket)
     owned = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     s3.put_bucket_ownership_controls(**bucket, OwnershipControls=owned)
@@ -248,13 +247,14 @@ def s3_facts(s3: Any, bucket: dict[str, str], place: dict[str, str]) -> None:
             getattr(s3, xform_name(name))(**bucket)
 
 
-# Operations that have no answer but a refusal: their configurations cannot be made here.
+# Operations that have no answer but a refusal: what they tell a bucket cannot be told here.
 NEVER_SET = (
     "GetBucketCors",
     "GetBucketLifecycleConfiguration",
     "GetBucketReplication",
     "GetBucketWebsite",
     "GetObjectLockConfiguration",
+    "PutBucketAcl",
 )
 
 

@@ -161,7 +161,8 @@ class ServiceFault(Exception):
     """A refusal in the service's own words, serialised in its protocol's error shape.
 
     It is the wire's error and not one of `errors`: the client's SDK raises it as ``ClientError``.
-    `members` are further members of the error's shape (``{"BucketName": "…"}``).
+    `members` are further members of the error's shape (``{"BucketName": "…"}``); `headers` go with
+    the answer of S3 (names in lower case).
     """
 
     def __init__(
@@ -170,11 +171,13 @@ class ServiceFault(Exception):
         message: str = "",
         status: int = 400,
         members: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.code = code
         self.message = message
         self.status = status
         self.members = dict(members or {})
+        self.headers = dict(headers or {})
         super().__init__(code, message, status)
 
     def alone(self) -> ServiceFault:

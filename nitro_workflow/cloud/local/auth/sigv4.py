@@ -267,6 +267,14 @@ def _uri_encoded(text: str) -> str:
     return quote(unquote_to_bytes(text.replace("+", " ")), safe="-_.~")
 
 
+def _as_signed(text: str) -> str:
+    """Return a header whose bytes in UTF-8 are those that came (its text is their Latin-1)."""
+    try:
+        return text if text.isascii() else text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
+
+
 class _Headers(dict[str, str]):
     """The signed headers, as botocore's signers read theirs."""
 
@@ -279,7 +287,7 @@ def _recomputed(claim: Claim, request: RawRequest, secret: str, body_sha256: str
     from botocore.auth import S3SigV4Auth, SigV4Auth
     from botocore.credentials import Credentials
 
-    headers = _Headers((name, request.headers[name]) for name in claim.signed_headers)
+    headers = _Headers((name, _as_signed(request.headers[name])) for name in claim.signed_headers)
     kind = S3SigV4Auth if claim.service == "s3" else SigV4Auth
     signer = kind(Credentials(claim.access_key_id, secret), claim.service, claim.region)
     signer.headers_to_sign = lambda _request: headers

@@ -18,7 +18,7 @@ async def send_answer(response: RawResponse, method: str, send: Send) -> None:
     body = response.body
     length = body.length if isinstance(body, FileSlice) else len(body)
     headers = dict(response.headers)
-    if method != "HEAD" or "content-length" not in headers:
+    if response.status != 304 and (method != "HEAD" or "content-length" not in headers):
         headers["content-length"] = str(length)
     pairs = [(name.encode("latin-1"), text.encode("utf-8")) for name, text in headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": pairs})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,12 +13,15 @@ from nitro_workflow.cloud.local.call import ServiceFault
 from nitro_workflow.cloud.local.protocol.http_messages import RawRequest, decode_uri
 from nitro_workflow.cloud.local.protocol.scalars import read_scalar
 
-__all__ = ["match_route", "parse_rest", "split_path"]
+__all__ = ["match_route", "parse_rest", "split_address"]
 
 # Tags of one document: 10,000 parts of an upload with four elements each have fewer.
 _MAX_TAGS = 120_000
 # Query names that say nothing about the operation: SDKs add x-id, presigned URLs the X-Amz-*.
 _NEUTRAL = frozenset({"x-id"})
+_FORM = "multipart/form-data"
+# RFC 9110 §13.1.3, §13.1.4: of these, what is no date is ignored.
+_CONDITIONAL_DATES = frozenset({"If-Modified-Since", "If-Unmodified-Since"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,24 @@ class _Route:
         return len(self.literals), len(self.required_query) + len(self.required_headers)
 
 
-def split_path(path: str) -> tuple[str, str]:
-    """Return bucket and key (decoded) of a path-style address.
+# S3 User Guide, "Virtual hosting of buckets": the bucket stands before the endpoint's name.
+_VIRTUAL_HOST = re.compile(
+    r"(?P<bucket>(?!s3\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\."
+    r"((s3\.)?localhost|s3([.-][a-z]{2}-[a-z]+-[0-9]+)?\.(amazonaws\.com|nitro-lab\.internal))"
+    r"(:[0-9]+)?",
+    re.ASCII,
+)
+
+
+def split_address(request: RawRequest) -> tuple[str, str]:
+    """Return bucket and key (decoded) of a path-style or a virtual-hosted address.
 
     Raises `ServiceFault`: InvalidURI.
     """
-    bucket, _, key = path.lstrip("/").partition("/")
+    hosted = _VIRTUAL_HOST.fullmatch(request.headers.get("host", "").lower())
+    if hosted:
+        return hosted["bucket"], decode_uri(request.path.removeprefix("/"))
+    bucket, _, key = request.path.lstrip("/").partition("/")
     return decode_uri(bucket), decode_uri(key)
 
 
@@ -60,7 +76,10 @@ def match_route(model: Any, request: RawRequest) -> str:
 
     Raises `ServiceFault`: no operation has this method and path.
     """
-    bucket, key = split_path(request.path)
+    bucket, key = split_address(request)
+    if request.method == "POST" and request.headers.get("content-type", "").startswith(_FORM):
+        text = "This cloud does not do POST Object (an upload by a browser's form)."
+        raise ServiceFault("NotImplemented", text, 501)
     fitting = [route for route in _routes(model) if route.fits(request, bucket, key)]
     if not fitting:
         raise ServiceFault(
@@ -98,7 +117,7 @@ def parse_rest(shape: Any, request: RawRequest) -> dict[str, Any]:
 
     Raises `ServiceFault`: MalformedXML, or a header or query value of another type.
     """
-    bucket, key = split_path(request.path)
+    bucket, key = split_address(request)
     labels = {"Bucket": bucket, "Key": key}
     params: dict[str, Any] = {}
     try:
@@ -131,9 +150,18 @@ def _located(member: Any, request: RawRequest, labels: Mapping[str, str]) -> Any
         return None
     if not (location == "querystring" and name in _NAMES_OF_KEYS):
         _check_printable(text)
+    if name in _CONDITIONAL_DATES:
+        return _date_or_none(member, text)
     if member.type_name == "list":
         return [_read(member.member, part.strip()) for part in text.split(",")]
     return _read(member, text)
+
+
+def _date_or_none(member: Any, text: str) -> Any:
+    try:
+        return read_scalar(member, text)
+    except ValueError:
+        return None
 
 
 # Members of a query that name keys, or parts of keys, in which any character may stand.

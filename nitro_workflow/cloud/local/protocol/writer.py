@@ -62,12 +62,15 @@ def write_fault(protocol: str, fault: ServiceFault, request_id: str) -> RawRespo
         inner = f"<Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
         text = f"<Response>{inner}<RequestID>{request_id}</RequestID></Response>"
     elif protocol == "rest-xml":
+        named = {"x-amz-request-id": request_id, **fault.headers}
+        if fault.status == 304:
+            return RawResponse(304, named)  # RFC 9110 §15.4.5: no content, nothing said of it
         further = "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in fault.members.items())
         text = (
             f"<Error><Code>{code}</Code><Message>{message}</Message>{further}"
             f"<RequestId>{request_id}</RequestId><HostId>nitro-lab</HostId></Error>"
         )
-        headers = {"content-type": "application/xml", "x-amz-request-id": request_id}
+        headers = {"content-type": "application/xml", **named}
         if "Region" in fault.members:  # HEAD has no body: SDKs look for a bucket's region here
             headers["x-amz-bucket-region"] = fault.members["Region"]
     else:
@@ -120,7 +123,7 @@ def _headers(shape: Any, result: Mapping[str, Any]) -> Iterator[tuple[str, str]]
             continue
         wire = member.serialization["name"].lower()
         if location == "headers":
-            yield from ((wire + key, _in_header(text)) for key, text in value.items())
+            yield from ((wire + key, _in_metadata(text)) for key, text in value.items())
         elif location == "header":
             yield wire, _in_header(write_text(member, value, "rfc822"))
 
@@ -128,6 +131,16 @@ def _headers(shape: Any, result: Mapping[str, Any]) -> Iterator[tuple[str, str]]
 def _in_header(text: str) -> str:
     """Return text that cannot end its header: what is kept may have come by another door."""
     return _CONTROLS.sub(" ", text)
+
+
+def _in_metadata(text: str) -> str:
+    """Return a value of metadata for its header: RFC 2047 where it is not US-ASCII.
+
+    S3 takes the bytes of a header for Latin-1 (User Guide, "User-defined object metadata").
+    """
+    if text.isascii():
+        return _in_header(text)
+    return f"=?UTF-8?B?{base64.b64encode(text.encode()).decode()}?="
 
 
 def _rest_body(shape: Any, result: Mapping[str, Any]) -> bytes | FileSlice:
@@ -161,7 +174,15 @@ _ROOTS = {
     "CreateMultipartUploadResult": "InitiateMultipartUploadResult",
     "GetBucketVersioningResult": "VersioningConfiguration",
     "DeleteObjectsResult": "DeleteResult",
-    "ListPartsResult": "ListPartsResult",
+    "GetBucketAccelerateConfigurationResult": "AccelerateConfiguration",
+    "GetBucketAclResult": "AccessControlPolicy",
+    "GetBucketLoggingResult": "BucketLoggingStatus",
+    "NotificationConfigurationResult": "NotificationConfiguration",
+    "GetBucketRequestPaymentResult": "RequestPaymentConfiguration",
+    "GetBucketTaggingResult": "Tagging",
+    "GetObjectAclResult": "AccessControlPolicy",
+    "GetObjectAttributesResult": "GetObjectAttributesResponse",
+    "GetObjectTaggingResult": "Tagging",
 }
 
 

@@ -17,7 +17,7 @@ from nitro_workflow.cloud.local.s3.bucket_rows import (
     public_access,
     setting,
 )
-from nitro_workflow.cloud.local.s3.object_headers import check_tags, not_implemented, refuse_acl
+from nitro_workflow.cloud.local.s3.object_headers import check_tags, not_implemented
 from nitro_workflow.cloud.local.s3.public_policies import PublicAccess
 
 __all__ = ["MOST_TAGS", "OPERATIONS", "require_enforced"]
@@ -148,12 +148,9 @@ def get_bucket_acl(services: Services, call: Call) -> Mapping[str, Any]:
 
 
 def put_bucket_acl(services: Services, call: Call) -> Mapping[str, Any]:
-    """Accept the two canned ACLs that say what is so."""
+    """Refuse every ACL, ``private`` too, as S3 does where the bucket's owner is enforced."""
     allow_bucket(services, call, "PutBucketAcl")
-    refuse_acl({"ACL": "private", **call.params})
-    if "AccessControlPolicy" in call.params:
-        raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
-    return {}
+    raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
 
 
 def _no(code: str, text: str, bucket: str) -> ServiceFault:

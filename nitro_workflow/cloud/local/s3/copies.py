@@ -82,7 +82,13 @@ def _source(services: Services, call: Call) -> _Source:
     owner = call.params.get("ExpectedSourceBucketOwner")
     place = Place(bucket, key, owner, anywhere=True)
     named = _decoded(version) if found else None
-    bucket_found, row = readable(services, call, place, named)
+    try:
+        bucket_found, row = readable(services, call, place, named)
+    except ServiceFault as fault:
+        if fault.code != "MethodNotAllowed":
+            raise
+        text = "The source of a copy request may not refer to a delete marker by its version id."
+        raise ServiceFault("InvalidRequest", text) from None
     check_copy_source(call.params, row)
     return _Source(bucket_found, row, named, place)
 

@@ -12,7 +12,11 @@ from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.s3.bucket_rows import allow_object, bucket_row, require_bucket
 from nitro_workflow.cloud.local.s3.object_files import drop_files
 from nitro_workflow.cloud.local.s3.object_headers import not_implemented
-from nitro_workflow.cloud.local.s3.object_rows import insert_version, new_version
+from nitro_workflow.cloud.local.s3.object_rows import (
+    insert_version,
+    new_version,
+    require_version,
+)
 from nitro_workflow.cloud.local.s3.preconditions import check_delete
 
 __all__ = ["OPERATIONS"]
@@ -30,6 +34,7 @@ def delete_object(services: Services, call: Call) -> Mapping[str, Any]:
 def _delete(services: Services, call: Call) -> dict[str, Any]:
     version, match = call.params.get("VersionId"), call.params.get("IfMatch")
     _refuse_not_done(call.params)
+    require_version(version)
     action = "DeleteObject" if version is None else "DeleteObjectVersion"
     context = {} if version is None else {"s3:VersionId": version}
     if match is not None:

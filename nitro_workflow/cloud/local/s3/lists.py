@@ -37,11 +37,15 @@ def page_size(call: Call, name: str, wire: str) -> int:
 
 @dataclass(slots=True)
 class _Page:
-    """One page while it is gathered: rows and common prefixes count alike."""
+    """One page while it is gathered: rows and common prefixes count alike.
+
+    `last` is the last row that the page covers, `end` its last entry: a key or a common prefix.
+    """
 
     rows: list[sqlite3.Row] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     last: tuple[str, int] = ("", 0)
+    end: str = ""
     truncated: bool = False
 
     @property
@@ -82,7 +86,7 @@ def _gather(rows: Iterator[sqlite3.Row], wanted: _Wanted) -> _Page:
             page.prefixes.append(group)
         else:
             page.rows.append(row)
-        page.last = (row["key"], row["seq"])
+        page.last, page.end = (row["key"], row["seq"]), group or row["key"]
     return page
 
 
@@ -177,8 +181,9 @@ def list_objects(services: Services, call: Call) -> Mapping[str, Any]:
         "Contents": [_content(call, bucket, row, owner=True) for row in page.rows],
         "Marker": encode_name(call, after),
     }
-    if page.truncated:
-        answer["NextMarker"] = encode_name(call, page.last[0])
+    # S3 API Reference, ListObjects: only with a delimiter; otherwise the last key is the marker.
+    if page.truncated and call.params.get("Delimiter"):
+        answer["NextMarker"] = encode_name(call, page.end)
     return answer
 
 
@@ -196,7 +201,7 @@ def list_object_versions(services: Services, call: Call) -> Mapping[str, Any]:
             for row in page.rows
             if not row["marker"]
         ],
-        "DeleteMarkers": [_marker(call, row) for row in page.rows if row["marker"]],
+        "DeleteMarkers": [_marker(call, bucket, row) for row in page.rows if row["marker"]],
     }
     if page.truncated:
         answer["NextKeyMarker"] = encode_name(call, page.last[0])
@@ -234,9 +239,10 @@ def _below(services: Services, call: Call, wanted: _Wanted) -> int:
     return int(found["seq"]) if found else _VERSIONS.read_position(marker)
 
 
-def _marker(call: Call, row: sqlite3.Row) -> dict[str, Any]:
-    modified = moment(row["modified"])
-    return {"Key": encode_name(call, row["key"]), "LastModified": modified, **_version(row)}
+def _marker(call: Call, bucket: sqlite3.Row, row: sqlite3.Row) -> dict[str, Any]:
+    owner, modified = {"ID": bucket["account"]}, moment(row["modified"])
+    names = {"Key": encode_name(call, row["key"]), "Owner": owner}
+    return {**names, "LastModified": modified, **_version(row)}
 
 
 def _version(row: sqlite3.Row) -> dict[str, Any]:

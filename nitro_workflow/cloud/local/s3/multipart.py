@@ -23,6 +23,7 @@ from nitro_workflow.cloud.local.s3.object_files import (
     kept,
 )
 from nitro_workflow.cloud.local.s3.object_headers import (
+    not_implemented,
     refuse_not_done,
     stored_headers,
     write_context,
@@ -226,16 +227,22 @@ def _compare(made: Mapping[str, Any], member: str, stated: str) -> None:
 def _choose(
     stated: Sequence[Mapping[str, Any]], rows: Mapping[int, sqlite3.Row]
 ) -> list[sqlite3.Row]:
-    numbers = [part.get("PartNumber", 0) for part in stated]
-    if not numbers or numbers != sorted(set(numbers)):
+    if not stated or not all({"PartNumber", "ETag"} <= part.keys() for part in stated):
+        text = "The XML you provided did not validate against our published schema: Part"
+        raise ServiceFault("MalformedXML", text)
+    numbers = [part["PartNumber"] for part in stated]
+    if numbers != sorted(set(numbers)):
         text = "The list of parts was not in ascending order. Parts must be ordered by part number."
-        raise ServiceFault("InvalidPartOrder" if numbers else "MalformedXML", text)
+        raise ServiceFault("InvalidPartOrder", text)
     for number, part in zip(numbers, stated, strict=True):
         _check_stated(part, rows.get(number))
     chosen = [rows[number] for number in numbers]
-    if any(part["size"] < _MIN_PART for part in chosen[:-1]):
+    small = next((part for part in chosen[:-1] if part["size"] < _MIN_PART), None)
+    if small is not None:
         text = "Your proposed upload is smaller than the minimum allowed size"
-        raise ServiceFault("EntityTooSmall", text)
+        sizes = {"ProposedSize": small["size"], "MinSizeAllowed": _MIN_PART}
+        members = {**sizes, "PartNumber": small["number"], "ETag": small["md5"]}
+        raise ServiceFault("EntityTooSmall", text, 400, members)
     return chosen
 
 
@@ -274,6 +281,8 @@ def _require_parts(db: sqlite3.Connection, upload: str, parts: Sequence[sqlite3.
 def abort_multipart_upload(services: Services, call: Call) -> Mapping[str, Any]:
     """Give up an upload and its parts."""
     allow_object(services, call, "AbortMultipartUpload")
+    if "IfMatchInitiatedTime" in call.params:  # a condition of directory buckets
+        raise not_implemented("x-amz-if-match-initiated-time")
     with services.store.transaction() as db:
         upload = find_upload(db, call)["id"]
         query = "SELECT file FROM upload_parts WHERE upload = ?"

@@ -110,10 +110,10 @@ def get_object_acl(services: Services, call: Call) -> Mapping[str, Any]:
 
 
 def put_object_acl(services: Services, call: Call) -> Mapping[str, Any]:
-    """Accept the two canned ACLs that say what is so."""
+    """Accept the canned ACL that says what is so; S3 accepts no other, nor ``private``."""
     _row(services, call, "PutObjectAcl")
     refuse_acl(call.params)
-    if "AccessControlPolicy" in call.params:
+    if call.params.get("ACL") != "bucket-owner-full-control":
         raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
     return {}
 

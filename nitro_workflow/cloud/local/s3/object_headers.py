@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -87,7 +88,7 @@ def refuse_not_done(params: Mapping[str, Any]) -> None:
 
 
 def refuse_acl(params: Mapping[str, Any]) -> None:
-    """Refuse to grant anything by an ACL; two canned ones grant nothing to anybody else.
+    """Refuse to grant anything by a new object's ACL; two canned ones grant nothing to others.
 
     Raises `ServiceFault`: AccessControlListNotSupported.
     """
@@ -160,11 +161,16 @@ def check_tags(tags: Sequence[Mapping[str, str]], most: int = _MAX_TAGS) -> dict
         raise ServiceFault("InvalidTag", "Cannot provide multiple Tags with the same key")
     for tag in tags:
         long = any(len(tag[n]) > m for n, m in zip(("Key", "Value"), _TAG_LENGTHS, strict=True))
-        if not tag["Key"] or long or _NO_XML.search(tag["Key"] + tag["Value"]):
+        if not tag["Key"] or long or not all(map(_in_tags, tag["Key"] + tag["Value"])):
             raise ServiceFault("InvalidTag", "The TagKey or TagValue you have provided is invalid")
         if tag["Key"].lower().startswith("aws:"):
             raise ServiceFault("InvalidTag", "System tags cannot be added or updated by requester")
     return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _in_tags(letter: str) -> bool:
+    """Whether a tag may hold this (S3 User Guide, "Categorizing your objects using tags")."""
+    return letter in "+-=._:/@" or unicodedata.category(letter)[0] in "LNZ"
 
 
 def _too_many_tags(most: int) -> ServiceFault:

@@ -11,7 +11,8 @@ from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Services
-from nitro_workflow.cloud.local.s3.bucket_rows import Place, allow_place, may_list
+from nitro_workflow.cloud.local.protocol import write_time
+from nitro_workflow.cloud.local.s3.bucket_rows import Place, allow_place, may_list, moment
 from nitro_workflow.cloud.local.s3.object_headers import existing_tags
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "new_version",
     "object_part",
     "readable",
+    "require_version",
     "version_member",
 ]
 
@@ -44,6 +46,16 @@ def new_version(bucket: sqlite3.Row) -> str:
 def version_member(bucket: sqlite3.Row, version: str) -> dict[str, str]:
     """Return the VersionId of an answer; none where the bucket never kept versions."""
     return {"VersionId": version} if bucket["versioning"] else {}
+
+
+def require_version(version: str | None) -> None:
+    """Refuse a version id that is there and empty: nobody means the current version by it.
+
+    Raises `ServiceFault`: InvalidArgument.
+    """
+    if version == "":
+        named = {"ArgumentName": "versionId", "ArgumentValue": ""}
+        raise ServiceFault("InvalidArgument", "Version id cannot be the empty string", 400, named)
 
 
 def insert_version(
@@ -91,6 +103,7 @@ def readable(
 
     Raises `ServiceFault`: NoSuchBucket, AccessDenied, NoSuchKey, NoSuchVersion, MethodNotAllowed.
     """
+    require_version(version)
     row = find_object(services.store.read(), place.bucket, place.key, version)
     known = existing_tags(json.loads(row["headers"]).get("Tags", {}).items()) if row else {}
     asked = {**(context or {}), **known, **({"s3:VersionId": version} if version else {})}
@@ -105,11 +118,19 @@ def readable(
 
 
 def _missing(key: str, row: sqlite3.Row | None, version: str | None) -> ServiceFault:
+    # S3 API Reference, GetObject: x-amz-delete-marker; Last-Modified where the marker was named.
+    headers = {}
+    if row is not None:
+        headers = {"x-amz-delete-marker": "true", "x-amz-version-id": row["version"]}
     if row is not None and version is not None:
         text = "The specified method is not allowed against this resource."
-        return ServiceFault("MethodNotAllowed", text, 405)
+        headers |= {
+            "allow": "DELETE",
+            "last-modified": write_time(moment(row["modified"]), "rfc822"),
+        }
+        return ServiceFault("MethodNotAllowed", text, 405, headers=headers)
     code, what = ("NoSuchKey", "key") if version is None else ("NoSuchVersion", "version")
-    return ServiceFault(code, f"The specified {what} does not exist.", 404, {"Key": key})
+    return ServiceFault(code, f"The specified {what} does not exist.", 404, {"Key": key}, headers)
 
 
 def object_part(

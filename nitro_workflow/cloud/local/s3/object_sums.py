@@ -28,6 +28,7 @@ __all__ = ["COMPOSITE", "FULL", "SumPlan", "require_algorithm", "stated_sums", "
 
 COMPOSITE, FULL = "COMPOSITE", "FULL_OBJECT"
 _MEMBERS = {checksum_member(algorithm): algorithm for algorithm in CHECKSUM_ALGORITHMS}
+_NO_SUMS = ("ChecksumAlgorithm", "ChecksumMode", "ChecksumType")
 # Of CRC64NVME there is no composite; of the SHA family no full one, which parts do not give.
 _ONLY = {"CRC64NVME": FULL, "SHA1": COMPOSITE, "SHA256": COMPOSITE}
 
@@ -39,7 +40,13 @@ def sum_members(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stated_sums(members: Mapping[str, Any]) -> dict[str, str]:
-    """Return the checksums that a structure states: algorithm → value."""
+    """Return the checksums that a structure states: algorithm → value.
+
+    Raises `ServiceFault`: InvalidRequest, for one that would not be compared.
+    """
+    for name in members:
+        if name.startswith("Checksum") and name not in (*_MEMBERS, *_NO_SUMS):
+            require_algorithm(name.removeprefix("Checksum"))
     return {_MEMBERS[name]: str(value) for name, value in members.items() if name in _MEMBERS}
 
 

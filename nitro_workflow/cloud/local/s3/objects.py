@@ -40,7 +40,8 @@ _RESPONSE_HEADERS = (
     "ContentType",
     "Expires",
 )
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+# RFC 9110 §14.1: the unit's name has no case; 2^64 - 1, which some clients send, has 20 digits.
+_RANGE = re.compile(r"bytes=([0-9]{0,20})-([0-9]{0,20})", re.IGNORECASE)
 
 
 def allow_write(services: Services, call: Call) -> sqlite3.Row:
@@ -165,15 +166,19 @@ def _range(text: str, size: int) -> tuple[int, int] | None:
     match = _RANGE.fullmatch(text)
     if match is None or not (match[1] or match[2]):
         return None
+    if match[1] and match[2] and int(match[2]) < int(match[1]):
+        return None
     if match[1]:
         start = int(match[1])
         end = min(int(match[2]), size - 1) if match[2] else size - 1
     else:
         start, end = max(0, size - int(match[2])), size - 1
     if start >= size or (not match[1] and not int(match[2])):
+        members = {"RangeRequested": text, "ActualObjectSize": size}
+        said = {"content-range": f"bytes */{size}"}
         text = "The requested range is not satisfiable"
-        raise ServiceFault("InvalidRange", text, 416, {"ActualObjectSize": size})
-    return (start, end - start + 1) if end >= start else None
+        raise ServiceFault("InvalidRange", text, 416, members, said)
+    return start, end - start + 1
 
 
 def head_object(services: Services, call: Call) -> Mapping[str, Any]:

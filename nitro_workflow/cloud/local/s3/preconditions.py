@@ -6,12 +6,14 @@ with conditional requests".
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.protocol import write_time
 from nitro_workflow.cloud.local.s3.bucket_rows import moment
 
 __all__ = ["check_copy_source", "check_delete", "check_read", "check_write", "etag_matches"]
@@ -19,14 +21,22 @@ __all__ = ["check_copy_source", "check_delete", "check_read", "check_write", "et
 _FAILED = "At least one of the pre-conditions you specified did not hold"
 
 
-def etag_matches(stated: str, etag: str) -> bool:
+def etag_matches(stated: str, etag: str, *, weakly: bool = False) -> bool:
     """Whether an If-Match or If-None-Match (a list, ``*``, quoted or not) names this ETag.
+
+    A weak tag (``W/"…"``) does so for If-None-Match alone (`weakly`; RFC 9110 §8.8.3.2).
 
     >>> etag_matches('"a", "b"', '"b"'), etag_matches("*", '"b"'), etag_matches('"a"', '"b"')
     (True, True, False)
+    >>> etag_matches('W/"b"', '"b"'), etag_matches('W/"b"', '"b"', weakly=True)
+    (False, True)
     """
-    named = [part.strip().removeprefix("W/").strip('"') for part in stated.split(",")]
-    return etag.strip('"') in named or "*" in named
+    if stated.strip() == "*":
+        return True
+    named = [part.strip() for part in stated.split(",")]
+    if weakly:
+        named = [part.removeprefix("W/") for part in named]
+    return etag.strip('"') in [part.strip('"') for part in named]
 
 
 def check_read(params: Mapping[str, Any], row: sqlite3.Row) -> None:
@@ -37,7 +47,18 @@ def check_read(params: Mapping[str, Any], row: sqlite3.Row) -> None:
     modified = moment(row["modified"]).replace(microsecond=0)
     _require_unchanged(params, row, modified, ("IfMatch", "IfUnmodifiedSince"))
     if _unchanged(params, row, modified, ("IfNoneMatch", "IfModifiedSince")):
-        raise ServiceFault("NotModified", "Not Modified", 304)
+        raise ServiceFault("NotModified", "Not Modified", 304, headers=_validators(row, modified))
+
+
+def _validators(row: sqlite3.Row, modified: datetime) -> dict[str, str]:
+    """Return what a cache takes from a 304: the headers that the 200 would have had (RFC 9110)."""
+    kept = json.loads(row["headers"])
+    found = {"etag": row["etag"], "last-modified": write_time(modified, "rfc822")}
+    if "CacheControl" in kept:
+        found["cache-control"] = kept["CacheControl"]
+    if "Expires" in kept:
+        found["expires"] = write_time(moment(kept["Expires"]), "rfc822")
+    return found
 
 
 def check_copy_source(params: Mapping[str, Any], row: sqlite3.Row) -> None:
@@ -66,7 +87,7 @@ def _unchanged(
 ) -> bool:
     match, since = (params.get(name) for name in names)
     if match is not None:
-        return etag_matches(match, row["etag"])
+        return etag_matches(match, row["etag"], weakly=True)
     return since is not None and modified <= since
 
 
