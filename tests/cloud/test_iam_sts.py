@@ -67,13 +67,33 @@ def test_an_administrator_can_not_become_the_owner(cloud: RunningCloud, refused:
 
 def test_assume_role_across_accounts(cloud: RunningCloud) -> None:
     name = {"AWS": f"arn:aws:iam::{DATA}:role/Across"}
-    with pytest.raises(ClientError):
-        cloud.role("Target", [], account=COMPUTE, trust=name)
     across = cloud.role("Across", [allow("sts:AssumeRole")])
+    with pytest.raises(ClientError, match="AssumeRole"):
+        cloud.role("Target", [], account=COMPUTE, trust=name)
     target = f"arn:aws:iam::{COMPUTE}:role/Target"
     sts = cloud.client("sts", across)
     session = sts.assume_role(RoleArn=target, RoleSessionName="guest")["Credentials"]
     assert cloud.client("sts", session).get_caller_identity()["Account"] == COMPUTE
+
+
+def test_nobody_is_trusted_before_they_are_there(cloud: RunningCloud, refused: Any) -> None:
+    """Whoever made a role of that name later would have been let in."""
+    absent = {"AWS": f"arn:aws:iam::{DATA}:role/Absent"}
+    trust = policy({"Effect": "Allow", "Principal": absent, "Action": "sts:AssumeRole"})
+    iam, s3 = cloud.client("iam", COMPUTE), cloud.client("s3", COMPUTE)
+    made = {"RoleName": "Early", "AssumeRolePolicyDocument": trust}
+    error = refused("MalformedPolicyDocument", iam.create_role, **made)
+    assert "Invalid principal in policy" in error["Error"]["Message"]
+    assert absent["AWS"] in error["Error"]["Message"]
+    here = policy({"Effect": "Allow", "Principal": {"AWS": [COMPUTE]}, "Action": "sts:AssumeRole"})
+    iam.create_role(RoleName="Early", AssumeRolePolicyDocument=here)
+    refused(
+        "MalformedPolicyDocument", iam.update_assume_role_policy, RoleName="Early",
+        PolicyDocument=trust,
+    )  # fmt: skip
+    s3.create_bucket(Bucket="early-bucket")
+    reads = {**allow("s3:GetObject", resource="arn:aws:s3:::early-bucket/*"), "Principal": absent}
+    refused("MalformedPolicy", s3.put_bucket_policy, Bucket="early-bucket", Policy=policy(reads))
 
 
 def test_session_policy_and_boundary_limit(cloud: RunningCloud, refused: Any) -> None:

@@ -9,7 +9,8 @@ Source: AWS IAM User Guide, "Troubleshoot access denied error messages".
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,13 @@ class Gate:
     def principal_exists(self, text: str) -> bool:
         """Whether a policy may name this principal: an account, a user, a role, or ``*``."""
         return principal_exists(self.store.read(), text)
+
+    def unknown_principal(self, text: str) -> str:
+        """Return one whom a policy (that was parsed before) names and who is not there; or "".
+
+        AWS keeps whom a policy names by their id: who comes later by that name is another.
+        """
+        return next((name for name in _principals(text) if not self.principal_exists(name)), "")
 
     def authorize(
         self,
@@ -142,6 +150,15 @@ class Gate:
         decision = evaluate(request, policies)
         call.trail.decisions.append(_decided(request, policies, decision, self.explainer))
         return decision
+
+
+def _principals(text: str) -> Iterator[str]:
+    """Yield the AWS principals that a policy names."""
+    statements = json.loads(text)["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        for element in (statement.get("Principal"), statement.get("NotPrincipal")):
+            named = element.get("AWS", []) if isinstance(element, dict) else element or []
+            yield from [named] if isinstance(named, str) else named
 
 
 def _weight(documents: tuple[Sequence[str], str | None]) -> int:

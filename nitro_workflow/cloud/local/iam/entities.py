@@ -51,7 +51,7 @@ def _create(services: Services, call: Call, kind: str, name: str) -> sqlite3.Row
     context = {"iam:PermissionsBoundary": boundary} if boundary else {}
     allow(services, call, arn, context | request_tags(tags))
     if kind == "role":
-        _check_trust(params["AssumeRolePolicyDocument"])
+        _check_trust(services, params["AssumeRolePolicyDocument"])
     record = (
         arn, kind, account, name, path, new_id(_PREFIX[kind]), call.now.isoformat(),
         params.get("AssumeRolePolicyDocument"), boundary, params.get("Description"),
@@ -70,9 +70,12 @@ def _create(services: Services, call: Call, kind: str, name: str) -> sqlite3.Row
     return row
 
 
-def _check_trust(document: str) -> None:
+def _check_trust(services: Services, document: str) -> None:
     check_size(document, TRUST_SIZE)
     check_document(document, "trust")
+    if unknown := services.gate.unknown_principal(document):
+        text = f'Invalid principal in policy: "AWS":"{unknown}"'
+        raise ServiceFault("MalformedPolicyDocument", text)
 
 
 def _check_entities(db: sqlite3.Connection, kind: str, account: str) -> None:
@@ -169,7 +172,7 @@ def _conflict(message: str) -> ServiceFault:
 def update_assume_role_policy(services: Services, call: Call) -> Mapping[str, Any]:
     """Replace a role's trust policy."""
     row = entity_row(services, call, "role", call.params["RoleName"])
-    _check_trust(call.params["PolicyDocument"])
+    _check_trust(services, call.params["PolicyDocument"])
     with services.store.transaction() as db:
         require_entity(db, row)
         db.execute(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
@@ -90,23 +89,13 @@ def check(services: Services, call: Call, key: Key, text: str) -> None:
         policy = check_policy(text, "resource")
     except PolicyError as error:
         raise ServiceFault("MalformedPolicyDocumentException", str(error)) from error
-    for principal in _principals(text):
-        if not services.gate.principal_exists(principal):
-            raise ServiceFault(
-                "MalformedPolicyDocumentException",
-                "Policy contains a statement with one or more invalid principals.",
-            )
+    if services.gate.unknown_principal(text):
+        raise ServiceFault(
+            "MalformedPolicyDocumentException",
+            "Policy contains a statement with one or more invalid principals.",
+        )
     if not call.params.get("BypassPolicyLockoutSafetyCheck"):
         _require_no_lockout(services, call, key, policy)
-
-
-def _principals(text: str) -> Iterator[str]:
-    """Yield the AWS principals that a policy names; the policy has been parsed before."""
-    statements = json.loads(text)["Statement"]
-    for statement in statements if isinstance(statements, list) else [statements]:
-        for element in (statement.get("Principal"), statement.get("NotPrincipal")):
-            named = element.get("AWS", []) if isinstance(element, dict) else element or []
-            yield from [named] if isinstance(named, str) else named
 
 
 def _require_no_lockout(services: Services, call: Call, key: Key, policy: Policy) -> None:

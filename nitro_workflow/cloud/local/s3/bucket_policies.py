@@ -47,6 +47,8 @@ def put_bucket_policy(services: Services, call: Call) -> Mapping[str, Any]:
         check_policy(text, "resource")
     except PolicyError as error:
         raise ServiceFault("MalformedPolicy", str(error), 400) from None
+    if services.gate.unknown_principal(text):
+        raise ServiceFault("MalformedPolicy", "Invalid principal in policy", 400)
     if is_public(text) and public_access(services, row["name"]).block_policy:
         denied = (
             f"User: {call.caller.arn} is not authorized to perform: s3:PutBucketPolicy on "
