@@ -187,3 +187,17 @@ def test_pages(ec2: Any, refused: Refused) -> None:
     for token in ("²", "1", "x"):
         refused("InvalidParameterValue", ec2.describe_instances, NextToken=token)
     refused("InvalidParameterValue", ec2.describe_instances, MaxResults=4)
+
+
+def test_what_would_be_passed_over(ec2: Any, refused: Refused) -> None:
+    names = [ec2.run_instances(**LAUNCH)["Instances"][0]["InstanceId"]]
+    code = "UnsupportedHibernationConfiguration"
+    refused(code, ec2.stop_instances, InstanceIds=names, Hibernate=True)
+    (found,) = ec2.describe_instances(InstanceIds=names)["Reservations"]
+    assert found["Instances"][0]["State"]["Name"] == "running"
+    # EC2 API Reference, DescribeInstances: MaxResults and instance ids exclude each other.
+    code = "InvalidParameterCombination"
+    refused(code, ec2.describe_instances, InstanceIds=names, MaxResults=5)
+    assert ec2.describe_images(ExecutableUsers=["self"])["Images"] == []
+    assert ec2.describe_images(ExecutableUsers=["all"])["Images"]
+    refused("UnsupportedOperation", ec2.describe_availability_zones, ZoneIds=["use1-az9"])

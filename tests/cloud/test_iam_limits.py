@@ -238,3 +238,68 @@ def test_session_tokens_of_users(cloud: RunningCloud, iam: Any, refused: Refused
     iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
     iam.delete_user(UserName=name)
     refused("InvalidClientTokenId", cloud.client("sts", token).get_caller_identity)
+
+
+def test_names_ignore_case(iam: Any, role: str, refused: Refused) -> None:
+    name = f"N{uuid.uuid4().hex}"
+    document = policy(allow("s3:GetObject"))
+    iam.create_policy(PolicyName=name, PolicyDocument=document)
+    iam.create_instance_profile(InstanceProfileName=name)
+    code = "EntityAlreadyExists"
+    refused(code, iam.create_role, RoleName=role.lower(), AssumeRolePolicyDocument=TRUST)
+    refused(code, iam.create_instance_profile, InstanceProfileName=name.upper(), Path="/other/")
+    refused(
+        code, iam.create_policy, PolicyName=name.lower(), Path="/other/", PolicyDocument=document
+    )
+    iam.create_user(UserName=role)  # a user is no role
+
+
+def test_policies_and_profiles_keep_their_tags(
+    cloud: RunningCloud, iam: Any, refused: Refused
+) -> None:
+    name, document = f"T{uuid.uuid4().hex}", policy(allow("s3:GetObject"))
+    made = iam.create_policy(
+        PolicyName=name, PolicyDocument=document, Description="d", Tags=tags(a="1")
+    )["Policy"]
+    iam.create_instance_profile(InstanceProfileName=name, Tags=tags(a="1"))
+    found = iam.get_policy(PolicyArn=made["Arn"])["Policy"]
+    assert (made["Tags"], found["Tags"], found["Description"]) == (tags(a="1"), tags(a="1"), "d")
+    profile = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+    assert profile["Tags"] == tags(a="1")
+    twice = tags(a="1", A="2")
+    refused("InvalidInput", iam.create_policy, PolicyName="X", PolicyDocument=document, Tags=twice)
+    iam.delete_instance_profile(InstanceProfileName=name)
+    iam.create_instance_profile(InstanceProfileName=name)
+    assert "Tags" not in iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+    asked = {"StringEquals": {"aws:RequestTag/a": "1"}}
+    session = cloud.role(f"Q{name}", [allow("iam:CreateInstanceProfile", Condition=asked)])
+    own = cloud.client("iam", session)
+    refused("AccessDenied", own.create_instance_profile, InstanceProfileName="Q" + name)
+    own.create_instance_profile(InstanceProfileName="Q" + name, Tags=tags(a="1"))
+
+
+def test_lists_by_path_and_roles_by_name(iam: Any, role: str, refused: Refused) -> None:
+    name = f"P{uuid.uuid4().hex}"
+    arn = iam.create_policy(
+        PolicyName=name, Path="/x/", PolicyDocument=policy(allow("s3:GetObject"))
+    )["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    iam.create_instance_profile(InstanceProfileName=name, Path="/x/")
+    for path, count in (("/x/", 1), ("/y/", 0)):
+        found = iam.list_attached_role_policies(RoleName=role, PathPrefix=path)
+        assert len(found["AttachedPolicies"]) == count
+        found = iam.list_instance_profiles(PathPrefix=path)["InstanceProfiles"]
+        assert [item["InstanceProfileName"] for item in found].count(name) == count
+    remove = iam.remove_role_from_instance_profile
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=role)
+    refused("NoSuchEntity", remove, InstanceProfileName=name, RoleName="another")
+    assert iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
+    remove(InstanceProfileName=name, RoleName=role)
+    refused("NoSuchEntity", remove, InstanceProfileName=name, RoleName=role)
+
+
+def test_a_sign_in_of_a_role_is_not_done(iam: Any, refused: Refused) -> None:
+    refused(
+        "UnsupportedOperationException", iam.create_role, RoleName="SignIn",
+        AssumeRolePolicyDocument=TRUST, MaxSigninSessionDuration=3600,
+    )  # fmt: skip

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS entities (
     path TEXT NOT NULL, id TEXT NOT NULL UNIQUE, created TEXT NOT NULL,
     trust TEXT, boundary TEXT, description TEXT, max_session INTEGER, tags TEXT NOT NULL,
     UNIQUE (kind, account, name));
+CREATE TABLE IF NOT EXISTS iam_tags (arn TEXT PRIMARY KEY, tags TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS inline_policies (
     entity TEXT NOT NULL REFERENCES entities (arn) ON DELETE CASCADE,
     name TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (entity, name));

@@ -101,6 +101,9 @@ def reservation(rows: Sequence[sqlite3.Row]) -> dict[str, Any]:
 def describe_instances(services: Services, call: Call) -> Mapping[str, Any]:
     """Describe the account's instances here; AWS's own side sees all there are."""
     rows = _rows(services, call)
+    if "MaxResults" in call.params and call.params.get("InstanceIds"):
+        text = "The parameter instancesSet cannot be used with the parameter maxResults"
+        raise ServiceFault("InvalidParameterCombination", text)
     shapes = {row["id"]: _shape(row) for row in rows}
     page = described(services, call, "Instances", list(shapes.values()), _FILTERS)
     found = {shape["InstanceId"] for shape in page.pop("Instances")}
@@ -198,6 +201,10 @@ def _change(target: str) -> Handler:
             rows = db.execute(query, (account, call.region))
             states = {row["id"]: row["state"] for row in rows}
             _check_known(wanted, set(states))
+            if call.params.get("Hibernate"):
+                # RunInstances refuses HibernationOptions, so that no instance can do it.
+                text = "Instances that were not launched with hibernation cannot hibernate."
+                raise ServiceFault("UnsupportedHibernationConfiguration", text)
             changes = [_move(item, states[item], target) for item in wanted]
             stop_if_dry_run(call)
             query = "UPDATE instances SET state = ? WHERE id = ?"

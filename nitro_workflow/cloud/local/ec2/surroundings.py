@@ -85,6 +85,9 @@ def describe_images(services: Services, call: Call) -> Mapping[str, Any]:
     images, owners = _images(call), call.params.get("Owners", ())
     if owners and not {"amazon", _AMAZON} & set(owners):
         images = []
+    # Amazon's images are everybody's ("all"); nobody was given one by name.
+    if "all" not in call.params.get("ExecutableUsers", ["all"]):
+        images = []
     images = named(images, call.params.get("ImageIds", ()), "ImageId", "InvalidAMIID.NotFound")
     filters = plain(
         "Architecture",
@@ -189,6 +192,9 @@ def describe_availability_zones(services: Services, call: Call) -> Mapping[str, 
         for name in zones(call)
     ]
     code = "InvalidParameterValue"
+    if "ZoneIds" in call.params:
+        text = "This local cloud does not do DescribeAvailabilityZones with ZoneIds."
+        raise ServiceFault("UnsupportedOperation", text)
     found = named(listed, call.params.get("ZoneNames", ()), "ZoneName", code)
     filters = plain("ZoneName", "State", "RegionName", "ZoneType")
     return described(services, call, "AvailabilityZones", found, filters)

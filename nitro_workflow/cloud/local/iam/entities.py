@@ -20,7 +20,9 @@ from nitro_workflow.cloud.local.iam.iam_common import (
     check_size,
     check_tags,
     entity_row,
+    name_taken,
     page,
+    refuse_members,
     request_tags,
     require_entity,
     role_shape,
@@ -36,6 +38,7 @@ _SESSION_S = 3600  # IAM: MaxSessionDuration, when it is not given
 def create_role(services: Services, call: Call) -> Mapping[str, Any]:
     """Make a role with its trust policy."""
     params = call.params
+    refuse_members(call, "MaxSigninSessionDuration")
     return {"Role": role_shape(_create(services, call, "role", params["RoleName"]))}
 
 
@@ -61,11 +64,10 @@ def _create(services: Services, call: Call, kind: str, name: str) -> sqlite3.Row
         if boundary:
             require_policy(db, call, boundary)
         _check_entities(db, kind, account)
-        try:
-            db.execute(f"INSERT INTO entities VALUES ({','.join('?' * len(record))})", record)  # noqa: S608
-        except sqlite3.IntegrityError:
+        if name_taken(db, "entities", account, name, kind=kind):
             text = f"{kind.capitalize()} with name {name} already exists."
-            raise ServiceFault("EntityAlreadyExists", text, 409) from None
+            raise ServiceFault("EntityAlreadyExists", text, 409)
+        db.execute(f"INSERT INTO entities VALUES ({','.join('?' * len(record))})", record)  # noqa: S608
         row: sqlite3.Row = db.execute("SELECT * FROM entities WHERE arn = ?", (arn,)).fetchone()
     return row
 

@@ -30,10 +30,15 @@ __all__ = [
     "check_quota",
     "check_size",
     "check_tags",
+    "drop_tags",
     "entity_row",
+    "keep_tags",
+    "kept_tags",
     "letters_of",
+    "name_taken",
     "no_such",
     "page",
+    "refuse_members",
     "request_tags",
     "require_entity",
     "role_shape",
@@ -82,6 +87,45 @@ def allow(
 def arn_of(account: str, kind: str, path: str, name: str) -> str:
     """Return ``arn:aws:iam::ACCOUNT:KIND/PATH/NAME``."""
     return f"arn:aws:iam::{account}:{kind}{path}{name}"
+
+
+def refuse_members(call: Call, *members: str) -> None:
+    """Refuse what would be passed over.
+
+    Raises `ServiceFault`: UnsupportedOperationException.
+    """
+    for member in members:
+        if call.params.get(member):
+            text = f"This local cloud does not do {call.operation} with {member}."
+            raise ServiceFault("UnsupportedOperationException", text, 501)
+
+
+def keep_tags(db: sqlite3.Connection, arn: str, tags: Sequence[Mapping[str, str]]) -> None:
+    """Keep the tags of a policy or a profile; roles and users have theirs in their rows."""
+    if tags:
+        db.execute("INSERT INTO iam_tags VALUES (?, ?)", (arn, json.dumps(list(tags))))
+
+
+def kept_tags(db: sqlite3.Connection, arn: str) -> dict[str, Any]:
+    """Return the member Tags of what `keep_tags` kept; none where nothing was."""
+    row = db.execute("SELECT tags FROM iam_tags WHERE arn = ?", (arn,)).fetchone()
+    return {"Tags": json.loads(row["tags"])} if row else {}
+
+
+def drop_tags(db: sqlite3.Connection, arn: str) -> None:
+    """Forget the tags of what is deleted: its name may come again."""
+    db.execute("DELETE FROM iam_tags WHERE arn = ?", (arn,))
+
+
+def name_taken(
+    db: sqlite3.Connection, table: str, account: str, name: str, *, kind: str = ""
+) -> bool:
+    """Whether the account has this name: letters of either case are one (IAM API Reference)."""
+    query = f"SELECT 1 FROM {table} WHERE account = ? AND name = ? COLLATE NOCASE"  # noqa: S608
+    values = [account, name]
+    if kind:
+        query, values = f"{query} AND kind = ?", [*values, kind]
+    return db.execute(query, values).fetchone() is not None
 
 
 def entity_row(

@@ -20,8 +20,14 @@ from nitro_workflow.cloud.local.iam.iam_common import (
     check_document,
     check_quota,
     check_size,
+    check_tags,
+    drop_tags,
     entity_row,
+    keep_tags,
+    kept_tags,
+    name_taken,
     page,
+    request_tags,
     require_entity,
     url_encoded,
 )
@@ -59,7 +65,8 @@ def create_policy(services: Services, call: Call) -> Mapping[str, Any]:
     """Make a managed policy."""
     params, account = call.params, call.caller.account
     arn = arn_of(account, "policy", params.get("Path", "/"), params["PolicyName"])
-    allow(services, call, arn)
+    tags = check_tags(params.get("Tags", []))
+    allow(services, call, arn, request_tags(tags))
     check_size(params["PolicyDocument"], MANAGED_SIZE)
     check_document(params["PolicyDocument"], "identity")
     record = (
@@ -68,18 +75,20 @@ def create_policy(services: Services, call: Call) -> Mapping[str, Any]:
     )  # fmt: skip
     with services.store.transaction() as db:
         check_quota(db, "managed_policies", "account", account, POLICIES)
-        try:
-            db.execute("INSERT INTO managed_policies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", record)
-        except sqlite3.IntegrityError:
+        if name_taken(db, "managed_policies", account, params["PolicyName"]):
             text = f"A policy called {params['PolicyName']} already exists."
-            raise ServiceFault("EntityAlreadyExists", text, 409) from None
+            raise ServiceFault("EntityAlreadyExists", text, 409)
+        db.execute("INSERT INTO managed_policies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", record)
+        keep_tags(db, arn, params.get("Tags", []))
         row = db.execute("SELECT * FROM managed_policies WHERE arn = ?", (arn,)).fetchone()
-    return {"Policy": _shape(row)}
+        return {"Policy": {**_shape(row), **kept_tags(db, arn)}}
 
 
 def get_policy(services: Services, call: Call) -> Mapping[str, Any]:
     """Describe a managed policy."""
-    return {"Policy": _shape(_row(services, call))}
+    row = _row(services, call)
+    described = {"Description": row["description"]} if row["description"] else {}
+    return {"Policy": {**_shape(row), **described, **kept_tags(services.store.read(), row["arn"])}}
 
 
 def get_policy_version(services: Services, call: Call) -> Mapping[str, Any]:
@@ -142,6 +151,7 @@ def delete_policy(services: Services, call: Call) -> Mapping[str, Any]:
                 "DeleteConflict", "Cannot delete a policy attached to entities.", 409
             )
         db.execute("DELETE FROM managed_policies WHERE arn = ?", (row["arn"],))
+        drop_tags(db, row["arn"])
     return {}
 
 
@@ -170,9 +180,10 @@ def _attached(services: Services, call: Call, kind: str) -> Mapping[str, Any]:
     row = _entity(services, call, kind)
     query = (
         "SELECT m.name, m.arn FROM managed_policies m JOIN attachments a ON a.policy = m.arn "
-        "WHERE a.entity = ? ORDER BY m.name"
+        "WHERE a.entity = ? AND substr(m.path, 1, ?) = ? ORDER BY m.name"
     )
-    rows = services.store.read().execute(query, (row["arn"],)).fetchall()
+    path = call.params.get("PathPrefix", "/")
+    rows = services.store.read().execute(query, (row["arn"], len(path), path)).fetchall()
     found = [{"PolicyName": item["name"], "PolicyArn": item["arn"]} for item in rows]
     return page(call, found, "AttachedPolicies")
 

@@ -15,8 +15,14 @@ from nitro_workflow.cloud.local.iam.iam_common import (
     allow,
     arn_of,
     check_quota,
+    check_tags,
+    drop_tags,
+    keep_tags,
+    kept_tags,
+    name_taken,
     no_such,
     page,
+    request_tags,
     require_entity,
     role_shape,
 )
@@ -57,29 +63,37 @@ def create_instance_profile(services: Services, call: Call) -> Mapping[str, Any]
     name, path = call.params["InstanceProfileName"], call.params.get("Path", "/")
     account = call.caller.account
     arn = arn_of(account, _KIND, path, name)
-    allow(services, call, arn)
+    tags = call.params.get("Tags", [])
+    allow(services, call, arn, request_tags(check_tags(tags)))
     values = (arn, account, name, path, new_id("AIPA"), call.now.isoformat(), None)
     with services.store.transaction() as db:
         check_quota(db, "instance_profiles", "account", account, PROFILES)
-        try:
-            db.execute("INSERT INTO instance_profiles VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-        except sqlite3.IntegrityError:
+        if name_taken(db, "instance_profiles", account, name):
             text = f"Instance Profile {name} already exists."
-            raise ServiceFault("EntityAlreadyExists", text, 409) from None
+            raise ServiceFault("EntityAlreadyExists", text, 409)
+        db.execute("INSERT INTO instance_profiles VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        keep_tags(db, arn, tags)
         row = db.execute("SELECT * FROM instance_profiles WHERE arn = ?", (arn,)).fetchone()
-    return {"InstanceProfile": _shape(services, row)}
+        tagged = kept_tags(db, arn)
+    return {"InstanceProfile": {**_shape(services, row), **tagged}}
 
 
 def get_instance_profile(services: Services, call: Call) -> Mapping[str, Any]:
     """Describe an instance profile and its role."""
-    return {"InstanceProfile": _shape(services, _row(services, call))}
+    row = _row(services, call)
+    tagged = kept_tags(services.store.read(), row["arn"])
+    return {"InstanceProfile": {**_shape(services, row), **tagged}}
 
 
 def list_instance_profiles(services: Services, call: Call) -> Mapping[str, Any]:
     """List the account's instance profiles."""
-    allow(services, call, arn_of(call.caller.account, _KIND, "/", "*"))
-    query = "SELECT * FROM instance_profiles WHERE account = ? ORDER BY name"
-    rows = services.store.read().execute(query, (call.caller.account,)).fetchall()
+    path = call.params.get("PathPrefix", "/")
+    allow(services, call, arn_of(call.caller.account, _KIND, path, "*"))
+    query = (
+        "SELECT * FROM instance_profiles WHERE account = ? AND substr(path, 1, ?) = ? ORDER BY name"
+    )
+    values = (call.caller.account, len(path), path)
+    rows = services.store.read().execute(query, values).fetchall()
     return page(call, [_shape(services, row) for row in rows], "InstanceProfiles")
 
 
@@ -104,8 +118,12 @@ def add_role(services: Services, call: Call) -> Mapping[str, Any]:
 
 
 def remove_role(services: Services, call: Call) -> Mapping[str, Any]:
-    """Take the role out of a profile."""
-    return _set_role(services, _row(services, call)["arn"], None)
+    """Take the role out of a profile: the role that the call names, if it is there."""
+    row, name = _row(services, call), call.params["RoleName"]
+    query = "SELECT 1 FROM entities WHERE arn = ? AND name = ?"
+    if services.store.read().execute(query, (row["role"], name)).fetchone() is None:
+        raise no_such("role", name)
+    return _set_role(services, row["arn"], None)
 
 
 def _set_role(services: Services, profile: str, role: sqlite3.Row | None) -> Mapping[str, Any]:
@@ -125,6 +143,7 @@ def delete_instance_profile(services: Services, call: Call) -> Mapping[str, Any]
         raise ServiceFault("DeleteConflict", text, 409)
     with services.store.transaction() as db:
         db.execute("DELETE FROM instance_profiles WHERE arn = ?", (row["arn"],))
+        drop_tags(db, row["arn"])
     return {}
 
 
