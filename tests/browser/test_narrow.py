@@ -93,7 +93,7 @@ LETTERS = """() => Math.min(...[...document.querySelectorAll("#host svg text")].
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["live", "without a script"])
-@pytest.mark.parametrize("kind", ["image", "pcrs", "result", "trace"])
+@pytest.mark.parametrize("kind", ["chain", "image", "pcrs", "result", "trace"])
 def test_three_hundred_pixels_leave_a_drawing_its_letters(views, show, page, kind, scripted):
     if scripted:
         show(views[kind])
