@@ -55,7 +55,13 @@ def on_the_wire(pieces: list[bytes], *, chunked: bool) -> list[bytes]:
     """The pieces as chunks, cut anew, so that no cut of the wire is one of the framing."""
     if not chunked:
         return pieces
-    framed = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece]
+    chunks = [b""]
+    for piece in pieces:
+        if len(chunks[-1]) < 8_192:  # only the last may be smaller
+            chunks[-1] += piece
+        else:
+            chunks.append(piece)
+    framed = [b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks if chunk]
     whole = b"".join([*framed, b"0\r\n\r\n"])
     return [whole[start : start + 70_001] for start in range(0, len(whole), 70_001)]
 
