@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
+import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from unittest import mock
 
 import pytest
+from botocore.loaders import Loader
 
-from nitro_workflow.cloud.local import budgets, process_memory
-from nitro_workflow.cloud.local.http import tidying
-from nitro_workflow.cloud.local.http.record_reader import RecordReader
-from nitro_workflow.cloud.local.http.tidying import Connections
+from nitro_workflow.cloud.local import process_memory
+from nitro_workflow.cloud.local.dispatch import Dispatcher
+from nitro_workflow.cloud.local.http import edge
 from nitro_workflow.cloud.local.process_memory import (
     give_memory_back,
     keep_for_good,
     limit_heaps,
 )
-from nitro_workflow.cloud.local.protocol import load_model
+from nitro_workflow.cloud.local.protocol import load_model, models
 from tests.cloud.conftest import RunningCloud
 from tests.cloud.test_faults import resident
 
@@ -88,16 +89,37 @@ def thawed() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("thawed")
-def test_what_was_alive_in_a_calm_moment_is_given_back_in_the_next() -> None:
-    circle = _Circle()
-    seen = weakref.ref(circle)
+def test_what_is_kept_is_what_was_there_and_nothing_later() -> None:
+    kept, later = _Circle(), None
     keep_for_good()
-    assert gc.get_freeze_count() > 10_000
-    del circle
-    gc.collect()
-    assert seen() is not None  # why it is not done in the middle of an attack
-    keep_for_good()
-    assert seen() is None
+    later = _Circle()
+    seen = weakref.ref(kept), weakref.ref(later)
+    del kept, later
+    give_memory_back()
+    assert seen[0]() is not None  # why it is done before the first connection
+    assert seen[1]() is None
+
+
+def test_it_is_kept_once_and_before_the_cloud_answers(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection of that moment would hold its buffers and its body for ever."""
+    done: list[str] = []
+    monkeypatch.setattr(edge, "keep_for_good", lambda: done.append("kept"))
+
+    async def ready() -> None:
+        done.append("answers")
+
+    async def nothing_comes() -> dict[str, str]:
+        return {"type": messages.pop(0)}
+
+    async def say(message: Mapping[str, object]) -> None:
+        done.append(str(message["type"]))
+
+    messages = ["lifespan.startup", "lifespan.shutdown"]
+    app = edge.make_app(dispatcher, log=lambda _: None, on_start=ready)
+    asyncio.run(app({"type": "lifespan"}, nothing_comes, say))
+    assert done == ["kept", "answers", "lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 def test_a_model_that_comes_with_a_request_freezes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,25 +128,22 @@ def test_a_model_that_comes_with_a_request_freezes_nothing(monkeypatch: pytest.M
     assert load_model.__wrapped__("sts").operation_names
 
 
-def test_what_is_loaded_is_kept_once_and_only_when_it_is_calm(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    done: list[str] = []
-    monkeypatch.setattr(tidying, "keep_for_good", lambda: done.append("kept"))
-    monkeypatch.setattr(tidying, "give_memory_back", lambda: done.append("given"))
-    once, few = tidying.Tidying().once, budgets.CALM_CONNECTIONS
-    for loaded, connections in ((0, 0), (2, few + 1), (2, few), (2, few), (3, 0)):
-        once(loaded, connections)
-        done.append("|")
-    assert " ".join(done) == "given | given | kept given | given | kept given |"
+def test_models_have_no_prose_but_all_their_shapes() -> None:
+    """Half of a model is text for people, and the collector would walk it at every round."""
+    loader = Loader(include_default_search_paths=False)
+    loader.search_paths.append(Loader.BUILTIN_DATA_PATH)
+    for service in ("kms", "ssm"):
+        model, whole = load_model(service), loader.load_service_model(service, "service-2")
+        assert '"documentation": "' not in json.dumps(model._service_description)
+        assert set(model.shape_names) == set(whole["shapes"])
+        assert set(model.operation_names) == set(whole["operations"])
+        for name in model.shape_names:
+            members = whole["shapes"][name].get("members", {})
+            assert set(model._service_description["shapes"][name].get("members", {})) == set(
+                members
+            )
 
 
-def test_connections_are_counted_to_their_end() -> None:
-    before, readers = Connections.open, [RecordReader.__new__(RecordReader) for _ in range(2)]
-    for reader in readers:
-        reader._inner = mock.Mock()
-        reader.connection_made(mock.Mock())
-    assert Connections.open == before + 2
-    readers[0].connection_lost(None)
-    readers[1].connection_lost(ConnectionResetError())
-    assert Connections.open == before
+def test_a_member_may_be_called_documentation() -> None:
+    shape = {"members": {"documentation": {"shape": "S", "documentation": "text"}}}
+    assert models._without_prose(shape) == {"members": {"documentation": {"shape": "S"}}}

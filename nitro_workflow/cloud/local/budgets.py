@@ -34,9 +34,10 @@ FIELDS: Final = (
 CALL_BYTES: Final = 1 * MIB
 XML_BYTES: Final = 2 * MIB  # S3: DeleteObjects with 1,000 keys, an upload's 10,000 parts
 OBJECT_BYTES: Final = 5 * GIB  # S3: one PutObject or UploadPart
-RECEIVE_BUFFER_BYTES: Final = (
-    128 * KIB
-)  # of the kernel, a connection; by itself it takes up to 6 MB
+# Of the kernel, a connection; by itself it takes up to 6 MB. Linux doubles what is asked for, and
+# uvloop takes all of it at one read: it holds so much twice, encrypted, until the connection ends.
+RECEIVE_BUFFER_BYTES: Final = 64 * KIB
+UNREAD_BYTES: Final = 16 * KIB  # of it, with which a connection is not read on until they are taken
 BODY_PAUSE_SECONDS: Final = 30.0  # between two pieces; who is slower holds no connection for ever
 CALL_SECONDS: Final = 60.0  # for the whole of a body that is held in memory
 # Bytes of an unwanted body that are read away so that its sender sees the answer: of one whose key
@@ -85,17 +86,13 @@ GRACE_SECONDS: Final = 10  # that requests under way have, once the process was 
 # would cost twice the processor time (benchmarks/large_objects.py).
 TRIM_SECONDS: Final = 10.0
 MAPPED_BYTES: Final = 192 * KIB
-# With no more open than so many, what has been loaded is kept from the collector; each of them may
-# leave some 0.1 MB behind, until the next service is loaded.
-CALM_CONNECTIONS: Final = 16
 ARENAS: Final = 2
 
 # Memory for what was worked out once. A parsed policy takes some 40 times its text.
 POLICY_CHARACTERS: Final = 1 * MIB  # texts whose parsed policies are remembered
-EXPLANATION_CHARACTERS: Final = 1 * MIB
-PAGES_BYTES: Final = (
-    512 * KIB
-)  # of the database, for each thread that reads; the system has them too
+EXPLANATION_CHARACTERS: Final = 512 * KIB
+# Of the database, for each thread that reads; the system has them too.
+PAGES_BYTES: Final = 256 * KIB
 CACHED_ROWS: Final = 4_096  # values remembered of the database between two transactions
 
 # Decision records: three rings on the disk, so that a flood of refusals cannot push out what was

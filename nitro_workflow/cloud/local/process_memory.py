@@ -41,12 +41,11 @@ def limit_heaps() -> None:
 
 
 def keep_for_good() -> None:
-    """Let the collector pass over all that is there: services' models are half a million objects.
+    """Let the collector pass over all that is there: modules, and what they made.
 
-    For calm moments. What is alive just then and part of a circle is not given back when it dies,
-    until this is called again; a connection is one, with its buffers and the body that it brings.
+    For the start, before there is a connection: one that is alive just then would never be given
+    back, with its buffers and the body that it brings, because connections are circles.
     """
-    gc.unfreeze()
     gc.collect()
     gc.freeze()
 

@@ -35,6 +35,7 @@ from nitro_workflow.cloud.local.http.intake_plan import IntakePlan
 from nitro_workflow.cloud.local.http.request_head import body_plan, check_head, raw_request
 from nitro_workflow.cloud.local.http.shares import Room, Turns
 from nitro_workflow.cloud.local.http.tidying import keep_tidy
+from nitro_workflow.cloud.local.process_memory import keep_for_good
 from nitro_workflow.cloud.local.protocol import FileSlice, RawRequest, RawResponse
 
 if TYPE_CHECKING:
@@ -293,6 +294,7 @@ def make_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         trimming = asyncio.create_task(keep_tidy())
         _start_threads(pool, dispatcher)
+        keep_for_good()
         if on_start is not None:
             await on_start()
         yield

@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.http.patience import PatientProtocol
-from nitro_workflow.cloud.local.http.tidying import Connections
 
 __all__ = ["RecordReader"]
 
@@ -43,13 +42,11 @@ class RecordReader(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own
         """Tell of the connection, once its TLS stands."""
         transport.set_write_buffer_limits(high=budgets.WAITING_BYTES)
-        transport.set_read_buffer_limits(high=budgets.WAITING_BYTES)  # type: ignore[attr-defined]  # TLS has it
-        Connections.open += 1
+        transport.set_read_buffer_limits(high=budgets.UNREAD_BYTES)  # type: ignore[attr-defined]  # TLS has it
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell of the connection's end."""
-        Connections.open -= 1
         self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:

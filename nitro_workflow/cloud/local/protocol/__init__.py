@@ -22,7 +22,7 @@ from nitro_workflow.cloud.local.protocol.checksums import (
     new_checksum,
 )
 from nitro_workflow.cloud.local.protocol.http_messages import FileSlice, RawRequest, RawResponse
-from nitro_workflow.cloud.local.protocol.models import load_model, models_loaded, regions
+from nitro_workflow.cloud.local.protocol.models import load_model, regions
 from nitro_workflow.cloud.local.protocol.page_token import PageTokens, read_decimal
 from nitro_workflow.cloud.local.protocol.reader import find_operation, read_request
 from nitro_workflow.cloud.local.protocol.scalars import write_time
@@ -40,7 +40,6 @@ __all__ = [
     "encode_checksum",
     "find_operation",
     "load_model",
-    "models_loaded",
     "new_checksum",
     "read_decimal",
     "read_request",

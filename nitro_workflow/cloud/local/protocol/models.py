@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import Any
 
-__all__ = ["load_model", "models_loaded", "protocol_of", "regions"]
+__all__ = ["load_model", "protocol_of", "regions"]
 
 
 _FOLDERS = {"servicequotas": "service-quotas"}  # scope → botocore's folder, where they differ
@@ -20,7 +20,7 @@ def load_model(service: str) -> Any:
     from botocore.model import ServiceModel
 
     document = _loader().load_service_model(_FOLDERS.get(service, service), "service-2")
-    return ServiceModel(document, service_name=service)
+    return ServiceModel(_without_prose(document), service_name=service)
 
 
 def _loader() -> Any:
@@ -37,9 +37,18 @@ def regions() -> frozenset[str]:
     return frozenset(found["regions"]) - {"aws-global"}
 
 
-def models_loaded() -> int:
-    """Return of how many services the models are in memory."""
-    return load_model.cache_info().currsize
+def _without_prose(part: Any) -> Any:
+    """Return a model without its documentation: half of it, and the collector walks the rest.
+
+    (A member may have that name; what it says of it is no text.)
+    """
+    if isinstance(part, dict):
+        return {
+            name: _without_prose(value)
+            for name, value in part.items()
+            if name != "documentation" or not isinstance(value, str)
+        }
+    return [_without_prose(value) for value in part] if isinstance(part, list) else part
 
 
 def protocol_of(model: Any) -> str:
