@@ -197,6 +197,35 @@ def test_a_browsers_form_is_refused_by_name(cloud: RunningCloud, bucket: str) ->
     assert (caught.value.code, b"POST Object" in caught.value.read()) == (501, True)
 
 
+def test_a_bucket_with_uploads_under_way_is_deleted(
+    cloud: RunningCloud, s3: Any, bucket: str, refused: Refused
+) -> None:
+    def files() -> set[str]:
+        return {path.name for path in (cloud.lab / "cloud" / "objects").glob("*/*")}
+
+    before = files()
+    named = {"Bucket": bucket, "Key": "k"}
+    named["UploadId"] = s3.create_multipart_upload(**named)["UploadId"]
+    s3.upload_part(**named, PartNumber=1, Body=b"x")
+    assert files() > before
+    s3.delete_bucket(Bucket=bucket)
+    assert files() == before
+    refused("NoSuchBucket", s3.upload_part, **named, PartNumber=2, Body=b"x")
+    s3.create_bucket(Bucket=bucket)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+@pytest.mark.parametrize("seconds", [0, 604_801])
+def test_a_presigned_life_that_is_none(
+    cloud: RunningCloud, s3: Any, bucket: str, seconds: int
+) -> None:
+    url = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "k"}, ExpiresIn=seconds)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(url, context=create_default_context(cafile=cloud.ca))
+    assert caught.value.code == 400
+    assert b"<Code>AuthorizationQueryParametersError</Code>" in caught.value.read()
+
+
 def test_what_a_completion_says_is_compared_or_refused(
     s3: Any, bucket: str, refused: Refused
 ) -> None:

@@ -140,6 +140,12 @@ _WORDS: dict[str, dict[str, tuple[str, int]]] = {
         "ec2": ("AuthFailure", 401),
         "rest-xml": ("AuthorizationHeaderMalformed", 400),
     },
+    "incomplete_query": {
+        "json": ("IncompleteSignatureException", 400),
+        "query": ("IncompleteSignature", 400),
+        "ec2": ("AuthFailure", 401),
+        "rest-xml": ("AuthorizationQueryParametersError", 400),
+    },
     "version": {
         "json": ("IncompleteSignatureException", 400),
         "query": ("IncompleteSignature", 400),

@@ -128,6 +128,15 @@ def read_claim(request: RawRequest) -> Claim | None:
 
 
 def _from_query(request: RawRequest) -> Claim:
+    try:
+        return _presigned(request)
+    except SignatureFault as fault:
+        # S3 tells a query that is not complete from a header that is not.
+        kind = "incomplete_query" if fault.kind == "incomplete" else fault.kind
+        raise SignatureFault(kind, fault.message) from None
+
+
+def _presigned(request: RawRequest) -> Claim:
     query = request.query_values
     if query.get("X-Amz-Algorithm") != _ALGORITHM:
         raise SignatureFault("incomplete", f"X-Amz-Algorithm only supports {_ALGORITHM}.")

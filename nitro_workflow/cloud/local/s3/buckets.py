@@ -21,6 +21,7 @@ from nitro_workflow.cloud.local.s3.bucket_rows import (
     require_bucket,
 )
 from nitro_workflow.cloud.local.s3.bucket_settings import MOST_TAGS, require_enforced
+from nitro_workflow.cloud.local.s3.object_files import drop_files
 from nitro_workflow.cloud.local.s3.object_headers import check_tags, not_implemented, refuse_acl
 
 __all__ = ["OPERATIONS"]
@@ -149,20 +150,23 @@ def _entry(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def delete_bucket(services: Services, call: Call) -> Mapping[str, Any]:
-    """Delete an empty bucket."""
+    """Delete a bucket without objects; uploads under way end with it (S3 API Reference)."""
     row = allow_bucket(services, call, "DeleteBucket")
     name = row["name"]
     with services.store.transaction() as db:
         require_bucket(db, row)
-        query = (
-            "SELECT 1 FROM objects WHERE bucket = ?1 UNION SELECT 1 FROM uploads WHERE bucket = ?1"
-        )
-        if db.execute(query, (name,)).fetchone():
+        if db.execute("SELECT 1 FROM objects WHERE bucket = ?", (name,)).fetchone():
             text = (
                 "The bucket you tried to delete is not empty. You must delete all versions in it."
             )
             raise ServiceFault("BucketNotEmpty", text, 409, {"BucketName": name})
+        query = (
+            "SELECT p.file FROM upload_parts p JOIN uploads u ON u.id = p.upload WHERE bucket = ?"
+        )
+        files = [part["file"] for part in db.execute(query, (name,))]
+        db.execute("DELETE FROM uploads WHERE bucket = ?", (name,))
         db.execute("DELETE FROM buckets WHERE name = ?", (name,))
+    drop_files(services, files)
     return {"__status__": 204}
 
 
