@@ -211,6 +211,11 @@ def test_session_life(cloud: RunningCloud, refused: Any) -> None:
     refused(
         "MalformedPolicyDocument", sts.assume_role, RoleArn=arn, RoleSessionName="me", Policy="{}"
     )
+    longest = policy(allow("s3:GetObject")).ljust(2048)
+    sts.assume_role(RoleArn=arn, RoleSessionName="me", Policy=longest)
+    refused(
+        "ValidationError", sts.assume_role, RoleArn=arn, RoleSessionName="me", Policy=longest + " "
+    )
     life = sts.assume_role(RoleArn=arn, RoleSessionName="me", DurationSeconds=900)["Credentials"]
     assert 890 < life["Expiration"].timestamp() - time.time() < 901
 

@@ -27,6 +27,7 @@ _NOT_DONE = (
 )
 _DEFAULT_S = 3600  # STS: AssumeRole's DurationSeconds
 _CHAINED_S = 3600  # IAM User Guide, "Role chaining": "limits your session to a maximum of one hour"
+_SESSION_POLICY = 2048  # STS API Reference, AssumeRole: characters of Policy
 _TOKEN_S = 43_200  # STS: GetSessionToken's
 
 
@@ -156,6 +157,9 @@ def _duration(call: Call, longest: int) -> int:
 
 def _session_policy(text: str) -> str:
     if text:
+        if len(text) > _SESSION_POLICY:
+            told = f"Member must have length less than or equal to {_SESSION_POLICY}"
+            raise ServiceFault("ValidationError", f"The policy is too long: {told}")
         try:
             check_policy(text, "session")
         except PolicyError as error:
