@@ -13,7 +13,7 @@ from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.protocol import PageTokens
 from nitro_workflow.cloud.local.s3.bucket_rows import allow_bucket, moment
 
-__all__ = ["OPERATIONS", "encode_name", "page_size"]
+__all__ = ["OPERATIONS", "Page", "Wanted", "encode_name", "gather", "page_size"]
 
 _PAGE = 1000  # S3: the most of one page, and the default
 _MAX_INTEGER = 2**31 - 1  # S3: "an integer between 0 and 2147483647"
@@ -36,7 +36,7 @@ def page_size(call: Call, name: str, wire: str) -> int:
 
 
 @dataclass(slots=True)
-class _Page:
+class Page:
     """One page while it is gathered: rows and common prefixes count alike.
 
     `last` is the last row that the page covers, `end` its last entry: a key or a common prefix.
@@ -50,11 +50,12 @@ class _Page:
 
     @property
     def count(self) -> int:
+        """How many entries the page has."""
         return len(self.rows) + len(self.prefixes)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """What a list asks for: at most `most` entries behind `after`, grouped at the delimiter."""
 
     bucket: str
@@ -69,8 +70,9 @@ class _Wanted:
         return self.prefix + head + found if found and self.delimiter else ""
 
 
-def _gather(rows: Iterator[sqlite3.Row], wanted: _Wanted) -> _Page:
-    page = _Page()
+def gather(rows: Iterator[sqlite3.Row], wanted: Wanted) -> Page:
+    """Return the next page of rows that are ordered by their column `key`, then by `seq`."""
+    page = Page()
     if not wanted.most:
         return page  # S3: a page of none is whole, and nothing follows it
     for row in rows:
@@ -90,7 +92,7 @@ def _gather(rows: Iterator[sqlite3.Row], wanted: _Wanted) -> _Page:
     return page
 
 
-def _latest(services: Services, wanted: _Wanted) -> Iterator[sqlite3.Row]:
+def _latest(services: Services, wanted: Wanted) -> Iterator[sqlite3.Row]:
     # Keys are ordered by their UTF-8 bytes, in S3 as in SQLite's BINARY collation.
     query = (
         "SELECT * FROM objects WHERE bucket = ? AND latest = 1 AND marker = 0 AND key > ? "
@@ -112,7 +114,7 @@ def _context(call: Call) -> dict[str, str]:
     return context
 
 
-def _common(call: Call, page: _Page, most: int) -> dict[str, Any]:
+def _common(call: Call, page: Page, most: int) -> dict[str, Any]:
     params = call.params
     answer: dict[str, Any] = {
         "Name": params["Bucket"],
@@ -144,15 +146,15 @@ def _content(call: Call, bucket: sqlite3.Row, row: sqlite3.Row, *, owner: bool) 
     return content | ({"Owner": {"ID": bucket["account"]}} if owner else {})
 
 
-def _list(services: Services, call: Call, after: str) -> tuple[sqlite3.Row, _Page, int]:
+def _list(services: Services, call: Call, after: str) -> tuple[sqlite3.Row, Page, int]:
     bucket = allow_bucket(services, call, "ListBucket", _context(call))
     wanted = _wanted(call, bucket["name"], after)
-    return bucket, _gather(_latest(services, wanted), wanted), wanted.most
+    return bucket, gather(_latest(services, wanted), wanted), wanted.most
 
 
-def _wanted(call: Call, bucket: str, after: str) -> _Wanted:
+def _wanted(call: Call, bucket: str, after: str) -> Wanted:
     params, most = call.params, page_size(call, "MaxKeys", "max-keys")
-    return _Wanted(bucket, params.get("Prefix", ""), params.get("Delimiter", ""), after, most)
+    return Wanted(bucket, params.get("Prefix", ""), params.get("Delimiter", ""), after, most)
 
 
 def list_objects_v2(services: Services, call: Call) -> Mapping[str, Any]:
@@ -191,7 +193,7 @@ def list_object_versions(services: Services, call: Call) -> Mapping[str, Any]:
     """List every version and delete marker, newest first within a key."""
     bucket = allow_bucket(services, call, "ListBucketVersions", _context(call))
     wanted = _wanted(call, bucket["name"], call.params.get("KeyMarker", ""))
-    page = _gather(_versions(services, call, wanted), wanted)
+    page = gather(_versions(services, call, wanted), wanted)
     answer = {
         **_common(call, page, wanted.most),
         "KeyMarker": encode_name(call, wanted.after),
@@ -209,7 +211,7 @@ def list_object_versions(services: Services, call: Call) -> Mapping[str, Any]:
     return answer
 
 
-def _versions(services: Services, call: Call, wanted: _Wanted) -> Iterator[sqlite3.Row]:
+def _versions(services: Services, call: Call, wanted: Wanted) -> Iterator[sqlite3.Row]:
     query = (
         "SELECT * FROM objects WHERE bucket = ? AND (key > ? OR (key = ? AND seq < ?)) "
         "AND key >= ? ORDER BY key, seq DESC"
@@ -222,7 +224,7 @@ def _versions(services: Services, call: Call, wanted: _Wanted) -> Iterator[sqlit
         yield row
 
 
-def _below(services: Services, call: Call, wanted: _Wanted) -> int:
+def _below(services: Services, call: Call, wanted: Wanted) -> int:
     """Return the place of the version marker within its key: a version's id, or a page's end.
 
     A page ends with a place and not with an id, so that the listing goes on when the version has

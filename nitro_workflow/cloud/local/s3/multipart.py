@@ -62,7 +62,9 @@ class NewPart:
 
 def create_multipart_upload(services: Services, call: Call) -> Mapping[str, Any]:
     """Begin an upload."""
-    bucket, upload = allow_write(services, call), uuid.uuid4().hex
+    bucket = allow_write(services, call)
+    # S3 lists the uploads of one key by their beginning: so their ids sort.
+    upload = f"{int(call.now.timestamp() * 1_000_000):014x}{uuid.uuid4().hex}"
     plan, key = SumPlan.of(call.params), call.params["Key"]
     headers = json.dumps({**stored_headers(call.params), **plan.to_members()})
     values = (upload, bucket["name"], key, call.now.isoformat(), headers)

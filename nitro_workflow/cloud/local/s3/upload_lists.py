@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.call import Call
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.s3.bucket_rows import allow_bucket, allow_object, moment
-from nitro_workflow.cloud.local.s3.lists import encode_name, page_size
+from nitro_workflow.cloud.local.s3.lists import Wanted, encode_name, gather, page_size
 from nitro_workflow.cloud.local.s3.multipart import find_upload, plan_of
 
 __all__ = ["OPERATIONS"]
@@ -56,33 +56,34 @@ def list_multipart_uploads(services: Services, call: Call) -> Mapping[str, Any]:
     """List the uploads that are under way, by key and then by their beginning."""
     bucket = allow_bucket(services, call, "ListBucketMultipartUploads")
     params, most = call.params, page_size(call, "MaxUploads", "max-uploads")
-    if params.get("Delimiter"):
-        text = "This cloud does not do ListMultipartUploads with a delimiter."
-        raise ServiceFault("NotImplemented", text, 501)
     prefix, after = params.get("Prefix", ""), params.get("KeyMarker", "")
     marker = params.get("UploadIdMarker", "") if after else ""
     query = (
-        "SELECT * FROM uploads WHERE bucket = ? AND substr(key, 1, ?) = ? AND "
-        "(key > ? OR (key = ? AND ? != '' AND id > ?)) ORDER BY key, id LIMIT ?"
+        "SELECT *, id AS seq FROM uploads WHERE bucket = ? AND substr(key, 1, ?) = ? AND "
+        "(key > ? OR (key = ? AND ? != '' AND id > ?)) ORDER BY key, id"
     )
-    values = (bucket["name"], len(prefix), prefix, after, after, marker, marker, most + 1)
-    rows = services.store.read().execute(query, values).fetchall()
-    truncated = bool(most) and len(rows) > most
+    values = (bucket["name"], len(prefix), prefix, after, after, marker, marker)
+    wanted = Wanted(bucket["name"], prefix, params.get("Delimiter", ""), after, most)
+    page = gather(services.store.read().execute(query, values), wanted)
     answer = {
         "Bucket": bucket["name"],
         "Prefix": encode_name(call, prefix),
         "KeyMarker": encode_name(call, after),
         "UploadIdMarker": marker,
         "MaxUploads": most,
-        "IsTruncated": truncated,
-        "Uploads": [_upload(call, bucket, row) for row in rows[:most]],
+        "IsTruncated": page.truncated,
+        "Uploads": [_upload(call, bucket, row) for row in page.rows],
+        "CommonPrefixes": [{"Prefix": encode_name(call, text)} for text in page.prefixes],
     }
+    if "Delimiter" in params:
+        answer["Delimiter"] = encode_name(call, params["Delimiter"])
     if "EncodingType" in params:
         answer["EncodingType"] = params["EncodingType"]
-    if truncated:
-        last = rows[most - 1]
-        answer["NextKeyMarker"] = encode_name(call, last["key"])
-        answer["NextUploadIdMarker"] = last["id"]
+    if page.truncated:
+        answer["NextKeyMarker"] = encode_name(call, page.end)
+        # Behind a common prefix comes another key, whatever its uploads are.
+        grouped = page.prefixes[-1:] == [page.end]
+        answer["NextUploadIdMarker"] = "" if grouped else page.rows[-1]["id"]
     return answer
 
 
