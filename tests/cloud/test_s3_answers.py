@@ -86,6 +86,27 @@ def test_odd_ranges(s3: Any, bucket: str, text: str, expected: bytes) -> None:
     assert s3.get_object(Bucket=bucket, Key="k", Range=text)["Body"].read() == expected
 
 
+def test_a_resumed_download_is_of_one_object(s3: Any, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "k"}
+    s3.put_object(**where, Body=b"0123456789")
+    known = s3.head_object(**where)
+    modified = headers_of(known)["last-modified"]
+    for stated, expected in (
+        (known["ETag"], b"89"),
+        (modified, b"89"),
+        ('"another"', b"0123456789"),
+        (f"W/{known['ETag']}", b"0123456789"),
+        ("Wed, 02 Jan 2030 03:04:05 GMT", b"0123456789"),
+    ):
+
+        def resume(request: Any, stated: str = stated, **_: Any) -> None:
+            request.headers["If-Range"] = stated
+
+        s3.meta.events.register("before-sign.s3.GetObject", resume)
+        assert s3.get_object(**where, Range="bytes=8-")["Body"].read() == expected
+        s3.meta.events.unregister("before-sign.s3.GetObject", resume)
+
+
 def test_a_range_beyond_the_end_is_told_the_size(s3: Any, bucket: str, refused: Refused) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"")
     error = refused("InvalidRange", s3.get_object, Bucket=bucket, Key="k", Range="bytes=-3")

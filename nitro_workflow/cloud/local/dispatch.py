@@ -223,6 +223,7 @@ class Dispatcher:
             body=body,
             secure=request.secure,
             user_agent=request.headers.get("user-agent", "")[:256],
+            if_range=request.headers.get("if-range", ""),
         )
 
     def _record(self, call: Call, model: Any, fault: ServiceFault | None) -> None:

@@ -28,7 +28,7 @@ from nitro_workflow.cloud.local.s3.object_rows import (
     version_member,
 )
 from nitro_workflow.cloud.local.s3.object_sums import FULL, sum_members
-from nitro_workflow.cloud.local.s3.preconditions import check_read, check_write
+from nitro_workflow.cloud.local.s3.preconditions import check_read, check_write, same_for_range
 
 __all__ = ["OPERATIONS", "allow_write", "source_place"]
 
@@ -126,6 +126,8 @@ def _part_of(
         raise ServiceFault("InvalidRequest", text)
     if number is not None:
         return _numbered_part(services, call, row, number)
+    if text is not None and not same_for_range(call.if_range, row):
+        text = None  # RFC 9110 §13.1.5: who resumes another object gets all of this one
     if text is not None and (part := _range(text, size)) is not None:
         return (*part, _said(*part, size))
     sums = sum_members(json.loads(row["headers"])) if _wants_sums(call) else {}

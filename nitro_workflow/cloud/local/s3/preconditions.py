@@ -16,7 +16,14 @@ from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.protocol import write_time
 from nitro_workflow.cloud.local.s3.bucket_rows import moment
 
-__all__ = ["check_copy_source", "check_delete", "check_read", "check_write", "etag_matches"]
+__all__ = [
+    "check_copy_source",
+    "check_delete",
+    "check_read",
+    "check_write",
+    "etag_matches",
+    "same_for_range",
+]
 
 _FAILED = "At least one of the pre-conditions you specified did not hold"
 
@@ -48,6 +55,12 @@ def check_read(params: Mapping[str, Any], row: sqlite3.Row) -> None:
     _require_unchanged(params, row, modified, ("IfMatch", "IfUnmodifiedSince"))
     if _unchanged(params, row, modified, ("IfNoneMatch", "IfModifiedSince")):
         raise ServiceFault("NotModified", "Not Modified", 304, headers=_validators(row, modified))
+
+
+def same_for_range(stated: str, row: sqlite3.Row) -> bool:
+    """Whether an If-Range (an ETag or a date; "" where there is none) is about this object."""
+    modified = write_time(moment(row["modified"]), "rfc822")
+    return stated in ("", modified) or etag_matches(stated, row["etag"])
 
 
 def _validators(row: sqlite3.Row, modified: datetime) -> dict[str, str]:
