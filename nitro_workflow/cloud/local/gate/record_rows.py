@@ -37,7 +37,7 @@ DROP INDEX IF EXISTS event_rings;
 CREATE INDEX IF NOT EXISTS event_account_rows ON event_accounts (seq);
 """
 _ROWS = 75  # rows a statement: of thirteen values each, below SQLite's oldest limit of 999
-_ROW_BYTES = 200  # of an index entry, an account, a resource
+_ROW_BYTES = 220  # of an index entry, an account, a resource
 _BUDGETS = {
     "allowed": budgets.ALLOWED_RECORD_BYTES,
     "refused": budgets.REFUSED_RECORD_BYTES,
@@ -157,6 +157,7 @@ def _arns(event: Mapping[str, Any]) -> set[str]:
 def _columns(event: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the row of ``events`` after its number."""
     identity, text = event["userIdentity"], _document(event)
+    caller = _caller(identity)
     return (
         event["eventID"],
         datetime.fromisoformat(event["eventTime"]).timestamp(),
@@ -167,10 +168,10 @@ def _columns(event: Mapping[str, Any]) -> tuple[Any, ...]:
         "true" if event["readOnly"] else "false",
         text,
         _ring(event),
-        # Its rows in the other two tables, and what SQLite needs for them.
-        len(text) + _ROW_BYTES * (2 + len(_resources(event))),
+        # Its rows in the other two tables, and what SQLite needs for them; a caller has an index.
+        len(text) + 2 * len(caller) + _ROW_BYTES * (2 + len(_resources(event))),
         _text(event["awsRegion"]),
-        _caller(identity),
+        caller,
     )
 
 
