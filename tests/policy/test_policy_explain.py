@@ -83,6 +83,7 @@ CAUSES = [
     ("placeholder", key_policy(inside({0: "<PCR0>"})), GOOD),
     ("wrong_action", key_policy(to(ROLE, allow("kms:Encrypt"))), GOOD),
     ("wrong_principal", key_policy(to(USER, allow("kms:Decrypt"))), GOOD),
+    ("deleted_principal", key_policy(to("AROAJQABLZS4A3QDU576Q", allow("kms:Decrypt"))), GOOD),
     ("wrong_resource", key_policy(to(ROLE, allow("kms:Decrypt", KEY + "1"))), GOOD),
     ("key_absent", key_policy(to(ROLE, allow("kms:Decrypt", Condition={
         "StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}))), GOOD),

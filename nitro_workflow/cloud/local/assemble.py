@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from nitro_workflow.cloud.local.call import Settings
-from nitro_workflow.cloud.local.catalogue import schemas
+from nitro_workflow.cloud.local.catalogue import schemas, who_forget
 from nitro_workflow.cloud.local.gate import EventLog, Gate, upgrade
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.s3 import sweep
@@ -29,7 +29,7 @@ def open_services(settings: Settings, keys: Keys | None = None) -> Services:
     upgrade(store)
     store.create(schemas())
     vault = Vault.at(folder / "wrapping.key")
-    services = Services(settings, store, vault, Gate(store), EventLog(store))
+    services = Services(settings, store, vault, Gate(store), EventLog(store), who_forget())
     seed(services, given=keys, keep_in=folder / CREDENTIALS)
     sweep(services)
     services.events.forget_old(datetime.now(UTC))

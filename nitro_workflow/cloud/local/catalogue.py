@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
-from nitro_workflow.cloud.local.handler import Handler
+from nitro_workflow.cloud.local.handler import Forget, Handler
 from nitro_workflow.cloud.local.protocol import RawRequest
 
-__all__ = ["SERVICES", "Service", "guess_service", "schemas"]
+__all__ = ["SERVICES", "Service", "guess_service", "schemas", "who_forget"]
 
 _HERE = "nitro_workflow.cloud.local"
 
@@ -56,6 +56,12 @@ def schemas() -> str:
     from nitro_workflow.cloud.local.gate import SCHEMA
 
     return SCHEMA + "".join(service.load().SCHEMA for service in SERVICES.values())
+
+
+def who_forget() -> tuple[Forget, ...]:
+    """Return what is to be done in each service when a user or a role is deleted."""
+    modules = [service.load() for service in SERVICES.values()]
+    return tuple(module.forget for module in modules if hasattr(module, "forget"))
 
 
 def guess_service(request: RawRequest) -> str:

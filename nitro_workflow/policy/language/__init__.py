@@ -31,6 +31,7 @@ from nitro_workflow.policy.language.principals import (
     Principal,
     PrincipalElement,
     PrincipalKind,
+    is_unique_id,
 )
 from nitro_workflow.policy.language.targets import ActionElement
 from nitro_workflow.policy.language.variables import Template
@@ -67,6 +68,7 @@ __all__ = [
     "fill_placeholders",
     "find_policies",
     "is_placeholder",
+    "is_unique_id",
     "literal",
     "mark",
     "parse_date",

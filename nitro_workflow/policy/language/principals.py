@@ -12,12 +12,21 @@ from enum import IntEnum, StrEnum
 
 from nitro_workflow.errors import PolicyError
 
-__all__ = ["Grip", "Principal", "PrincipalElement", "PrincipalKind"]
+__all__ = ["Grip", "Principal", "PrincipalElement", "PrincipalKind", "is_unique_id"]
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _ARN = re.compile(r"arn:(aws[a-z-]*):(iam|sts)::([0-9]{12}):(.+)", re.DOTALL)
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(/\S*)?", re.IGNORECASE)
 _UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,127}")
+
+
+def is_unique_id(text: str) -> bool:
+    """Whether a policy names a user or a role by its id: AWS shows it once that one is deleted.
+
+    >>> is_unique_id("AROAJQABLZS4A3QDU576Q"), is_unique_id("arn:aws:iam::111122223333:role/A")
+    (True, False)
+    """
+    return _UNIQUE_ID.fullmatch(text) is not None
 
 
 class PrincipalKind(StrEnum):
@@ -207,6 +216,6 @@ class PrincipalElement:
             if kind == "AWS"
             and value != "*"
             and not _ACCOUNT.fullmatch(value)
-            and not _UNIQUE_ID.fullmatch(value)
+            and not is_unique_id(value)
             and (not _ARN.fullmatch(value) or "*" in value or "?" in value)
         )

@@ -12,7 +12,7 @@ from nitro_workflow.policy.decide import (
     lacking_allows,
     never_allows,
 )
-from nitro_workflow.policy.language import is_placeholder, parse_key
+from nitro_workflow.policy.language import is_placeholder, is_unique_id, parse_key
 from nitro_workflow.policy.reasons.cause import Cause
 from nitro_workflow.policy.reasons.outcomes import StatementCheck, StatementOutcome
 from nitro_workflow.policy.reasons.pcr_causes import pcr_cause, which_part
@@ -175,6 +175,14 @@ def _check(situation: Situation, nearest: StatementOutcome, check: StatementChec
             "placeholder",
             f"{nearest.label} is still a template: {blank} has to be filled in",
             "write the ARN or the measurement there, and read the policy again",
+            check,
+        )
+    if check.element == "Principal" and (gone := next(filter(is_unique_id, check.expected), "")):
+        return Cause(
+            "deleted_principal",
+            f"{nearest.label} allows {action} to {gone}, the id of a user or role that is"
+            " deleted: whoever is made again under its name is another",
+            "put the policy again with the ARN of whom it is to name",
             check,
         )
     if check.element in ("Principal", "NotPrincipal"):

@@ -31,6 +31,7 @@ _CAUSES = {
     "unsigned_image": "the image is not signed",
     "encryption_context": "another encryption context",
     "wrong_principal": "no Allow names this caller",
+    "deleted_principal": "who was named is deleted",
     "wrong_action": "no Allow is about this action",
     "wrong_resource": "no Allow is about this resource",
     "placeholder": "the policy is still a template",

@@ -218,7 +218,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     store.create(EVENT_SCHEMA + IAM_SCHEMA + kms_service.SCHEMA)
     events = EventLog(store)
     services = Services(
-        settings, store, Vault.at(settings.folder / "wrapping.key"), Gate(store), events
+        settings, store, Vault.at(settings.folder / "wrapping.key"), Gate(store), events, ()
     )
     pki = HypervisorPki.create(datetime.now(UTC) - timedelta(hours=1))
     settings.nitro_root.parent.mkdir(parents=True)

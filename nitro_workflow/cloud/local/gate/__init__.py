@@ -13,18 +13,21 @@ from __future__ import annotations
 
 from nitro_workflow.cloud.local.gate.decision_gate import Gate
 from nitro_workflow.cloud.local.gate.decision_records import make_event
+from nitro_workflow.cloud.local.gate.departed_principals import Departed, name_by_id
 from nitro_workflow.cloud.local.gate.policy_cache import check_policy, parse_cached
 from nitro_workflow.cloud.local.gate.record_log import EventLog
 from nitro_workflow.cloud.local.gate.record_rows import SCHEMA, EventQuery, find_events, upgrade
 
 __all__ = [
     "SCHEMA",
+    "Departed",
     "EventLog",
     "EventQuery",
     "Gate",
     "check_policy",
     "find_events",
     "make_event",
+    "name_by_id",
     "parse_cached",
     "upgrade",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from nitro_workflow.cloud.local.auth import new_id
 from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.gate import Departed, name_by_id
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.iam.aws_managed import AWS_PREFIX, aws_managed
 from nitro_workflow.cloud.local.iam.iam_common import (
@@ -29,7 +30,7 @@ from nitro_workflow.cloud.local.iam.iam_common import (
     user_shape,
 )
 
-__all__ = ["OPERATIONS", "require_policy"]
+__all__ = ["OPERATIONS", "forget", "require_policy"]
 
 _PREFIX = {"user": "AIDA", "role": "AROA"}
 _SESSION_S = 3600  # IAM: MaxSessionDuration, when it is not given
@@ -145,7 +146,7 @@ def delete_role(services: Services, call: Call) -> Mapping[str, Any]:
         query = "SELECT 1 FROM instance_profiles WHERE role = ?"
         if db.execute(query, (row["arn"],)).fetchone():
             raise _conflict("Cannot delete entity, must remove roles from instance profile first.")
-        db.execute("DELETE FROM entities WHERE arn = ?", (row["arn"],))
+        _delete(services, db, row)
     return {}
 
 
@@ -156,8 +157,19 @@ def delete_user(services: Services, call: Call) -> Mapping[str, Any]:
         _must_be_bare(db, row["arn"])
         if db.execute("SELECT 1 FROM access_keys WHERE principal = ?", (row["arn"],)).fetchone():
             raise _conflict("Cannot delete entity, must delete access keys first.")
-        db.execute("DELETE FROM entities WHERE arn = ?", (row["arn"],))
+        _delete(services, db, row)
     return {}
+
+
+def _delete(services: Services, db: sqlite3.Connection, row: sqlite3.Row) -> None:
+    db.execute("DELETE FROM entities WHERE arn = ?", (row["arn"],))
+    for forget_them in services.forget:
+        forget_them(db, Departed(row["arn"], row["id"]))
+
+
+def forget(db: sqlite3.Connection, gone: Departed) -> None:
+    """Name a deleted user or role by their id in trust policies."""
+    name_by_id(db, "entities", "trust", gone)
 
 
 def _must_be_bare(db: sqlite3.Connection, arn: str) -> None:

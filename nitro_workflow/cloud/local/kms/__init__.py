@@ -42,9 +42,10 @@ from nitro_workflow.cloud.local.kms import (
     keys,
     rotation,
 )
+from nitro_workflow.cloud.local.kms.key_policies import forget
 from nitro_workflow.cloud.local.kms.key_records import SCHEMA
 
-__all__ = ["OPERATIONS", "SCHEMA"]
+__all__ = ["OPERATIONS", "SCHEMA", "forget"]
 
 OPERATIONS: Mapping[str, Handler] = {
     "CancelKeyDeletion": keys.cancel_key_deletion,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
-from nitro_workflow.cloud.local.gate import check_policy
+from nitro_workflow.cloud.local.gate import Departed, check_policy, name_by_id
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import access
 from nitro_workflow.cloud.local.kms.key_records import Key, key_conditions
@@ -20,6 +21,7 @@ __all__ = [
     "POLICY_NAME",
     "check",
     "default",
+    "forget",
     "get_key_policy",
     "list_key_policies",
     "put_key_policy",
@@ -77,6 +79,13 @@ def default(account: str) -> dict[str, Any]:
             }
         ],
     }
+
+
+def forget(db: sqlite3.Connection, gone: Departed) -> None:
+    """Name a deleted user or role by their id, in key policies and in grants."""
+    name_by_id(db, "kms_keys", "policy", gone)
+    db.execute("UPDATE kms_grants SET grantee = ? WHERE grantee = ?", (gone.unique_id, gone.arn))
+    db.execute("UPDATE kms_grants SET retiring = ? WHERE retiring = ?", (gone.unique_id, gone.arn))
 
 
 def check(services: Services, call: Call, key: Key, text: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from nitro_workflow.cloud.local.handler import Handler
 from nitro_workflow.cloud.local.s3.bucket_policies import OPERATIONS as _POLICIES
+from nitro_workflow.cloud.local.s3.bucket_policies import forget
 from nitro_workflow.cloud.local.s3.bucket_rows import SCHEMA, admits
 from nitro_workflow.cloud.local.s3.bucket_settings import OPERATIONS as _SETTINGS
 from nitro_workflow.cloud.local.s3.buckets import OPERATIONS as _BUCKETS
@@ -24,7 +25,7 @@ from nitro_workflow.cloud.local.s3.object_files import sweep
 from nitro_workflow.cloud.local.s3.objects import OPERATIONS as _OBJECTS
 from nitro_workflow.cloud.local.s3.upload_lists import OPERATIONS as _UPLOADS
 
-__all__ = ["OPERATIONS", "SCHEMA", "admits", "sweep"]
+__all__ = ["OPERATIONS", "SCHEMA", "admits", "forget", "sweep"]
 
 OPERATIONS: Mapping[str, Handler] = {
     **_BUCKETS,

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
-from nitro_workflow.cloud.local.gate import check_policy
+from nitro_workflow.cloud.local.gate import Departed, check_policy, name_by_id
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.s3.bucket_rows import allow_bucket, public_access, require_bucket
 from nitro_workflow.cloud.local.s3.object_headers import not_implemented
 from nitro_workflow.cloud.local.s3.public_policies import is_public
 from nitro_workflow.errors import PolicyError
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "forget"]
 
 _MAX_POLICY_BYTES = 20 * 1024  # S3: one bucket policy
 
@@ -82,6 +82,11 @@ def delete_bucket_policy(services: Services, call: Call) -> Mapping[str, Any]:
     """Delete the bucket's policy."""
     row = allow_bucket(services, call, "DeleteBucketPolicy")
     return _update(services, row, "policy", None) | {"__status__": 204}
+
+
+def forget(db: sqlite3.Connection, gone: Departed) -> None:
+    """Name a deleted user or role by their id in bucket policies."""
+    name_by_id(db, "buckets", "policy", gone)
 
 
 def _update(services: Services, row: sqlite3.Row, column: str, value: str | None) -> dict[str, Any]:
