@@ -136,7 +136,7 @@ def test_an_empty_version_id_is_not_the_current_one(s3: Any, bucket: str, refuse
         refused("InvalidArgument", call, **where, VersionId="")
     entry = {"Key": "k", "VersionId": ""}
     answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [entry]})
-    assert [error["Code"] for error in answer["Errors"]] == ["InvalidArgument"]
+    assert [error["Code"] for error in answer["Errors"]] == ["NoSuchVersion"]
     assert s3.get_object(**where)["ContentLength"] == 1
 
 

@@ -114,6 +114,26 @@ def test_s3s_own_where_nothing_is_said(cloud: RunningCloud, s3: Any, bucket: str
     assert head["ChecksumType"] == "FULL_OBJECT"
 
 
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA256"])
+def test_a_composite_sum_needs_its_parts(
+    s3: Any, bucket: str, algorithm: str, refused: Refused
+) -> None:
+    where, parts, _ = begin(s3, bucket, ChecksumAlgorithm=algorithm)
+    second = {"PartNumber": 2, "ETag": parts[1]["ETag"]}
+    chosen = {"Parts": [parts[0], second]}
+    error = refused("InvalidRequest", s3.complete_multipart_upload, **where, MultipartUpload=chosen)
+    assert f"using a {algorithm.lower()} checksum" in error["Error"]["Message"]
+    assert "missing for part 2" in error["Error"]["Message"]
+    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+
+
+def test_a_full_sum_needs_nothing_of_parts(s3: Any, bucket: str) -> None:
+    full = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
+    where, parts, _ = begin(s3, bucket, **full)
+    named = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]
+    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": named})
+
+
 def test_what_is_said_of_parts_is_compared(s3: Any, bucket: str, refused: Refused) -> None:
     where, parts, _ = begin(s3, bucket, ChecksumAlgorithm="CRC32")
     complete = s3.complete_multipart_upload

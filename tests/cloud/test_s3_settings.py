@@ -60,6 +60,12 @@ def test_object_tags(s3: Any, bucket: str, refused: Refused) -> None:
     refused("BadRequest", s3.put_object, **where, Body=b"y", Tagging=many)
     for odd in ("a=b%26c", "a%3C=b", "a=%F0%9F%98%80"):  # letters, numbers, spaces, + - = . _ : / @
         refused("InvalidTag", s3.put_object, **where, Body=b"y", Tagging=odd)
+    for half, tag in (("Key", {"a<": "b"}), ("Value", {"a": "b<"})):
+        error = refused("InvalidTag", s3.put_object_tagging, **where, Tagging=tag_set(**tag))
+        assert error["Error"]["Message"] == f"The Tag{half} you have provided is invalid"
+    refused("InvalidArgument", s3.put_object, **where, Body=b"y", Tagging="a=1&a=2")
+    twice = {"TagSet": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}
+    refused("InvalidTag", s3.put_object_tagging, **where, Tagging=twice)
     refused("NoSuchKey", s3.put_object_tagging, Bucket=bucket, Key="no", Tagging=tag_set(a="1"))
 
 
@@ -208,6 +214,20 @@ def test_acls_and_classes(s3: Any, bucket: str, refused: Refused) -> None:
     assert s3.get_bucket_acl(Bucket=bucket)["Owner"]["ID"] == DATA
     refused("InvalidStorageClass", s3.put_object, **where, Body=b"", StorageClass="GLACIER")
     s3.put_object(**where, Body=b"", StorageClass="STANDARD")
+
+
+def test_private_of_another_account(
+    cloud: RunningCloud, s3: Any, bucket: str, refused: Refused
+) -> None:
+    """To its owner's bucket it says what is so; of a guest it asks for what is the guest's alone."""
+    writes = {"Principal": {"AWS": COMPUTE}, "resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(allow("s3:PutObject", **writes)))
+    guest, where = cloud.client("s3", COMPUTE), {"Bucket": bucket, "Key": "k"}
+    code = "AccessControlListNotSupported"
+    refused(code, guest.put_object, **where, Body=b"", ACL="private")
+    refused(code, guest.create_multipart_upload, **where, ACL="private")
+    guest.put_object(**where, Body=b"")
+    guest.put_object(**where, Body=b"", ACL="bucket-owner-full-control")
 
 
 def test_what_was_never_set(s3: Any, bucket: str, refused: Refused) -> None:

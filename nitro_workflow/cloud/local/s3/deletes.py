@@ -106,6 +106,7 @@ def delete_objects(services: Services, call: Call) -> Mapping[str, Any]:
     for item in wanted:
         names = {name: item[name] for name in ("Key", "VersionId") if name in item}
         try:
+            _require_named(names)
             answer = _delete(services, replace(call, params=_one_of(call, item, names)))
         except ServiceFault as fault:
             errors.append({**names, "Code": fault.code, "Message": fault.message})
@@ -113,6 +114,12 @@ def delete_objects(services: Services, call: Call) -> Mapping[str, Any]:
         deleted.append(names | _deleted(answer, names))
     quiet = call.params["Delete"].get("Quiet", False)
     return {"Errors": errors} if quiet else {"Deleted": deleted, "Errors": errors}
+
+
+def _require_named(names: Mapping[str, str]) -> None:
+    """Refuse an entry whose version id is there and empty; S3 has other words for it here."""
+    if names.get("VersionId") == "":
+        raise ServiceFault("NoSuchVersion", "The specified version does not exist.", 404)
 
 
 def _one_of(call: Call, item: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

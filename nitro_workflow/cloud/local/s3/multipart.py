@@ -151,7 +151,9 @@ def complete_multipart_upload(services: Services, call: Call) -> Mapping[str, An
     upload = find_upload(db, call)
     query = "SELECT * FROM upload_parts WHERE upload = ?"
     rows = {row["number"]: row for row in db.execute(query, (upload["id"],))}
-    chosen = _choose(call.params.get("MultipartUpload", {}).get("Parts", []), rows)
+    stated = call.params.get("MultipartUpload", {}).get("Parts", [])
+    chosen = _choose(stated, rows)
+    plan_of(upload).require_of_parts(stated)
     file = _joined(services, chosen)
     with kept(services, file):
         headers = _headers(services, call, upload, file, chosen)

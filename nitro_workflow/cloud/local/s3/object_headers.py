@@ -19,6 +19,7 @@ __all__ = [
     "not_implemented",
     "read_tagging",
     "refuse_acl",
+    "refuse_another_owner",
     "refuse_not_done",
     "request_tags",
     "stored_headers",
@@ -28,7 +29,7 @@ __all__ = [
 _MAX_KEY_BYTES = 1024  # S3: an object key, in UTF-8
 _MAX_METADATA_BYTES = 2048  # S3: user metadata, names and values together
 _MAX_TAGS = 10  # S3: tags of one object
-_TAG_LENGTHS = (128, 256)  # S3: characters of a tag's key and value
+_TAG_LENGTHS = {"Key": 128, "Value": 256}  # S3: characters
 # XML 1.0 §2.2: what no answer of S3 that names the key could carry.
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -96,6 +97,18 @@ def refuse_acl(params: Mapping[str, Any]) -> None:
         raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
 
 
+def refuse_another_owner(call: Call, account: str) -> None:
+    """Refuse ``private`` of another account than the bucket's: the object would be its own alone.
+
+    Of the bucket's account it says the same as ``bucket-owner-full-control``, which S3 takes (User
+    Guide, "Controlling ownership of objects": "an equivalent form of this ACL").
+
+    Raises `ServiceFault`: AccessControlListNotSupported.
+    """
+    if call.params.get("ACL") == "private" and call.caller.account != account:
+        raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
+
+
 def not_implemented(header: str) -> ServiceFault:
     """Return S3's refusal of a header that asks for what is not done."""
     text = f"A header you provided implies functionality that is not implemented: {header}"
@@ -147,6 +160,12 @@ def read_tagging(text: str) -> dict[str, str]:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_TAGS + 1)
     except ValueError:
         raise _too_many_tags(_MAX_TAGS) from None
+    if len(dict(pairs)) != len(pairs):
+        told = (
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
+            "parameters without tag name duplicates."
+        )
+        raise ServiceFault("InvalidArgument", told, 400, {"ArgumentName": "x-amz-tagging"})
     return check_tags([{"Key": key, "Value": value} for key, value in pairs])
 
 
@@ -160,9 +179,10 @@ def check_tags(tags: Sequence[Mapping[str, str]], most: int = _MAX_TAGS) -> dict
     if len({tag["Key"] for tag in tags}) != len(tags):
         raise ServiceFault("InvalidTag", "Cannot provide multiple Tags with the same key")
     for tag in tags:
-        long = any(len(tag[n]) > m for n, m in zip(("Key", "Value"), _TAG_LENGTHS, strict=True))
-        if not tag["Key"] or long or not all(map(_in_tags, tag["Key"] + tag["Value"])):
-            raise ServiceFault("InvalidTag", "The TagKey or TagValue you have provided is invalid")
+        for name, longest in _TAG_LENGTHS.items():
+            text = tag[name]
+            if len(text) > longest or not all(map(_in_tags, text)) or (name == "Key" and not text):
+                raise ServiceFault("InvalidTag", f"The Tag{name} you have provided is invalid")
         if tag["Key"].lower().startswith("aws:"):
             raise ServiceFault("InvalidTag", "System tags cannot be added or updated by requester")
     return {tag["Key"]: tag["Value"] for tag in tags}

@@ -103,6 +103,22 @@ class SumPlan:
             )
             raise ServiceFault("InvalidRequest", text)
 
+    def require_of_parts(self, parts: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse a completion that does not say the checksums which make the composite one.
+
+        Raises `ServiceFault`: InvalidRequest.
+        """
+        if not self.stated or self.kind != COMPOSITE:
+            return
+        for part in parts:
+            if self.member not in part:
+                text = (
+                    f"The upload was created using a {self.algorithm.lower()} checksum. The "
+                    "complete request must include the checksum for each part. It was missing for "
+                    f"part {part['PartNumber']} in the request."
+                )
+                raise ServiceFault("InvalidRequest", text)
+
     def part_sums(self, services: Services, file: str, known: Mapping[str, str]) -> dict[str, str]:
         """Return the checksums to keep of a part: what is known of it, and this plan's."""
         if self.member in known:

@@ -16,6 +16,7 @@ from nitro_workflow.cloud.local.s3.object_files import drop_files, keep_file, ke
 from nitro_workflow.cloud.local.s3.object_headers import (
     check_key,
     given_headers,
+    refuse_another_owner,
     refuse_not_done,
     stored_headers,
     write_context,
@@ -57,6 +58,7 @@ def allow_write(services: Services, call: Call) -> sqlite3.Row:
     if "IfMatch" in call.params:
         allow_object(services, call, "GetObject")
     refuse_not_done(call.params)
+    refuse_another_owner(call, bucket["account"])
     check_key(call.params["Key"])
     return bucket
 
