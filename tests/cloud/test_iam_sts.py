@@ -232,6 +232,12 @@ def test_a_chained_session_has_an_hour(cloud: RunningCloud, refused: Any) -> Non
     sts = cloud.client("sts", first["Credentials"])
     refused("ValidationError", sts.assume_role, RoleArn=arn, DurationSeconds=3_601, **name)
     assert sts.assume_role(RoleArn=arn, DurationSeconds=3_600, **name)["Credentials"]
+    # A user's temporary credentials begin a chain as well (so aws-vault and aws-runas found).
+    token = cloud.client("sts").get_session_token()["Credentials"]
+    sts = cloud.client("sts", token)
+    error = refused("ValidationError", sts.assume_role, RoleArn=arn, DurationSeconds=3_601, **name)
+    assert error["Error"]["Message"].endswith("for roles assumed by role chaining.")
+    assert sts.assume_role(RoleArn=arn, DurationSeconds=3_600, **name)["Credentials"]
 
 
 def test_the_service_credential_does_three_things(cloud: RunningCloud, refused: Any) -> None:

@@ -296,6 +296,12 @@ def test_lists_come_in_pages(world, refused):
         lists = [[entry[name] for entry in page[member]] for page in pages]
         assert [len(part) for part in lists] == [2, 2, 1], operation
         assert len({entry for part in lists for entry in part}) == 5
+    own = {"list_aliases": 100, "list_grants": 100, "list_resource_tags": 50}  # API Reference
+    for operation, most in own.items():
+        call, (_, _, parameters) = getattr(account, operation), seen[operation]
+        assert call(**parameters, Limit=most)["Truncated"] is False
+        error = refused("ValidationException", call, **parameters, Limit=most + 1)
+        assert f"less than or equal to {most}" in str(error)
     marker = account.list_keys(Limit=2)["NextMarker"]
     refused("InvalidMarkerException", account.list_keys, Marker="nonsense")
     refused("InvalidMarkerException", account.list_aliases, Marker=marker)

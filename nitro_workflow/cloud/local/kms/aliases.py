@@ -75,7 +75,7 @@ def delete_alias(services: Services, call: Call) -> Answer:
 def list_aliases(services: Services, call: Call) -> Answer:
     """List the account's aliases, or one key's."""
     access.authorize_account(services, call)
-    page = paging.Page.of(call, default=50)
+    page = paging.Page.of(call, default=50, most=100)
     wanted = call.params.get("KeyId")
     key = key_names.find_key(services, call, wanted) if wanted else None
     rows = services.store.read().execute(

@@ -57,7 +57,7 @@ def create_grant(services: Services, call: Call) -> Answer:
 def list_grants(services: Services, call: Call) -> Answer:
     """List a key's grants."""
     key = access.manage(services, call, while_pending=True)
-    page = paging.Page.of(call, default=50)
+    page = paging.Page.of(call, default=50, most=100)
     found = [
         _entry(key, row)
         for row in grant_rules.rows(services, key)
@@ -79,7 +79,7 @@ def list_retirable_grants(services: Services, call: Call) -> Answer:
             "InvalidArnException", f"{principal} is not a principal of {call.caller.account}."
         )
     access.authorize_account(services, call)
-    page = paging.Page.of(call, default=50)
+    page = paging.Page.of(call, default=50, most=100)
     rows = services.store.read().execute(
         "SELECT * FROM kms_grants WHERE retiring = ? AND grant_id > ? ORDER BY grant_id LIMIT ?",
         (principal, page.after, page.limit + 1),

@@ -53,7 +53,7 @@ def untag_resource(services: Services, call: Call) -> Answer:
 def list_resource_tags(services: Services, call: Call) -> Answer:
     """List a key's tags."""
     key = access.manage(services, call, while_pending=True)
-    page = paging.Page.of(call, default=50)
+    page = paging.Page.of(call, default=50, most=50)
     rows = services.store.read().execute(
         "SELECT name, value FROM kms_tags WHERE key_id = ? AND name > ? ORDER BY name LIMIT ?",
         (key.key_id, page.after, page.limit + 1),

@@ -87,7 +87,7 @@ def describe_key(services: Services, call: Call) -> Answer:
 def list_keys(services: Services, call: Call) -> Answer:
     """List the keys of the caller's account."""
     access.authorize_account(services, call)
-    page = paging.Page.of(call, default=100)
+    page = paging.Page.of(call, default=100, most=1000)
     here = f"arn:aws:kms:{call.region}:"
     rows = services.store.read().execute(
         "SELECT key_id, arn FROM kms_keys WHERE account = ? AND key_id > ?"

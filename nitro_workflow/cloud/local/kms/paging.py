@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nitro_workflow.cloud.local.call import Call
+from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.protocol import PageTokens
 
 __all__ = ["Page"]
@@ -21,12 +21,22 @@ class Page:
     limit: int
 
     @classmethod
-    def of(cls, call: Call, *, default: int) -> Page:
-        """Read Limit and Marker. Raises `ServiceFault` (InvalidMarkerException)."""
+    def of(cls, call: Call, *, default: int, most: int) -> Page:
+        """Read Limit and Marker; `most` is the operation's own limit (KMS API Reference).
+
+        Raises `ServiceFault`: ValidationException, InvalidMarkerException.
+        """
+        limit = int(call.params.get("Limit", default))
+        if limit > most:
+            # The model has one limit, 1000, for all lists.
+            text = (
+                "1 validation error detected: Value '' at 'limit' failed to satisfy constraint: "
+                f"Member must have value less than or equal to {most}"
+            )
+            raise ServiceFault("ValidationException", text)
         text = "Could not deserialize pagination token"
         tokens = PageTokens(call.operation, "InvalidMarkerException", text)
-        after = tokens.read(call.params.get("Marker"))
-        return cls(tokens, after, int(call.params.get("Limit", default)))
+        return cls(tokens, tokens.read(call.params.get("Marker")), limit)
 
     def answer(
         self, member: str, items: Sequence[Any], sort_key: Callable[[Any], str]

@@ -78,7 +78,7 @@ def list_key_rotations(services: Services, call: Call) -> Answer:
     """List the rotations that were done; with ALL_KEY_MATERIAL the first material too."""
     key = access.manage(services, call, while_pending=True)
     _require_symmetric(key)
-    page = paging.Page.of(call, default=100)
+    page = paging.Page.of(call, default=100, most=1000)
     every = call.params.get("IncludeKeyMaterial") == "ALL_KEY_MATERIAL"
     rows = services.store.read().execute(
         "SELECT number, material_id, rotated, rotation,"
