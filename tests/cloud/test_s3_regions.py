@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Callable
+from ssl import create_default_context
 from typing import Any
 
 import pytest
@@ -66,6 +69,19 @@ def test_a_client_of_another_region_is_told(cloud: RunningCloud, europe: Any, na
     assert first["headers"]["x-amz-bucket-region"] == "eu-west-1"
     assert b"AuthorizationHeaderMalformed" in first["body"]
     asia.close()
+
+
+def test_a_presigned_url_of_another_region(cloud: RunningCloud, europe: Any, name: str) -> None:
+    europe.create_bucket(Bucket=name, CreateBucketConfiguration=THERE)
+    asia = client(cloud, "ap-south-1")
+    url = asia.generate_presigned_url("get_object", {"Bucket": name, "Key": "k"})
+    asia.close()
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(url, context=create_default_context(cafile=cloud.ca))
+    assert (caught.value.code, caught.value.headers["x-amz-bucket-region"]) == (400, "eu-west-1")
+    body = caught.value.read()
+    assert b"<Code>AuthorizationQueryParametersError</Code>" in body
+    assert b"the region 'ap-south-1' is wrong; expecting 'eu-west-1'" in body
 
 
 def test_constraints(europe: Any, virginia: Any, name: str, refused: Refused) -> None:

@@ -214,6 +214,22 @@ def test_presigned(dispatcher: Dispatcher) -> None:
     assert code(dispatcher.handle(replace(request, headers=added))) == "SignatureDoesNotMatch"
 
 
+@pytest.mark.parametrize(
+    "name", ["Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"]
+)
+def test_a_presigned_url_that_lacks_something(dispatcher: Dispatcher, name: str) -> None:
+    request = presigned(dispatcher, expires=60)
+    parts = [p for p in request.query.split("&") if not p.startswith(f"X-Amz-{name}=")]
+    answer = dispatcher.handle(replace(request, query="&".join(parts)))
+    assert code(answer) == "AuthorizationQueryParametersError"
+    assert b"requires the X-Amz-Algorithm" in answer.body
+
+
+def test_a_presigned_url_that_a_shell_cut(dispatcher: Dispatcher) -> None:
+    request = RawRequest("GET", "/b/k", "X-Amz-Algorithm=AWS4-HMAC-SHA256", {"host": "h"})
+    assert code(dispatcher.handle(request)) == "AuthorizationQueryParametersError"
+
+
 def test_one_signature_a_request(dispatcher: Dispatcher) -> None:
     """S3 refuses two: which of them was meant?"""
     request = presigned(dispatcher, expires=60)

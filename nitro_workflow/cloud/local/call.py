@@ -132,6 +132,7 @@ class Call:
     """One authenticated, parsed API call. `params` has the members of botocore's input shape.
 
     `region` is the one that the caller signed for; without a signature, the cloud's default.
+    `presigned` says that the signature stands in the query.
     `if_range` is HTTP's header of that name, which no model knows.
     `on_loop` says that all others wait for the answer: one that takes long raises `LongAnswer`.
     """
@@ -147,6 +148,7 @@ class Call:
     body: BodyFile | None = None
     secure: bool = True
     user_agent: str = ""
+    presigned: bool = False
     if_range: str = ""
     on_loop: bool = False
     trail: Trail = field(default_factory=Trail)

@@ -223,6 +223,7 @@ class Dispatcher:
             body=body,
             secure=request.secure,
             user_agent=request.headers.get("user-agent", "")[:256],
+            presigned=claim is not None and claim.presigned,
             if_range=request.headers.get("if-range", ""),
         )
 

@@ -38,6 +38,10 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 # AWS General Reference: five minutes; S3: fifteen (RequestTimeTooSkewed).
 _SKEW = {"s3": timedelta(minutes=15)}
 _DEFAULT_SKEW = timedelta(minutes=5)
+_QUERY_NAMES = frozenset(
+    f"X-Amz-{name}"
+    for name in ("Algorithm", "Credential", "Signature", "Date", "SignedHeaders", "Expires")
+)
 _MAX_PRESIGN_S = 604_800  # S3: seven days
 # What an access key's id looks like (IAM API Reference, AccessKey); what does not is no one's.
 _KEY_ID = re.compile(r"[A-Z0-9]{16,128}", re.ASCII)
@@ -93,7 +97,8 @@ def read_claim(request: RawRequest) -> Claim | None:
     Raises `SignatureFault`: a signature that is not complete.
     """
     text = request.headers.get("authorization")
-    if "X-Amz-Signature" in request.query_values:
+    # A URL that a shell cut at its first "&" has the algorithm alone.
+    if {"X-Amz-Algorithm", "X-Amz-Signature"} & request.query_values.keys():
         if text is not None:
             raise SignatureFault(
                 "two",
@@ -138,16 +143,23 @@ def _from_query(request: RawRequest) -> Claim:
 
 def _presigned(request: RawRequest) -> Claim:
     query = request.query_values
-    if query.get("X-Amz-Algorithm") != _ALGORITHM:
+    if not query.keys() >= _QUERY_NAMES:
+        raise SignatureFault(
+            "incomplete",
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, "
+            "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and "
+            "X-Amz-Expires parameters.",
+        )
+    if query["X-Amz-Algorithm"] != _ALGORITHM:
         raise SignatureFault("incomplete", f"X-Amz-Algorithm only supports {_ALGORITHM}.")
-    expires = query.get("X-Amz-Expires", "")
+    expires = query["X-Amz-Expires"]
     if not _EXPIRES.fullmatch(expires) or not 0 < int(expires) <= _MAX_PRESIGN_S:
         raise SignatureFault("incomplete", "X-Amz-Expires must be between 1 and 604800 seconds.")
     return _claim(
-        query.get("X-Amz-Credential", ""),
-        query.get("X-Amz-SignedHeaders", ""),
+        query["X-Amz-Credential"],
+        query["X-Amz-SignedHeaders"],
         query["X-Amz-Signature"],
-        timestamp=query.get("X-Amz-Date", ""),
+        timestamp=query["X-Amz-Date"],
         token=query.get("X-Amz-Security-Token", ""),
         expires_s=int(expires),
         payload=request.headers.get("x-amz-content-sha256", ""),

@@ -3,8 +3,9 @@
 AWS keeps the id when the policy is saved, and shows the ARN for as long as it leads to that id.
 Here the ARN is kept, and gives way to the id when the user or the role is deleted.
 
-Source: AWS IAM User Guide, "AWS JSON policy elements: Principal" ("IAM role principals": deleting
-the role breaks the relationship, and "you'll see the principal ID in the policy").
+Source: AWS IAM User Guide, "AWS JSON policy elements: Principal", "IAM role principals" ("if you
+delete the role, then you break the relationship"; "the principal ID appears in resource-based
+policies because AWS can no longer map it back to a valid ARN").
 """
 
 from __future__ import annotations

@@ -155,11 +155,12 @@ def allow_place(
 def _require_region(call: Call, row: sqlite3.Row) -> None:
     """Send a caller who signed for another region to the bucket's; SDKs follow by themselves."""
     if row["region"] != call.region and call.caller.kind != "anonymous":
-        text = (
-            f"The authorization header is malformed; the region '{call.region}' is wrong; "
-            f"expecting '{row['region']}'"
-        )
-        raise ServiceFault("AuthorizationHeaderMalformed", text, 400, {"Region": row["region"]})
+        code, what = "AuthorizationHeaderMalformed", "The authorization header is malformed"
+        if call.presigned:
+            code = "AuthorizationQueryParametersError"
+            what = "Error parsing the X-Amz-Credential parameter"
+        text = f"{what}; the region '{call.region}' is wrong; expecting '{row['region']}'"
+        raise ServiceFault(code, text, 400, {"Region": row["region"]})
 
 
 def admits(services: Services, call: Call) -> bool:
