@@ -71,6 +71,22 @@ def test_a_key_policy_that_is_slowly_compared(dispatcher: Dispatcher, ask: Ask) 
     assert on_loop(dispatcher, short) == 200
 
 
+def test_names_of_a_context_that_are_slowly_compared(dispatcher: Dispatcher, ask: Ask) -> None:
+    """They are the values of kms:EncryptionContextKeys: one of 7 KB held the loop for 0.6 s."""
+    wanted = [f"*{number}*q*z?" for number in range(1_000)]
+    condition = {"ForAnyValue:StringLike": {"kms:EncryptionContextKeys": wanted}}
+    deny = {**OWNER, "Effect": "Deny", "Principal": "*", "Condition": condition}
+    key = made(dispatcher, ask("CreateKey", Policy=policy(OWNER, deny)))["KeyMetadata"]["KeyId"]
+    whole = LONG["a"]
+    parts = {f"{number}{whole[:700]}": "" for number in range(10)}
+    for context in ({whole: "a"}, parts):
+        asked = ask("Encrypt", KeyId=key, Plaintext="aGk=", EncryptionContext=context)
+        with pytest.raises(LongAnswer):
+            on_loop(dispatcher, asked)
+    short = ask("Encrypt", KeyId=key, Plaintext="aGk=", EncryptionContext={"a": "short"})
+    assert on_loop(dispatcher, short) == 200
+
+
 def test_a_key_with_thousands_of_grants(dispatcher: Dispatcher, ask: Ask) -> None:
     key = made(dispatcher, ask("CreateKey"))["KeyMetadata"]["KeyId"]
     granted = {"GranteePrincipal": ROOT, "Operations": ["Encrypt"]}
