@@ -15,6 +15,7 @@ from tests.cloud.conftest import COMPUTE, DATA, RunningCloud, allow, policy
 
 NAME = "Returning"
 ARN = f"arn:aws:iam::{COMPUTE}:role/{NAME}"
+SESSION = f"arn:aws:sts::{COMPUTE}:assumed-role/{NAME}"
 GONE = Departed(ARN, "AROAEXAMPLEEXAMPLE000")
 
 
@@ -119,6 +120,9 @@ def test_a_deleted_role_that_is_denied_does_not_unbind_others(cloud: RunningClou
     ({"Principal": {"AWS": ARN}}, {"Principal": {"AWS": GONE.unique_id}}),
     ({"NotPrincipal": {"AWS": [ARN, "111122223333"]}},
      {"NotPrincipal": {"AWS": [GONE.unique_id, "111122223333"]}}),
+    ({"Principal": {"AWS": [f"{SESSION}/guest", f"{SESSION}2/guest"]}},
+     {"Principal": {"AWS": [GONE.unique_id, f"{SESSION}2/guest"]}}),
+    ({"Principal": {"AWS": f"{SESSION.replace(COMPUTE, DATA)}/guest"}}, None),
     ({"Principal": {"AWS": ARN + "2", "Service": "ec2.amazonaws.com"}}, None),
     ({"Principal": "*"}, None),
     ({"Resource": ARN}, None),
@@ -132,6 +136,48 @@ def test_only_who_is_named_changes(before: dict[str, Any], after: dict[str, Any]
             assert found == text  # byte for byte
         else:
             assert json.loads(found) == {"Statement": wrap(after)}
+
+
+def test_a_session_that_is_named_goes_with_its_role(cloud: RunningCloud, refused: Any) -> None:
+    """A role made again under the name had what its first one's sessions had been given."""
+    trust = policy({"Effect": "Allow", "Principal": {"AWS": COMPUTE}, "Action": "sts:AssumeRole"})
+    theirs, sts, kms = (
+        cloud.client("iam", COMPUTE),
+        cloud.client("sts", COMPUTE),
+        cloud.client("kms"),
+    )
+    guest = f"arn:aws:sts::{COMPUTE}:assumed-role/Under_score/guest"
+    other = guest.replace("Under_score", "UnderXscore")  # to LIKE, a "_" is any letter
+
+    def session(name: str) -> Any:
+        role = {"RoleName": name, "AssumeRolePolicyDocument": trust, "Path": "/a/"}
+        arn = theirs.create_role(**role)["Role"]["Arn"]
+        document = policy(allow("kms:*"))
+        theirs.put_role_policy(RoleName=name, PolicyName="main", PolicyDocument=document)
+        made = sts.assume_role(RoleArn=arn, RoleSessionName="guest")
+        return cloud.client("kms", made["Credentials"])
+
+    first, unlike = session("Under_score"), session("UnderXscore")
+    owner = allow("kms:*", Principal={"AWS": f"arn:aws:iam::{DATA}:root"})
+    named = kms.create_key(Policy=policy(owner, allow("kms:Encrypt", Principal={"AWS": guest})))
+    granted = kms.create_key(Policy=policy(owner))
+    keys = [made["KeyMetadata"]["Arn"] for made in (named, granted)]
+    for grantee in (guest, other):
+        kms.create_grant(KeyId=keys[1], GranteePrincipal=grantee, Operations=["Encrypt"])
+    for key in keys:
+        first.encrypt(KeyId=key, Plaintext=b"x")
+    theirs.delete_role_policy(RoleName="Under_score", PolicyName="main")
+    theirs.delete_role(RoleName="Under_score")
+    second = session("Under_score")
+    for key in keys:
+        refused("AccessDeniedException", second.encrypt, KeyId=key, Plaintext=b"x")
+    unlike.encrypt(KeyId=keys[1], Plaintext=b"x")
+
+
+def test_a_users_name_is_not_that_of_a_role() -> None:
+    gone = Departed(ARN.replace(":role/", ":user/"), "AIDAEXAMPLEEXAMPLE000")
+    text = json.dumps({"Statement": {"Principal": {"AWS": f"{SESSION}/guest"}}})
+    assert with_id(text, gone) == text
 
 
 def test_a_name_in_escapes_is_found(cloud: RunningCloud) -> None:

@@ -23,14 +23,26 @@ class Departed(NamedTuple):
     arn: str
     unique_id: str
 
+    @property
+    def sessions(self) -> str | None:
+        """What the ARNs of a role's sessions begin with; a user has none."""
+        head, is_role, name = self.arn.partition(":role/")
+        account, name = head.rpartition(":")[2], name.rpartition("/")[2]
+        return f"arn:aws:sts::{account}:assumed-role/{name}/" if is_role else None
+
+    def is_called(self, text: str) -> bool:
+        """Whether a name is theirs, or one of their sessions': these go with their role."""
+        return text == self.arn or (self.sessions is not None and text.startswith(self.sessions))
+
 
 def name_by_id(db: sqlite3.Connection, table: str, column: str, gone: Departed) -> None:
     """Let every policy of a column name them by their id, in the transaction that deletes them."""
     # JSON may write a letter as an escape: what has one is read.
-    rows = db.execute(
-        f"SELECT rowid, {column} FROM {table} WHERE instr({column}, ?) OR instr({column}, '\\')",  # noqa: S608 - our own names
-        (gone.arn,),
-    ).fetchall()
+    query = (
+        f"SELECT rowid, {column} FROM {table} WHERE instr({column}, ?) OR instr({column}, ?)"  # noqa: S608 - our own names
+        f" OR instr({column}, '\\')"
+    )
+    rows = db.execute(query, (gone.arn, gone.sessions)).fetchall()
     for row, text in rows:
         renamed = with_id(text, gone)
         if renamed != text:
@@ -61,4 +73,4 @@ def with_id(text: str, gone: Departed) -> str:
 def _renamed(named: Any, gone: Departed) -> Any:
     if isinstance(named, list):
         return [_renamed(one, gone) for one in named]
-    return gone.unique_id if named == gone.arn else named
+    return gone.unique_id if gone.is_called(named) else named

@@ -84,8 +84,12 @@ def default(account: str) -> dict[str, Any]:
 def forget(db: sqlite3.Connection, gone: Departed) -> None:
     """Name a deleted user or role by their id, in key policies and in grants."""
     name_by_id(db, "kms_keys", "policy", gone)
-    db.execute("UPDATE kms_grants SET grantee = ? WHERE grantee = ?", (gone.unique_id, gone.arn))
-    db.execute("UPDATE kms_grants SET retiring = ? WHERE retiring = ?", (gone.unique_id, gone.arn))
+    sessions = gone.sessions
+    for column in ("grantee", "retiring"):
+        db.execute(
+            f"UPDATE kms_grants SET {column} = ? WHERE {column} = ? OR substr({column}, 1, ?) = ?",  # noqa: S608 - our own columns
+            (gone.unique_id, gone.arn, len(sessions or ""), sessions),
+        )
 
 
 def check(services: Services, call: Call, key: Key, text: str) -> None:
