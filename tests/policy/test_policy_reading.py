@@ -106,6 +106,7 @@ def test_line_and_column_are_those_of_the_value():
         ("{", "Expecting property name enclosed in double quotes", "policy, line 1, column 2"),
         ('{"a": 1,}', None, "policy, line 1, column 9"),
         ('{"a": NaN}', "NaN is not JSON", "policy"),
+        ('{"a": -1e999}', "a number that is too large", "policy"),
         ('{"a": 1, "a": 2}', "the member 'a' twice in one object", "policy, line 1, column 10"),
         ('{"x": {"a": 1,\n "a": 2}}', "the member 'a' twice in one object",
          "policy, line 2, column 2"),

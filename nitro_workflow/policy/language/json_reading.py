@@ -6,6 +6,7 @@ The fast path is the standard library's; the slow one finds line and column, and
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,6 +48,14 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(text: str) -> float:
+    """Refuse a number that would be infinite: JSON has no word to write it with again."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number that is too large")
+    return number
+
+
 def read_json(source: str | bytes, *, what: str = "policy", limit: int = MAX_TEXT) -> Any:
     """Return the value of JSON text.
 
@@ -56,7 +65,9 @@ def read_json(source: str | bytes, *, what: str = "policy", limit: int = MAX_TEX
     text = _text(source, what, limit)
     _check_depth(text, what)
     try:
-        value = json.loads(text, object_pairs_hook=_members, parse_constant=_no_constant)
+        value = json.loads(
+            text, object_pairs_hook=_members, parse_constant=_no_constant, parse_float=_finite
+        )
     except json.JSONDecodeError as error:
         raise _not_json(what, error.msg, f"line {error.lineno}, column {error.colno}") from None
     except _Duplicate as error:
