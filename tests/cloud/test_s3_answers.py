@@ -13,6 +13,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from nitro_workflow.cloud.local.protocol import RawRequest
+from nitro_workflow.cloud.local.protocol.rest import split_address
 from tests.cloud.conftest import RunningCloud
 
 Refused = Callable[..., Any]
@@ -206,6 +208,22 @@ def test_a_bucket_in_the_hosts_name(cloud: RunningCloud, s3: Any, bucket: str) -
     assert s3.head_object(Bucket=bucket, Key="a/new b")["ContentLength"] == 0
     hosted.delete_object(Bucket=bucket, Key="a/new b")
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("answers.localhost:4566", ("answers", "a/b")),
+        ("answers.s3.localhost", ("answers", "a/b")),
+        ("an.swers.s3.us-east-1.amazonaws.com", ("an.swers", "a/b")),
+        ("Answers.s3.amazonaws.com", ("answers", "a/b")),
+        ("localhost:4566", ("a", "b")),
+        ("s3.localhost", ("a", "b")),
+        ("s3.eu-west-1.amazonaws.com", ("a", "b")),
+    ],
+)
+def test_which_bucket_a_host_names(host: str, expected: tuple[str, str]) -> None:
+    assert split_address(RawRequest("GET", "/a/b", "", {"host": host}, b"")) == expected
 
 
 def test_a_browsers_form_is_refused_by_name(cloud: RunningCloud, bucket: str) -> None:

@@ -52,7 +52,7 @@ class _Route:
 
 # S3 User Guide, "Virtual hosting of buckets": the bucket stands before the endpoint's name.
 _VIRTUAL_HOST = re.compile(
-    r"(?P<bucket>(?!s3\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\."
+    r"(?P<bucket>(?!s3\.)[a-z0-9][a-z0-9.-]{1,61}?[a-z0-9])\."
     r"((s3\.)?localhost|s3([.-][a-z]{2}-[a-z]+-[0-9]+)?\.(amazonaws\.com|nitro-lab\.internal))"
     r"(:[0-9]+)?",
     re.ASCII,
