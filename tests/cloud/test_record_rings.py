@@ -233,17 +233,25 @@ def test_the_parameters_of_a_refusal_are_cut(dispatcher: Dispatcher) -> None:
     assert documents(dispatcher)[-1]["requestParameters"]["omitted"] is True
 
 
-def test_a_call_that_refuses_every_key_is_a_refusal(dispatcher: Dispatcher) -> None:
+@pytest.mark.parametrize(("letters", "named"), [
+    ("k" * 1_000, budgets.RECORD_RESOURCES),
+    ("\N{GRINNING FACE}" * 250, 8),  # JSON writes twelve bytes for its four
+    ("\N{GRINNING FACE}" * 9_000, 1),
+])  # fmt: skip
+def test_a_call_that_refuses_every_key_is_a_refusal(
+    dispatcher: Dispatcher, letters: str, named: int
+) -> None:
     """DeleteObjects answers 200: twenty of a stranger pushed out all that was allowed."""
     with dispatcher.services.store.transaction() as db:
         db.execute("INSERT INTO buckets VALUES ('theirs', ?, '2026-01-02', NULL, NULL)", (DATA,))
-    keys_of_it = "".join(f"<Object><Key>{n}{'k' * 1_000}</Key></Object>" for n in range(1_000))
+    count = min(1_000, 2_000_000 // len(letters.encode()))
+    keys_of_it = "".join(f"<Object><Key>{n}{letters}</Key></Object>" for n in range(count))
     body = f"<Delete>{keys_of_it}</Delete>".encode()
     answer = dispatcher.handle(RawRequest("POST", "/theirs", "delete=", {"host": "x"}, body))
     assert answer.status == 200
     (record,) = documents(dispatcher)
     assert (record["ring"], record["errorCode"]) == ("stranger", "AccessDenied")
-    assert len(record["resources"]) == budgets.RECORD_RESOURCES
+    assert len(record["resources"]) == named
     assert len(json.dumps(record)) < budgets.REFUSED_BYTES + 100
 
 

@@ -104,6 +104,7 @@ RECORD_DAYS: Final = 90  # CloudTrail's event history
 RECORD_BYTES: Final = 100 * KIB  # CloudTrail omits requestParameters of more than 100 KB
 REFUSED_BYTES: Final = 32 * KIB  # of a refused call's record; a reason of many statements has 10 KB
 RECORD_RESOURCES: Final = 20  # named in one record; DeleteObjects has 1,000
+RECORD_NAMES_BYTES: Final = 24 * KIB  # of these; a key of S3 may be all escapes in JSON
 REFUSED_PARAMETER_BYTES: Final = 8 * KIB  # of a refused call; the rest is omitted and said so
 REFUSED_BODY_BYTES: Final = 64 * KIB  # of a refused call; of a longer one no parameter is kept
 WAITING_RECORDS: Final = 2_000  # of calls that were answered, in memory

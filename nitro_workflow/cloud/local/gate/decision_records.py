@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nitro_workflow.cloud.accounts import REGION
@@ -71,11 +71,19 @@ def make_event(
     if refusal is not None:
         event |= {"errorCode": refusal.code, "errorMessage": refusal.message[:_MESSAGE]}
     if trail.resources:
-        unique = {item["ARN"][:_ARN]: item["accountId"] for item in trail.resources}
-        listed = [{"ARN": arn, "accountId": account} for arn, account in unique.items()]
-        event["resources"] = listed[: budgets.RECORD_RESOURCES]
+        event["resources"] = list(_resources(trail.resources))
     event["additionalEventData"] = _additional(call, brief)
     return event
+
+
+def _resources(named: Sequence[Mapping[str, str]]) -> Iterator[dict[str, str]]:
+    """Yield each resource once, as many as a record has room for."""
+    unique = {item["ARN"][:_ARN]: item["accountId"] for item in named}
+    room = budgets.RECORD_NAMES_BYTES
+    for arn, account in list(unique.items())[: budgets.RECORD_RESOURCES]:
+        room -= len(json.dumps(arn))
+        if room >= 0:
+            yield {"ARN": arn, "accountId": account}
 
 
 def _all_refused(call: Call) -> ServiceFault | None:
