@@ -26,6 +26,7 @@ from nitro_workflow.policy.language import (
     Principal,
     PrincipalElement,
     PrincipalKind,
+    is_unique_id,
     mark,
 )
 from nitro_workflow.policy.reach.budget import Budget
@@ -42,7 +43,6 @@ from nitro_workflow.policy.reach.value_classes import text_parts
 __all__ = ["Caller", "Callers", "list_callers"]
 
 _ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
-_UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,127}")
 _DIGITS = frozenset("0123456789")
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+=,.@_-")
 _PATH = _NAME | {"/"}
@@ -94,7 +94,7 @@ def list_callers(
     others = (*_federated(named), *_outsiders(elements, conditions), "anonymous")
     texts = dict.fromkeys([*named, *unnamed, *others])
     plain = [Caller(principal) for text in texts if (principal := _parsed(text)) is not None]
-    ids = [value for value in named if _UNIQUE_ID.fullmatch(value)]
+    ids = [value for value in named if is_unique_id(value)]
     return Callers((*plain, *_with_ids(plain, ids)), opaque)
 
 
