@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,6 +86,18 @@ def test_names_of_a_context_that_are_slowly_compared(dispatcher: Dispatcher, ask
             on_loop(dispatcher, asked)
     short = ask("Encrypt", KeyId=key, Plaintext="aGk=", EncryptionContext={"a": "short"})
     assert on_loop(dispatcher, short) == 200
+
+
+def test_who_calls_is_slowly_compared_too(dispatcher: Dispatcher, ask: Ask) -> None:
+    wanted = [f"*{number}*q*z?" for number in range(1_500)]
+    agent = {"StringLike": {"aws:UserAgent": wanted}}
+    deny = {**OWNER, "Effect": "Deny", "Principal": "*", "Condition": agent}
+    key = made(dispatcher, ask("CreateKey", Policy=policy(OWNER, deny)))["KeyMetadata"]["KeyId"]
+    asked = ask("Encrypt", KeyId=key, Plaintext="aGk=")
+    assert on_loop(dispatcher, asked) == 200
+    called = replace(asked, headers={**asked.headers, "user-agent": "1234 " * 60})
+    with pytest.raises(LongAnswer):
+        on_loop(dispatcher, called)
 
 
 def test_a_key_with_thousands_of_grants(dispatcher: Dispatcher, ask: Ask) -> None:

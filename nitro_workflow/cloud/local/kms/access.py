@@ -92,8 +92,10 @@ def _require_short(services: Services, call: Call, key: Key, context: Mapping[st
     Raises `LongAnswer`.
     """
     characters = services.gate.weight(call.caller) + len(key.policy)
+    caller = call.caller
+    sent = (*context.values(), *caller.tags.values(), call.user_agent, caller.arn)
     # (kms:EncryptionContextKeys is a list, whose values are compared one after another.)
-    longest = max(len("".join(value)) for value in context.values())
+    longest = max(len("".join(value)) for value in sent)
     if characters * longest > budgets.LOOP_COMPARISONS:
         raise LongAnswer
 
