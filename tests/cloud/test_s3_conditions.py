@@ -83,8 +83,38 @@ def test_complete(s3: Any, bucket: str, refused: Refused) -> None:
     refused("PreconditionFailed", complete, **where, IfNoneMatch="*")
     refused("PreconditionFailed", complete, **where, IfMatch=OTHER)
     assert content(s3, bucket) == b"1"
+    refused("NotImplemented", complete, **where, IfMatch="*")
     complete(**where, IfMatch=tag)
     assert content(s3, bucket) == b"parts"
+
+
+def test_a_write_names_one_etag(s3: Any, bucket: str, refused: Refused) -> None:
+    """S3 API Reference, PutObject: If-Match "expects the ETag value"; a deletion takes ``*``."""
+    where = {"Bucket": bucket, "Key": "k"}
+    tag = s3.put_object(**where, Body=b"1")["ETag"]
+    for stated, header in (
+        ({"IfMatch": "*"}, "If-Match"),
+        ({"IfNoneMatch": tag}, "If-None-Match"),
+        ({"IfMatch": tag, "IfNoneMatch": "*"}, "If-Match,If-None-Match"),
+    ):
+        error = refused("NotImplemented", s3.put_object, **where, Body=b"2", **stated)
+        assert error["Error"]["Header"] == header
+    assert content(s3, bucket) == b"1"
+    s3.delete_object(**where, IfMatch="*")
+
+
+def test_the_condition_of_a_copy_is_named(s3: Any, bucket: str, refused: Refused) -> None:
+    made = s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    copy = {"Bucket": bucket, "Key": "c", "CopySource": f"{bucket}/k"}
+    now = datetime.now(UTC)
+    for name, value, condition in (
+        ("CopySourceIfMatch", OTHER, "If-Match"),
+        ("CopySourceIfNoneMatch", made["ETag"], "If-None-Match"),
+        ("CopySourceIfModifiedSince", now, "If-Modified-Since"),
+        ("CopySourceIfUnmodifiedSince", now - timedelta(days=1), "If-Unmodified-Since"),
+    ):
+        error = refused("PreconditionFailed", s3.copy_object, **copy, **{name: value})
+        assert error["Error"]["Condition"] == f"x-amz-copy-source-{condition}"
 
 
 def test_reads(s3: Any, bucket: str, refused: Refused) -> None:

@@ -63,6 +63,7 @@ def test_object_tags(s3: Any, bucket: str, refused: Refused) -> None:
     for half, tag in (("Key", {"a<": "b"}), ("Value", {"a": "b<"})):
         error = refused("InvalidTag", s3.put_object_tagging, **where, Tagging=tag_set(**tag))
         assert error["Error"]["Message"] == f"The Tag{half} you have provided is invalid"
+        assert error["Error"]["TagKey"] == next(iter(tag))
     refused("InvalidArgument", s3.put_object, **where, Body=b"y", Tagging="a=1&a=2")
     twice = {"TagSet": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}
     refused("InvalidTag", s3.put_object_tagging, **where, Tagging=twice)

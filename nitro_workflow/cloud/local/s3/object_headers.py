@@ -182,7 +182,8 @@ def check_tags(tags: Sequence[Mapping[str, str]], most: int = _MAX_TAGS) -> dict
         for name, longest in _TAG_LENGTHS.items():
             text = tag[name]
             if len(text) > longest or not all(map(_in_tags, text)) or (name == "Key" and not text):
-                raise ServiceFault("InvalidTag", f"The Tag{name} you have provided is invalid")
+                told = f"The Tag{name} you have provided is invalid"
+                raise ServiceFault("InvalidTag", told, 400, {"TagKey": tag["Key"]})
         if tag["Key"].lower().startswith("aws:"):
             raise ServiceFault("InvalidTag", "System tags cannot be added or updated by requester")
     return {tag["Key"]: tag["Value"] for tag in tags}

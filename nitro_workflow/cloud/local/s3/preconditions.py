@@ -15,6 +15,7 @@ from typing import Any
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.protocol import write_time
 from nitro_workflow.cloud.local.s3.bucket_rows import moment
+from nitro_workflow.cloud.local.s3.object_headers import not_implemented
 
 __all__ = [
     "check_copy_source",
@@ -78,21 +79,26 @@ def check_copy_source(params: Mapping[str, Any], row: sqlite3.Row) -> None:
     """Check a copy's conditions on its source; all that fail are PreconditionFailed."""
     modified = moment(row["modified"]).replace(microsecond=0)
     names = ("CopySourceIfMatch", "CopySourceIfUnmodifiedSince")
-    _require_unchanged(params, row, modified, names)
+    _require_unchanged(params, row, modified, names, "x-amz-copy-source-")
     names = ("CopySourceIfNoneMatch", "CopySourceIfModifiedSince")
     if _unchanged(params, row, modified, names):
-        raise _failed("x-amz-copy-source-if-none-match")
+        condition = "If-None-Match" if names[0] in params else "If-Modified-Since"
+        raise _failed(f"x-amz-copy-source-{condition}")
 
 
 def _require_unchanged(
-    params: Mapping[str, Any], row: sqlite3.Row, modified: datetime, names: tuple[str, str]
+    params: Mapping[str, Any],
+    row: sqlite3.Row,
+    modified: datetime,
+    names: tuple[str, str],
+    prefix: str = "",
 ) -> None:
     match, since = (params.get(name) for name in names)
     if match is not None:
         if not etag_matches(match, row["etag"]):
-            raise _failed("If-Match")
+            raise _failed(f"{prefix}If-Match")
     elif since is not None and modified > since:
-        raise _failed("If-Unmodified-Since")
+        raise _failed(f"{prefix}If-Unmodified-Since")
 
 
 def _unchanged(
@@ -113,9 +119,12 @@ def check_write(db: sqlite3.Connection, call: Call, bucket: str, key: str) -> No
     match, none_match = call.params.get("IfMatch"), call.params.get("IfNoneMatch")
     if match is None and none_match is None:
         return
-    if none_match not in (None, "*") or (match is not None and none_match is not None):
-        text = "A header you provided implies functionality that is not implemented: If-None-Match"
-        raise ServiceFault("NotImplemented", text, 501, {"Header": "If-None-Match"})
+    if match is not None and none_match is not None:
+        raise not_implemented("If-Match,If-None-Match")
+    if none_match not in (None, "*"):
+        raise not_implemented("If-None-Match")
+    if match == "*":  # an ETag alone; "*" is for deletions (S3 API Reference, PutObject)
+        raise not_implemented("If-Match")
     row = _current(db, bucket, key)
     if none_match is not None and row is not None:
         raise _failed("If-None-Match")
