@@ -132,6 +132,28 @@ def test_a_full_sum_needs_nothing_of_parts(s3: Any, bucket: str) -> None:
     where, parts, _ = begin(s3, bucket, **full)
     named = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]
     s3.complete_multipart_upload(**where, MultipartUpload={"Parts": named})
+    # ... and S3 says nothing of its parts but their number.
+    read = {"Bucket": bucket, "Key": "k"}
+    found = s3.get_object_attributes(**read, ObjectAttributes=["ObjectParts", "Checksum"])
+    assert found["ObjectParts"] == {"TotalPartsCount": 2}
+    assert found["Checksum"]["ChecksumType"] == "FULL_OBJECT"
+    part = s3.head_object(**read, PartNumber=2, ChecksumMode="ENABLED")
+    assert not {"ChecksumCRC32", "ChecksumType"} & part.keys()
+
+
+def test_a_part_of_a_composite_sum_has_one(
+    cloud: RunningCloud, bucket: str, refused: Refused
+) -> None:
+    plain = cloud.client("s3", request_checksum_calculation="when_required")
+    for kind in ("COMPOSITE", "FULL_OBJECT"):
+        where = {"Bucket": bucket, "Key": "k"}
+        stated = {"ChecksumAlgorithm": "CRC32C", "ChecksumType": kind}
+        where["UploadId"] = plain.create_multipart_upload(**where, **stated)["UploadId"]
+        if kind == "COMPOSITE":
+            error = refused("InvalidRequest", plain.upload_part, **where, PartNumber=1, Body=b"x")
+            assert "expected checksum Type: crc32c, actual" in error["Error"]["Message"]
+        else:
+            plain.upload_part(**where, PartNumber=1, Body=b"x")
 
 
 def test_what_is_said_of_parts_is_compared(s3: Any, bucket: str, refused: Refused) -> None:
@@ -183,6 +205,7 @@ def test_parts_of_an_object(s3: Any, bucket: str, refused: Refused) -> None:
     )
     assert (second["PartsCount"], second["ResponseMetadata"]["HTTPStatusCode"]) == (2, 206)
     assert second["ChecksumCRC32"] == parts[1]["ChecksumCRC32"]
+    assert second["ChecksumType"] == "COMPOSITE"
     head = s3.head_object(**read, PartNumber=1)
     assert (head["ContentLength"], head["PartsCount"]) == (len(FIRST), 2)
     for number in (0, 3, 10_000):
@@ -221,7 +244,8 @@ def test_attributes(s3: Any, bucket: str) -> None:
     found = s3.get_object_attributes(**read, MaxParts=1)
     assert found["ObjectSize"] == len(FIRST + SECOND)
     assert found["ETag"].endswith("-2")
-    assert found["Checksum"]["ChecksumSHA256"].endswith("-2")
+    head = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert head["ChecksumSHA256"] == found["Checksum"]["ChecksumSHA256"] + "-2"
     listed = found["ObjectParts"]
     assert (listed["TotalPartsCount"], listed["IsTruncated"]) == (2, True)
     digest = base64.b64encode(hashlib.sha256(FIRST).digest()).decode()

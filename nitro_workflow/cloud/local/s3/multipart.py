@@ -104,8 +104,8 @@ def upload_part(services: Services, call: Call) -> Mapping[str, Any]:
     if body is None:
         raise ServiceFault("MissingRequestBodyError", "Request body is empty.")
     plan = plan_of(find_upload(services.store.read(), call))
-    if body.stated:
-        plan.require(body.algorithm)
+    if body.stated or plan.kind == COMPOSITE:
+        plan.require(body.algorithm if body.stated else "null")
     check_part_number(call)
     file = keep_file(services, body.path)
     with kept(services, file):

@@ -13,7 +13,7 @@ from nitro_workflow.cloud.local.s3.bucket_rows import moment
 from nitro_workflow.cloud.local.s3.lists import page_size
 from nitro_workflow.cloud.local.s3.object_headers import check_tags, refuse_acl, request_tags
 from nitro_workflow.cloud.local.s3.object_rows import readable, version_member
-from nitro_workflow.cloud.local.s3.object_sums import sum_members
+from nitro_workflow.cloud.local.s3.object_sums import COMPOSITE, sum_members
 from nitro_workflow.cloud.local.s3.objects import source_place
 
 __all__ = ["OPERATIONS"]
@@ -67,10 +67,12 @@ def get_object_attributes(services: Services, call: Call) -> Mapping[str, Any]:
     """Give the attributes that the call names: ETag, checksum, parts, class, size."""
     bucket, row = _row(services, call, "GetObject", "GetObjectAttributes")
     sums = sum_members(json.loads(row["headers"]))
+    composite = sums.get("ChecksumType") == COMPOSITE
+    # S3 gives a composite checksum without its "-N" here, and the ETag without its quotes.
     found: dict[str, Any] = {
         "ETag": row["etag"].strip('"'),
-        "Checksum": sums or None,
-        "ObjectParts": _parts(services, call, row),
+        "Checksum": {name: text.partition("-")[0] for name, text in sums.items()} or None,
+        "ObjectParts": _parts(services, call, row, listed=composite),
         "StorageClass": "STANDARD",
         "ObjectSize": row["size"],
     }
@@ -79,14 +81,19 @@ def get_object_attributes(services: Services, call: Call) -> Mapping[str, Any]:
     return {name: value for name, value in asked.items() if value is not None} | common
 
 
-def _parts(services: Services, call: Call, row: sqlite3.Row) -> dict[str, Any] | None:
-    """Return the parts of an object that came in parts; S3 lists them where they have checksums."""
+def _parts(
+    services: Services, call: Call, row: sqlite3.Row, *, listed: bool
+) -> dict[str, Any] | None:
+    """Return the parts of an object that came in parts.
+
+    S3 lists them where their checksums make the object's; otherwise it says their number alone.
+    """
     query = "SELECT number, size, sums FROM object_parts WHERE object = ? ORDER BY number"
     rows = services.store.read().execute(query, (row["seq"],)).fetchall()
     if not rows:
         return None
     total: dict[str, Any] = {"TotalPartsCount": len(rows)}
-    if not all(part["sums"] != "{}" for part in rows):
+    if not listed:
         return total
     most, after = page_size(call, "MaxParts", "max-parts"), call.params.get("PartNumberMarker", 0)
     left = [part for part in rows if part["number"] > after]

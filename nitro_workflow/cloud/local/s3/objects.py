@@ -28,7 +28,7 @@ from nitro_workflow.cloud.local.s3.object_rows import (
     readable,
     version_member,
 )
-from nitro_workflow.cloud.local.s3.object_sums import FULL, sum_members
+from nitro_workflow.cloud.local.s3.object_sums import COMPOSITE, FULL, sum_members
 from nitro_workflow.cloud.local.s3.preconditions import check_read, check_write, same_for_range
 
 __all__ = ["OPERATIONS", "allow_write", "source_place"]
@@ -140,10 +140,14 @@ def _numbered_part(
     services: Services, call: Call, row: sqlite3.Row, number: int
 ) -> tuple[int, int, Mapping[str, Any]]:
     start, count, part = object_part(services, row, number)
-    length, headers = (row["size"], json.loads(row["headers"])) if part is None else (part.size, {})
+    length, sums = row["size"], sum_members(json.loads(row["headers"]))
+    if part is not None:
+        # S3 keeps the checksums of parts only where they make the object's.
+        kind = sums.get("ChecksumType")
+        length, sums = part.size, {**part.sums, "ChecksumType": kind} if kind == COMPOSITE else {}
     said = _said(start, length, row["size"]) if length else {}
     if _wants_sums(call):
-        said |= sum_members(headers) if part is None else dict(part.sums)
+        said |= sums
     return start, length, said | ({"PartsCount": count} if count else {})
 
 
