@@ -20,6 +20,13 @@ from tests.cloud.conftest import COMPUTE, DATA, allow, policy
 OPERATOR = f"arn:aws:iam::{DATA}:user/operator"
 DENY = policy({"Effect": "Deny", "Action": "*", "Resource": "*"})
 TRUST = policy({"Effect": "Allow", "Principal": {"AWS": DATA}, "Action": "sts:AssumeRole"})
+KMS = SERVICES["kms"].operations
+USER = f"arn:aws:iam::{DATA}:user/u"
+NAMING = policy({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{DATA}:root"},
+                 "Action": "kms:*", "Resource": "*"},
+                {"Effect": "Allow", "Principal": {"AWS": USER}, "Action": "kms:*",
+                 "Resource": "*"})  # fmt: skip
+TRUSTING = TRUST.replace(f'"{DATA}"', f'"{USER}"')
 POLICY = f"arn:aws:iam::{DATA}:policy/bound"
 Do = Callable[..., Mapping[str, Any]]
 
@@ -29,7 +36,7 @@ def do(dispatcher: Dispatcher) -> Do:
     """Make a call as the data account's operator; `meanwhile` happens when it begins to write."""
 
     def made(operation: str, meanwhile: Callable[[], object] | None = None, **params: Any) -> Any:
-        service = "s3" if "Bucket" in params else "iam"
+        service = "s3" if "Bucket" in params else "kms" if operation in KMS else "iam"
         caller = Caller(DATA, OPERATOR, "user", "AIDA", "operator", entity_arn=OPERATOR)
         now = datetime.now(UTC)
         call = Call(service, operation, params, caller, "r", now, "127.0.0.1", "us-east-1")
@@ -91,6 +98,32 @@ def test_nothing_is_given_to_whom_comes_later(
     with pytest.raises(ServiceFault) as caught:
         do(operation, meanwhile, **params)
     assert caught.value.code == "NoSuchEntity"
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize(("operation", "params", "code"), [
+    ("CreateRole", {"RoleName": "n", "Path": "/", "AssumeRolePolicyDocument": TRUSTING},
+     "MalformedPolicyDocument"),
+    ("UpdateAssumeRolePolicy", {"RoleName": "r", "PolicyDocument": TRUSTING},
+     "MalformedPolicyDocument"),
+    ("PutBucketPolicy", {"Bucket": "naming", "Policy": policy({
+        **allow("s3:*", resource="arn:aws:s3:::naming"), "Principal": {"AWS": USER}})},
+     "MalformedPolicy"),
+    ("CreateKey", {"Policy": NAMING}, "MalformedPolicyDocumentException"),
+    ("PutKeyPolicy", {"Policy": NAMING}, "MalformedPolicyDocumentException"),
+    ("CreateGrant", {"GranteePrincipal": USER, "Operations": ["Decrypt"]}, "InvalidArnException"),
+])  # fmt: skip
+def test_who_is_gone_is_named_in_nothing(
+    do: Do, operation: str, params: dict[str, Any], code: str
+) -> None:
+    """Who is made again under the name would be meant: deleting names them by id only before."""
+    do("CreateBucket", Bucket="naming")
+    key = do("CreateKey")["KeyMetadata"]["KeyId"]
+    if operation in ("PutKeyPolicy", "CreateGrant"):
+        params = {**params, "KeyId": key}
+    with pytest.raises(ServiceFault) as caught:
+        do(operation, lambda: do("DeleteUser", UserName="u"), **params)
+    assert caught.value.code == code
 
 
 @pytest.mark.usefixtures("people")

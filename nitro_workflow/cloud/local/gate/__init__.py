@@ -13,7 +13,11 @@ from __future__ import annotations
 
 from nitro_workflow.cloud.local.gate.decision_gate import Gate
 from nitro_workflow.cloud.local.gate.decision_records import make_event
-from nitro_workflow.cloud.local.gate.departed_principals import Departed, name_by_id
+from nitro_workflow.cloud.local.gate.departed_principals import (
+    Departed,
+    name_by_id,
+    unknown_principal,
+)
 from nitro_workflow.cloud.local.gate.policy_cache import check_policy, parse_cached
 from nitro_workflow.cloud.local.gate.record_log import EventLog
 from nitro_workflow.cloud.local.gate.record_rows import SCHEMA, EventQuery, find_events, upgrade
@@ -29,5 +33,6 @@ __all__ = [
     "make_event",
     "name_by_id",
     "parse_cached",
+    "unknown_principal",
     "upgrade",
 ]

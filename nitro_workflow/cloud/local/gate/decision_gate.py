@@ -9,12 +9,11 @@ Source: AWS IAM User Guide, "Troubleshoot access denied error messages".
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nitro_workflow.cloud.local.auth import identity_documents, principal_exists
+from nitro_workflow.cloud.local.auth import identity_documents
 from nitro_workflow.cloud.local.call import Call, Caller, Decided, ServiceFault
 from nitro_workflow.cloud.local.gate.explanations import Explainer
 from nitro_workflow.cloud.local.gate.policy_cache import parse_cached
@@ -53,17 +52,6 @@ class Gate:
     def parse(self, text: str, kind: str) -> Policy:
         """Return the parsed policy, as `parse_cached`."""
         return parse_cached(text, kind)
-
-    def principal_exists(self, text: str) -> bool:
-        """Whether a policy may name this principal: an account, a user, a role, or ``*``."""
-        return principal_exists(self.store.read(), text)
-
-    def unknown_principal(self, text: str) -> str:
-        """Return one whom a policy (that was parsed before) names and who is not there; or "".
-
-        AWS keeps whom a policy names by their id: who comes later by that name is another.
-        """
-        return next((name for name in _principals(text) if not self.principal_exists(name)), "")
 
     def authorize(
         self,
@@ -150,15 +138,6 @@ class Gate:
         decision = evaluate(request, policies)
         call.trail.decisions.append(_decided(request, policies, decision, self.explainer))
         return decision
-
-
-def _principals(text: str) -> Iterator[str]:
-    """Yield the AWS principals that a policy names."""
-    statements = json.loads(text)["Statement"]
-    for statement in statements if isinstance(statements, list) else [statements]:
-        for element in (statement.get("Principal"), statement.get("NotPrincipal")):
-            named = element.get("AWS", []) if isinstance(element, dict) else element or []
-            yield from [named] if isinstance(named, str) else named
 
 
 def _weight(documents: tuple[Sequence[str], str | None]) -> int:

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["Departed", "name_by_id", "with_id"]
+from nitro_workflow.cloud.local.auth import principal_exists
+
+__all__ = ["Departed", "name_by_id", "unknown_principal", "with_id"]
 
 
 class Departed(NamedTuple):
@@ -33,6 +36,24 @@ class Departed(NamedTuple):
     def is_called(self, text: str) -> bool:
         """Whether a name is theirs, or one of their sessions': these go with their role."""
         return text == self.arn or (self.sessions is not None and text.startswith(self.sessions))
+
+
+def unknown_principal(db: sqlite3.Connection, text: str) -> str:
+    """Return one whom a policy (that was parsed before) names and who is not there; or "".
+
+    To be asked in the transaction that keeps the policy: who is deleted before it is not named by
+    id in it, and who comes later by that name would be meant.
+    """
+    return next((name for name in _principals(text) if not principal_exists(db, name)), "")
+
+
+def _principals(text: str) -> Iterator[str]:
+    """Yield the AWS principals that a policy names."""
+    statements = json.loads(text)["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        for element in (statement.get("Principal"), statement.get("NotPrincipal")):
+            named = element.get("AWS", []) if isinstance(element, dict) else element or []
+            yield from [named] if isinstance(named, str) else named
 
 
 def name_by_id(db: sqlite3.Connection, table: str, column: str, gone: Departed) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nitro_workflow.cloud.local.auth import new_id
 from nitro_workflow.cloud.local.call import Call, ServiceFault
-from nitro_workflow.cloud.local.gate import Departed, name_by_id
+from nitro_workflow.cloud.local.gate import Departed, name_by_id, unknown_principal
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.iam.aws_managed import AWS_PREFIX, aws_managed
 from nitro_workflow.cloud.local.iam.iam_common import (
@@ -54,14 +54,17 @@ def _create(services: Services, call: Call, kind: str, name: str) -> sqlite3.Row
     arn, tags = arn_of(account, kind, path, name), check_tags(params.get("Tags", []))
     context = {"iam:PermissionsBoundary": boundary} if boundary else {}
     allow(services, call, arn, context | request_tags(tags))
-    if kind == "role":
-        _check_trust(services, params["AssumeRolePolicyDocument"])
+    trust = params.get("AssumeRolePolicyDocument")
+    if trust is not None:
+        _check_trust(trust)
     record = (
         arn, kind, account, name, path, new_id(_PREFIX[kind]), call.now.isoformat(),
-        params.get("AssumeRolePolicyDocument"), boundary, params.get("Description"),
+        trust, boundary, params.get("Description"),
         params.get("MaxSessionDuration", _SESSION_S), json.dumps(params.get("Tags", [])),
     )  # fmt: skip
     with services.store.transaction() as db:
+        if trust is not None:
+            _require_trusted(db, trust)
         if boundary:
             require_policy(db, call, boundary)
         _check_entities(db, kind, account)
@@ -73,10 +76,13 @@ def _create(services: Services, call: Call, kind: str, name: str) -> sqlite3.Row
     return row
 
 
-def _check_trust(services: Services, document: str) -> None:
+def _check_trust(document: str) -> None:
     check_size(document, TRUST_SIZE)
     check_document(document, "trust")
-    if unknown := services.gate.unknown_principal(document):
+
+
+def _require_trusted(db: sqlite3.Connection, document: str) -> None:
+    if unknown := unknown_principal(db, document):
         text = f'Invalid principal in policy: "AWS":"{unknown}"'
         raise ServiceFault("MalformedPolicyDocument", text)
 
@@ -186,13 +192,12 @@ def _conflict(message: str) -> ServiceFault:
 def update_assume_role_policy(services: Services, call: Call) -> Mapping[str, Any]:
     """Replace a role's trust policy."""
     row = entity_row(services, call, "role", call.params["RoleName"])
-    _check_trust(services, call.params["PolicyDocument"])
+    trust = call.params["PolicyDocument"]
+    _check_trust(trust)
     with services.store.transaction() as db:
         require_entity(db, row)
-        db.execute(
-            "UPDATE entities SET trust = ? WHERE arn = ?",
-            (call.params["PolicyDocument"], row["arn"]),
-        )
+        _require_trusted(db, trust)
+        db.execute("UPDATE entities SET trust = ? WHERE arn = ?", (trust, row["arn"]))
     return {}
 
 

@@ -6,9 +6,11 @@ import base64
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nitro_workflow.cloud.local.auth import principal_exists
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import access, grant_rules, key_names, paging
@@ -47,8 +49,7 @@ def create_grant(services: Services, call: Call) -> Answer:
     access.authorize(services, call, key, conditions=_conditions(call))
     access.require_usable(key, call)
     _check_operations(key, call)
-    for member in ("GranteePrincipal", "RetiringPrincipal"):
-        _check_principal(services, call.params.get(member))
+    _check_principals(services.store.read(), call)
     access.stop_if_dry_run(call)
     row = _existing(services, key, call) or _insert(services, key, call)
     return {"GrantToken": row.token, "GrantId": row.grant_id}
@@ -150,12 +151,12 @@ def _check_operations(key: Key, call: Call) -> None:
         )
 
 
-def _check_principal(services: Services, principal: str | None) -> None:
-    if not principal:
-        return
-    # Anybody (``*``) and whole accounts by their bare number are principals of policies only.
-    if not _PRINCIPAL.fullmatch(principal) or not services.gate.principal_exists(principal):
-        raise ServiceFault("InvalidArnException", f"The principal {principal} does not exist.")
+def _check_principals(db: sqlite3.Connection, call: Call) -> None:
+    named = (call.params.get(member) for member in ("GranteePrincipal", "RetiringPrincipal"))
+    for principal in filter(None, named):
+        # Anybody (``*``) and whole accounts by their bare number are principals of policies only.
+        if not _PRINCIPAL.fullmatch(principal) or not principal_exists(db, principal):
+            raise ServiceFault("InvalidArnException", f"The principal {principal} does not exist.")
 
 
 def _existing(services: Services, key: Key, call: Call) -> Row | None:
@@ -188,6 +189,7 @@ def _insert(services: Services, key: Key, call: Call) -> Row:
         created=call.now.timestamp(),
     )
     with services.store.transaction() as db:
+        _check_principals(db, call)  # again: who was deleted meanwhile is not named by id here
         query = "SELECT count(*) FROM kms_grants WHERE key_id = ?"
         if db.execute(query, (key.key_id,)).fetchone()[0] >= MAX_GRANTS:
             text = f"{key.arn} has {MAX_GRANTS} grants already."

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
-from nitro_workflow.cloud.local.gate import Departed, check_policy, name_by_id
+from nitro_workflow.cloud.local.gate import Departed, check_policy, name_by_id, unknown_principal
 from nitro_workflow.cloud.local.handler import Services
 from nitro_workflow.cloud.local.kms import access
 from nitro_workflow.cloud.local.kms.key_records import Key, key_conditions
@@ -25,6 +25,7 @@ __all__ = [
     "get_key_policy",
     "list_key_policies",
     "put_key_policy",
+    "require_principals",
 ]
 
 Answer = Mapping[str, Any]
@@ -50,11 +51,11 @@ def put_key_policy(services: Services, call: Call) -> Answer:
         conditions={"kms:BypassPolicyLockoutSafetyCheck": str(bypass).lower()},
         while_pending=True,
     )
-    check(services, call, key, call.params["Policy"])
+    text = call.params["Policy"]
+    check(services, call, key, text)
     with services.store.transaction() as db:
-        db.execute(
-            "UPDATE kms_keys SET policy = ? WHERE key_id = ?", (call.params["Policy"], key.key_id)
-        )
+        require_principals(db, text)
+        db.execute("UPDATE kms_keys SET policy = ? WHERE key_id = ?", (text, key.key_id))
     return {}
 
 
@@ -102,13 +103,17 @@ def check(services: Services, call: Call, key: Key, text: str) -> None:
         policy = check_policy(text, "resource")
     except PolicyError as error:
         raise ServiceFault("MalformedPolicyDocumentException", str(error)) from error
-    if services.gate.unknown_principal(text):
+    if not call.params.get("BypassPolicyLockoutSafetyCheck"):
+        _require_no_lockout(services, call, key, policy)
+
+
+def require_principals(db: sqlite3.Connection, text: str) -> None:
+    """Require, in the transaction that keeps a checked policy, that all whom it names are there."""
+    if unknown_principal(db, text):
         raise ServiceFault(
             "MalformedPolicyDocumentException",
             "Policy contains a statement with one or more invalid principals.",
         )
-    if not call.params.get("BypassPolicyLockoutSafetyCheck"):
-        _require_no_lockout(services, call, key, policy)
 
 
 def _require_no_lockout(services: Services, call: Call, key: Key, policy: Policy) -> None:

@@ -54,6 +54,7 @@ def create_key(services: Services, call: Call) -> Answer:
     key = _new_key(services, call, spec.name, usage)
     key_policies.check(services, call, key, key.policy)
     with services.store.transaction() as db:
+        key_policies.require_principals(db, key.policy)
         _check_quota(db, key)
         db.execute(
             "INSERT INTO kms_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, NULL, NULL)",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
-from nitro_workflow.cloud.local.gate import Departed, check_policy, name_by_id
+from nitro_workflow.cloud.local.gate import Departed, check_policy, name_by_id, unknown_principal
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.s3.bucket_rows import allow_bucket, public_access, require_bucket
 from nitro_workflow.cloud.local.s3.object_headers import not_implemented
@@ -47,8 +47,6 @@ def put_bucket_policy(services: Services, call: Call) -> Mapping[str, Any]:
         check_policy(text, "resource")
     except PolicyError as error:
         raise ServiceFault("MalformedPolicy", str(error), 400) from None
-    if services.gate.unknown_principal(text):
-        raise ServiceFault("MalformedPolicy", "Invalid principal in policy", 400)
     if is_public(text) and public_access(services, row["name"]).block_policy:
         denied = (
             f"User: {call.caller.arn} is not authorized to perform: s3:PutBucketPolicy on "
@@ -92,6 +90,8 @@ def forget(db: sqlite3.Connection, gone: Departed) -> None:
 def _update(services: Services, row: sqlite3.Row, column: str, value: str | None) -> dict[str, Any]:
     with services.store.transaction() as db:
         require_bucket(db, row)
+        if column == "policy" and value is not None and unknown_principal(db, value):
+            raise ServiceFault("MalformedPolicy", "Invalid principal in policy", 400)
         query = f"UPDATE buckets SET {column} = ? WHERE name = ?"  # noqa: S608 - our own columns
         db.execute(query, (value, row["name"]))
     return {}
