@@ -23,9 +23,8 @@ HEAD_SECONDS: Final = 20.0  # from the first byte (or the handshake) to the end 
 SHUTDOWN_SECONDS: Final = 15.0
 FAREWELL_SECONDS: Final = 0.5  # a client that keeps an idle connection does not answer close_notify
 PIPELINED: Final = 32  # requests that wait on one connection; a read may hold thousands of them
-FIELDS: Final = (
-    2_000  # of one query or form, and headers; a form of the largest policy has fewer than twenty
-)
+# Of one query or form, and headers; a form of the largest policy has fewer than twenty.
+FIELDS: Final = 2_000
 
 # A body on its way in.
 # Of a call that is no object. The largest is KMS's: a 262,144-byte attestation document and a

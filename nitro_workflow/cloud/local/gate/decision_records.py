@@ -24,9 +24,8 @@ __all__ = ["make_event", "redact"]
 _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 # CloudTrail User Guide, "Global service events": recorded in US East (N. Virginia).
 _GLOBAL = frozenset({"iam"})
-_MESSAGE = (
-    1024  # characters; CloudTrail User Guide, "CloudTrail record contents": 1 KB of errorMessage
-)
+# Characters; CloudTrail User Guide, "CloudTrail record contents": 1 KB of errorMessage.
+_MESSAGE = 1024
 _ARN = 2048  # characters; IAM API Reference, arnType: the longest there is
 _READ_VERBS = ("Get", "List", "Describe", "Head", "Lookup")
 # CloudTrail's own table for KMS: these change nothing that is kept.
