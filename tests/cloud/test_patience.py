@@ -22,9 +22,12 @@ import uvicorn.protocols.http.flow_control as uvicorn_flow
 import uvicorn.protocols.http.httptools_impl as uvicorn_http
 
 from nitro_workflow.cloud.local import budgets
+from nitro_workflow.cloud.local.http.answering import send_answer, to_somebody
 from nitro_workflow.cloud.local.http.gathering import Gathering
+from nitro_workflow.cloud.local.http.incoming import Disconnected
 from nitro_workflow.cloud.local.http.patience import PatientProtocol
 from nitro_workflow.cloud.local.http.record_reader import RecordReader
+from nitro_workflow.cloud.local.protocol import FileSlice, RawResponse
 from tests.cloud.conftest import RunningCloud
 from tests.cloud.test_faults import says, tls
 
@@ -38,8 +41,9 @@ def test_what_we_override_is_still_called_so(name: str) -> None:
 
 
 def test_a_cycle_says_whether_its_answer_is_complete() -> None:
-    """`shutdown` reads two attributes that are no one's public name."""
+    """`shutdown` and `_is_closing` use attributes that are no one's public names."""
     source = inspect.getsource(uvicorn_http)
+    assert "self.disconnected = False" in source
     assert "self.cycle: RequestResponseCycle = None" in source
     assert "self.response_complete = False" in source
 
@@ -97,9 +101,27 @@ def test_the_buffer_is_empty_of_others(cloud: RunningCloud) -> None:
         assert says(one, b'"status":"ok"')
 
 
+@contextlib.contextmanager
+def serving(application: Any) -> Iterator[int]:
+    """A server of ours without TLS, by its port."""
+    config = uvicorn.Config(
+        application, http=PatientProtocol, log_config=None, ws="none", lifespan="off",
+        loop="asyncio",
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
 @pytest.fixture
 def heads() -> Iterator[tuple[int, list[dict[bytes, bytes]]]]:
-    """A server of ours without TLS, by its port, and the heads of the requests that it is given."""
+    """A server by its port, and the heads of the requests that it is given."""
     given: list[dict[bytes, bytes]] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -110,17 +132,8 @@ def heads() -> Iterator[tuple[int, list[dict[bytes, bytes]]]]:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    config = uvicorn.Config(
-        application, http=PatientProtocol, log_config=None, ws="none", lifespan="off",
-        loop="asyncio",
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield listener.getsockname()[1], given
-        server.should_exit = True
-        thread.join()
+    with serving(application) as port:
+        yield port, given
 
 
 def all_answers(raw: socket.socket) -> bytes:
@@ -208,6 +221,32 @@ def test_many_small_chunks_are_a_body(heads: Any) -> None:
         )
         assert b"204" in all_answers(raw)
     assert len(given) == 1
+
+
+@pytest.mark.parametrize("further", [0, 1], ids=["alone", "with a request behind it"])
+def test_nobody_gets_a_file_any_more(
+    tmp_path: Path, further: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All of it was read nevertheless, and everybody else waited."""
+    ended = threading.Event()
+    blocks = 4_000
+    with (tmp_path / "large").open("w+b") as file:
+        file.truncate(blocks * budgets.BLOCK_BYTES)
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            part = FileSlice(file, 0, blocks * budgets.BLOCK_BYTES)
+            with contextlib.suppress(Disconnected):
+                await send_answer(RawResponse(200, {}, part), "GET", to_somebody(scope, send))
+            ended.set()
+
+        with serving(application) as port:
+            with socket.create_connection(("127.0.0.1", port)) as raw:
+                raw.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n" * (1 + further))
+                assert raw.recv(1)
+            assert ended.wait(20)
+            assert file.tell() < blocks * budgets.BLOCK_BYTES
+    assert not caplog.records
 
 
 def test_strangers_do_not_fill_the_log(own_cloud: RunningCloud) -> None:

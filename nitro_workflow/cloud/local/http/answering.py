@@ -5,12 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nitro_workflow.cloud.local import budgets
+from nitro_workflow.cloud.local.http.incoming import Disconnected
 from nitro_workflow.cloud.local.protocol import FileSlice, RawResponse
 
 if TYPE_CHECKING:
-    from starlette.types import Send
+    from starlette.types import Message, Scope, Send
 
-__all__ = ["send_answer"]
+__all__ = ["IS_CLOSING", "send_answer", "to_somebody"]
+
+IS_CLOSING = "nitro_workflow.is_closing"  # the extension of a scope that asks its connection
+
+
+def to_somebody(scope: Scope, send: Send) -> Send:
+    """Return a `send` that ends a file once nobody receives it any more.
+
+    Uvicorn's own then does nothing, and waits for nothing: the rest of a file of 5 GB was read at
+    once, and all others waited for it.
+
+    The `send` raises `Disconnected`.
+    """
+    is_closing = scope["extensions"][IS_CLOSING]
+
+    async def send_on(message: Message) -> None:
+        if message.get("more_body") and is_closing():
+            raise Disconnected
+        await send(message)
+
+    return send_on
 
 
 async def send_answer(response: RawResponse, method: str, send: Send) -> None:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.call import BodyFile, LongAnswer, ServiceFault
 from nitro_workflow.cloud.local.dispatch import Arrival, Dispatcher
-from nitro_workflow.cloud.local.http.answering import send_answer
+from nitro_workflow.cloud.local.http.answering import send_answer, to_somebody
 from nitro_workflow.cloud.local.http.incoming import Disconnected, Incoming
 from nitro_workflow.cloud.local.http.intake import Intake
 from nitro_workflow.cloud.local.http.intake_plan import IntakePlan
@@ -91,7 +91,7 @@ class _Edge:
         request = raw_request(scope)
         body = Incoming(request, receive)
         try:
-            response = await self._answer(request, body, send)
+            response = await self._answer(request, body, to_somebody(scope, send))
         except Disconnected:
             return
         self._note(request, response, started)

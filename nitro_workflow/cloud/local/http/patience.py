@@ -8,11 +8,13 @@ thousands of requests before it reads the first answer. (Pauses inside a body: s
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from nitro_workflow.cloud.local import budgets
+from nitro_workflow.cloud.local.http.answering import IS_CLOSING
 from nitro_workflow.cloud.local.http.gathering import Gathering
 
 __all__ = ["PatientProtocol"]
@@ -110,6 +112,18 @@ class PatientProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._framing_bytes = 0
         super().on_headers_complete()
+        extensions: dict[str, Any] = {IS_CLOSING: partial(self._is_closing, self.cycle)}
+        self.scope["extensions"] = extensions
+
+    def _is_closing(self, cycle: RequestResponseCycle) -> bool:
+        """Whether nobody gets what is sent for this request any more.
+
+        Uvicorn is told: it learns of it later, not at all where another request waits behind this
+        one, and would then complain of an answer that is not complete.
+        """
+        closing = self.transport.is_closing()
+        cycle.disconnected = cycle.disconnected or closing
+        return closing
 
     def on_body(self, body: bytes) -> None:
         """Gather what one read brings, which may be many pieces of HTTP's chunked coding."""
