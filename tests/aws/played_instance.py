@@ -128,7 +128,8 @@ class PlayedInstance(ParentInstance):
         binds.append(Bind("/usr/bin", f"{SYSTEM}/bin"))
         binds.append(Bind(str(MACHINE), f"{SYSTEM}/played"))
         binds.append(Bind(str(instance_spec.PACKAGE), f"{SYSTEM}/package/nitro_workflow"))
-        seen = [bind.target for bind in binds]
+        # A Python of the system has the prefix /usr: bound once more, it would hide what is played.
+        seen = ["/usr", *(bind.target for bind in binds)]
         prefixes = dict.fromkeys((sys.base_prefix, sys.prefix))
         binds += [Bind(it, it) for it in prefixes if not any(it.startswith(one) for one in seen)]
         files = ("/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.conf")
