@@ -132,7 +132,7 @@ class Dispatcher:
         """Whether a streamed body is worth taking; where not, `finish` without it says why."""
         from nitro_workflow.cloud.local.s3 import admits
 
-        call = self._call(arrival, request, None)
+        call = self._call(arrival, request)
         try:
             params = read_request(load_model(arrival.service.name), arrival.operation, request)
             return admits(self.services, replace(call, params=params))
@@ -164,8 +164,7 @@ class Dispatcher:
             return self.refuse(arrival, request, fault)
         except Exception as error:  # noqa: BLE001 - whatever it was, others are served
             return self.refuse(arrival, request, _internal(error, arrival.service.name))
-        call = replace(self._call(arrival, request, body), on_loop=on_loop)
-        return self._perform(arrival, request, call, model)
+        return self._perform(arrival, request, self._call(arrival, request, body, on_loop), model)
 
     def _perform(
         self, arrival: Arrival, request: RawRequest, call: Call, model: Any
@@ -193,7 +192,7 @@ class Dispatcher:
 
     def refuse(self, arrival: Arrival, request: RawRequest, fault: ServiceFault) -> RawResponse:
         """Answer a fault that no handler has seen, and leave its record."""
-        call = self._call(arrival, request, None)
+        call = self._call(arrival, request)
         self._record(call, load_model(arrival.service.name), fault.alone())
         return write_fault(arrival.service.protocol, fault, arrival.request_id)
 
@@ -209,7 +208,13 @@ class Dispatcher:
         arrival = self.arrive(request)
         return arrival if isinstance(arrival, RawResponse) else self.finish(arrival, request)
 
-    def _call(self, arrival: Arrival, request: RawRequest, body: BodyFile | None) -> Call:
+    def _call(
+        self,
+        arrival: Arrival,
+        request: RawRequest,
+        body: BodyFile | None = None,
+        on_loop: bool = False,
+    ) -> Call:
         claim = arrival.who.claim
         return Call(
             service=arrival.service.name,
@@ -225,6 +230,7 @@ class Dispatcher:
             user_agent=request.headers.get("user-agent", "")[:256],
             presigned=claim is not None and claim.presigned,
             if_range=request.headers.get("if-range", ""),
+            on_loop=on_loop,
         )
 
     def _record(self, call: Call, model: Any, fault: ServiceFault | None) -> None:

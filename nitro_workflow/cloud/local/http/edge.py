@@ -88,16 +88,16 @@ class _Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        request = raw_request(scope)
-        body = Incoming(request, receive)
+        body = Incoming(raw_request(scope), receive)
         try:
-            response = await self._answer(request, body, to_somebody(scope, send))
+            response = await self._answer(scope, body, send)
         except Disconnected:
             return
-        self._note(request, response, started)
+        self._note(body.request, response, started)
 
-    async def _answer(self, request: RawRequest, body: Incoming, send: Send) -> RawResponse:
+    async def _answer(self, scope: Scope, body: Incoming, send: Send) -> RawResponse:
         """Answer a request; return what was sent."""
+        request = body.request
         arrival: Arrival | None = None
         try:
             check_head(request, body)
@@ -111,7 +111,8 @@ class _Edge:
                 return await self._send(arrival, response, request, body, send)
             with response.body.file:
                 async with self.downloads.hold(arrival.lane, 1):
-                    return await self._send(arrival, response, request, body, send)
+                    to_them = to_somebody(scope, send)
+                    return await self._send(arrival, response, request, body, to_them)
         except ServiceFault as fault:
             return await self._refuse(arrival, request, fault, body, send)
 
