@@ -49,11 +49,16 @@ def unknown_principal(db: sqlite3.Connection, text: str) -> str:
 
 def _principals(text: str) -> Iterator[str]:
     """Yield the AWS principals that a policy names."""
-    statements = json.loads(text)["Statement"]
+    for element in _elements(json.loads(text)):
+        named = element.get("AWS", []) if isinstance(element, dict) else element
+        yield from [named] if isinstance(named, str) else named
+
+
+def _elements(document: Any) -> Iterator[Any]:
+    """Yield each Principal and NotPrincipal of a policy that was parsed before."""
+    statements = document["Statement"]
     for statement in statements if isinstance(statements, list) else [statements]:
-        for element in (statement.get("Principal"), statement.get("NotPrincipal")):
-            named = element.get("AWS", []) if isinstance(element, dict) else element or []
-            yield from [named] if isinstance(named, str) else named
+        yield from filter(None, map(statement.get, ("Principal", "NotPrincipal")))
 
 
 def name_by_id(db: sqlite3.Connection, table: str, column: str, gone: Departed) -> None:
@@ -75,19 +80,12 @@ def with_id(text: str, gone: Departed) -> str:
 
     Only who is named changes: a condition on ``aws:PrincipalArn`` goes on to mean the name.
     """
-    document = json.loads(text)
-    statements = document["Statement"]
-    elements = [
-        element
-        for statement in (statements if isinstance(statements, list) else [statements])
-        for name in ("Principal", "NotPrincipal")
-        if isinstance(element := statement.get(name), dict) and "AWS" in element
-    ]
-    changed = False
-    for element in elements:
-        named = _renamed(element["AWS"], gone)
-        changed |= named != element["AWS"]
-        element["AWS"] = named
+    document, changed = json.loads(text), False
+    for element in _elements(document):
+        if isinstance(element, dict) and "AWS" in element:
+            named = _renamed(element["AWS"], gone)
+            changed |= named != element["AWS"]
+            element["AWS"] = named
     return json.dumps(document, ensure_ascii=False) if changed else text
 
 
