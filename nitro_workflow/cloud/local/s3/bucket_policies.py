@@ -54,7 +54,12 @@ def put_bucket_policy(services: Services, call: Call) -> Mapping[str, Any]:
             "BlockPublicPolicy setting in S3 Block Public Access."
         )
         raise ServiceFault("AccessDenied", denied, 403)
-    return _update(services, row, "policy", text) | {"__status__": 204}
+    with services.store.transaction() as db:
+        require_bucket(db, row)
+        if unknown_principal(db, text):
+            raise ServiceFault("MalformedPolicy", "Invalid principal in policy", 400)
+        _set(db, row, "policy", text)
+    return {"__status__": 204}
 
 
 def get_bucket_policy(services: Services, call: Call) -> Mapping[str, Any]:
@@ -90,11 +95,13 @@ def forget(db: sqlite3.Connection, gone: Departed) -> None:
 def _update(services: Services, row: sqlite3.Row, column: str, value: str | None) -> dict[str, Any]:
     with services.store.transaction() as db:
         require_bucket(db, row)
-        if column == "policy" and value is not None and unknown_principal(db, value):
-            raise ServiceFault("MalformedPolicy", "Invalid principal in policy", 400)
-        query = f"UPDATE buckets SET {column} = ? WHERE name = ?"  # noqa: S608 - our own columns
-        db.execute(query, (value, row["name"]))
+        _set(db, row, column, value)
     return {}
+
+
+def _set(db: sqlite3.Connection, row: sqlite3.Row, column: str, value: str | None) -> None:
+    query = f"UPDATE buckets SET {column} = ? WHERE name = ?"  # noqa: S608 - our own columns
+    db.execute(query, (value, row["name"]))
 
 
 OPERATIONS: Mapping[str, Handler] = {

@@ -17,7 +17,7 @@ from nitro_workflow.cloud.local.s3.bucket_rows import (
     public_access,
     setting,
 )
-from nitro_workflow.cloud.local.s3.object_headers import check_tags, not_implemented
+from nitro_workflow.cloud.local.s3.object_headers import check_tags, no_acls, not_implemented
 from nitro_workflow.cloud.local.s3.public_policies import PublicAccess
 
 __all__ = ["MOST_TAGS", "OPERATIONS", "require_enforced"]
@@ -150,7 +150,7 @@ def get_bucket_acl(services: Services, call: Call) -> Mapping[str, Any]:
 def put_bucket_acl(services: Services, call: Call) -> Mapping[str, Any]:
     """Refuse every ACL, ``private`` too, as S3 does where the bucket's owner is enforced."""
     allow_bucket(services, call, "PutBucketAcl")
-    raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
+    raise no_acls()
 
 
 def _no(code: str, text: str, bucket: str) -> ServiceFault:

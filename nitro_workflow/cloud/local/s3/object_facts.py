@@ -11,7 +11,12 @@ from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.s3.bucket_rows import moment
 from nitro_workflow.cloud.local.s3.lists import page_size
-from nitro_workflow.cloud.local.s3.object_headers import check_tags, refuse_acl, request_tags
+from nitro_workflow.cloud.local.s3.object_headers import (
+    check_tags,
+    no_acls,
+    refuse_acl,
+    request_tags,
+)
 from nitro_workflow.cloud.local.s3.object_rows import readable, version_member
 from nitro_workflow.cloud.local.s3.object_sums import COMPOSITE, sum_members
 from nitro_workflow.cloud.local.s3.objects import source_place
@@ -121,7 +126,7 @@ def put_object_acl(services: Services, call: Call) -> Mapping[str, Any]:
     _row(services, call, "PutObjectAcl")
     refuse_acl(call.params)
     if call.params.get("ACL") != "bucket-owner-full-control":
-        raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
+        raise no_acls()
     return {}
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "check_tags",
     "existing_tags",
     "given_headers",
+    "no_acls",
     "not_implemented",
     "read_tagging",
     "refuse_acl",
@@ -94,7 +95,7 @@ def refuse_acl(params: Mapping[str, Any]) -> None:
     Raises `ServiceFault`: AccessControlListNotSupported.
     """
     if params.get("ACL", "private") not in _CANNED or any(params.get(n) for n in _GRANTS):
-        raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
+        raise no_acls()
 
 
 def refuse_another_owner(call: Call, account: str) -> None:
@@ -106,7 +107,12 @@ def refuse_another_owner(call: Call, account: str) -> None:
     Raises `ServiceFault`: AccessControlListNotSupported.
     """
     if call.params.get("ACL") == "private" and call.caller.account != account:
-        raise ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
+        raise no_acls()
+
+
+def no_acls() -> ServiceFault:
+    """Return S3's refusal of an ACL where the bucket's owner is enforced."""
+    return ServiceFault("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
 
 
 def not_implemented(header: str) -> ServiceFault:
