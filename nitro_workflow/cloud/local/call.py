@@ -21,6 +21,7 @@ __all__ = [
     "ServiceFault",
     "Settings",
     "Trail",
+    "refuse_members",
 ]
 
 MAX_AGE_S = 300  # seconds; see Settings
@@ -192,3 +193,14 @@ class ServiceFault(Exception):
         """
         self.__traceback__ = self.__context__ = self.__cause__ = None
         return self
+
+
+def refuse_members(call: Call, *members: str) -> None:
+    """Refuse what would be passed over.
+
+    Raises `ServiceFault`: UnsupportedOperationException.
+    """
+    for member in members:
+        if call.params.get(member):
+            text = f"This local cloud does not do {call.operation} with {member}."
+            raise ServiceFault("UnsupportedOperationException", text, 501)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from nitro_workflow.cloud.local.auth import Session, make_session
-from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.call import Call, ServiceFault, refuse_members
 from nitro_workflow.cloud.local.gate import check_policy, parse_cached
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.errors import PolicyError
@@ -21,6 +21,7 @@ SCHEMA = ""  # sessions are sealed tokens: nothing is kept
 _ROLE_ARN = re.compile(
     r"arn:aws:iam::(?P<account>\d{12}):role/(?P<path>[\w+=,.@/-]*?)(?P<name>[\w+=,.@-]+)"
 )
+# Passed over, PolicyArns would give a session that may do more than was asked for.
 _NOT_DONE = (
     *("PolicyArns", "ProvidedContexts", "SerialNumber", "SourceIdentity", "TokenCode"),
     "TransitiveTagKeys",
@@ -40,7 +41,7 @@ def get_caller_identity(_services: Services, call: Call) -> Mapping[str, Any]:
 def assume_role(services: Services, call: Call) -> Mapping[str, Any]:
     """Give a session of a role whose trust policy allows the caller."""
     params = call.params
-    _refuse_what_is_not_done(call)
+    refuse_members(call, *_NOT_DONE)
     arn, name = params["RoleArn"], params["RoleSessionName"]
     match = _ROLE_ARN.fullmatch(arn)
     if match is None:
@@ -83,7 +84,7 @@ def assume_role(services: Services, call: Call) -> Mapping[str, Any]:
 def get_session_token(services: Services, call: Call) -> Mapping[str, Any]:
     """Give a user temporary credentials that may what the user may, but not ask IAM or STS more."""
     caller = call.caller
-    _refuse_what_is_not_done(call)
+    refuse_members(call, *_NOT_DONE)
     if caller.kind != "user" or caller.access_key_id.startswith("ASIA"):
         raise ServiceFault(
             "AccessDenied", "Cannot call GetSessionToken with session credentials", 403
@@ -104,17 +105,6 @@ def _credentials(session: Session) -> dict[str, Any]:
         "SessionToken": session.token,
         "Expiration": session.expires,
     }
-
-
-def _refuse_what_is_not_done(call: Call) -> None:
-    """Refuse what would make a session less, or say more of it, and is not done here.
-
-    Passed over in silence, PolicyArns would give a session that may do more than was asked for.
-    """
-    for member in _NOT_DONE:
-        if call.params.get(member):
-            text = f"This local cloud does not do {call.operation} with {member}."
-            raise ServiceFault("UnsupportedOperationException", text, 501)
 
 
 def _context(params: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nitro_workflow.cloud.local.auth import new_id
-from nitro_workflow.cloud.local.call import Call, ServiceFault
+from nitro_workflow.cloud.local.call import Call, ServiceFault, refuse_members
 from nitro_workflow.cloud.local.gate import Departed, name_by_id, unknown_principal
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.iam.aws_managed import AWS_PREFIX, aws_managed
@@ -23,7 +23,6 @@ from nitro_workflow.cloud.local.iam.iam_common import (
     entity_row,
     name_taken,
     page,
-    refuse_members,
     request_tags,
     require_entity,
     role_shape,

@@ -38,7 +38,6 @@ __all__ = [
     "name_taken",
     "no_such",
     "page",
-    "refuse_members",
     "request_tags",
     "require_entity",
     "role_shape",
@@ -87,17 +86,6 @@ def allow(
 def arn_of(account: str, kind: str, path: str, name: str) -> str:
     """Return ``arn:aws:iam::ACCOUNT:KIND/PATH/NAME``."""
     return f"arn:aws:iam::{account}:{kind}{path}{name}"
-
-
-def refuse_members(call: Call, *members: str) -> None:
-    """Refuse what would be passed over.
-
-    Raises `ServiceFault`: UnsupportedOperationException.
-    """
-    for member in members:
-        if call.params.get(member):
-            text = f"This local cloud does not do {call.operation} with {member}."
-            raise ServiceFault("UnsupportedOperationException", text, 501)
 
 
 def keep_tags(db: sqlite3.Connection, arn: str, tags: Sequence[Mapping[str, str]]) -> None:
