@@ -40,6 +40,7 @@ from nitro_workflow.policy.language.wildcard import (
     ANY_SEGMENT,
     ONE,
     ONE_SEGMENT,
+    Glob,
     literal,
     mark,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "ONE_SEGMENT",
     "ActionElement",
     "Condition",
+    "Glob",
     "Grip",
     "PcrKey",
     "Policy",

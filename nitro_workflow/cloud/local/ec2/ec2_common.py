@@ -100,34 +100,21 @@ def filtered(
         if find is None:
             text = f"The filter '{name}' is invalid; here are {', '.join(sorted(filters))}."
             raise ServiceFault("InvalidParameterValue", text)
-        items = [item for item in items if _fits(find(item), wanted)]
+        fits = _matches_any(wanted)
+        items = [item for item in items if fits(find(item))]
     return list(items)
 
 
-def _fits(found: Sequence[str], wanted: Sequence[str]) -> bool:
-    return any(_like(value, pattern) for value in found for pattern in wanted)
+def _matches_any(patterns: Sequence[str]) -> Callable[[Sequence[str]], bool]:
+    """Return whether one of some values fits one of the patterns (EC2, "Filter your resources").
 
-
-def _like(value: str, pattern: str) -> bool:
-    """Whether a value fits a pattern of ``*`` and ``?`` (EC2, "Filter your resources").
-
-    Not `fnmatch`, which remembers 32,768 patterns that somebody sent, compiled, of any length.
+    Their ``*`` and ``?`` are those of policies. (`fnmatch` remembers 32,768 patterns that somebody
+    sent, compiled, of any length.)
     """
-    at = in_pattern = resume = 0
-    star = -1  # the place of the last star; from `resume` of the value on it has not taken all yet
-    while at < len(value):
-        letter = pattern[in_pattern : in_pattern + 1]
-        if letter == "*":
-            star, resume = in_pattern, at
-            in_pattern += 1
-        elif letter in ("?", value[at]):
-            at, in_pattern = at + 1, in_pattern + 1
-        elif star >= 0:
-            resume += 1
-            at, in_pattern = resume, star + 1
-        else:
-            return False
-    return not pattern[in_pattern:].strip("*")
+    from nitro_workflow.policy import Glob, mark
+
+    globs = [Glob.of(mark(text)) for text in patterns]
+    return lambda values: any(glob.matches(value) for value in values for glob in globs)
 
 
 def _tag_filter(name: str) -> Callable[[Shape], Sequence[str]] | None:
