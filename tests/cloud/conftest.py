@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -152,6 +153,20 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     running.start()
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture
+def s3(cloud: RunningCloud) -> Any:
+    """S3 as the data account's operator."""
+    return cloud.client("s3")
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    """A bucket of the test's own."""
+    name = f"bucket-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture

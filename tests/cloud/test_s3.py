@@ -8,7 +8,6 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-import uuid
 import zlib
 from base64 import b64encode
 from typing import Any
@@ -17,19 +16,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.cloud.conftest import COMPUTE, DATA, RunningCloud, allow, policy
-
-
-@pytest.fixture
-def s3(cloud: RunningCloud) -> Any:
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3: Any) -> str:
-    name = f"bucket-{uuid.uuid4().hex}"
-    s3.create_bucket(Bucket=name)
-    return name
-
 
 KEYS = ["a", "a b/ü+x.txt", "x//y", "~-._!*'()", "%2F", "日本", "a&b=c", "q?x#y"]
 

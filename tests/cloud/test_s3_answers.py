@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ssl import create_default_context
@@ -18,18 +17,6 @@ from nitro_workflow.cloud.local.protocol.rest import split_address
 from tests.cloud.conftest import RunningCloud
 
 Refused = Callable[..., Any]
-
-
-@pytest.fixture
-def s3(cloud: RunningCloud) -> Any:
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3: Any) -> str:
-    name = f"answers-{uuid.uuid4().hex}"
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 def headers_of(answer: Any) -> dict[str, str]:

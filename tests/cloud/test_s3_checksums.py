@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import uuid
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -20,18 +19,6 @@ FIRST, SECOND = os.urandom(5 * 1024**2 + 7), b"the end"
 # Check value of "123456789" (the CRC catalogue; RFC 3720; FIPS 180-4).
 CHECKED = {"CRC32": "y/Q5Jg==", "CRC32C": "4waSgw==", "CRC64NVME": "rosUhgp5mIg="}
 ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
-
-
-@pytest.fixture
-def s3(cloud: RunningCloud) -> Any:
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3: Any) -> str:
-    name = f"sums-{uuid.uuid4().hex}"
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 def checksum(data: bytes, algorithm: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,13 +20,6 @@ WRITERS = 12
 @pytest.fixture
 def s3(cloud: RunningCloud) -> Any:
     return cloud.client("s3", max_pool_connections=WRITERS)
-
-
-@pytest.fixture
-def bucket(s3: Any) -> str:
-    name = f"conditions-{uuid.uuid4().hex}"
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 def content(s3: Any, bucket: str, key: str = "k") -> bytes:

@@ -17,18 +17,6 @@ Refused = Callable[..., Any]
 MIB = 1024**2
 
 
-@pytest.fixture
-def s3(cloud: RunningCloud) -> Any:
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3: Any) -> str:
-    name = f"copies-{uuid.uuid4().hex}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
 @pytest.mark.parametrize("key", ["a", "a b/ü+x.txt", "q?versionId=1", "%2F", "a//b"])
 def test_a_copy_is_the_same_object(s3: Any, bucket: str, key: str) -> None:
     put = s3.put_object(

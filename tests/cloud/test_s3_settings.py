@@ -16,18 +16,6 @@ from tests.cloud.conftest import COMPUTE, DATA, RunningCloud, allow, policy
 Refused = Callable[..., Any]
 
 
-@pytest.fixture
-def s3(cloud: RunningCloud) -> Any:
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3: Any) -> str:
-    name = f"settings-{uuid.uuid4().hex}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
 def tag_set(**tags: str) -> dict[str, Any]:
     return {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
