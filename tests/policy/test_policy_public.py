@@ -24,7 +24,7 @@ def in_order(names):
 def test_public_names():
     assert room.__all__ == in_order(room.__all__)
     assert set(room.__all__) == {
-        "Analysis", "AuthorizationDetails", "Cause", "Condition", "DecryptHistory", "Deciding", "Decision", "Explanation", "FEEDS", "Grant",
+        "Analysis", "AuthorizationDetails", "Cause", "Condition", "DecryptHistory", "Deciding", "Decision", "Explanation", "FEEDS", "Glob", "Grant",
         "ImageAnswer", "KEY_ARN", "KINDS", "PcrKey", "Policies", "Policy", "PolicyFinding", "PolicyKind",
         "PolicySource", "Principal", "PrincipalKind", "Request", "RequestContext", "Statement",
         "StatementCheck", "StatementOutcome", "Way", "Witness", "analyse", "ask_image", "author",

@@ -13,7 +13,6 @@ from nitro_workflow.policy.language.variables import Template
 from nitro_workflow.policy.language.wildcard import (
     Glob,
     complete_arn,
-    mark,
     mark_arn,
 )
 
@@ -35,7 +34,7 @@ class ActionElement:
         # The Kelvin sign's lower case is k: only an ASCII name is anything's in another case.
         folded = [text.lower() if text.isascii() else text for text in self.texts]
         plain = frozenset(text for text in folded if "*" not in text and "?" not in text)
-        globs = tuple(Glob.of(mark(text)) for text in folded if text not in plain)
+        globs = tuple(Glob.written(text) for text in folded if text not in plain)
         object.__setattr__(self, "exact", plain)
         object.__setattr__(self, "globs", globs)
 

@@ -85,7 +85,7 @@ def show(pattern: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """A compiled pattern. ``Glob.of(mark("kms:De*")).matches("kms:Decrypt")`` is true."""
+    """A compiled pattern. ``Glob.written("kms:De*").matches("kms:Decrypt")`` is true."""
 
     pattern: str
     matches: Callable[[str], bool] = field(compare=False, repr=False)
@@ -94,6 +94,11 @@ class Glob:
     def of(cls, pattern: str) -> Glob:
         """Compile a marked pattern; the cost of a match is linear in the length of the text."""
         return cls(pattern, _compile(pattern))
+
+    @classmethod
+    def written(cls, text: str) -> Glob:
+        """Compile a pattern as a person writes it, in which `*` and `?` are wildcards."""
+        return cls.of(mark(text))
 
     def __str__(self) -> str:
         return show(self.pattern)

@@ -111,9 +111,9 @@ def _matches_any(patterns: Sequence[str]) -> Callable[[Sequence[str]], bool]:
     Their ``*`` and ``?`` are those of policies. (`fnmatch` remembers 32,768 patterns that somebody
     sent, compiled, of any length.)
     """
-    from nitro_workflow.policy import Glob, mark
+    from nitro_workflow.policy import Glob
 
-    globs = [Glob.of(mark(text)) for text in patterns]
+    globs = [Glob.written(text) for text in patterns]
     return lambda values: any(glob.matches(value) for value in values for glob in globs)
 
 
