@@ -76,6 +76,8 @@ def _machine_transport() -> _Vsock:
 def _context(ca_pem: bytes) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Python 3.11.2, for one, sets it: an answer that was cut off would be taken for a whole one.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     try:
         context.load_verify_locations(cadata=ca_pem.decode("ascii"))
     except (ValueError, ssl.SSLError) as error:
