@@ -41,3 +41,14 @@ def test_a_lesson_opens_alike_whoever_ran_the_steps_before():
     )
     assert found == ran
     assert "P5" in found
+
+
+def test_what_follows_from_the_images_size_looks_alike_and_what_a_lesson_asks_for_does_not():
+    row = '<th scope="row">application ramdisk</th><td>1,745</td><td>{:,}</td>'
+    assert _sanitized(row.format(91_085_652)) == _sanitized(row.format(66_241_140))
+    for text in ("--memory {} --cpu-count 2", "memory: {} MiB", "minimum memory should be {} MB",
+                 "Expected: ≥ {} MiB: 4 times the image", '"MemoryMiB": {}\n'):  # fmt: skip
+        told = text.format
+        assert _sanitized(told(348)) == _sanitized(told(256))
+        assert len({_sanitized(told(number)) for number in (348, 64, 128, 512)}) == 4
+    assert _sanitized("Expected: ≥ 4 CPUs") != _sanitized("Expected: ≥ 2 CPUs")
