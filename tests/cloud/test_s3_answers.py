@@ -51,6 +51,25 @@ def test_tags_are_compared_as_they_are_meant(s3: Any, bucket: str, refused: Refu
     assert s3.get_object(**where, IfNoneMatch='"*"')["ContentLength"] == 1
 
 
+@pytest.mark.parametrize(
+    "sent", ["0", "-1", "Wed, 02 Jan 2030 03:04:05 GMT", "2030-01-02T03:04:05Z"]
+)
+def test_expires_comes_back_as_it_was_sent(s3: Any, bucket: str, sent: str) -> None:
+    s3.meta.events.register(
+        "before-sign.s3.PutObject", lambda request, **_: request.headers.add_header("Expires", sent)
+    )
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"1")["ETag"]
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k")
+    for key in ("k", "copy"):
+        assert headers_of(s3.head_object(Bucket=bucket, Key=key))["expires"] == sent
+    when = datetime(2031, 1, 1, tzinfo=UTC)
+    told = headers_of(s3.get_object(Bucket=bucket, Key="k", ResponseExpires=when))
+    assert told["expires"] == "Wed, 01 Jan 2031 00:00:00 GMT"
+    with pytest.raises(s3.exceptions.ClientError) as raised:
+        s3.get_object(Bucket=bucket, Key="k", IfNoneMatch=etag)
+    assert headers_of(raised.value.response)["expires"] == sent
+
+
 @pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since"])
 def test_a_date_that_is_none_is_no_condition(s3: Any, bucket: str, name: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")

@@ -8,6 +8,9 @@ from typing import Any
 __all__ = ["load_model", "protocol_of", "regions"]
 
 
+# An object's Expires is text: what comes is given back ("0" says: expired). So S3's own model says;
+# botocore makes a time of it for callers who read one.
+_AS_SENT = {"s3": {"Expires": {"type": "string"}}}
 _FOLDERS = {"servicequotas": "service-quotas"}  # scope → botocore's folder, where they differ
 
 
@@ -20,7 +23,9 @@ def load_model(service: str) -> Any:
     from botocore.model import ServiceModel
 
     document = _loader().load_service_model(_FOLDERS.get(service, service), "service-2")
-    return ServiceModel(_without_prose(document), service_name=service)
+    bare = _without_prose(document)
+    bare["shapes"].update(_AS_SENT.get(service, {}))
+    return ServiceModel(bare, service_name=service)
 
 
 def _loader() -> Any:

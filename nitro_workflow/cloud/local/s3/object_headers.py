@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -127,8 +126,6 @@ def stored_headers(params: Mapping[str, Any]) -> dict[str, Any]:
     Raises `ServiceFault`: MetadataTooLarge, InvalidArgument for tags that are none.
     """
     kept = {name: params[name] for name in _HEADERS if name in params}
-    if isinstance(kept.get("Expires"), datetime):
-        kept["Expires"] = kept["Expires"].isoformat()
     # aws-chunked says how the request was sent, not what the object is (S3 API Reference).
     codings = [c.strip() for c in kept.pop("ContentEncoding", "").split(",")]
     encoding = ",".join(c for c in codings if c and c != "aws-chunked")
@@ -142,8 +139,6 @@ def stored_headers(params: Mapping[str, Any]) -> dict[str, Any]:
 def given_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members of S3's answers for what `stored_headers` kept."""
     shape = {name: headers[name] for name in _HEADERS if name in headers}
-    if "Expires" in shape:
-        shape["Expires"] = datetime.fromisoformat(shape["Expires"])
     if headers.get("Tags"):
         shape["TagCount"] = len(headers["Tags"])
     return shape

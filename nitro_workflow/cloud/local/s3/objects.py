@@ -6,11 +6,12 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from nitro_workflow.cloud.local.call import Call, ServiceFault
 from nitro_workflow.cloud.local.handler import Handler, Services
-from nitro_workflow.cloud.local.protocol import FileSlice
+from nitro_workflow.cloud.local.protocol import FileSlice, write_time
 from nitro_workflow.cloud.local.s3.bucket_rows import Place, allow_object, moment, require_bucket
 from nitro_workflow.cloud.local.s3.object_files import drop_files, keep_file, kept, object_file
 from nitro_workflow.cloud.local.s3.object_headers import (
@@ -111,7 +112,11 @@ def _shape(call: Call, bucket: sqlite3.Row, row: sqlite3.Row) -> dict[str, Any]:
     if given and call.caller.kind == "anonymous":
         text = "Request specific response headers cannot be used for anonymous GET requests."
         raise ServiceFault("InvalidRequest", text, 400)
-    return shape | {name: call.params[f"Response{name}"] for name in given}
+    return shape | {name: _as_header(call.params[f"Response{name}"]) for name in given}
+
+
+def _as_header(value: str | datetime) -> str:
+    return write_time(value, "rfc822") if isinstance(value, datetime) else value
 
 
 def _wants_sums(call: Call) -> bool:

@@ -71,7 +71,7 @@ def _validators(row: sqlite3.Row, modified: datetime) -> dict[str, str]:
     if "CacheControl" in kept:
         found["cache-control"] = kept["CacheControl"]
     if "Expires" in kept:
-        found["expires"] = write_time(moment(kept["Expires"]), "rfc822")
+        found["expires"] = kept["Expires"]
     return found
 
 
