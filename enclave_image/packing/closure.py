@@ -62,9 +62,9 @@ EXTRA = (
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """Absolute paths on this machine: module name → file; data files; library path → file."""
+    """Absolute paths on this machine: files of modules; data files; library path → file."""
 
-    modules: dict[str, Path]
+    modules: tuple[Path, ...]
     data: tuple[Path, ...]
     libraries: dict[str, Path]
 
@@ -96,8 +96,7 @@ def find_closure(wheels: Wheels, beside: Path, script: Script | None = None) -> 
         chosen = script or Script.of_customers()
         report = _rehearse(Path(name), wheels, chosen)
     paths = [*wheels.module_paths(), *([chosen.folder] if chosen.folder else [])]
-    modules = {name: Path(path) for name, path in report["modules"].items()}
-    code = set(modules.values())
+    modules = tuple(map(Path, report["modules"]))
     data = {
         Path(path)
         for path in report["opened"]
@@ -105,7 +104,7 @@ def find_closure(wheels: Wheels, beside: Path, script: Script | None = None) -> 
         and not path.endswith((".py", ".pyc"))
     }
     libraries = {path: Path(path).resolve() for path in report["libraries"]}
-    data -= code | {Path(path) for path in libraries}
+    data -= {*modules, *map(Path, libraries)}
     return Closure(modules, tuple(sorted(p for p in data if p.is_file())), libraries)
 
 

@@ -12,11 +12,14 @@ import sys
 import threading
 
 _opened: set[str] = set()
+_run_files: set[str] = set()
 
 
 def _watch(event: str, args: tuple[object, ...]) -> None:
     if event == "open" and isinstance(args[0], str):
         _opened.add(args[0])
+    elif event == "exec":
+        _run_files.add(args[0].co_filename)  # type: ignore[attr-defined]  # a code object
 
 
 class _Hide:
@@ -55,13 +58,20 @@ def _report(target: str, extra: list[str]) -> None:
     for name in extra:
         importlib.import_module(name)
     modules = {
-        name: module.__file__
-        for name, module in list(sys.modules.items())
+        module.__file__
+        for module in list(sys.modules.values())
         if module is not sys.modules["__main__"] and getattr(module, "__file__", None)
     }
+    # One that puts another in its place has no file there any more: collections.abc of Python 3.13.
+    modules |= {name for name in _run_files if os.path.isfile(name)}  # noqa: PTH113 - as below
     with open(target, "w", encoding="utf-8") as out:  # noqa: PTH123 - pathlib may not be loaded
         json.dump(
-            {"modules": modules, "opened": sorted(_opened), "libraries": _loaded_libraries()}, out
+            {
+                "modules": sorted(modules),
+                "opened": sorted(_opened),
+                "libraries": _loaded_libraries(),
+            },
+            out,
         )
 
 

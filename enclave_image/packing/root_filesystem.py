@@ -149,7 +149,7 @@ def _parts(closure: Closure, wheels: Wheels, config: bytes, own: Path | None) ->
     main = application_root() / "enclave_image" / "inside" / "__main__.py"
     yield _Part("app/__main__.py", "application", main)
     placed = set()
-    for path in [*closure.modules.values(), *closure.data]:
+    for path in [*closure.modules, *closure.data]:
         part = _own_module(path, own) or _module(path, wheels, python)
         placed.add(path.resolve())
         yield part

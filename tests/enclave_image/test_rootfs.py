@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from enclave_image.configuration import CONFIG_PATH
+from enclave_image.configuration import CONFIG_PATH, Program
 from enclave_image.packing import closure
+from enclave_image.packing.closure import Script
 from enclave_image.packing.locked_wheels import canonical_name, read_lock
 from enclave_image.packing.rehearsal import PracticeKms
 from enclave_image.packing.root_filesystem import (
@@ -29,6 +31,7 @@ from enclave_image.packing.wheels import LOCK, Wheels, application_root, interpr
 from nitro_workflow.errors import ImageError, InputError
 
 ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "docs" / "examples" / "word_count"
 MB = 1_000_000
 
 
@@ -177,6 +180,18 @@ def test_the_application_runs_from_it_and_from_nothing_else(built, require):
     assert prefix == "/usr"
     assert path[-1] == "/app"
     assert set(tops) <= {"app", "usr"}
+
+
+def test_a_module_that_puts_another_in_its_place_goes_in(tmp_path):
+    """As `collections.abc` does from Python 3.13 on: what stands for it has another file."""
+    shutil.copytree(EXAMPLE, folder := tmp_path / "own")
+    (folder / "standing_in.py").write_text("import json, sys\nsys.modules[__name__] = json\n")
+    program = folder / "word_count.py"
+    program.write_text(program.read_text() + "\nimport standing_in\n")
+    work = Program("word_count:WordCount", {"least_letters": 5, "most_words": 10})
+    script = Script(work, 3, (EXAMPLE / "letters.txt").read_bytes(), folder)
+    found = closure.find_closure(Wheels.of_lock(tmp_path / "wheels"), tmp_path, script)
+    assert {"standing_in.py", "word_count.py"} <= {path.name for path in found.modules}
 
 
 def test_a_failed_build_leaves_the_last_one(built, tmp_path, monkeypatch):
