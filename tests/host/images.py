@@ -33,6 +33,7 @@ def make_rootfs(target: Path) -> None:
     files = {Path(it) for it in json.loads(listing.stdout) if it}
     library = Path(os.__file__).resolve().parent
     files |= set((library / "encodings").glob("*.py"))
+    files |= {library / "collections" / "abc.py"}  # from 3.13 on, another stands for it once it ran
     binary = Path(sys.executable).resolve()
     _copy(binary, target / "usr/bin/python3")
     for path in files:
