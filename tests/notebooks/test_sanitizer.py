@@ -46,6 +46,12 @@ def test_a_lesson_opens_alike_whoever_ran_the_steps_before():
 def test_what_follows_from_the_images_size_looks_alike_and_what_a_lesson_asks_for_does_not():
     row = '<th scope="row">application ramdisk</th><td>1,745</td><td>{:,}</td>'
     assert _sanitized(row.format(91_085_652)) == _sanitized(row.format(66_241_140))
+    table = '<table aria-label="Folders of the {}"><tr><td>{}</td></tr></table><details>{}</details>'
+    ours, another = (("application ramdisk", *two) for two in (("lib", "a.so"), ("usr", "b.so")))
+    assert _sanitized(table.format(*ours)) == _sanitized(table.format(*another))
+    assert _sanitized(table.format("boot ramdisk", "init", "a")) != _sanitized(
+        table.format("boot ramdisk", "evil", "a")
+    )
     for text in ("--memory {} --cpu-count 2", "memory: {} MiB", "minimum memory should be {} MB",
                  "Expected: ≥ {} MiB: 4 times the image", '"MemoryMiB": {}\n'):  # fmt: skip
         told = text.format
