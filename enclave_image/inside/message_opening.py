@@ -12,6 +12,7 @@ leave before `open_stream` has returned, and `feed` itself never raises; see `qu
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -145,17 +146,22 @@ def _open_message(
     # The context is required twice, each time exactly: before KMS is asked (`keys`), and of the
     # authenticated header below. The SDK's own parameter would refuse without saying why.
     expected, total = dict(config.encryption_context), 0
-    with client.stream(
+    stream = client.stream(
         mode="decrypt-unsigned",
         source=source,
         keyring=_keyring(config, kms),
         max_body_length=FRAME_LENGTH,
-    ) as stream:
+    )
+    try:
         _require_header(stream.header, expected)
         while chunk := stream.read(FRAME_LENGTH):
             total += len(chunk)
             feed(chunk)
         frames = stream.last_sequence_number
+    finally:
+        # Not its own `close`, which raises where the message was not read to its end, and again
+        # when Python drops the stream (docs/reference/formats.md, Libraries).
+        io.IOBase.close(stream)
     digest = source.finish()
     return OpenedInput(
         digest, _evidence(config, "encryption-sdk", source.size, total, digest, frames)

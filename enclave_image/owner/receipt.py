@@ -9,6 +9,7 @@ swapped result, a swapped or replayed input, another enclave's receipt, an old r
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -193,8 +194,6 @@ def _open(
 
 
 def _decrypt(result: bytes, context: Mapping[str, str], private_key: rsa.RSAPrivateKey) -> bytes:
-    import logging
-
     import aws_encryption_sdk
     from aws_encryption_sdk.identifiers import CommitmentPolicy
 
@@ -202,19 +201,20 @@ def _decrypt(result: bytes, context: Mapping[str, str], private_key: rsa.RSAPriv
         commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
         max_encrypted_data_keys=1,
     )
-    # The SDK logs a traceback on every failed decrypt (docs/reference/formats.md, Libraries); the
-    # refusal says it better.
-    logger = logging.getLogger("aws_encryption_sdk")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    stream = client.stream(
+        mode="decrypt",
+        source=result,
+        keyring=_owner_keyring(private_key),
+        encryption_context=dict(context),
+    )
     try:
-        plaintext, header = client.decrypt(
-            source=result, keyring=_owner_keyring(private_key), encryption_context=dict(context)
-        )
+        plaintext, header = stream.read(), stream.header
     except Exception as error:
         raise _refuse("a result that this owner's key does not open", "result") from error
     finally:
-        logger.setLevel(level)
+        # Not the SDK's `decrypt`, nor `close`, which complain beside the refusal
+        # (docs/reference/formats.md, Libraries).
+        io.IOBase.close(stream)
     if dict(header.encryption_context) != dict(context):
         raise _refuse("a result with another context", "result")
     return bytes(plaintext)

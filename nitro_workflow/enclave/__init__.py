@@ -22,6 +22,7 @@ from nitro_workflow.enclave.attested_clients import (
     attested_session,
 )
 from nitro_workflow.enclave.kms_refusals import explain_refusal, note_refusals, unpack_refusals
+from nitro_workflow.enclave.left_streams import end_left_streams
 from nitro_workflow.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [
     "NsmClient",
     "attested",
     "attested_session",
+    "end_left_streams",
     "explain_refusal",
     "note_refusals",
     "open_nsm",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nitro_workflow.enclave.botocore_events import events_of
+from nitro_workflow.enclave.left_streams import end_left_streams
 from nitro_workflow.errors import AccessRefused, NitroWorkflowError, Refused
 
 __all__ = ["explain_refusal", "note_refusals", "unpack_refusals"]
@@ -73,6 +74,7 @@ def unpack_refusals() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        end_left_streams(error)
         refusal = explain_refusal(error)
         if refusal is None and type(error).__name__ in _WORDLESS:
             refusal = _refusal(seen)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from nitro_workflow.enclave import end_left_streams
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.widgets import Head, PlainModel, View
 
@@ -102,6 +103,7 @@ def refusal_shown() -> Iterator[Caught]:
     try:
         yield caught
     except refused as error:
+        end_left_streams(error)
         caught.refused = Refused.of(error)
         display(caught.refused)
     except NitroWorkflowError as error:

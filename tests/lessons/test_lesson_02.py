@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import aws_encryption_sdk
 import pytest
 from aws_cryptographic_material_providers.mpl import AwsCryptographicMaterialProviders
@@ -10,6 +12,7 @@ from aws_cryptographic_material_providers.mpl.models import (
     AesWrappingAlg,
     CreateRawAesKeyringInput,
 )
+from aws_encryption_sdk.streaming_client import StreamDecryptor
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from nitro_workflow.errors import UsageError
@@ -80,6 +83,22 @@ def test_each_changed_byte_is_really_stopped(message, keyring):
     assert found["the frame length"] == "header tag"
     assert found["the message id"] == "commitment"
     assert found["a frame's ciphertext"] == "frame tag"
+
+
+def test_a_refusal_leaves_no_stream_that_complains_when_it_is_dropped(
+    message, keyring, monkeypatch
+):
+    """Python 3.13 tells of it on stderr; what it would tell of is seen under any Python."""
+    ended = []
+    monkeypatch.setattr(
+        StreamDecryptor, "__del__", lambda it: ended.append(it.closed), raising=False
+    )
+    with refusal_shown():
+        SDK.decrypt(source=message[:-1], keyring=keyring)
+    who_notices(message, lambda source: SDK.decrypt(source=source, keyring=keyring))
+    gc.collect()
+    assert len(ended) > 1
+    assert all(ended)
 
 
 def test_an_opener_that_stops_nothing_is_told_so(message):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from nitro_workflow.enclave import end_left_streams
 from nitro_workflow.errors import UsageError
 from nitro_workflow.lessons.checks.broken_bytes import flip
 from nitro_workflow.widgets import make_message
@@ -91,9 +92,10 @@ def _stopped_by(message: bytes, open_message: Callable[..., Any]) -> str:
 
     try:
         open_message(source=message)
-    except InvalidTag:
-        return "frame tag"
-    except AWSEncryptionSDKClientError as error:
+    except (InvalidTag, AWSEncryptionSDKClientError) as error:
+        end_left_streams(error)
+        if isinstance(error, InvalidTag):
+            return "frame tag"
         return next((by for words, by in _told() if words in str(error)), "")
     return ""
 

@@ -26,6 +26,7 @@ from cryptography.exceptions import InvalidSignature
 
 from nitro_workflow.enclave.attested_clients import attested, attested_session
 from nitro_workflow.enclave.kms_refusals import note_refusals, unpack_refusals
+from nitro_workflow.enclave.left_streams import end_left_streams
 from nitro_workflow.errors import AccessRefused, UntrustedAnswer
 from tests.cloud.kms.conftest import DATA, allow, document_policy, role_arn
 
@@ -289,6 +290,7 @@ def test_flips_of_iv_and_content_are_caught_by_key_commitment(mpl, sdk, key, bar
         attacker |= {"field": field, "bit": bit}
         with pytest.raises((AWSEncryptionSDKClientError, UntrustedAnswer)) as caught:
             sdk.decrypt(source=message, keyring=keyring)
+        end_left_streams(caught.value)
         refused = isinstance(caught.value, UntrustedAnswer)
         said = repr(caught.value).lower()
         # A flip can make another padding that is valid: the key has another length then.
