@@ -62,7 +62,7 @@ def _report(target: str, extra: list[str]) -> None:
         for module in list(sys.modules.values())
         if module is not sys.modules["__main__"] and getattr(module, "__file__", None)
     }
-    # One that puts another in its place has no file there any more: collections.abc of Python 3.13.
+    # One that puts another in its place has no file there any more: collections.abc of 3.13.0.
     modules |= {name for name in _run_files if os.path.isfile(name)}  # noqa: PTH113 - as below
     with open(target, "w", encoding="utf-8") as out:  # noqa: PTH123 - pathlib may not be loaded
         json.dump(

@@ -183,7 +183,7 @@ def test_the_application_runs_from_it_and_from_nothing_else(built, require):
 
 
 def test_a_module_that_puts_another_in_its_place_goes_in(tmp_path):
-    """As `collections.abc` does from Python 3.13 on: what stands for it has another file."""
+    """As `collections.abc` of Python 3.13.0 does: what stands for it has another file."""
     shutil.copytree(EXAMPLE, folder := tmp_path / "own")
     (folder / "standing_in.py").write_text("import json, sys\nsys.modules[__name__] = json\n")
     program = folder / "word_count.py"

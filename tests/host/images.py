@@ -33,7 +33,8 @@ def make_rootfs(target: Path) -> None:
     files = {Path(it) for it in json.loads(listing.stdout) if it}
     library = Path(os.__file__).resolve().parent
     files |= set((library / "encodings").glob("*.py"))
-    files |= {library / "collections" / "abc.py"}  # from 3.13 on, another stands for it once it ran
+    # Python 3.13.0's puts another module in its place, whose file alone is listed then.
+    files |= set((library / "collections").glob("abc.py"))
     binary = Path(sys.executable).resolve()
     _copy(binary, target / "usr/bin/python3")
     for path in files:

@@ -127,7 +127,7 @@ def test_memory_of_all_its_processes_together(own_host, how):
         "mapped": "fd = os.memfd_create('x'); fill(fd); kept.append(mmap.mmap(fd, 256 << 20)); "
         "kept[-1][::4096]; os.close(fd)",
         "shared": "kept.append(mmap.mmap(-1, 256 << 20)); "
-        "[kept[-1].seek(at << 20) or kept[-1].write(bytes(1 << 20)) for at in range(256)]",
+        "[(kept[-1].seek(at << 20), kept[-1].write(bytes(1 << 20))) for at in range(256)]",
         "unlinked": "fd = os.open('/tmp/x', os.O_RDWR | os.O_CREAT); os.unlink('/tmp/x'); "
         "kept.append(fd)\n if at == 0: fill(fd)\n elif os.fork() == 0:\n"
         "  kept = bytearray(300 << 20); kept[::4096] = b'x' * len(kept[::4096]); time.sleep(60)",

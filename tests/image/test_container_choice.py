@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import sys
 
 import pytest
-from backports import zstd
 
 from nitro_workflow.errors import ImageError
 from nitro_workflow.image import open_container_image
@@ -26,6 +26,11 @@ from tests.image.test_oci import (
     tar,
     tree_of,
 )
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 REF = "org.opencontainers.image.ref.name"
 HERE = {v: k for k, v in ARCHITECTURES.items() if k in ("amd64", "arm64")}[host_architecture()]

@@ -52,6 +52,8 @@ def test_what_follows_from_the_images_size_looks_alike_and_what_a_lesson_asks_fo
     assert _sanitized(table.format("boot ramdisk", "init", "a")) != _sanitized(
         table.format("boot ramdisk", "evil", "a")
     )
+    lines = "  Inside the {0}: 2 files\n    {1}   1 file\n    largest: {2}\n  PCR0 DIGEST\n"
+    assert _sanitized(lines.format(*ours)) == _sanitized(lines.format(*another))
     for text in ("--memory {} --cpu-count 2", "memory: {} MiB", "minimum memory should be {} MB",
                  "Expected: ≥ {} MiB: 4 times the image", '"MemoryMiB": {}\n'):  # fmt: skip
         told = text.format
