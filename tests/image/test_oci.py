@@ -281,6 +281,13 @@ def _negative_size() -> bytes:
     return bytes(block)
 
 
+def _bomb(kind: bytes) -> bytes:
+    """An archive whose first header is about the next one, and 64 MiB long by its own word."""
+    header = tarfile.TarInfo("././@Header")
+    header.type, header.size = kind, 64 * 1024**2
+    return header.tobuf(tarfile.USTAR_FORMAT) + bytes(3 * 1024**2)
+
+
 HOSTILE = {
     "negative size": _negative_size(),
     "traversal": tar(member("../x")),
@@ -307,6 +314,7 @@ HOSTILE = {
     "pax bomb": tar(member("x", pax_headers={"comment": "a" * (2 * 1024**2)})),
     "long link": tar(link("x", "a" * 5000)),
     "not a tar": b"nothing of the kind" * 100,
+    **{f"bomb {kind.decode()}": _bomb(kind) for kind in (b"x", b"g", b"X", b"L", b"K")},
 }
 
 

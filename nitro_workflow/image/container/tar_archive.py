@@ -15,26 +15,36 @@ _BLOCK: Final = 512  # bytes, ustar
 
 
 class _Guard(io.RawIOBase):
-    """A file for `tarfile` that refuses records of more than `MAX_TAR_HEADER` bytes."""
+    """A file for `tarfile` that gives at most `MAX_TAR_HEADER` bytes without a step elsewhere.
+
+    What `tarfile` reads on and on is the headers of one entry, in one piece or in many: it steps
+    to each piece of content, and `restart` is called before each entry.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+        self.file = file
+        self.restart()
+
+    def restart(self) -> None:
+        self._left = MAX_TAR_HEADER
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MAX_TAR_HEADER:
+        if not 0 <= size <= self._left:
             raise ImageError(
                 f"a tar record of {size} bytes",
-                expected="at most MAX_TAR_HEADER",
-                where=f"archive, byte {self._file.tell()}",
+                expected=f"at most {self._left} more for this entry (MAX_TAR_HEADER)",
+                where=f"archive, byte {self.file.tell()}",
                 next="No tool writes such a record: treat the archive as hostile.",
             )
-        return self._file.read(size)
+        self._left -= size
+        return self.file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
+        self.restart()
+        return self.file.seek(offset, whence)
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self.file.tell()
 
     def seekable(self) -> bool:
         return True
@@ -70,6 +80,7 @@ def tar_members(archive: tarfile.TarFile, name: str = "archive") -> Iterator[tar
 
 
 def _next(archive: tarfile.TarFile, name: str) -> tarfile.TarInfo | None:
+    cast("_Guard", archive.fileobj).restart()
     try:
         return archive.next()
     except tarfile.ReadError as error:
@@ -82,7 +93,7 @@ def _check_end(archive: tarfile.TarFile, name: str) -> None:
     `tarfile` ends in silence at a header that is damaged, cut or zero (python/cpython #120740): all
     that follows would be missing without a word.
     """
-    file, start = cast("_Guard", archive.fileobj), archive.offset
+    file, start = cast("_Guard", archive.fileobj).file, archive.offset
     size = file.seek(0, io.SEEK_END)
     if start > size:
         raise _bad(f"{name}, byte {size}", "the end of the archive", "the rest of an entry")

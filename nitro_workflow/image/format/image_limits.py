@@ -20,4 +20,4 @@ MAX_ENTRIES: Final = 1_000_000  # files, folders and links of one ramdisk or roo
 MAX_UNPACKED: Final = 16 * 1024**3  # bytes of content after decompression and of sparse holes
 MAX_LAYERS: Final = 256  # Docker's own limit is 127
 MAX_JSON: Final = 16 * 1024**2  # bytes of a manifest, configuration or index
-MAX_TAR_HEADER: Final = 1024**2  # bytes of one pax or long-name record
+MAX_TAR_HEADER: Final = 1024**2  # bytes of all headers of one entry: pax, long names, its own
