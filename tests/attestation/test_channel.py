@@ -73,7 +73,7 @@ class Enclave:
             document = self.issuer.issue(
                 module_id=MODULE, pcrs=PCRS, public_key=spki, nonce=nonce, now=NOW
             )
-            secure.sendall(document)
+            secure.sendall(len(document).to_bytes(4, "big") + document)
 
 
 def ask(enclave: Enclave, nonce: bytes) -> tuple[bytes, bytes]:
@@ -88,7 +88,8 @@ def ask(enclave: Enclave, nonce: bytes) -> tuple[bytes, bytes]:
     with context.wrap_socket(ours) as secure:
         shown = secure.getpeercert(binary_form=True)
         secure.sendall(nonce)
-        document = b"".join(iter(lambda: secure.recv(65_536), b""))
+        with secure.makefile("rb") as answer:
+            document = answer.read(int.from_bytes(answer.read(4), "big"))
     server.join()
     assert shown is not None
     spki = x509.load_der_x509_certificate(shown).public_key()

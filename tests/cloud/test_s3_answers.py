@@ -239,7 +239,8 @@ def test_a_browsers_form_is_refused_by_name(cloud: RunningCloud, bucket: str) ->
     )
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request, context=create_default_context(cafile=cloud.ca))
-    assert (caught.value.code, b"POST Object" in caught.value.read()) == (501, True)
+    with caught.value as answer:
+        assert (answer.code, b"POST Object" in answer.read()) == (501, True)
 
 
 def test_a_bucket_with_uploads_under_way_is_deleted(
@@ -267,8 +268,9 @@ def test_a_presigned_life_that_is_none(
     url = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "k"}, ExpiresIn=seconds)
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(url, context=create_default_context(cafile=cloud.ca))
-    assert caught.value.code == 400
-    assert b"<Code>AuthorizationQueryParametersError</Code>" in caught.value.read()
+    with caught.value as answer:
+        assert answer.code == 400
+        assert b"<Code>AuthorizationQueryParametersError</Code>" in answer.read()
 
 
 def test_what_a_completion_says_is_compared_or_refused(

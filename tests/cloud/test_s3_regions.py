@@ -78,8 +78,9 @@ def test_a_presigned_url_of_another_region(cloud: RunningCloud, europe: Any, nam
     asia.close()
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(url, context=create_default_context(cafile=cloud.ca))
-    assert (caught.value.code, caught.value.headers["x-amz-bucket-region"]) == (400, "eu-west-1")
-    body = caught.value.read()
+    with caught.value as answer:
+        assert (answer.code, answer.headers["x-amz-bucket-region"]) == (400, "eu-west-1")
+        body = answer.read()
     assert b"<Code>AuthorizationQueryParametersError</Code>" in body
     assert b"the region 'ap-south-1' is wrong; expecting 'eu-west-1'" in body
 

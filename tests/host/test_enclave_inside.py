@@ -182,10 +182,12 @@ def test_descriptors_environment_and_arguments_are_what_was_measured(ask):
         "GREETING": "measured",
     }
     assert arguments == ["/usr/bin/python3", "-S", "/app.py"]
-    links = ask("import os; result = [os.readlink(f'/proc/self/fd/{n}') for n in range(4)]")
+    links = ask("import os; result = [os.readlink(f'/proc/self/fd/{n}') for n in range(5)]")
     assert links[0] == "/dev/null"
     assert links[1].startswith("pipe:")
-    assert links[3] == "/dev/nsm"  # its own
+    # Its own: the device, and with some builds libffi's file, of which ctypes maps trampolines.
+    own = [link for link in links[3:] if "libffi" not in link]
+    assert own[0] == "/dev/nsm"
 
 
 def test_kernel_settings_cannot_be_written(ask):
