@@ -75,9 +75,9 @@ def find_access_key(db: sqlite3.Connection, key_id: str) -> AccessKey | None:
 def identity_documents(db: sqlite3.Connection, entity: str) -> tuple[Sequence[str], str | None]:
     """Return the entity's policy texts (inline, then attached) and its boundary's text."""
     rows = db.execute(
-        "SELECT document FROM inline_policies WHERE entity = ?1 UNION ALL "
-        "SELECT document FROM managed_policies JOIN attachments ON arn = policy WHERE entity = ?1",
-        (entity,),
+        "SELECT document FROM inline_policies WHERE entity = ? UNION ALL "
+        "SELECT document FROM managed_policies JOIN attachments ON arn = policy WHERE entity = ?",
+        (entity, entity),
     )
     documents = [row["document"] for row in rows]
     boundary = db.execute(

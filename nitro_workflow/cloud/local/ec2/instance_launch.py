@@ -132,8 +132,8 @@ def _check_quota(db: sqlite3.Connection, call: Call, kind: str) -> None:
             "to."
         )
         raise ServiceFault("VcpuLimitExceeded", text)
-    ended = "SELECT id FROM instances WHERE account = ?1 AND state = 'terminated'"
-    query = f"DELETE FROM instances WHERE id IN ({ended} ORDER BY launched DESC LIMIT -1 OFFSET ?2)"  # noqa: S608
+    ended = "SELECT id FROM instances WHERE account = ? AND state = 'terminated'"
+    query = f"DELETE FROM instances WHERE id IN ({ended} ORDER BY launched DESC LIMIT -1 OFFSET ?)"  # noqa: S608
     db.execute(query, (place[0], _MAX_ENDED))
 
 

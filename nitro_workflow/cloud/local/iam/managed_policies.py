@@ -142,9 +142,9 @@ def delete_policy(services: Services, call: Call) -> Mapping[str, Any]:
         raise ServiceFault("AccessDenied", f"{row['arn']} is AWS's own.", 403)
     with services.store.transaction() as db:
         used = db.execute(
-            "SELECT 1 FROM attachments WHERE policy = ?1 "
-            "UNION SELECT 1 FROM entities WHERE boundary = ?1",
-            (row["arn"],),
+            "SELECT 1 FROM attachments WHERE policy = ? "
+            "UNION SELECT 1 FROM entities WHERE boundary = ?",
+            (row["arn"], row["arn"]),
         ).fetchone()
         if used:
             raise ServiceFault(
