@@ -25,10 +25,10 @@ def open_services(settings: Settings, keys: Keys | None = None) -> Services:
     folder = settings.folder
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / "objects").mkdir(exist_ok=True)
+    vault = Vault.at(folder / "wrapping.key")  # before the database: a damaged key leaves none open
     store = Store(folder / "state.sqlite3")
     upgrade(store)
     store.create(schemas())
-    vault = Vault.at(folder / "wrapping.key")
     services = Services(settings, store, vault, Gate(store), EventLog(store), who_forget())
     seed(services, given=keys, keep_in=folder / CREDENTIALS)
     sweep(services)
