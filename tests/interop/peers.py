@@ -22,6 +22,7 @@ __all__ = [
     "peer",
     "python_program",
     "rust_program",
+    "trixie_folder",
 ]
 
 
@@ -46,18 +47,20 @@ def locked() -> Iterator[Path]:
 
 
 @contextmanager
-def peer(source: Path) -> Iterator[tuple[Path, bool]]:
+def peer(source: Path, *shared: Path) -> Iterator[tuple[Path, bool]]:
     """Yield the peer's folder with a copy of `source`, and whether it must be built.
 
-    It is built anew when a file of the source changed, or when the last build did not end well.
+    `shared` are files that several have, copied beside the others. It is built anew when a file of the source changed, or when the last build did not end well.
     """
     with locked() as cache:
-        target, digest = cache / source.name, _digest(source)
+        target, digest = cache / source.name, _digest(source, *shared)
         stamp = target / ".built"
         stale = not stamp.exists() or stamp.read_text() != digest
         if stale:
             stamp.unlink(missing_ok=True)
             shutil.copytree(source, target, dirs_exist_ok=True)
+            for path in shared:
+                shutil.copy2(path, target)
         yield target, stale
         stamp.write_text(digest)
 
@@ -70,6 +73,14 @@ def command(*words: str, cwd: Path) -> None:
     done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unbuilt(f"{words[0]}: {(done.stdout + done.stderr)[-2000:]}")
+
+
+def trixie_folder(source: Path) -> Path:
+    """Unpack what a build.sh names of Debian trixie; return the folder in which it did."""
+    with peer(source, Path(__file__).with_name("unpack_trixie.sh")) as (folder, stale):
+        if stale:
+            command("sh", "build.sh", cwd=folder)
+    return folder
 
 
 def go_program(source: Path) -> list[str]:
@@ -107,9 +118,10 @@ def python_program(source: Path) -> list[str]:
     return [python, str(folder / "main.py")]
 
 
-def _digest(source: Path) -> str:
+def _digest(source: Path, *shared: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(p for p in source.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(source)}\0{path.stat().st_size}\0".encode())
+    for path in [*sorted(p for p in source.rglob("*") if p.is_file()), *shared]:
+        name = path.name if path in shared else path.relative_to(source)
+        digest.update(f"{name}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.interop.peers import command, peer, python_program
+from tests.interop.peers import python_program, trixie_folder
 
 __all__ = ["CLIENTS", "STEPS", "Client"]
 
@@ -55,10 +55,7 @@ class Client:
 
 def _debian(name: str) -> Callable[[], list[str]]:
     def make() -> list[str]:
-        with peer(HERE / "debian_clients") as (folder, stale):
-            if stale:
-                command("sh", "build.sh", cwd=folder)
-        return [str(folder / "bin" / name)]
+        return [str(trixie_folder(HERE / "debian_clients") / "bin" / name)]
 
     return make
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.peers import Unbuilt, command, peer
+from tests.interop.peers import Unbuilt, trixie_folder
 
 pytestmark = pytest.mark.interop
 
@@ -30,13 +30,6 @@ class Debian:
 
     def __init__(self, root: Path, home: Path) -> None:
         self._words = [str(HERE / "enter.sh"), str(root), str(home)]
-        tracked = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
-        ).stdout.decode()
-        for name in filter(None, tracked.split("\0")):
-            target = home / "nitro-workflow" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the checkout; what it says on both ends is one text."""
@@ -48,7 +41,16 @@ class Debian:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+    """A home with a checkout, which the tests here share."""
+    made = tmp_path_factory.mktemp("home")
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout.decode()
+    for name in filter(None, tracked.split("\0")):
+        target = made / "nitro-workflow" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target)
+    return made
 
 
 @pytest.fixture
@@ -57,9 +59,7 @@ def debian(home: Path, require: Callable[[str, bool, str], None]) -> Debian:
     require("interop", probe.returncode == 0, USER_SPACES)
     trouble = ""
     try:
-        with peer(HERE) as (folder, stale):
-            if stale:
-                command("sh", "build.sh", cwd=folder)
+        folder = trixie_folder(HERE)
     except Unbuilt as unbuilt:
         trouble = f"{TRIXIE}: {unbuilt}"
     require("interop", not trouble, trouble)
