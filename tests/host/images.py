@@ -35,9 +35,8 @@ def make_rootfs(target: Path) -> None:
     files |= set((library / "encodings").glob("*.py"))
     # Python 3.13.0's puts another module in its place, whose file alone is listed then.
     files |= set((library / "collections").glob("abc.py"))
-    files |= set(
-        (library / "ctypes").glob("_*.py")
-    )  # from 3.14 on, loaded with the first structure
+    # From 3.14 on, loaded with the first structure.
+    files |= set((library / "ctypes").glob("_*.py"))
     binary = Path(sys.executable).resolve()
     _copy(binary, target / "usr/bin/python3")
     for path in files:
