@@ -20,6 +20,7 @@ from nitro_workflow.cloud import Endpoint
 from nitro_workflow.errors import HostError
 from nitro_workflow.host.control.control_line import SOCKET_NAME, ask
 from nitro_workflow.host.instance.instance_network import InstanceNetwork, hosts_file, places
+from nitro_workflow.host.sandbox.descriptor_reserve import RESERVE
 from nitro_workflow.vsock import recv_json, send_json
 from tests.host.conftest import INSTANCE, Host
 from tests.host.test_cloud_relay import Cloud
@@ -293,36 +294,48 @@ def test_nothing_of_the_network_stays_when_the_instance_ends(host):
 
 
 def test_an_instance_that_takes_every_descriptor_ends_nothing_and_spins_nothing(host, cloud):
-    """The hypervisor answers once they are free again, and rests until then."""
+    """The last are not its to take: the hypervisor answers meanwhile, and looks at what it holds."""
     pid, port = host.process.pid, cloud.address[1]
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    few = len(list(Path(f"/proc/{pid}/fd").iterdir())) + 12
+    few = len(descriptors(pid)) + RESERVE + 12
+    folder = host.runtime / "instance" / INSTANCE
     hold = f"""
-import contextlib, socket, time
+import contextlib, os, socket, time
 held = []
 for address in [("127.0.0.1", {port})] * 40 + [("169.254.169.254", 80)] * 40:
     with contextlib.suppress(ConnectionResetError):  # for its half, no descriptor was left
         held.append(socket.create_connection(address, 5))
-print("held", flush=True)
-time.sleep(5)
+open("/run/instance/held", "w").close()
+while not os.path.exists("/run/instance/enough"):
+    time.sleep(0.05)
+print(len(held) > 2)
 """
     path = host.client.describe_instance(INSTANCE)["RunSocket"]
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, limits[1]))
     try:
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(path)
-            send_json(sock, {"argv": [sys.executable, "-c", hold]})
-            time.sleep(2)
-            with contextlib.suppress(HostError):
-                ask(host.runtime / SOCKET_NAME, "ping", timeout=0.5)
+            send_json(sock, {"argv": [sys.executable, "-c", hold], "timeout": 120})
+            deadline = time.monotonic() + 60
+            while not (folder / "held").exists() or len(descriptors(pid)) < few - RESERVE - 4:
+                assert time.monotonic() < deadline, descriptors(pid)
+                time.sleep(0.02)
+            assert max(descriptors(pid)) < few - RESERVE + 16
+            assert ask(host.runtime / SOCKET_NAME, "ping", timeout=5)["pid"] == pid
             before = cpu_seconds(pid)
-            time.sleep(1)
-            assert cpu_seconds(pid) - before < 0.25
-            assert recv_json(sock) == {"exit": 0, "stdout": "held\n", "stderr": ""}
+            time.sleep(3)  # three looks at the disk among it
+            assert cpu_seconds(pid) - before < 1
+            (folder / "enough").touch()
+            assert recv_json(sock) == {"exit": 0, "stdout": "True\n", "stderr": ""}
+        assert host.client.describe_instance(INSTANCE)["EndedFor"] == ""
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
     assert host.client.ping()["pid"] == pid
     assert echoed(host, port) == "hello"
+
+
+def descriptors(pid):
+    return [int(it.name) for it in Path(f"/proc/{pid}/fd").iterdir()]
 
 
 def cpu_seconds(pid):

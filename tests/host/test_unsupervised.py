@@ -1,6 +1,7 @@
 """Where the kernel's feature is forbidden: the lab's own application runs, by what it inherits."""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from nitro_workflow.attestation import parse_document
+from nitro_workflow.errors import VsockError
 from nitro_workflow.host import LaunchRequest
 from nitro_workflow.host.control import enclave_machines
 from nitro_workflow.host.sandbox import supervision
+from nitro_workflow.host.sandbox.descriptor_reserve import RESERVE
 from tests.host.conftest import INSTANCE, Host
 
 pytestmark = pytest.mark.sandbox
@@ -68,6 +71,20 @@ except OSError as error:
     result = error.errno
 """
     assert unsupervised.ask(alone["EnclaveCID"], code) == 97  # EAFNOSUPPORT
+
+
+def test_the_hypervisors_last_descriptors_are_not_for_who_dials(sandboxed, unsupervised, alone):
+    pid = unsupervised.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + RESERVE // 2, limits[1]))
+    try:
+        with pytest.raises(VsockError):
+            unsupervised.dial(alone["EnclaveCID"], seconds=1)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert unsupervised.ask(alone["EnclaveCID"], "result = 1") == 1
+    assert unsupervised.client.describe_instance(INSTANCE)["EndedFor"] == ""
 
 
 def test_its_network_is_the_same(sandboxed, unsupervised, alone):

@@ -229,3 +229,43 @@ def test_mapped_memory_is_not_needed_elsewhere():
     kept.write(bytes(100 * MIB))
     assert use_of(os.getpid(), None, enough=-1).memory - before < 50 * MIB
     kept.close()
+
+
+def test_a_process_without_descriptors_sees_no_empty_machine(tmp_path):
+    """Whoever takes them all would else hold what they like: "it has ended", "nothing is there"."""
+    (tmp_path / "inner").mkdir()
+    looks = {
+        "use_of": "use_of(os.getppid(), None, enough=1 << 60)",
+        "measure_folder": f"measure_folder(Path({str(tmp_path)!r}), entries=9)",
+    }
+    code = """
+import errno, os, resource
+from pathlib import Path
+from nitro_workflow.host.instance.instance_disk import measure_folder
+from nitro_workflow.host.sandbox.memory_use import use_of
+{look}
+resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+held = []
+try:
+    while True:
+        held.append(os.dup(0))
+except OSError:
+    pass
+for left in range(8):
+    try:
+        print(left, {look})
+        break
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+    os.close(held.pop())
+"""
+    for look in looks.values():
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(look=look)],
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        refused, seen = done.stdout.split("\n")[:-2], done.stdout.split("\n")[-2]
+        assert refused
+        assert set(refused) == {"EMFILE"}
+        assert "processes=0" not in seen
+        assert "entries=0" not in seen

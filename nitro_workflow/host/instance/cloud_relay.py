@@ -14,6 +14,8 @@ import struct
 import threading
 from typing import Final
 
+from nitro_workflow.host.sandbox.descriptor_reserve import is_of_reserve
+
 __all__ = ["CONNECTIONS", "CloudRelay"]
 
 CONNECTIONS: Final = 64
@@ -95,6 +97,9 @@ class CloudRelay:
             return
         except OSError:
             self._resting = True  # no descriptor left: whoever waits would wake us at once
+            return
+        if is_of_reserve(sock):
+            _reset(sock)
             return
         try:
             client, cloud = _pair(sock, _begun(self._remote))

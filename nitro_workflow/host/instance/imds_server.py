@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import NitroWorkflowError
 from nitro_workflow.host.instance.imds import LONGEST_TOKEN
+from nitro_workflow.host.sandbox.descriptor_reserve import is_of_reserve
 from nitro_workflow.vsock import rest_where_run_out
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class _Server(ThreadingHTTPServer):
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Whether the other end may ask; the connection is closed where it may not."""
+        if is_of_reserve(request):
+            return False
         if not self._shared:
             return True
         return _user_of(client_address, self.server_address) == os.geteuid()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from nitro_workflow.host.sandbox.descriptor_reserve import gone_is_nothing
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,7 +39,7 @@ class DiskUsage:
 def measure_folder(folder: Path, *, entries: int) -> DiskUsage:
     """Return what lies below ``folder``; stops at so many ``entries``. A link counts as itself.
 
-    Raises `FoldersMoved`.
+    Raises `FoldersMoved`, and OSError where this process has no descriptor left to look with.
     """
     size = count = 0
     for at, names in _below(folder):
@@ -57,9 +59,10 @@ def own_everything(folder: Path, user: int) -> None:
 
 def _below(folder: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield ``(descriptor of a folder, names in it)`` of this folder and of all below it."""
-    try:
+    at = -1
+    with gone_is_nothing():
         at = os.open(folder, _OPEN)
-    except OSError:
+    if at < 0:
         return
     try:
         names, inner = _listed(at)
@@ -97,25 +100,22 @@ def _listed(at: int) -> tuple[list[str], list[str]]:
 
 def _entered(at: int, name: str) -> int | None:
     """Open a folder, whose mode may forbid it to its owner; None for what is none any more."""
-    try:
-        return os.open(name, _OPEN, dir_fd=at)
-    except PermissionError:
-        return _unlocked(at, name)
-    except OSError:
-        return None
-
-
-def _unlocked(at: int, name: str) -> int | None:
-    """Let the owner look into a folder of theirs, or it would hide what it holds."""
-    try:
-        found = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    with gone_is_nothing():
         try:
-            Path(f"/proc/self/fd/{found}").chmod(stat.S_IRWXU)  # this very folder, no link
-        finally:
-            os.close(found)
-        return os.open(name, _OPEN, dir_fd=at)
-    except OSError:
-        return None
+            return os.open(name, _OPEN, dir_fd=at)
+        except PermissionError:
+            return _unlocked(at, name)
+    return None
+
+
+def _unlocked(at: int, name: str) -> int:
+    """Let the owner look into a folder of theirs, or it would hide what it holds."""
+    found = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    try:
+        Path(f"/proc/self/fd/{found}").chmod(stat.S_IRWXU)  # this very folder, no link
+    finally:
+        os.close(found)
+    return os.open(name, _OPEN, dir_fd=at)
 
 
 def _identity(at: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import VsockError
+from nitro_workflow.host.sandbox.descriptor_reserve import is_of_reserve
 from nitro_workflow.host.sandbox.parent_side import SECONDS, ParentSide, dial_below
 from nitro_workflow.host.supervisor.heartbeat import HEARTBEAT
 from nitro_workflow.vsock import (
@@ -87,7 +88,7 @@ class Gateway:
 
     def _accept(self, listener: socket.socket, handle: Callable[[socket.socket], None]) -> None:
         while (sock := accept_next(listener)) is not None:
-            if not self._free.acquire(blocking=False):
+            if is_of_reserve(sock) or not self._free.acquire(blocking=False):
                 sock.close()
             elif not run_in_thread(self._serve, sock, handle):
                 sock.close()

@@ -6,13 +6,14 @@ what forked processes share counts once, a memfd once, wherever it is open or ma
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from nitro_workflow.host.sandbox.descriptor_reserve import gone_is_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +42,7 @@ def use_of(outer: int, root: int | None, *, enough: int, apart: int | None = Non
     """Return what runs below process ``outer`` and lies in the tmpfs of descriptor ``root``.
 
     Counted exactly only where a quick look gives more than ``enough`` bytes. ``apart`` is a process
-    that is not the sandbox's.
+    that is not the sandbox's. Raises OSError where there is no descriptor left to look with.
     """
     pids = [pid for pid in processes_below(outer) if pid != apart]
     tmpfs = os.fstat(root).st_dev if root is not None else -1
@@ -69,7 +70,7 @@ def processes_below(outer: int) -> list[int]:
 
 
 def _children(pid: int) -> Iterator[int]:
-    with contextlib.suppress(OSError):
+    with gone_is_nothing():
         for task in Path(f"/proc/{pid}/task").iterdir():
             yield from map(int, (task / "children").read_text("ascii").split())
 
@@ -97,9 +98,9 @@ def _open_files(pids: Iterable[int]) -> dict[_File, int]:
     """Return the allocated bytes of files that are open and have no name, memfds among them."""
     found: dict[_File, int] = {}
     for pid in pids:
-        with contextlib.suppress(OSError):
+        with gone_is_nothing():
             for path in Path(f"/proc/{pid}/fd").iterdir():
-                with contextlib.suppress(OSError):
+                with gone_is_nothing():
                     it = path.stat()
                     if stat.S_ISREG(it.st_mode) and it.st_nlink == 0:
                         found[it.st_dev, it.st_ino] = it.st_blocks * BLOCK
@@ -148,7 +149,6 @@ def _is_memory(words: list[str], tmpfs: int, counted: dict[_File, int]) -> bool:
 
 
 def _lines(path: str) -> list[str]:
-    try:
+    with gone_is_nothing():
         return Path(path).read_text("utf-8", "replace").splitlines()
-    except OSError:  # it has ended
-        return []
+    return []
