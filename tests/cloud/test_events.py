@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sqlite3
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from nitro_workflow.cli.cloud import events as events_command
+from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.call import ANONYMOUS, Call
 from nitro_workflow.cloud.local.dispatch import Dispatcher
 from nitro_workflow.cloud.local.gate.decision_records import make_event, redact
@@ -110,6 +112,7 @@ def test_a_bad_token(cloud: RunningCloud, refused: Callable[..., Any], token: st
 def test_a_full_disk_does_not_end_the_log(
     dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Nobody acts unseen by filling it: records wait, and where many do, no call is answered."""
     from tests.cloud.test_sigv4 import keys, signed
 
     events, store = dispatcher.services.events, dispatcher.services.store
@@ -119,15 +122,56 @@ def test_a_full_disk_does_not_end_the_log(
 
     with monkeypatch.context() as patched:
         patched.setattr(store, "transaction", full)
-        assert dispatcher.handle(signed(keys(dispatcher))).status == 200
+        patched.setattr(budgets, "WAITING_RECORDS", 3)
+        for _ in range(3):
+            assert dispatcher.handle(signed(keys(dispatcher))).status == 200
         for _ in range(100):
-            if "decision records were lost" in caplog.text:
+            if "decision records wait for the disk" in caplog.text:
                 break
             time.sleep(0.02)
-    assert "decision records were lost" in caplog.text
-    dispatcher.handle(signed(keys(dispatcher)))
+        assert "decision records wait for the disk" in caplog.text
+        for _ in range(5):
+            answer = dispatcher.handle(signed(keys(dispatcher)))
+            assert answer.status == 500
+            assert b"takes no further decision record" in bytes(answer.body)
+    assert dispatcher.handle(signed(keys(dispatcher))).status == 200
     events.flush()
-    assert store.read().execute("SELECT count(*) FROM events").fetchone()[0] == 1
+    assert store.read().execute("SELECT count(*) FROM events").fetchone()[0] == 4
+
+
+def test_a_disk_that_fills_between_two_records_doubles_none(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one of them cannot be written, the others are one by one, some only later."""
+    from nitro_workflow.cloud.local.gate import record_log
+
+    events, store = dispatcher.services.events, dispatcher.services.store
+    insert, room = record_log.insert_records, [1]  # for so many records
+
+    def odd(db: Any, batch: Any) -> Any:
+        if len(batch) > 1 or batch[0]["eventName"] == "b":
+            raise ValueError("no record")
+        if not room:
+            raise sqlite3.OperationalError("database or disk is full")
+        room.pop()
+        return insert(db, batch)
+
+    monkeypatch.setattr(record_log, "insert_records", odd)
+    monkeypatch.setattr(events, "_wake", threading.Event())  # only when it is told to
+    identity = {"type": "IAMUser", "accountId": DATA, "userName": "operator"}
+    for name in "abcd":
+        events.record(lambda _brief, name=name: {
+            "eventID": name, "eventTime": "2026-01-02T03:04:05Z", "eventName": name,
+            "eventSource": "kms.amazonaws.com", "userIdentity": identity, "readOnly": True,
+            "awsRegion": "us-east-1",
+        })  # fmt: skip
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError):
+            events.flush()
+        room.append(1)
+    events.flush()
+    rows = store.read().execute("SELECT name FROM events ORDER BY seq").fetchall()
+    assert [row["name"] for row in rows] == ["a", "c", "d"]
 
 
 TRAIL = {

@@ -50,6 +50,7 @@ from nitro_workflow.cloud.local.catalogue import SERVICES, Service, guess_servic
 from nitro_workflow.cloud.local.gate import make_event
 from nitro_workflow.cloud.local.handler import Handler, Services
 from nitro_workflow.cloud.local.protocol import (
+    FileSlice,
     RawRequest,
     RawResponse,
     find_operation,
@@ -185,7 +186,10 @@ class Dispatcher:
             # Records wait for their turn, and their calls with them.
             call.trail.omitted = len(request.body)
             call = replace(call, params={})
-        self._record(call, model, fault)
+        unrecorded = self._record(call, model, fault)
+        if fault is None and unrecorded is not None and isinstance(response.body, FileSlice):
+            response.body.file.close()
+        fault = unrecorded or fault
         if fault is not None:
             return write_fault(arrival.service.protocol, fault, arrival.request_id)
         return response
@@ -193,8 +197,8 @@ class Dispatcher:
     def refuse(self, arrival: Arrival, request: RawRequest, fault: ServiceFault) -> RawResponse:
         """Answer a fault that no handler has seen, and leave its record."""
         call = self._call(arrival, request)
-        self._record(call, load_model(arrival.service.name), fault.alone())
-        return write_fault(arrival.service.protocol, fault, arrival.request_id)
+        unrecorded = self._record(call, load_model(arrival.service.name), fault.alone())
+        return write_fault(arrival.service.protocol, unrecorded or fault, arrival.request_id)
 
     def refuse_unread(self, request: RawRequest, fault: ServiceFault) -> RawResponse:
         """Answer a fault of a request of which not even the head was read."""
@@ -233,9 +237,17 @@ class Dispatcher:
             on_loop=on_loop,
         )
 
-    def _record(self, call: Call, model: Any, fault: ServiceFault | None) -> None:
+    def _record(self, call: Call, model: Any, fault: ServiceFault | None) -> ServiceFault | None:
+        """Leave the record; return what to answer instead where there is no room for it."""
         shape = model.operation_model(call.operation).input_shape if call.operation else None
-        self.services.events.record(lambda brief: make_event(call, shape, fault, brief=brief))
+        try:
+            self.services.events.record(lambda brief: make_event(call, shape, fault, brief=brief))
+        except sqlite3.OperationalError as error:
+            name = call.operation or "Unread"
+            _log.error("a decision record was lost: %s: %s", name, type(error).__name__)
+            text = "The cloud's disk takes no further decision record; the answer is withheld."
+            return ServiceFault("InternalFailure", text, 500)
+        return None
 
 
 def _unproven(who: Claimed) -> Caller:

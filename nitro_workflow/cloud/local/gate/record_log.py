@@ -2,6 +2,9 @@
 
 Records are written in one transaction every few milliseconds (CloudTrail too comes later): a cloud
 that is killed may lack the records of its last moments, never an acknowledged write.
+
+What a full disk does not take waits in memory; once `budgets.WAITING_RECORDS` do, no call is
+answered before there is room: nobody acts unseen by filling the disk.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ __all__ = ["EventLog", "MakeEvent"]
 MakeEvent: TypeAlias = Callable[[bool], Mapping[str, Any]]
 """``make(brief)`` returns a record; a brief one is not explained."""
 _FLUSH_S = 0.05
+_RETRY_S = 0.5  # where the disk took nothing
 _log = logging.getLogger("nitro_workflow.cloud")
 
 
@@ -33,6 +37,7 @@ class EventLog:
         self._store = store
         self._sizes = ring_sizes(store)
         self._pending: list[MakeEvent] = []
+        self._unwritten: Sequence[Mapping[str, Any]] = ()  # what the disk did not take
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._wake = threading.Event()
@@ -44,14 +49,14 @@ class EventLog:
         """Take one event, which `make` makes when its turn comes; it is on the disk in 50 ms.
 
         Where too many wait, the caller's thread writes them first: answers come as fast as their
-        records can be written, and memory holds no more of them.
+        records can be written, and memory holds no more of them. Raises
+        `sqlite3.OperationalError` where the disk takes none: then this one is not taken either.
         """
+        if len(self._pending) + len(self._unwritten) >= budgets.WAITING_RECORDS:
+            self.flush()
         with self._lock:
             self._pending.append(make)
-            full = len(self._pending) >= budgets.WAITING_RECORDS
         self._wake.set()
-        if full:
-            self.flush()
 
     def _run(self) -> None:
         while not self._closed:
@@ -61,22 +66,30 @@ class EventLog:
             time.sleep(_FLUSH_S)
             try:
                 self.flush()
+            except sqlite3.OperationalError as error:
+                _log.error("decision records wait for the disk: %s", type(error).__name__)
+                time.sleep(_RETRY_S)
+                self._wake.set()
             except Exception as error:  # noqa: BLE001 - whatever it was, later records are written
-                # A full disk: the calls were answered, their records are lost, and it is said.
                 _log.error("decision records were lost: %s", type(error).__name__)
 
     def flush(self) -> None:
-        """Write all that is pending; when this returns, they can be looked up."""
+        """Write all that is pending; when this returns, they can be looked up.
+
+        Raises `sqlite3.OperationalError`: the disk took not all of them; the others wait.
+        """
         with self._writing:
             with self._lock:
                 batch, self._pending = self._pending, []
             brief = len(batch) > budgets.WAITING_EXPLANATIONS
-            events = [event for make in batch if (event := _made(make, brief)) is not None]
+            made = [event for make in batch if (event := _made(make, brief)) is not None]
+            events = [*self._unwritten, *made]
             if events:
                 self._write(events)
 
     def _write(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Write all in one transaction; where one of them cannot be, all others."""
+        self._unwritten = events
         try:
             with self._store.transaction(records=True) as db:
                 sizes = dict(self._sizes)
@@ -87,11 +100,19 @@ class EventLog:
         except sqlite3.OperationalError:  # the disk's fault, not a record's
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the others are written
-            if len(events) == 1:
-                _log.error("a decision record was lost: %s", type(error).__name__)
-                return
-            for event in events:
+            self._write_apart(events, error)
+        self._unwritten = ()
+
+    def _write_apart(self, events: Sequence[Mapping[str, Any]], error: Exception) -> None:
+        if len(events) == 1:
+            _log.error("a decision record was lost: %s", type(error).__name__)
+            return
+        for at, event in enumerate(events):
+            try:
                 self._write([event])
+            except sqlite3.OperationalError:
+                self._unwritten = events[at:]
+                raise
 
     def forget_old(self, now: datetime) -> None:
         """Delete what is older than CloudTrail's event history."""
@@ -106,7 +127,10 @@ class EventLog:
         self._closed = True
         self._wake.set()
         self._thread.join()
-        self.flush()
+        try:
+            self.flush()
+        except sqlite3.OperationalError as error:
+            _log.error("decision records were lost: %s", type(error).__name__)
 
 
 def _made(make: MakeEvent, brief: bool) -> Mapping[str, Any] | None:
