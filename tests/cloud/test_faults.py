@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import socket
 import ssl
 import threading
@@ -22,6 +23,7 @@ import pytest
 import uvicorn
 from botocore.auth import S3SigV4Auth
 from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
 
 from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.dispatch import Arrival, Dispatcher
@@ -276,6 +278,36 @@ def test_a_full_disk_keeps_no_object(impatient: int, monkeypatch: pytest.MonkeyP
     with socket.create_connection(("127.0.0.1", impatient)) as raw:
         raw.sendall(head + bytes(100_000))
         assert says(raw, b"disk is full; nothing was kept")
+
+
+def test_a_process_without_threads_mixes_no_contents(own_cloud: RunningCloud) -> None:
+    """A pool that could start no thread wrote what it had kept into another upload's file."""
+    own_cloud.start()
+    process = psutil.Process(own_cloud.pid)
+    before, s3 = process.num_threads(), own_cloud.client("s3")
+    s3.create_bucket(Bucket="threads")
+    for number in range(4):
+        s3.put_object(Bucket="threads", Key=f"k{number}", Body=bytes(3 * 1024**2))
+    assert process.num_threads() == before
+
+
+def test_a_process_without_descriptors_keeps_nothing_unnamed(own_cloud: RunningCloud) -> None:
+    """Contents that no row names would fill the disk until the next start."""
+    own_cloud.start()
+    s3, kept = own_cloud.client("s3", read_timeout=3), set[int]()
+    s3.create_bucket(Bucket="few")
+    s3.put_object(Bucket="few", Key="first", Body=b"x")
+    files, few = own_cloud.lab / "cloud" / "objects", descriptors(own_cloud)
+    limits = resource.prlimit(own_cloud.pid, resource.RLIMIT_NOFILE)
+    for limit in range(few - 3, few + 5):
+        resource.prlimit(own_cloud.pid, resource.RLIMIT_NOFILE, (limit, limits[1]))
+        with contextlib.suppress(BotoCoreError, ClientError):
+            s3.put_object(Bucket="few", Key=f"k{limit}", Body=b"x")
+        resource.prlimit(own_cloud.pid, resource.RLIMIT_NOFILE, limits)
+        count = len(s3.list_objects_v2(Bucket="few")["Contents"])
+        assert len(list(files.glob("*/*"))) == count
+        kept.add(count)
+    assert {1, 2} <= kept  # some could not be kept, some could
 
 
 class _OnAFullDisk(ContentFile):

@@ -255,18 +255,20 @@ def _disk_fault(error: OSError) -> ServiceFault:
     return ServiceFault("InternalError", f"The cloud's disk {what}; nothing was kept.", 500)
 
 
-def _start_threads(pool: ThreadPoolExecutor, dispatcher: Dispatcher) -> None:
-    """Start every thread now, each with its connection to the database.
+def _start_threads(pool: ThreadPoolExecutor, count: int, begin: Callable[[], object]) -> None:
+    """Start every thread now, and let each do ``begin``.
 
-    What the process holds is then the same from its first request to its last.
+    What the process holds is then the same from its first request to its last. And a pool that
+    cannot start a thread keeps what it was to do for later, when the upload's file is closed and
+    its descriptor may be another's.
     """
-    together = threading.Barrier(budgets.THREADS)
+    together = threading.Barrier(count)
 
     def start() -> None:
-        dispatcher.services.store.read()
+        begin()
         together.wait(timeout=budgets.GRACE_SECONDS)
 
-    for started in [pool.submit(start) for _ in range(budgets.THREADS)]:
+    for started in [pool.submit(start) for _ in range(count)]:
         started.result()
 
 
@@ -293,8 +295,10 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        trimming = asyncio.create_task(keep_tidy())
-        _start_threads(pool, dispatcher)
+        trimming = asyncio.create_task(keep_tidy(beside))
+        _start_threads(pool, budgets.THREADS, dispatcher.services.store.read)
+        for few in (digesting, beside):
+            _start_threads(few, budgets.DIGEST_THREADS, lambda: None)
         keep_for_good()
         if on_start is not None:
             await on_start()

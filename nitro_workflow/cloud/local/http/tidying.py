@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Executor
 
 from nitro_workflow.cloud.local import budgets
 from nitro_workflow.cloud.local.process_memory import give_memory_back
@@ -10,8 +11,9 @@ from nitro_workflow.cloud.local.process_memory import give_memory_back
 __all__ = ["keep_tidy"]
 
 
-async def keep_tidy() -> None:
-    """Do so every `budgets.TRIM_SECONDS`, until cancelled."""
+async def keep_tidy(pool: Executor) -> None:
+    """Do so every `budgets.TRIM_SECONDS` in a thread of ``pool``, until cancelled."""
+    loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(budgets.TRIM_SECONDS)
-        await asyncio.to_thread(give_memory_back)
+        await loop.run_in_executor(pool, give_memory_back)

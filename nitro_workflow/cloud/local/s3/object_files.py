@@ -50,10 +50,12 @@ def keep_file(services: Services, path: Path) -> str:
     name = uuid.uuid4().hex
     target = object_file(services.settings, name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    path.replace(target)
+    # Before the move: without a descriptor left, a content would stay that no row names.
     descriptor = os.open(target.parent, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with kept(services, name):
+            path.replace(target)
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
     return name
