@@ -82,6 +82,21 @@ def test_descendants_are_found_through_threads():
     assert processes_below(1 << 30) == []
 
 
+def test_a_thread_that_ends_hides_no_descendant():
+    """Whoever lets some end all the time would else hold what they like behind them."""
+    code = (
+        "import threading, subprocess\n"
+        "ends = [threading.Thread(target=time.sleep, args=(2 + n / 200,)) for n in range(200)]\n"
+        "[it.start() for it in ends]\n"
+        "threading.Thread(target=lambda: subprocess.run(['sleep', '120']), daemon=True).start()\n"
+        "time.sleep(0.5)"
+    )
+    with child(code) as pid:
+        (below,) = processes_below(pid)
+        while len(list(Path(f"/proc/{pid}/task").iterdir())) > 2:
+            assert processes_below(pid) == [below]
+
+
 def test_a_watch_ends_once_and_says_for_what():
     said, ended = [], threading.Event()
     with child(HOLDERS["memfd"]):

@@ -30,6 +30,7 @@ from nitro_workflow.host.sandbox.launch_measurement import (
 )
 from nitro_workflow.host.sandbox.launcher import limits_in_force
 from nitro_workflow.host.sandbox.sealed_copy import sealed_copy
+from nitro_workflow.started_threads import start_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from nitro_workflow.host.rules.limits import Limits
 
 __all__ = ["Hypervisor"]
+
+MEASURING: Final = 2  # images at a time
 
 UNSAFE_LIMITS: Final = "rlimits and the hypervisor's watch; nothing holds processes and tmpfs"
 
@@ -73,7 +76,8 @@ class Hypervisor:
         self._lock = threading.RLock()
         self._turns: dict[str, threading.Lock] = {}  # of those who start or stop an instance
         self._signing = threading.Lock()
-        self._measuring = ThreadPoolExecutor(2, thread_name_prefix="measure")
+        self._measuring = ThreadPoolExecutor(MEASURING, thread_name_prefix="measure")
+        start_threads(self._measuring, MEASURING)
         self._tokens = LaunchTokens()
         self._users = UserNumbers()
         unsafe = runtime / "unsafe" if self._unsafe else None

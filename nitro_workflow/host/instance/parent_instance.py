@@ -153,8 +153,7 @@ class ParentInstance:
             self._line.started()
         if self.sandboxed:
             self._connect(self._sandbox, metadata, address)
-        with contextlib.suppress(TimeoutError):
-            self._watch_over(self._sandbox, self._sandbox.next_event(READY_SECONDS))
+        self._watch_over(self._sandbox, self._next_event(self._sandbox, "program"))
         self._await_ready()
         credentials.join(READY_SECONDS)
 
@@ -214,15 +213,7 @@ class ParentInstance:
 
     def _connect(self, sandbox: Sandbox, metadata: MetadataService, address: Endpoint) -> None:
         """Serve the sandbox's network, for as long as the sandbox runs."""
-        try:
-            found = sandbox.next_event(READY_SECONDS).descriptors
-        except TimeoutError as error:
-            raise HostError(
-                f"the instance has no network after {READY_SECONDS:.0f} s",
-                expected="a network namespace with what it may reach",
-                where=f"instance {self.record.instance_id}",
-                next="run step P8 again",
-            ) from error
+        found = self._next_event(sandbox, "network").descriptors
         network = self._network = InstanceNetwork(found, metadata, address)
 
         def end_with_it() -> None:
@@ -233,6 +224,21 @@ class ParentInstance:
                 self._limit_watch.close()
 
         threading.Thread(target=end_with_it, daemon=True, name="instance-end").start()
+
+    def _next_event(self, sandbox: Sandbox, brings: str) -> BootEvent:
+        """Return what the sandbox tells next; raises `HostError` where it does not in time.
+
+        What has not said that it started is not watched, and so not let run.
+        """
+        try:
+            return sandbox.next_event(READY_SECONDS)
+        except TimeoutError as error:
+            raise HostError(
+                f"the instance has no {brings} after {READY_SECONDS:.0f} s",
+                expected="a network namespace with what it may reach, and a first program",
+                where=f"instance {self.record.instance_id}",
+                next="run step P8 again",
+            ) from error
 
     def _await_ready(self) -> None:
         """Wait until the proxy and the parent listen; raises `HostError` with the end of a log."""

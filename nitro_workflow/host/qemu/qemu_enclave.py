@@ -66,7 +66,14 @@ class QemuEnclave:
         self._monitor: QemuMonitor | None = None
         self._module, self._asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         read_end, self._output = os.pipe()
-        self.console = Console(read_end, keep=plan.debug)
+        try:
+            self.console = Console(read_end, keep=plan.debug)
+        except BaseException:  # no thread is left
+            for descriptor in (read_end, self._output):
+                os.close(descriptor)
+            self._module.close()
+            self._asked.close()
+            raise
 
     @property
     def pid(self) -> int:
@@ -90,12 +97,13 @@ class QemuEnclave:
             line = (self._module, module, self._was_asked)
             threading.Thread(target=serve_module, args=line, daemon=True).start()
             self._answer_heartbeat(time.monotonic() + BOOT_SECONDS)
+            self.state = "RUNNING"
+            threading.Thread(target=self._watch, daemon=True).start()
         except BaseException:
+            self.state = "TERMINATING"
             self._end_process()
             self._clean_up()
             raise
-        self.state = "RUNNING"
-        threading.Thread(target=self._watch, daemon=True).start()
         self._settled.wait(SETTLE_SECONDS)
         if self.exit_status is not None:
             self._ended_at_once()

@@ -98,6 +98,12 @@ class EnclaveProcess:
             plan.unsafe_folder.mkdir(mode=0o700, parents=True)
         try:
             self._sandbox: Sandbox = sandboxes.start(spec, output=write_end)
+            try:
+                self._vsock.started()
+                self.console = Console(read_end, keep=plan.debug)
+            except BaseException:  # no thread is left
+                self._sandbox.kill()
+                raise
         except BaseException:
             os.close(read_end)
             self._nsm.close()
@@ -106,8 +112,6 @@ class EnclaveProcess:
         finally:
             guest.close()
             os.close(write_end)
-        self._vsock.started()
-        self.console = Console(read_end, keep=plan.debug)
 
     @property
     def pid(self) -> int:
@@ -144,13 +148,14 @@ class EnclaveProcess:
             self._vsock.approve()
             started = self._next_event(deadline)  # the heartbeat was answered, the program runs
             self._watch_over(started)
+            self._sandbox.close()
+            self.state = "RUNNING"
+            threading.Thread(target=self._watch, daemon=True).start()
         except BaseException:
+            self.state = "TERMINATING"
             self._sandbox.kill()
             self._clean_up()
             raise
-        self._sandbox.close()
-        self.state = "RUNNING"
-        threading.Thread(target=self._watch, daemon=True).start()
         self._settle()
         if self.exit_status is not None:
             self._ended_at_once(self.exit_status)

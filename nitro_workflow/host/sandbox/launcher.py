@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -138,15 +139,20 @@ class Sandbox:
     def next_event(self, timeout: float) -> BootEvent:
         """Return the bootstrap's next event; raises `SandboxUnavailable` or `HostError` for one.
 
-        ``timeout`` in seconds; raises TimeoutError after it.
+        ``timeout`` in seconds; raises TimeoutError after it. Raises OSError EMFILE where this
+        process has no descriptor left for what the event brings: it would seem to bring less.
         """
         ready, _, _ = select.select([self._boot], [], [], max(timeout, 0))
         if not ready:
             raise TimeoutError
-        data, ancillary, _, _ = self._boot.recvmsg(
+        data, ancillary, flags, _ = self._boot.recvmsg(
             EVENT_LIMIT, socket.CMSG_SPACE(8 * 4), socket.MSG_CMSG_CLOEXEC
         )
         descriptors = tuple(_descriptors(ancillary))
+        if flags & socket.MSG_CTRUNC:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "what a sandbox hands out")
         if not data:
             raise self._ended_early()
         fields = json.loads(data)
@@ -195,7 +201,11 @@ class Sandbox:
 
 
 def start(spec: SandboxSpec, *, output: int | None = None) -> Sandbox:
-    """Start ``spec``; what the program prints goes to descriptor ``output``, else to a pipe."""
+    """Start ``spec``; what the program prints goes to descriptor ``output``, else to a pipe.
+
+    Raises RuntimeError where there is no thread for it.
+    """
+    _spawner.submit(int)  # without a thread, this is what waits for one: no stale descriptors
     return _spawner.submit(_start, spec, output).result()
 
 

@@ -24,6 +24,8 @@ KIB: Final = 1024
 BLOCK: Final = 512  # bytes of `st_blocks`
 MOST: Final = 4096  # processes that are looked at; the limit is far below
 
+LOOKS: Final = 8  # at a process whose threads end meanwhile
+
 _END: Final = "0-0 ---p 0 00:00 0"  # as if another mapping came
 
 _File = tuple[int, int]  # device and inode
@@ -63,16 +65,35 @@ def processes_below(outer: int) -> list[int]:
     found: list[int] = []
     new = [outer]
     while new and len(found) < MOST:
-        children = list(_children(new.pop()))
+        children = _children(new.pop()).difference(found)
         found += children
         new += children
     return found
 
 
-def _children(pid: int) -> Iterator[int]:
+def _children(pid: int) -> set[int]:
+    """Return the pids of a process's children, which each of its threads has some of.
+
+    A thread that ends gives its own to another, perhaps to one that was looked at before: while
+    threads come and go, all are looked at again.
+    """
+    found: set[int] = set()
+    tasks = _tasks(pid)
+    for _ in range(LOOKS):
+        for task in tasks:
+            with gone_is_nothing():
+                text = Path(f"/proc/{pid}/task/{task}/children").read_text("ascii")
+                found.update(map(int, text.split()))
+        before, tasks = tasks, _tasks(pid)
+        if tasks == before:
+            break
+    return found
+
+
+def _tasks(pid: int) -> list[str]:
     with gone_is_nothing():
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            yield from map(int, (task / "children").read_text("ascii").split())
+        return [task.name for task in Path(f"/proc/{pid}/task").iterdir()]
+    return []
 
 
 def _used(root: int | None) -> int:

@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -37,6 +36,7 @@ from nitro_workflow.cloud.local.http.shares import Room, Turns
 from nitro_workflow.cloud.local.http.tidying import keep_tidy
 from nitro_workflow.cloud.local.process_memory import keep_for_good
 from nitro_workflow.cloud.local.protocol import FileSlice, RawRequest, RawResponse
+from nitro_workflow.started_threads import start_threads
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -255,23 +255,6 @@ def _disk_fault(error: OSError) -> ServiceFault:
     return ServiceFault("InternalError", f"The cloud's disk {what}; nothing was kept.", 500)
 
 
-def _start_threads(pool: ThreadPoolExecutor, count: int, begin: Callable[[], object]) -> None:
-    """Start every thread now, and let each do ``begin``.
-
-    What the process holds is then the same from its first request to its last. And a pool that
-    cannot start a thread keeps what it was to do for later, when the upload's file is closed and
-    its descriptor may be another's.
-    """
-    together = threading.Barrier(count)
-
-    def start() -> None:
-        begin()
-        together.wait(timeout=budgets.GRACE_SECONDS)
-
-    for started in [pool.submit(start) for _ in range(count)]:
-        started.result()
-
-
 def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -296,9 +279,11 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         trimming = asyncio.create_task(keep_tidy(beside))
-        _start_threads(pool, budgets.THREADS, dispatcher.services.store.read)
+        # Each with its connection to the database: what the process holds is then the same from its
+        # first request to its last.
+        start_threads(pool, budgets.THREADS, dispatcher.services.store.read)
         for few in (digesting, beside):
-            _start_threads(few, budgets.DIGEST_THREADS, lambda: None)
+            start_threads(few, budgets.DIGEST_THREADS)
         keep_for_good()
         if on_start is not None:
             await on_start()

@@ -1,0 +1,109 @@
+"""A hypervisor that has run out of threads or descriptors, or waits in vain, lets nothing run."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from nitro_workflow.errors import HostError
+from nitro_workflow.host import ParentPrograms
+from nitro_workflow.host.control.machine import Hypervisor
+from nitro_workflow.host.sandbox.launcher import Sandbox
+from tests.host.conftest import INSTANCE
+from tests.host.fake_hypervisor import Cloud
+
+
+@pytest.fixture
+def hypervisor(sandboxed, workshop):
+    folder = Path(tempfile.mkdtemp(prefix="nw-", dir="/tmp"))
+    (folder / "ca.pem").write_text("CA")
+    cloud, programs = Cloud(folder / "ca.pem", 9), ParentPrograms(workshop / "parent.py")
+    it = Hypervisor(folder, folder / "run", cloud, programs)
+    yield it
+    it.close()
+    shutil.rmtree(folder)
+
+
+def processes():
+    return {it.pid for it in psutil.Process().children(recursive=True)}
+
+
+def test_a_launch_without_a_thread_leaves_no_enclave(hypervisor, eif, monkeypatch):
+    """Whichever thread it is: one that nobody waits for would run unwatched, and hold its CPUs."""
+    hypervisor.boot_instance(INSTANCE)
+    start, left = threading.Thread.start, [-1]
+
+    def limited(thread):
+        left[0] -= 1
+        if left[0] == -1:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    before, refused = processes(), 0
+    request = {"eif_path": str(eif), "memory_mib": 512, "cpu_count": 2}
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    for number in range(20):
+        left[0] = number
+        try:
+            hypervisor.run_enclave(**request)
+        except RuntimeError:
+            refused += 1
+            assert hypervisor.describe_instances()[0]["Enclaves"] == []
+            assert processes() == before
+        else:
+            break
+    assert refused >= 4
+    assert [it["State"] for it in hypervisor.describe_enclaves()] == ["RUNNING"]
+
+
+def test_an_instance_that_does_not_say_that_it_started_is_ended(hypervisor, monkeypatch):
+    """Its watch begins with that: without it, nothing would hold its memory and disk."""
+    said, before = Sandbox.next_event, processes()
+
+    def late(sandbox, timeout):
+        event = said(sandbox, timeout)
+        if event.event == "started":
+            raise TimeoutError
+        return event
+
+    hypervisor.describe_instances()
+    monkeypatch.setattr(Sandbox, "next_event", late)
+    with pytest.raises(HostError, match="no program after"):
+        hypervisor.boot_instance(INSTANCE)
+    assert processes() == before
+
+
+def test_what_a_sandbox_hands_out_is_not_less_without_descriptors():
+    """Without the root of what it stores, the watch would not count that."""
+    code = """
+import array, errno, os, resource, socket, subprocess
+from nitro_workflow.host.sandbox.launcher import Sandbox
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+sandbox = Sandbox(subprocess.Popen(["true"]), ours, None)
+sandbox.process.wait()
+for _ in range(2):
+    rights = array.array("i", [0, 0])
+    theirs.sendmsg([b'{"event": "started"}'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+held = []
+try:
+    while True:
+        held.append(os.dup(0))
+except OSError:
+    os.close(held.pop())
+try:
+    print(sandbox.next_event(5))
+except OSError as error:
+    print(errno.errorcode[error.errno])
+os.close(held.pop())
+print(len(sandbox.next_event(5).descriptors))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["EMFILE", "2"]
