@@ -7,6 +7,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from nitro_workflow.system_errors import RUN_OUT
+
 if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
@@ -17,7 +19,8 @@ __all__ = ["open_finite", "read_regular"]
 def read_regular(path: Path, limit: int, *, from_end: bool = False) -> bytes:
     """Return up to ``limit`` bytes of a regular file; nothing for a link, a pipe, no file.
 
-    Behind a link there could be /dev/zero, and a pipe would wait for ever.
+    Behind a link there could be /dev/zero, and a pipe would wait for ever. Raises OSError where
+    this process has no descriptor left to look with: what is there is then not known.
 
     >>> from pathlib import Path
     >>> read_regular(Path("/dev/zero"), 16)
@@ -26,7 +29,9 @@ def read_regular(path: Path, limit: int, *, from_end: bool = False) -> bytes:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags)
-    except OSError:
+    except OSError as error:
+        if error.errno in RUN_OUT:
+            raise
         return b""
     try:
         found = os.fstat(descriptor)

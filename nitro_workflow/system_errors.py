@@ -17,7 +17,10 @@ from typing import Final
 
 from nitro_workflow.errors import InputError, NitroWorkflowError, ServiceError
 
-__all__ = ["as_package_error"]
+__all__ = ["RUN_OUT", "as_package_error"]
+
+RUN_OUT: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS))
+"""What says that this process or machine lacks something, and nothing of what was asked for."""
 
 _ROOM: Final = "make room there, then run it again: what was there before is kept"
 _NEXT: Final = {

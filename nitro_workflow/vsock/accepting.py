@@ -6,10 +6,11 @@ accepts must neither end over that (nobody would answer once they are free again
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
+
+from nitro_workflow.system_errors import RUN_OUT
 
 if TYPE_CHECKING:
     import socket
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["accept_next", "rest_where_run_out", "run_in_thread"]
 
 PAUSE: Final = 0.1  # seconds until the next try: whoever waits would wake us at once
-
-_RUN_OUT: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
 def accept_next(listener: socket.socket) -> socket.socket | None:
@@ -36,7 +35,7 @@ def accept_next(listener: socket.socket) -> socket.socket | None:
 
 def rest_where_run_out(error: OSError) -> bool:
     """Wait a moment, and return True, where something has run out that comes back."""
-    if error.errno not in _RUN_OUT:
+    if error.errno not in RUN_OUT:
         return False
     time.sleep(PAUSE)
     return True

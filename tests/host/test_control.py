@@ -16,7 +16,8 @@ from nitro_workflow.errors import (
     UsageError,
     VerificationError,
 )
-from nitro_workflow.host.control.control_line import ControlServer, ask
+from nitro_workflow.host.control.control_line import SOCKET_NAME, ControlServer, ask
+from nitro_workflow.host.control.sandbox_host import SandboxHost
 
 ERRORS = {
     "host": HostError("f", expected="e", where="w", next="n", code="E26"),
@@ -138,3 +139,22 @@ def test_nobody_there(tmp_path):
         listener.listen()
         with pytest.raises(HostError, match="timed out"):
             ask(tmp_path / "silent", "ping", timeout=0.1)
+
+
+def test_a_hypervisor_that_does_not_say_what_runs_has_nothing_swept_away(tmp_path):
+    """Only where none runs is nothing running."""
+    stored = tmp_path / "instance" / "i-0" / "state" / "object"
+    stored.parent.mkdir(parents=True)
+    stored.touch()
+
+    def busy():
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    server = ControlServer(tmp_path / SOCKET_NAME, {"describe-instances": busy})
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.raises(HostError, match="Too many open files"):
+        SandboxHost(tmp_path).sweep()
+    assert stored.exists()
+    server.close()
+    SandboxHost(tmp_path).sweep()
+    assert not stored.parent.exists()

@@ -17,9 +17,12 @@ from nitro_workflow.vsock import accept_next, run_in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["SOCKET_NAME", "ControlServer", "ask"]
+__all__ = ["NO_HYPERVISOR", "SOCKET_NAME", "ControlServer", "ask"]
 
 SOCKET_NAME: Final = "hypervisor.sock"
+
+NO_HYPERVISOR: Final = (FileNotFoundError, ConnectionRefusedError)
+"""The cause of an `ask` that nobody hears: no hypervisor runs."""
 
 LINE_LIMIT: Final = 8 << 20
 """Bytes of a line: a debug console's last MiB, escaped, fits."""
@@ -102,7 +105,7 @@ def ask(path: Path, op: str, *, timeout: float, **request: Any) -> Any:
 
 
 def _why(error: OSError | ValueError) -> str:
-    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+    if isinstance(error, NO_HYPERVISOR):
         return "the hypervisor is not running"
     return getattr(error, "strerror", None) or str(error)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import FrameError, HostError, VsockError
-from nitro_workflow.host.control.control_line import SOCKET_NAME, ask
+from nitro_workflow.host.control.control_line import NO_HYPERVISOR, SOCKET_NAME, ask
 from nitro_workflow.host.control.parent_channel import SocketChannel
 from nitro_workflow.host.instance.instance_paths import (
     CONTROL_SOCKET,
@@ -134,12 +134,18 @@ class SandboxHost:
         return answer
 
     def sweep(self) -> None:
-        """Remove what instances have stored that do not run: copies of ciphertext, job records."""
+        """Remove what instances have stored that do not run: copies of ciphertext, job records.
+
+        Raises `HostError` where a hypervisor runs and does not say which do.
+        """
         running: set[str] = set()
-        with contextlib.suppress(HostError):  # nobody answers: none runs
+        try:
             running = {
                 it["InstanceId"] for it in self.describe_instances() if it["State"] != "stopped"
             }
+        except HostError as error:
+            if not isinstance(error.__cause__, NO_HYPERVISOR):
+                raise
         for folder in instance_paths(self._runtime):
             if folder.name not in running:
                 remove_tree(folder / STATE)

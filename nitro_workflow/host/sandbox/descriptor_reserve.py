@@ -7,9 +7,10 @@ instance for what another did.
 from __future__ import annotations
 
 import contextlib
-import errno
 import resource
 from typing import TYPE_CHECKING, Final
+
+from nitro_workflow.system_errors import RUN_OUT
 
 if TYPE_CHECKING:
     import socket
@@ -19,8 +20,6 @@ __all__ = ["RESERVE", "gone_is_nothing", "is_of_reserve"]
 
 RESERVE: Final = 64
 """Of a process's descriptors. A look at a sandbox takes three, a start some twenty."""
-
-_RUN_OUT: Final = (errno.EMFILE, errno.ENFILE)
 
 
 def is_of_reserve(sock: socket.socket) -> bool:
@@ -38,5 +37,5 @@ def gone_is_nothing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _RUN_OUT:
+        if error.errno in RUN_OUT:
             raise
