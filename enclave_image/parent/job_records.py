@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nitro_workflow.atomic import write_atomic
-from nitro_workflow.errors import EnclaveError, FrameError
+from nitro_workflow.errors import EnclaveError, FrameError, NitroWorkflowError
 
 __all__ = ["JobRecords"]
 
@@ -41,17 +41,26 @@ class JobRecords:
         self._states[path.stem] = state
 
     def create(self, job: str) -> None:
-        """Begin a record. Raises `FrameError` for an id that was used before."""
+        """Begin a record.
+
+        Raises `FrameError` for an id that was used before, `ServiceError` where it cannot be
+        written: then there is none.
+        """
         with self._lock:
             known = job in self._states
             if not known:
                 self._states[job] = {"status": "queued", "step": "D2", "evidence": {}, "trace": []}
         if known:
             raise _refuse("a job id that was used before", "a new UUID")
-        self.update(job)
+        try:
+            self.update(job)
+        except NitroWorkflowError:
+            with self._lock:
+                del self._states[job]  # nobody will do it: it can be sent again
+            raise
 
     def update(self, job: str, **changes: Any) -> None:
-        """Change fields of a record and write it."""
+        """Change fields of a record; raises `ServiceError` where only memory has them."""
         with self._lock:
             state = self._states[job] = {**self._states[job], **changes}
             write_atomic(self._folder / f"{job}.json", json.dumps(state).encode())

@@ -49,12 +49,15 @@ from nitro_workflow.errors import (
     Refused,
     VsockError,
 )
+from nitro_workflow.system_errors import as_package_error
 from nitro_workflow.vsock import (
     PIECES_FILE,
     TraceWriter,
     Transport,
+    accept_next,
     open_transport,
     recv_json,
+    run_in_thread,
     send_json,
     write_stream,
 )
@@ -99,8 +102,8 @@ class ParentApplication:
             if operation is None:
                 raise _bad("an unknown op", "ping | get_object | send | job")
             return operation(request)
-        except NitroWorkflowError as error:
-            return {"error": error.to_json()}
+        except (NitroWorkflowError, OSError) as error:
+            return {"error": _told(error).to_json()}
 
     @staticmethod
     def _ping(_: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,21 +134,22 @@ class ParentApplication:
             raise _bad("a job id that is not a UUID", "a UUID in lower case")
         if not isinstance(cid, int) or isinstance(cid, bool) or not 3 < cid < 2**32 - 1:
             raise _bad("no CID of an enclave", "a whole number above 3")
+        lane = self._lane(cid)
         self.records.create(job)
-        self._lane(cid).put(dict(request))
+        lane.put(dict(request))
         return {"status": "queued"}
 
     def _lane(self, cid: int) -> queue.Queue[Mapping[str, Any]]:
         """Return the queue of one enclave: it does one job at a time."""
         with self._lanes_lock:
-            if cid not in self._lanes:
-                self._lanes[cid] = queue.Queue()
-                threading.Thread(target=self._work, args=(cid,), daemon=True).start()
-            return self._lanes[cid]
+            lane = self._lanes.get(cid) or queue.Queue()
+            if cid not in self._lanes and not run_in_thread(self._work, cid, lane):
+                raise EnclaveError("no thread is left", where="D2", next="send the job again")
+            return self._lanes.setdefault(cid, lane)
 
-    def _work(self, cid: int) -> None:
+    def _work(self, cid: int, lane: queue.Queue[Mapping[str, Any]]) -> None:
         while True:
-            request = self._lanes[cid].get()
+            request = lane.get()
             job = str(request["job"])
             try:
                 self._run(request, cid)
@@ -157,7 +161,8 @@ class ParentApplication:
     def _fail(self, job: str, error: NitroWorkflowError) -> None:
         kind = "refused" if isinstance(error, Refused) else "failed"
         step = error.where[:2] if error.where.startswith("D") else "D2"
-        self.records.update(job, status=kind, step=step, error=error.to_json())
+        with contextlib.suppress(NitroWorkflowError):  # on a full disk it is in memory, and told
+            self.records.update(job, status=kind, step=step, error=error.to_json())
 
     def _run(self, request: Mapping[str, Any], cid: int) -> None:
         job = str(request["job"])
@@ -288,12 +293,9 @@ def _bad(found: str, expected: str) -> FrameError:
 
 def serve(listener: socket.socket, parent: ParentApplication) -> None:
     """Answer control connections until the listener is closed."""
-    while True:
-        try:
-            sock, _ = listener.accept()
-        except OSError:
-            return
-        threading.Thread(target=_converse, args=(sock, parent), daemon=True).start()
+    while (sock := accept_next(listener)) is not None:
+        if not run_in_thread(_converse, sock, parent):
+            sock.close()
 
 
 def _converse(sock: socket.socket, parent: ParentApplication) -> None:
@@ -301,6 +303,10 @@ def _converse(sock: socket.socket, parent: ParentApplication) -> None:
         while line := stream.readline(MAX_LINE):
             stream.write(json.dumps(parent.answer(_parse(line))).encode() + b"\n")
             stream.flush()
+
+
+def _told(error: NitroWorkflowError | OSError) -> NitroWorkflowError:
+    return as_package_error(error) or EnclaveError(str(error), where="parent application")
 
 
 def _parse(line: bytes) -> dict[str, Any]:

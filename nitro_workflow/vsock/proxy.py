@@ -136,7 +136,12 @@ class Proxy:
         inward = BurstObserver("D6", "kms", "enclave", self._trace, self._pieces)
         ended = threading.Event()
         watch = threading.Thread(target=watch_bursts, args=(ended, outward, inward), daemon=True)
-        watch.start()
+        try:
+            watch.start()
+        except RuntimeError:  # no thread is left: both ends notice
+            client.close()
+            server.close()
+            return
         relay_sockets(client, server, from_left=outward.feed, from_right=inward.feed)
         ended.set()
         watch.join()

@@ -32,13 +32,16 @@ def relay_sockets(
     """Copy until both directions have ended, then close both sockets.
 
     ``from_left`` and ``from_right`` see each piece before it is passed on; they must not raise.
+    Where no thread is left, both are closed at once.
     """
     back = threading.Thread(target=_copy, args=(right, left, from_right), daemon=True)
-    back.start()
-    _copy(left, right, from_left)
-    back.join()
-    left.close()
-    right.close()
+    with left, right:
+        try:
+            back.start()
+        except RuntimeError:
+            return
+        _copy(left, right, from_left)
+        back.join()
 
 
 def _copy(

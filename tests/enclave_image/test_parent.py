@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -272,6 +273,52 @@ def test_records_outlive_the_process(instance, world, tmp_path):
     assert (lost["status"], lost["step"]) == ("failed", "D2")
     assert "restarted" in lost["error"]["found"]
     assert "error" in again.answer({"op": "job", "job": "half"})
+
+
+def test_a_disk_that_takes_no_record_ends_no_lane(instance, world, tmp_path):
+    """The job fails, what cannot even begin is refused, and the next one is done."""
+    jobs, away, request = tmp_path / "state" / "jobs", tmp_path / "away", None
+    fetch = instance.session.get_object
+
+    def fill(**named):
+        jobs.rename(away)
+        return fetch(**named)
+
+    request = instance.put(world.seal(records()))
+    instance.session.get_object = fill
+    instance.parent.answer(request)
+    state = instance.wait(request["job"])
+    assert (state["status"], state["error"]["code"]) == ("failed", "ServiceError")
+    other = {**request, "job": str(uuid.uuid4())}
+    assert instance.parent.answer(other)["error"]["code"] == "ServiceError"
+    assert (
+        "not known" in instance.parent.answer({"op": "job", "job": other["job"]})["error"]["found"]
+    )
+    away.rename(jobs)
+    instance.session.get_object = fetch
+    assert instance.parent.answer(other) == {"status": "queued"}
+    assert instance.wait(other["job"])["status"] == "done"
+
+
+def test_a_want_of_threads_and_of_descriptors_ends_nothing(instance, world, monkeypatch):
+    request, start = instance.put(world.seal(records())), threading.Thread.start
+
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        assert "thread" in instance.parent.answer(request)["error"]["found"]
+    assert threading.Thread.start is start
+    assert instance.parent.answer(request) == {"status": "queued"}
+    assert instance.wait(request["job"])["status"] == "done"
+
+    def full(**_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    instance.session.get_object = full
+    error = instance.parent.answer({**request, "op": "get_object"})["error"]
+    assert (error["found"], error["code"]) == ("Too many open files", "ServiceError")
 
 
 def test_no_secret_is_written_or_answered(instance, world):

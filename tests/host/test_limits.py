@@ -4,8 +4,10 @@ import contextlib
 import errno
 import json
 import os
+import resource
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +118,24 @@ for name in ("/run/instance/state/big", "/tmp/big"):
         result.append([file.tell() >> 20, error.errno]) if not file.closed else result.append(error.errno)
 """
     assert tried(instance, code) == [errno.EFBIG, errno.EFBIG]
+
+
+def test_a_first_process_without_descriptors_ends_no_instance(own_host):
+    """Its administrator's command waits; whoever lives there could else have it ended."""
+    own_host.client.boot_instance(INSTANCE)
+
+    def argv(pid):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+    (pid,) = (it for it in own_host.processes() if argv(it)[2].endswith(b".first_process"))
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    own_host.client.run_command(INSTANCE, ["true"])  # it had a descriptor for this one already
+    with pytest.raises(HostError, match="does not answer"):
+        own_host.client.run_command(INSTANCE, ["true"], timeout=-3)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert own_host.client.run_command(INSTANCE, ["true"])["exit"] == 0
+    assert own_host.client.describe_instances()[0]["State"] == "running"
 
 
 @pytest.mark.parametrize("how", ["open", "mapped", "unlinked", "shared"])

@@ -1,10 +1,12 @@
 """A hypervisor that has run out of threads or descriptors, or waits in vain, lets nothing run."""
 
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -13,6 +15,7 @@ import pytest
 from nitro_workflow.errors import HostError
 from nitro_workflow.host import ParentPrograms
 from nitro_workflow.host.control.machine import Hypervisor
+from nitro_workflow.host.instance.first_process import Programs
 from nitro_workflow.host.sandbox.launcher import Sandbox
 from tests.host.conftest import INSTANCE
 from tests.host.fake_hypervisor import Cloud
@@ -82,6 +85,7 @@ def test_what_a_sandbox_hands_out_is_not_less_without_descriptors():
     """Without the root of what it stores, the watch would not count that."""
     code = """
 import array, errno, os, resource, socket, subprocess
+from nitro_workflow.host.instance.first_process import Programs
 from nitro_workflow.host.sandbox.launcher import Sandbox
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 sandbox = Sandbox(subprocess.Popen(["true"]), ours, None)
@@ -107,3 +111,24 @@ print(len(sandbox.next_event(5).descriptors))
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.split() == ["EMFILE", "2"]
+
+
+def test_how_a_program_ended_is_written_once_there_is_room(tmp_path):
+    """Until then it would seem to run."""
+    go, room = tmp_path / "go", tmp_path / "status.json.new"
+    programs = Programs(tmp_path)
+    programs.start("one", ["sh", "-c", f"while [ ! -e {go} ]; do sleep 0.01; done; exit 3"])
+    assert status_of(tmp_path) is None
+    room.mkdir()  # nothing can be written there
+    go.touch()
+    while psutil.Process().children():
+        time.sleep(0.01)
+    room.rmdir()
+    deadline = time.monotonic() + 20
+    while status_of(tmp_path) != 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def status_of(folder):
+    return json.loads((folder / "status.json").read_text())["one"]["exit"]

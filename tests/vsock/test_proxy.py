@@ -278,6 +278,31 @@ def test_goes_on_after_descriptors_ran_out(tmp_path, as_a_process):
             assert sock.recv(1) == b"Y"
 
 
+@pytest.mark.parametrize("refused", ["watch_bursts", "_copy"])
+def test_a_connection_without_a_thread_is_cut_and_leaves_none(proxy, monkeypatch, refused):
+    """One that watched a connection that never began would be one less for the next, for good."""
+    start, left = threading.Thread.start, [3]
+
+    def limited(thread):
+        if left[0] and getattr(thread._target, "__name__", "") == refused:
+            left[0] -= 1
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    before = set(threading.enumerate())
+    for _ in range(3):
+        with contextlib.suppress(ConnectionError), dial(proxy) as sock:
+            assert sock.recv(1) == b""
+    with dial(proxy) as sock:
+        sock.sendall(b"x")
+        assert sock.recv(1)
+    deadline = time.monotonic() + 10
+    while set(threading.enumerate()) - before:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_trace_of_several_writers_never_mixes(tmp_path):
     path = tmp_path / "trace.jsonl"
 

@@ -15,15 +15,18 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 
 from nitro_workflow.errors import NitroWorkflowError
-from nitro_workflow.vsock import recv_json, send_json
+from nitro_workflow.vsock import accept_next, recv_json, run_in_thread, send_json
 
 __all__ = ["main"]
 
 OUTPUT_LIMIT: Final = 256 * 1024  # characters of each stream of a command that are given back
+
+NOTE_SECONDS: Final = 0.5  # between two tries to write how a program ended
 
 
 class Programs:
@@ -42,7 +45,12 @@ class Programs:
         threading.Thread(target=self._watch, args=(name, process), daemon=True).start()
 
     def _watch(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        self._note(name, process.pid, process.wait())
+        status = process.wait()
+        while True:
+            try:
+                return self._note(name, process.pid, status)
+            except OSError:  # a full disk: until there is room, it would seem to run
+                time.sleep(NOTE_SECONDS)
 
     def _note(self, name: str, pid: int, status: int | None) -> None:
         with self._lock:
@@ -62,9 +70,10 @@ def main() -> int:
         programs.start(name, argv)
     listener = _listen(folder / "run.sock")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    while True:
-        sock, _ = listener.accept()
-        threading.Thread(target=_serve, args=(sock,), daemon=True).start()
+    while (sock := accept_next(listener)) is not None:
+        if not run_in_thread(_serve, sock):
+            sock.close()
+    return 1
 
 
 def _listen(path: Path) -> socket.socket:
