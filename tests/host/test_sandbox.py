@@ -2,17 +2,21 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nitro_workflow.errors import SandboxUnavailable
+from nitro_workflow.host import supervision_problem
 from nitro_workflow.host.rules import instance_limits
 from nitro_workflow.host.sandbox import launcher, sandbox_errors
-from nitro_workflow.host.sandbox.launcher import SandboxSpec
+from nitro_workflow.host.sandbox.launcher import SandboxSpec, Supervision
 
 pytestmark = pytest.mark.sandbox
 
@@ -51,6 +55,39 @@ def test_an_ordinary_user(sandboxed, require):
     nobody = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
     prefix = nobody if os.geteuid() == 0 else ()  # who is not root is an ordinary user already
     assert probe(*prefix, python=str(python)) == {"works": True, "supervision": None}
+
+
+def test_who_is_ended_after_their_own_end_keeps_their_status(require, tmp_path):
+    """As where a supervisor is late on a loaded machine: the hypervisor ends what has ended."""
+    require("sandbox", supervision_problem() is None, supervision_problem() or "")
+    binds, links = launcher.system_binds()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        it = launcher.start(
+            SandboxSpec(
+                limits=instance_limits(),
+                command=("/bin/sh", "-c", "sleep 2; exit 7"),
+                binds=binds,
+                links=links,
+                user=launcher.sandbox_user(0),
+                supervision=Supervision(3, theirs.fileno(), folder=str(tmp_path)),
+            ),
+            output=subprocess.DEVNULL,
+        )
+        try:
+            started = it.next_event(60)
+            for descriptor in started.descriptors:
+                os.close(descriptor)
+            supervisor = started.fields["supervisor"]
+            os.kill(supervisor, signal.SIGSTOP)
+            children = Path(f"/proc/{it.pid}/task/{it.pid}/children")
+            deadline = time.monotonic() + 60
+            while children.read_text().split() != [str(supervisor)]:
+                assert time.monotonic() < deadline
+            it.process.terminate()
+            assert it.process.wait(60) == 7
+        finally:
+            it.kill()
 
 
 def test_the_root_of_a_container(sandboxed):

@@ -10,6 +10,7 @@ a module would come from the image.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -82,13 +83,19 @@ def main() -> int:
     if child == 0:
         os._exit(_init(spec, boot, trees))
     # Process 1 of the namespace goes only once all others have: who waits for us waits for all.
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
+    signal.signal(signal.SIGTERM, lambda *_: _end(child))
     linux.die_with_parent()
     linux.close_from(3)
     _, status = os.waitpid(child, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # its number may be another's from here on
     if "supervisor_pid" in spec:
         _see_off(spec["supervisor_pid"])
     return os.waitstatus_to_exitcode(status) & 0xFF
+
+
+def _end(child: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself, and keeps its status
+        os.kill(child, signal.SIGKILL)
 
 
 def _see_off(supervisor: int) -> None:
