@@ -57,6 +57,10 @@ ERROR_LIMIT: Final = 16 * 1024  # bytes of the bootstrap's own standard error
 
 EVENT_LIMIT: Final = 64 * 1024  # bytes of one boot event
 
+TRIAL_SECONDS: Final = 30.0
+"""For a sandbox that is started to see whether one can be. Tenths in fact, on a loaded machine some
+seconds: and what is found is kept."""
+
 # PR_SET_PDEATHSIG fires when the *thread* that forked ends: this one lives as long as the process.
 _spawner: Final = ThreadPoolExecutor(1, thread_name_prefix="sandbox-spawner")
 
@@ -233,11 +237,13 @@ def require_sandbox() -> None:
     sandbox = start(spec, output=subprocess.DEVNULL)
     try:
         for _ in range(2):  # its network, its start
-            for descriptor in sandbox.next_event(10.0).descriptors:
+            for descriptor in sandbox.next_event(TRIAL_SECONDS).descriptors:
                 os.close(descriptor)
     except TimeoutError as error:
         raise SandboxUnavailable(
-            "a sandbox did not start within 10 s", expected="a started program", where="sandbox"
+            f"a sandbox did not start within {TRIAL_SECONDS:.0f} s",
+            expected="a started program",
+            where="sandbox",
         ) from error
     finally:
         sandbox.kill()

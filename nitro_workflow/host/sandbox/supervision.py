@@ -13,12 +13,11 @@ from typing import Final
 from nitro_workflow.errors import HostError, SandboxUnavailable
 from nitro_workflow.host.rules.limits import instance_limits
 from nitro_workflow.host.sandbox import launcher
-from nitro_workflow.host.sandbox.launcher import SandboxSpec, Supervision
+from nitro_workflow.host.sandbox.launcher import TRIAL_SECONDS, SandboxSpec, Supervision
 from nitro_workflow.vsock import PARENT_CID
 
 __all__ = ["supervision_problem"]
 
-TRIAL_SECONDS: Final = 10.0
 KERNEL: Final = (5, 14)
 """SECCOMP_ADDFD_FLAG_SEND. [src: seccomp_unotify(2)]"""
 
