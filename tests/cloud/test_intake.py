@@ -67,7 +67,9 @@ def on_the_wire(pieces: list[bytes], *, chunked: bool) -> list[bytes]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     lengths=_LENGTHS, algorithm=st.sampled_from(CHECKSUM_ALGORITHMS), chunked=st.booleans(),
