@@ -102,7 +102,7 @@ class StandInCloud(AwsCloud):
         return session_of_keys(self._reach, self.region, key, party="operator")
 
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -133,7 +133,7 @@ class StandInProcesses(Processes):
     def down(self, **given: Any) -> list[str]:
         if self._aws is not None:
             self._aws.terminate()
-            self._aws.wait(30)
+            self._aws.wait(60)
         return super().down(**given)
 
 

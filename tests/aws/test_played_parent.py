@@ -11,7 +11,7 @@ import pytest
 from nitro_workflow.cloud import COMPUTE_ACCOUNT
 from tests.aws.stand_in import StandIn
 
-WAIT = 30.0  # seconds, for what takes some tenths
+WAIT = 60.0  # seconds, for what takes some tenths
 
 USER_DATA = """#!/bin/bash
 set -e

@@ -36,7 +36,7 @@ def page(chromium):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1100, "height": 900})
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: None if _others(error) else errors.append(str(error)))
         yield page
         browser.close()

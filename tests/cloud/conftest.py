@@ -50,7 +50,7 @@ class RunningCloud:
         self.wait()
         self.started_in = time.perf_counter() - began
 
-    def wait(self, seconds: float = 30) -> None:
+    def wait(self, seconds: float = 60) -> None:
         """Wait until the process has said that it is ready."""
         path, until = self.lab / "cloud" / "endpoint.json", time.perf_counter() + seconds
         assert self.process is not None
@@ -64,7 +64,7 @@ class RunningCloud:
         if self.process is None:
             return 0
         self.process.send_signal(number)
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=60)
         self.process = None
         return code
 

@@ -34,6 +34,8 @@ from tests.cloud import mixed_writes
 from tests.cloud.conftest import DATA, RunningCloud
 from tests.cloud.test_sigv4 import TARGET, keys, signed
 
+PATIENCE = 60  # seconds, on a loaded machine
+
 
 def descriptors(cloud: RunningCloud) -> int:
     # The process says so itself: no other process of its user may look.
@@ -57,8 +59,8 @@ def resident(cloud: RunningCloud) -> int:
     return psutil.Process(cloud.pid).memory_info().rss
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    end = time.perf_counter() + seconds
+def until(condition: Callable[[], bool]) -> bool:
+    end = time.perf_counter() + PATIENCE
     while time.perf_counter() < end:
         if condition():
             return True
@@ -69,7 +71,7 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
 @contextlib.contextmanager
 def tls(cloud: RunningCloud) -> Iterator[ssl.SSLSocket]:
     context = ssl.create_default_context(cafile=cloud.ca)
-    plain = socket.create_connection(("127.0.0.1", cloud.port), timeout=20)
+    plain = socket.create_connection(("127.0.0.1", cloud.port), timeout=PATIENCE)
     with context.wrap_socket(plain, server_hostname="localhost") as wrapped:
         yield wrapped
 
@@ -149,7 +151,7 @@ def test_a_body_arrives_in_order(cloud: RunningCloud, size: int) -> None:
 def test_a_length_beyond_all_limits_is_answered_at_once(cloud: RunningCloud, length: str) -> None:
     """It was taken for none, and the answer waited ten seconds for the rest of such a body."""
     with tls(cloud) as wrapped:
-        wrapped.settimeout(budgets.DISCARD_SECONDS / 2)
+        wrapped.settimeout(budgets.DISCARD_SECONDS * 0.9)
         head = f"PUT /faults/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\nabcd"
         wrapped.sendall(head.encode())
         assert wrapped.recv(64).startswith((b"HTTP/1.1 413", b"HTTP/1.1 400"))
@@ -179,7 +181,7 @@ def test_five_hundred_connections(cloud: RunningCloud) -> None:
         for _ in range(500):
             wrapped = stack.enter_context(tls(cloud))
             wrapped.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ")  # and no more
-        assert served(cloud) < 5
+        assert served(cloud) < budgets.HEAD_SECONDS * 0.9
         assert resident(cloud) - memory < 100 * 1024**2
     assert released(cloud, before)
 
@@ -189,7 +191,7 @@ def test_slow_bodies_hold_no_thread(cloud: RunningCloud) -> None:
         for number in range(40):  # five times the threads there are
             wrapped = stack.enter_context(tls(cloud))
             wrapped.sendall(request_bytes(cloud, f"slow{number}", 1000) + b"x")
-        assert served(cloud) < 5
+        assert served(cloud) < budgets.BODY_PAUSE_SECONDS * 0.9
 
 
 def test_cut_bodies_leave_nothing(cloud: RunningCloud) -> None:
@@ -256,7 +258,7 @@ def test_an_early_answer_does_not_confuse_the_next(cloud: RunningCloud, length: 
                 continue
             wrapped.sendall(other)
             assert says(wrapped, b"connection: close")
-            wrapped.settimeout(5)
+            wrapped.settimeout(PATIENCE)
             with contextlib.suppress(ConnectionError):
                 while piece := wrapped.recv(4096):
                     assert b"status" not in piece
@@ -357,9 +359,9 @@ def test_hanging_up_while_reading(cloud: RunningCloud) -> None:
 
 @pytest.fixture
 def impatient(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A server in this process, without TLS, that waits a quarter of a second."""
-    monkeypatch.setattr(budgets, "HEAD_SECONDS", 0.25)
-    monkeypatch.setattr(budgets, "BODY_PAUSE_SECONDS", 0.25)
+    """A server in this process, without TLS, that waits a second."""
+    monkeypatch.setattr(budgets, "HEAD_SECONDS", 1)
+    monkeypatch.setattr(budgets, "BODY_PAUSE_SECONDS", 1)
     notes: list[Any] = []
     config = uvicorn.Config(
         make_app(dispatcher, log=notes.append), http=patience.PatientProtocol, log_config=None,
@@ -376,15 +378,15 @@ def impatient(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def says(raw: socket.socket, expected: bytes) -> bool:
-    raw.settimeout(5)
+    raw.settimeout(PATIENCE)
     answer = b""
     while expected not in answer and (piece := raw.recv(4096)):
         answer += piece
     return expected in answer
 
 
-def hung_up(raw: socket.socket, seconds: float) -> bool:
-    raw.settimeout(seconds)
+def hung_up(raw: socket.socket) -> bool:
+    raw.settimeout(PATIENCE)
     try:
         return raw.recv(100) == b""
     except ConnectionResetError:
@@ -395,7 +397,7 @@ def test_a_slow_head_ends_its_connection(impatient: int) -> None:
     for start in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nA: b\r\n"):
         with socket.create_connection(("127.0.0.1", impatient)) as raw:
             raw.sendall(start)
-            assert hung_up(raw, 5)
+            assert hung_up(raw)
 
 
 def test_a_second_slow_head_too(impatient: int) -> None:
@@ -405,9 +407,9 @@ def test_a_second_slow_head_too(impatient: int) -> None:
         raw.settimeout(0.3)
         with contextlib.suppress(TimeoutError):
             raw.recv(4096)
-        time.sleep(0.5)  # between two requests the pause is the keep-alive's
+        time.sleep(1)  # between two requests the pause is the keep-alive's
         raw.sendall(b"GET /_nitro/health HTTP/1.1\r\nHost")
-        assert hung_up(raw, 5)
+        assert hung_up(raw)
 
 
 def test_an_endless_head_ends_its_connection(impatient: int) -> None:
@@ -417,7 +419,7 @@ def test_an_endless_head_ends_its_connection(impatient: int) -> None:
             with contextlib.suppress(ConnectionError):
                 for _ in range(20_000):
                     raw.sendall(endless)
-            assert hung_up(raw, 5)
+            assert hung_up(raw)
 
 
 def test_a_body_that_pauses(impatient: int, dispatcher: Dispatcher) -> None:

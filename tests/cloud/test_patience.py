@@ -29,7 +29,7 @@ from nitro_workflow.cloud.local.http.patience import PatientProtocol
 from nitro_workflow.cloud.local.http.record_reader import RecordReader
 from nitro_workflow.cloud.local.protocol import FileSlice, RawResponse
 from tests.cloud.conftest import RunningCloud
-from tests.cloud.test_faults import says, tls
+from tests.cloud.test_faults import PATIENCE, says, tls
 
 OVERRIDDEN = [name for name, value in vars(PatientProtocol).items() if inspect.isfunction(value)]
 
@@ -138,7 +138,7 @@ def heads() -> Iterator[tuple[int, list[dict[bytes, bytes]]]]:
 
 def all_answers(raw: socket.socket) -> bytes:
     """Return what comes until the server ends the connection."""
-    raw.settimeout(20)
+    raw.settimeout(PATIENCE)
     answer = b""
     with contextlib.suppress(ConnectionError):
         while piece := raw.recv(65_536):
@@ -193,7 +193,7 @@ def test_line_ends_hold_no_connection(
 ) -> None:
     """They ended the wait for the next request: the connection stayed open for ever."""
     port, _ = heads
-    monkeypatch.setattr(budgets, "HEAD_SECONDS", 0.25)
+    monkeypatch.setattr(budgets, "HEAD_SECONDS", 1)
     with socket.create_connection(("127.0.0.1", port)) as raw:
         for _ in range(2):
             raw.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -244,7 +244,7 @@ def test_nobody_gets_a_file_any_more(
             with socket.create_connection(("127.0.0.1", port)) as raw:
                 raw.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n" * (1 + further))
                 assert raw.recv(1)
-            assert ended.wait(20)
+            assert ended.wait(PATIENCE)
             assert file.tell() < blocks * budgets.BLOCK_BYTES
     assert not caplog.records
 

@@ -270,9 +270,9 @@ def test_a_missing_lab_and_a_damaged_key(tmp_path: Path) -> None:
 
 def test_start_is_quick(own_cloud: RunningCloud) -> None:
     own_cloud.start()
-    with socket.create_connection(("127.0.0.1", own_cloud.port), timeout=5):
+    with socket.create_connection(("127.0.0.1", own_cloud.port), timeout=60):
         pass
-    assert own_cloud.started_in < 10  # benchmarks/cloud.py measures; this finds a hang
+    assert own_cloud.started_in < 30  # benchmarks/cloud.py measures; this finds a hang
 
 
 def test_the_command_says_where_it_serves(tmp_path: Path) -> None:

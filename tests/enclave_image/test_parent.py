@@ -103,7 +103,7 @@ class Instance:
         }
 
     def wait(self, job: str) -> dict:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             state = self.parent.answer({"op": "job", "job": job})
             if state["status"] not in ("queued", "running"):
@@ -359,7 +359,7 @@ def test_it_starts_by_file_and_by_name_in_the_instances_folder(tmp_path, start):
         "NITRO_WORKFLOW_VSOCK": f"host:{tmp_path}",
     }
     with subprocess.Popen([sys.executable, *start], env=environment, cwd=tmp_path) as process:
-        path, end = tmp_path / "control.sock", time.monotonic() + 30
+        path, end = tmp_path / "control.sock", time.monotonic() + 60
         while not path.exists() and time.monotonic() < end:
             time.sleep(0.02)
         with socket.socket(socket.AF_UNIX) as sock:

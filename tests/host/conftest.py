@@ -74,7 +74,7 @@ class Host:
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             )  # fmt: skip
-        client, deadline = SandboxHost(self.runtime), time.monotonic() + 20
+        client, deadline = SandboxHost(self.runtime), time.monotonic() + 60
         while True:
             try:
                 client.ping()
@@ -87,7 +87,7 @@ class Host:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(20) == 0
+        assert self.process.wait(60) == 0
 
     def processes(self):
         """Pids of everything that descends from the hypervisor."""
@@ -114,7 +114,7 @@ class Host:
         assert "error" not in answer, answer
         return answer["result"]
 
-    def dial(self, cid, port=5005, seconds=5.0):
+    def dial(self, cid, port=5005, seconds=60.0):
         transport = HostTransport(self.runtime / "instance" / INSTANCE / "vsock")
         deadline = time.monotonic() + seconds
         while True:

@@ -91,7 +91,7 @@ class FakeMachine:
         fcntl.fcntl(self.file, fcntl.F_ADD_SEALS, SEALS)
         self.memory = mmap.mmap(self.file, MEMORY)
         self.sock, theirs = socket.socketpair()
-        self.sock.settimeout(5)
+        self.sock.settimeout(60)
         self.loop = DeviceLoop()
         self.device = make(theirs, self.loop)
         self.rings = [FakeRing(self, number, size, number * 64 * size) for number in range(rings)]
@@ -115,7 +115,7 @@ class FakeMachine:
             while self.device.busy:
                 self.device.serve()
 
-    def until(self, ready: Callable[[], bool], seconds: float = 10) -> None:
+    def until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
         """Let the device work until ``ready``; fails after ``seconds``."""
         deadline = time.monotonic() + seconds
         while not ready():
@@ -255,7 +255,7 @@ class FakeParent:
 
     def connect(self, line: bytes) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(5)
+        sock.settimeout(60)
         sock.connect(str(self.folder / "v.sock"))
         sock.sendall(line)
         return sock
@@ -264,7 +264,7 @@ class FakeParent:
         sock = socket.socket(socket.AF_UNIX)
         sock.bind(str(self.folder / name))
         sock.listen(64)
-        sock.settimeout(5)
+        sock.settimeout(60)
         return sock
 
     def close(self) -> None:

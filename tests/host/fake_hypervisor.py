@@ -11,6 +11,7 @@ from nitro_workflow.host.control.enclave_machines import machine_of
 from nitro_workflow.host.control.hypervisor import serve
 from nitro_workflow.host.instance.cloud_records import InstanceRecord, RoleCredentials
 from nitro_workflow.host.instance.instance_spec import ParentPrograms
+from nitro_workflow.host.sandbox import enclave_process
 
 ROLE = "arn:aws:iam::444455556666:role/ParentInstance"
 
@@ -55,6 +56,7 @@ def forbid_supervision():
 
 
 if __name__ == "__main__":
+    enclave_process.SETTLE_SECONDS = 20.0  # on a loaded machine, a program ends late
     lab, runtime, parent = map(Path, sys.argv[1:4])
     ca = lab / "ca.pem"
     lab.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,8 @@ import pytest
 from nitro_workflow.host.instance import cloud_relay
 from nitro_workflow.host.instance.cloud_relay import CloudRelay
 
+PATIENCE = 60  # seconds, on a loaded machine
+
 
 class Cloud:
     """Answers every connection with ``serve`` (echo, unless given); can go and come back."""
@@ -47,8 +49,8 @@ class Cloud:
             sock.close()
 
 
-def wait_for(condition, seconds=5.0):
-    deadline = time.monotonic() + seconds
+def wait_for(condition):
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -76,7 +78,7 @@ def relayed(remote):
     """A relay to ``remote``, and how to connect through it."""
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
-    return CloudRelay(listener, remote), lambda: socket.create_connection(address, timeout=5)
+    return CloudRelay(listener, remote), lambda: socket.create_connection(address, timeout=PATIENCE)
 
 
 def exactly(sock, size):
@@ -159,7 +161,7 @@ def test_further_connections_wait_until_one_ends(dial, cloud, monkeypatch):
             fourth.recv(1)
         assert len(cloud.accepted) == 3
         first.pop().close()
-        fourth.settimeout(5)
+        fourth.settimeout(PATIENCE)
         assert fourth.recv(1) == b"x"
     for it in first:
         it.close()
@@ -168,7 +170,7 @@ def test_further_connections_wait_until_one_ends(dial, cloud, monkeypatch):
 def test_what_is_not_taken_is_not_read(monkeypatch):
     """A cloud that reads nothing: the client comes to a stand, and memory does not grow."""
     taken = threading.Event()
-    cloud = Cloud(lambda sock: taken.wait(10))
+    cloud = Cloud(lambda sock: taken.wait(PATIENCE))
     relay, dial = relayed(cloud.address)
     with dial() as sock:
         sent = until_it_stands(sock)
@@ -225,7 +227,7 @@ def test_the_end_cuts_every_connection_and_leaves_no_descriptor(cloud):
         dial()
     for sock in cloud.accepted:
         sock.close()
-    assert descriptors() == before
+    wait_for(lambda: descriptors() <= before)  # earlier tests' may end meanwhile
 
 
 def test_without_a_descriptor_it_waits_and_goes_on(cloud, monkeypatch):
@@ -247,13 +249,14 @@ def test_without_a_descriptor_it_waits_and_goes_on(cloud, monkeypatch):
     relay.close()
 
 
-def test_a_request_does_not_wait_for_an_acknowledgement(dial):
+def test_a_request_does_not_wait_for_an_acknowledgement(cloud):
     """Two small pieces a request, as TLS writes them: Nagle's rule would cost 40 ms each."""
+    relay, dial = relayed(cloud.address)
     with dial() as sock:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        began = time.monotonic()
-        for _ in range(50):
-            sock.sendall(b"head")
-            sock.sendall(b"body")
-            assert exactly(sock, 8) == b"headbody"
-        assert time.monotonic() - began < 50 * 0.02
+        assert echoes(sock)
+        at_once = [
+            end.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for end in relay._open
+        ]
+    relay.close()
+    assert len(at_once) == 2
+    assert all(at_once)

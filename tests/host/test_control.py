@@ -46,19 +46,19 @@ def path(tmp_path):
 
 
 def test_an_answer(path):
-    assert ask(path, "echo", timeout=5, a=[1], b="é") == {"a": [1], "b": "é"}
+    assert ask(path, "echo", timeout=60, a=[1], b="é") == {"a": [1], "b": "é"}
 
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_an_error_crosses_as_itself(path, name):
     with pytest.raises(type(ERRORS[name])) as caught:
-        ask(path, "fail", timeout=5, name=name)
+        ask(path, "fail", timeout=60, name=name)
     assert caught.value.to_json() == ERRORS[name].to_json()
 
 
 def test_an_error_of_another_shape_is_a_host_error(path):
     with pytest.raises(NitroWorkflowError) as caught:
-        ask(path, "verify", timeout=5)
+        ask(path, "verify", timeout=60)
     assert (caught.value.found, caught.value.expected) == ("f", "e")
 
 
@@ -95,9 +95,9 @@ def test_it_outlives_a_want_of_descriptors_and_threads(tmp_path, monkeypatch):
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     with pytest.raises(HostError, match="no answer"):
-        ask(tmp_path / "s", "echo", timeout=5)
+        ask(tmp_path / "s", "echo", timeout=60)
     assert len(refused) == 1
-    assert ask(tmp_path / "s", "echo", timeout=5) == {}
+    assert ask(tmp_path / "s", "echo", timeout=60) == {}
     server.close()
     thread.join(5)
     assert not thread.is_alive()
@@ -105,11 +105,11 @@ def test_it_outlives_a_want_of_descriptors_and_threads(tmp_path, monkeypatch):
 
 def test_a_bug_ends_that_request_only(path):
     with pytest.raises(HostError, match="ZeroDivisionError"):
-        ask(path, "bug", timeout=5)
+        ask(path, "bug", timeout=60)
     for request in ({"op": "none"}, {"op": "echo2"}, {"op": "bug", "more": 1}):
         with pytest.raises(UsageError):
-            ask(path, request.pop("op"), timeout=5, **request)
-    assert ask(path, "echo", timeout=5) == {}
+            ask(path, request.pop("op"), timeout=60, **request)
+    assert ask(path, "echo", timeout=60) == {}
 
 
 @pytest.mark.parametrize(
@@ -117,11 +117,11 @@ def test_a_bug_ends_that_request_only(path):
 )
 def test_lines_that_are_no_request(path, line):
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(5)
+        sock.settimeout(60)
         sock.connect(str(path))
         sock.sendall(line)
         assert json.loads(sock.makefile("rb").readline())["error"]["type"] == "UsageError"
-    assert ask(path, "echo", timeout=5) == {}
+    assert ask(path, "echo", timeout=60) == {}
 
 
 def test_it_is_for_one_user(path):

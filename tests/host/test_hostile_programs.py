@@ -12,10 +12,13 @@ import pytest
 
 from nitro_workflow.attestation import parse_document
 from nitro_workflow.host import LaunchRequest
+from nitro_workflow.host.supervisor.enclave_gate import LINE_SECONDS
 from nitro_workflow.vsock import HostTransport
 from tests.host.conftest import INSTANCE
 
 pytestmark = pytest.mark.sandbox
+
+LATE = 60  # seconds, on a loaded machine; what is tried meanwhile lasts longer
 
 # Calls as they are, past Python's own checks.
 RAW = """
@@ -217,16 +220,13 @@ def swap():
     while not stop:
         os.dup2(ours.fileno(), place); os.dup2(theirs.fileno(), place)
 threading.Thread(target=swap).start()
-until = time.monotonic() + 3
-tries = 0
-while time.monotonic() < until:
+for _ in range(1000):
     reached += call("connect", place, name + bytes(16), len(name)) == 0
-    tries += 1
 stop.append(1)
-result = [reached, tries > 100]
+result = reached
 """
         )
-        assert ask(code) == [0, True]
+        assert ask(code) == 0
         with pytest.raises(BlockingIOError):
             outside.accept()
 
@@ -250,7 +250,7 @@ done.append(1)
     heard = []
     with HostTransport(folder).listen(5320, backlog=512) as listener:
         assert len(ask(code)) == 150
-        listener.settimeout(5)
+        listener.settimeout(60)
         for _ in range(150):
             sock, _ = listener.accept()
             with sock, sock.makefile("rb") as stream:
@@ -285,7 +285,7 @@ def test_a_flood_harms_its_own_enclave(host, enclave, second):
     host.ask(second["EnclaveCID"], RAW + """
 for _ in range(4):
     if os.fork() == 0:
-        until = time.monotonic() + 8
+        until = time.monotonic() + 300
         while time.monotonic() < until:
             try:
                 vsock().close()
@@ -295,12 +295,12 @@ for _ in range(4):
 result = None
 """)  # fmt: skip
     quiet = min(still_well(host, enclave) for _ in range(3))
-    assert quiet < 5
+    assert quiet < LATE
     begin = time.monotonic()
     host.client.ping()
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < LATE
     host.client.terminate_enclave(second["EnclaveID"])
-    assert still_well(host, enclave) < 5
+    assert still_well(host, enclave) < LATE
 
 
 def test_sockets_and_waiting_calls_have_an_end(host, enclave, second):
@@ -325,15 +325,21 @@ for _ in range(5):
 answers = [tuple(map(int, os.read(it, 100).split())) for it in readers]
 for _ in readers:
     os.wait()
-time.sleep(1.1)
-vsock().close()
+until = time.monotonic() + 60
+while True:  # its supervisor looks once a second who is gone
+    try:
+        vsock().close()
+        break
+    except OSError:
+        assert time.monotonic() < until
+        time.sleep(0.1)
 result = [sum(it[0] for it in answers), sorted({it[1] for it in answers})]
 """
     )
     made, reasons = host.ask(second["EnclaveCID"], code)
     assert made <= 4096
     assert set(reasons) <= {errno.EMFILE, errno.ENFILE}
-    assert still_well(host, enclave) < 5
+    assert still_well(host, enclave) < LATE
 
 
 def test_who_dies_in_a_call_leaves_nothing(host, second):
@@ -386,7 +392,8 @@ def take():
         finally:
             builtins.taken.append(libc_answer)
 globals().update(locals())
-threading.Thread(target=take).start()
+builtins.taking = threading.Thread(target=take)
+taking.start()
 """.replace("globals().update(locals())", ""))  # fmt: skip
     with host.dial(enclave["EnclaveCID"], 5340) as sock:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))]
@@ -397,9 +404,9 @@ threading.Thread(target=take).start()
             refused.append(error.errno)
             sock.send(b"x")
         assert refused in ([], [errno.EPERM])
-        sock.settimeout(10)
+        sock.settimeout(60)
         assert sock.recv(1) in (b"y", b"z")
-    taken = ask("import builtins, time; time.sleep(0.2); result = builtins.taken")
+    taken = ask("import builtins; taking.join(60); result = builtins.taken")
     assert taken[0] == 0
     assert taken[-1] == -errno.ENOPROTOOPT
 
@@ -489,7 +496,7 @@ def test_a_supervisor_that_ends_takes_its_enclave_along(own_host, eif):
     it = own_host.client.run_enclave(LaunchRequest(str(eif), 512, 2, debug_mode=True))
     (supervisor,) = set(supervisors(own_host)) - before
     os.kill(supervisor, signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while own_host.client.describe_enclaves() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert own_host.client.describe_enclaves() == []
@@ -503,7 +510,7 @@ def test_a_parents_supervisor_that_ends_takes_the_instance_along(own_host):
     own_host.client.boot_instance(INSTANCE)
     (supervisor,) = supervisors(own_host)
     os.kill(supervisor, signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     said = ""
     while "its supervisor has ended" not in said and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -542,7 +549,7 @@ def test_a_parent_that_dials_and_says_nothing(host, enclave, second):
             sock = socket.socket(socket.AF_UNIX)
             silent.append(sock)
             sock.connect(str(folder / str(second["EnclaveCID"]) / "v.sock"))
-        assert still_well(host, enclave) < 5
+        assert still_well(host, enclave) < LINE_SECONDS * 0.9
     finally:
         for sock in silent:
             sock.close()

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import socket
-import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ ROLE = "arn:aws:iam::444455556666:role/ParentInstance"
 CREDENTIALS = "/latest/meta-data/iam/security-credentials"
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"
+PATIENCE = 60  # seconds, on a loaded machine
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def service(metadata):
 
 @pytest.fixture
 def ask(service):
-    connection = http.client.HTTPConnection(urlsplit(service.endpoint).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(service.endpoint).netloc, timeout=PATIENCE)
 
     place = urlsplit(service.endpoint).path.rstrip("/")
 
@@ -127,14 +127,14 @@ def test_credentials_are_kept_until_they_near_their_end(ask, token, fetched):
 
 def test_credentials_are_there_before_they_are_asked_for(metadata, fetched, ask, token):
     fetched.append(1)
-    metadata.prepare().join(5)
+    metadata.prepare().join(PATIENCE)
     assert len(fetched) == 2
     assert (
         json.loads(ask("GET", f"{CREDENTIALS}/ParentInstance", **token)[1])["AccessKeyId"]
         == "ASIA2"
     )
     fetched.extend([1] * 9)
-    metadata.prepare().join(5)  # a cloud that is down: whoever asks is told
+    metadata.prepare().join(PATIENCE)  # a cloud that is down: whoever asks is told
 
 
 def test_a_cloud_that_is_down_is_a_500(ask, token, fetched):
@@ -157,7 +157,7 @@ def test_a_body_is_not_the_next_request(ask):
 
 def test_a_chunked_body_is_not_the_next_request_either(service):
     place = urlsplit(service.endpoint)
-    with socket.create_connection((place.hostname, place.port), 5) as sock:
+    with socket.create_connection((place.hostname, place.port), PATIENCE) as sock:
         head = f"PUT {place.path}latest/api/token HTTP/1.1\r\n{TTL}: 60\r\n"
         body = "0\r\n\r\nGET / HTTP/1.1\r\n\r\n"
         sock.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n{body}".encode())
@@ -168,18 +168,24 @@ def test_a_chunked_body_is_not_the_next_request_either(service):
     assert len(answer.partition(b"\r\n\r\n")[2]) == 56  # a token, and no answer to the body
 
 
-def test_an_answer_waits_for_no_acknowledgement(ask):
+def test_an_answer_waits_for_no_acknowledgement(ask, monkeypatch):
     """Head and body are two pieces: with Nagle's algorithm each answer took 40 ms."""
-    began = time.perf_counter()
-    for _ in range(20):
-        assert ask("PUT", "/latest/api/token", **{TTL: "60"})[0] == 200
-    assert time.perf_counter() - began < 0.5
+    at_once, handle = [], imds_server._Handler.handle
+
+    def look_and_handle(self):
+        at_once.append(self.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        handle(self)
+
+    monkeypatch.setattr(imds_server._Handler, "handle", look_and_handle)
+    assert ask("PUT", "/latest/api/token", **{TTL: "60"})[0] == 200
+    assert len(at_once) == 1
+    assert all(at_once)
 
 
 @pytest.mark.parametrize("junk", [b"", b"\0" * 100, b"GET\r\n\r\n", b"PUT / HTTP/9\r\n\r\n"])
 def test_junk_ends_that_connection_only(service, junk, ask):
     host, port = urlsplit(service.endpoint).netloc.split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as sock:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as sock:
         sock.sendall(junk)
     assert ask("GET", "/x")[0] == 401
 
@@ -215,7 +221,7 @@ def test_botocores_own_client_takes_it(service, monkeypatch):
 
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED", raising=False)
     it = InstanceMetadataFetcher(
-        timeout=5, num_attempts=1, config={"ec2_metadata_service_endpoint": service.endpoint}
+        timeout=PATIENCE, num_attempts=1, config={"ec2_metadata_service_endpoint": service.endpoint}
     )
     found = it.retrieve_iam_role_credentials()
     assert found["role_name"] == "ParentInstance"
@@ -241,7 +247,7 @@ def test_a_listener_of_a_namespace_needs_no_path_and_asks_for_no_user(metadata, 
     monkeypatch.setattr(imds_server, "_user_of", lambda *_: None)
     listener = socket.create_server(("127.0.0.1", 0))
     service = MetadataServer(metadata, listener)
-    connection = http.client.HTTPConnection(*listener.getsockname(), timeout=5)
+    connection = http.client.HTTPConnection(*listener.getsockname(), timeout=PATIENCE)
     connection.request("PUT", "/latest/api/token", headers={TTL: "60"})
     assert connection.getresponse().status == 200
     connection.close()
@@ -254,7 +260,7 @@ def test_silent_connections_keep_nobody_out(service, ask):
     """More of them than there are places: each further one takes the oldest one's."""
     address = urlsplit(service.endpoint)
     silent = [
-        socket.create_connection((address.hostname, address.port), timeout=5)
+        socket.create_connection((address.hostname, address.port), timeout=PATIENCE)
         for _ in range(imds_server.CONNECTIONS + 8)
     ]
     assert ask("PUT", "/latest/api/token", **{TTL: "60"})[0] == 200

@@ -52,8 +52,8 @@ def memfd(mib):
 """
 
 
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
+def wait_for(condition):
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -179,7 +179,7 @@ def test_the_enclave_talks_to_a_port_of_it(host, ask):
     code = """
 from nitro_workflow.vsock import open_transport
 listener = open_transport().listen(7100)
-listener.settimeout(10)
+listener.settimeout(60)
 sock, _ = listener.accept()
 sock.sendall(sock.recv(100).upper())
 """
@@ -190,7 +190,7 @@ sock.sendall(sock.recv(100).upper())
     dial = """
 import time
 from nitro_workflow.errors import VsockError
-for _ in range(400):
+for _ in range(3000):
     try:
         sock = open_transport().connect(3, 7100)
         break

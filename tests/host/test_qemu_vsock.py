@@ -54,7 +54,7 @@ def connected(guest: FakeVsock, parent: FakeParent, port: int = 500) -> socket.s
         parent.serve(7000)
     guest.send(Operation.REQUEST, port, 7000)
     sock, _ = parent.listeners[7000].accept()
-    sock.settimeout(5)
+    sock.settimeout(60)
     guest.receive()
     assert guest.said(Operation.RESPONSE)[-1].target_port == port
     return sock
@@ -379,7 +379,7 @@ def test_the_same_connection_twice_is_refused_and_a_full_queue_is_no_wait(guest,
         guest.send(Operation.REQUEST, port, 7000)
     guest.all()
     assert guest.said(Operation.RESET)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 9  # a wait takes ten
 
 
 def test_a_flood_without_buffers_waits(parent):

@@ -168,7 +168,7 @@ def test_pidfds_of_threads_and_of_processes(require, of_threads):
         Supervisor(listener, ParentFabric(Path(folder)), EventLoop(), files=files).run()
         os.close(listener)
         files.close()
-        assert process.communicate(timeout=10)[0] == b"hello True\n"
+        assert process.communicate(timeout=60)[0] == b"hello True\n"
 
 
 SUPERVISED = """

@@ -72,7 +72,7 @@ def program(request, require, tmp_path):
 
 def test_a_c_program_has_module_vsock_and_helpers(program, tmp_path, run_image, folder_of_instance):
     with HostTransport(folder_of_instance).listen(7300) as listener:
-        listener.settimeout(20)
+        listener.settimeout(60)
         it = run_image(image_of(program, ["/program"], "c"))
         sock, _ = listener.accept()
         with sock, sock.makefile("rb") as stream:
@@ -208,7 +208,7 @@ import builtins
 builtins.kept = kept
 """)
     with host.dial(enclave["EnclaveCID"], 5220) as sock:
-        sock.settimeout(20)
+        sock.settimeout(60)
         ask("import builtins; builtins.kept.pop().close()")
         assert sock.recv(1) == b""
     with pytest.raises(VsockError):

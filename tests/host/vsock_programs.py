@@ -96,18 +96,18 @@ class Parent:
         self._started.append(process)
         return process
 
-    def run(self, *argv, seconds=20):
+    def run(self, *argv, seconds=60):
         process = self.start(*argv)
         said, errors = process.communicate(timeout=seconds)
         return process.returncode, said.strip(), errors.strip()
 
-    def python(self, code, *arguments, seconds=20):
+    def python(self, code, *arguments, seconds=60):
         return self.run(sys.executable, "-c", code, *map(str, arguments), seconds=seconds)
 
     def listen(self, code, *arguments):
         """Start a Python program and return it once it has said ``listens``."""
         process = self.start(sys.executable, "-c", code, *map(str, arguments))
-        timer = threading.Timer(20, process.kill)
+        timer = threading.Timer(60, process.kill)
         timer.start()
         line = process.stdout.readline()
         timer.cancel()

@@ -135,7 +135,7 @@ class Machine:
     def console(self, enclave: dict[str, Any], until: str) -> str:
         """Return the console once it holds ``until``, or after a while what it holds."""
         words = ("console", "--enclave-id", enclave["EnclaveID"], "--disconnect-timeout", 0)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             text = self.run(NITRO_CLI, *words)[1].decode()
             if until in text or time.monotonic() > deadline:

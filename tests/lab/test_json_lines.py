@@ -17,7 +17,7 @@ from nitro_workflow.cli import workflow as commands
 from nitro_workflow.lab import Lab, find_processes
 
 CLI = (sys.executable, "-m", "nitro_workflow.cli")
-DEADLINE = 40.0  # seconds, on a loaded machine
+DEADLINE = 120.0  # seconds, on a loaded machine
 
 
 def walking(lab: Lab, *options: str) -> subprocess.Popen[str]:

@@ -25,7 +25,7 @@ from nitro_workflow.lab.processes.runtime_place import remove_runtime
 from nitro_workflow.lab.steps import parent_launch
 
 CLI = (sys.executable, "-m", "nitro_workflow.cli")
-DEADLINE = 40.0  # seconds, on a loaded machine
+DEADLINE = 120.0  # seconds, on a loaded machine
 
 
 def wait(condition: Callable[[], bool], what: str) -> None:

@@ -63,7 +63,7 @@ def rough(walk: tuple[Lab, Lines]) -> Lab:
 def killed(lab: Lab, name: str) -> None:
     [found] = [one for one in find_processes(lab.path) if one.name == name]
     os.kill(found.pid, signal.SIGKILL)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while lab.pair.processes.status()[name] != "stopped" and time.monotonic() < end:
         time.sleep(0.01)
 
@@ -241,7 +241,7 @@ def test_what_the_cloud_acknowledged_survives_its_kill(rough: Lab) -> None:
 def test_a_killed_enclave_is_launched_again(rough: Lab) -> None:
     [enclave] = rough.bench.host.describe_enclaves()
     os.kill(enclave["ProcessID"], signal.SIGKILL)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while rough.bench.host.describe_enclaves() and time.monotonic() < end:
         time.sleep(0.05)
     assert "P8" in rough.run("D3").caught_up

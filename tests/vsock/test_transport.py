@@ -20,7 +20,7 @@ def serve(path, answer):
     def run():
         sock, _ = listener.accept()
         with listener, sock:
-            sock.settimeout(5)
+            sock.settimeout(60)
             said.append(module.read_line(sock))
             sock.sendall(answer)
 
