@@ -138,7 +138,7 @@ def test_a_first_process_without_descriptors_ends_no_instance(own_host):
     assert own_host.client.describe_instances()[0]["State"] == "running"
 
 
-@pytest.mark.parametrize("how", ["open", "mapped", "unlinked", "shared"])
+@pytest.mark.parametrize("how", ["open", "mapped", "unlinked", "shared", "let go"])
 def test_memory_of_all_its_processes_together(own_host, how):
     """More than 1 GiB in pieces that each are allowed: the hypervisor ends it, and boots it anew."""
     own_host.client.boot_instance(INSTANCE, disk_mib=1024)  # a file, and a memfd, of 512 MiB
@@ -148,6 +148,9 @@ def test_memory_of_all_its_processes_together(own_host, how):
         "kept[-1][::4096]; os.close(fd)",
         "shared": "kept.append(mmap.mmap(-1, 256 << 20)); "
         "[(kept[-1].seek(at << 20), kept[-1].write(bytes(1 << 20))) for at in range(256)]",
+        "let go": "kept.append(mmap.mmap(-1, 256 << 20)); "
+        "[(kept[-1].seek(at << 20), kept[-1].write(bytes(1 << 20)), "
+        "kept[-1].madvise(mmap.MADV_DONTNEED)) for at in range(256)]",
         "unlinked": "fd = os.open('/tmp/x', os.O_RDWR | os.O_CREAT); os.unlink('/tmp/x'); "
         "kept.append(fd)\n if at == 0: fill(fd)\n elif os.fork() == 0:\n"
         "  kept = bytearray(300 << 20); kept[::4096] = b'x' * len(kept[::4096]); time.sleep(60)",

@@ -1,6 +1,7 @@
 """What the hypervisor sees of processes that it does not trust, and what it then does."""
 
 import contextlib
+import errno
 import mmap
 import os
 import subprocess
@@ -56,6 +57,10 @@ HOLDERS = {
     "kept = mmap.mmap(fd, 100 << 20); kept[::4096]; os.close(fd)",
     "memfd open and mapped": f"{FILL}fd = os.memfd_create('x'); fill(fd)\n"
     "kept = mmap.mmap(fd, 100 << 20); kept[::4096]",
+    "let go, and still there": "kept = mmap.mmap(-1, 100 << 20); kept.write(bytes(100 << 20))\n"
+    "kept.madvise(mmap.MADV_DONTNEED)",
+    "from a parent that has let it go": "kept = mmap.mmap(-1, 100 << 20)\n"
+    "kept.write(bytes(100 << 20))\nif os.fork() == 0: time.sleep(120)\nkept.close()",
     "anonymous and shared": "kept = mmap.mmap(-1, 100 << 20); kept.write(bytes(100 << 20))",
     "forked": "kept = bytearray(100 << 20); kept[::4096] = b'x' * len(kept[::4096])\n"
     "for _ in range(4):\n if os.fork() == 0: time.sleep(120)",
@@ -70,6 +75,21 @@ def test_every_kind_of_memory_counts_once_where_it_is_counted_exactly(how):
         held = mib(pid, exact=True) - idle
         assert 95 < held < 140, held
         assert mib(pid, exact=False) - idle > 95  # never less than that
+
+
+def test_memory_that_only_root_may_look_behind_counts_by_its_extent(monkeypatch):
+    stat = Path.stat
+
+    def forbidden(path, **how):
+        if "map_files" in str(path):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        return stat(path, **how)
+
+    with child("pass") as pid:
+        idle = mib(pid, exact=True)
+    monkeypatch.setattr(Path, "stat", forbidden)
+    with child(HOLDERS["let go, and still there"]) as pid:
+        assert 95 < mib(pid, exact=True) - idle < 140
 
 
 def test_descendants_are_found_through_threads():

@@ -48,7 +48,7 @@ def use_of(outer: int, root: int | None, *, enough: int, apart: int | None = Non
     """
     pids = [pid for pid in processes_below(outer) if pid != apart]
     tmpfs = os.fstat(root).st_dev if root is not None else -1
-    files = _open_files(pids)
+    files = _shared_memory(pids) | _open_files(pids)
     kept = sum(size for (device, _), size in files.items() if device == _memfd_device())
     kept += _used(root)
     memory = kept + sum(map(_resident, pids))
@@ -126,6 +126,31 @@ def _open_files(pids: Iterable[int]) -> dict[_File, int]:
                     if stat.S_ISREG(it.st_mode) and it.st_nlink == 0:
                         found[it.st_dev, it.st_ino] = it.st_blocks * BLOCK
     return found
+
+
+def _shared_memory(pids: Iterable[int]) -> dict[_File, int]:
+    """Return the bytes of memory without a name that is mapped, whether or not it was touched.
+
+    Pages that a process has let go (MADV_DONTNEED), or has from a fork, are in no count of its own.
+    """
+    device = _memfd_device()
+    words = f" {os.major(device):02x}:{os.minor(device):02x} "
+    found: dict[_File, int] = {}
+    for pid in pids:
+        for line in _lines(f"/proc/{pid}/maps"):
+            if words in line:
+                mapping = line.split()
+                file = device, int(mapping[4])
+                found[file] = max(found.get(file, 0), _size_behind(pid, mapping))
+    return found
+
+
+def _size_behind(pid: int, mapping: list[str]) -> int:
+    """Return the allocated bytes of a mapping's file; its extent where only root may look."""
+    first, end = (int(part, 16) for part in mapping[0].split("-"))
+    with gone_is_nothing():
+        return Path(f"/proc/{pid}/map_files/{first:x}-{end:x}").stat().st_blocks * BLOCK
+    return int(mapping[2], 16) + end - first
 
 
 @cache
