@@ -92,16 +92,22 @@ def test_memory_that_only_root_may_look_behind_counts_by_its_extent(monkeypatch)
         assert 95 < mib(pid, exact=True) - idle < 140
 
 
+def the_one_below(pid):
+    """Wait for the child's own child, which a thread of it starts."""
+    deadline = time.monotonic() + PATIENCE
+    while not (below := processes_below(pid)):
+        assert time.monotonic() < deadline
+    (found,) = below
+    return found
+
+
 def test_descendants_are_found_through_threads():
     code = (
         "import threading, subprocess\n"
         "threading.Thread(target=lambda: subprocess.run(['sleep', '120']), daemon=True).start()"
     )
     with child(code) as pid:
-        deadline = time.monotonic() + PATIENCE
-        while not (below := processes_below(pid)):
-            assert time.monotonic() < deadline
-        (found,) = below
+        found = the_one_below(pid)
         assert Path(f"/proc/{found}/stat").read_text().rpartition(")")[2].split()[1] == str(pid)
     assert processes_below(1 << 30) == []
 
@@ -112,11 +118,10 @@ def test_a_thread_that_ends_hides_no_descendant():
         "import threading, subprocess\n"
         "ends = [threading.Thread(target=time.sleep, args=(2 + n / 200,)) for n in range(200)]\n"
         "[it.start() for it in ends]\n"
-        "threading.Thread(target=lambda: subprocess.run(['sleep', '120']), daemon=True).start()\n"
-        "time.sleep(0.5)"
+        "threading.Thread(target=lambda: subprocess.run(['sleep', '120']), daemon=True).start()"
     )
     with child(code) as pid:
-        (below,) = processes_below(pid)
+        below = the_one_below(pid)
         while len(list(Path(f"/proc/{pid}/task").iterdir())) > 2:
             assert processes_below(pid) == [below]
 

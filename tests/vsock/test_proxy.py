@@ -298,7 +298,7 @@ def test_a_connection_without_a_thread_is_cut_and_leaves_none(proxy, monkeypatch
     with dial(proxy) as sock:
         sock.sendall(b"x")
         assert sock.recv(1)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while set(threading.enumerate()) - before:
         assert time.monotonic() < deadline
         time.sleep(0.02)
