@@ -296,7 +296,8 @@ def test_a_process_without_threads_mixes_no_contents(own_cloud: RunningCloud) ->
 def test_a_process_without_descriptors_keeps_nothing_unnamed(own_cloud: RunningCloud) -> None:
     """Contents that no row names would fill the disk until the next start."""
     own_cloud.start()
-    s3, kept = own_cloud.client("s3", read_timeout=3), set[int]()
+    s3, kept = own_cloud.client("s3"), set[int]()
+    hasty = own_cloud.client("s3", read_timeout=3)  # who finds no descriptor waits for nothing
     s3.create_bucket(Bucket="few")
     s3.put_object(Bucket="few", Key="first", Body=b"x")
     files, few = own_cloud.lab / "cloud" / "objects", descriptors(own_cloud)
@@ -304,7 +305,7 @@ def test_a_process_without_descriptors_keeps_nothing_unnamed(own_cloud: RunningC
     for limit in range(few - 3, few + 5):
         resource.prlimit(own_cloud.pid, resource.RLIMIT_NOFILE, (limit, limits[1]))
         with contextlib.suppress(BotoCoreError, ClientError):
-            s3.put_object(Bucket="few", Key=f"k{limit}", Body=b"x")
+            hasty.put_object(Bucket="few", Key=f"k{limit}", Body=b"x")
         resource.prlimit(own_cloud.pid, resource.RLIMIT_NOFILE, limits)
         count = len(s3.list_objects_v2(Bucket="few")["Contents"])
         assert len(list(files.glob("*/*"))) == count

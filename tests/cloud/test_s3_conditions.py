@@ -133,7 +133,7 @@ def test_of_many_writers_one_wins(s3: Any, bucket: str, condition: str) -> None:
 
     def write(number: int) -> None:
         body = bytes([number]) * 100_000
-        barrier.wait(30)
+        barrier.wait(60)
         try:
             s3.put_object(Bucket=bucket, Key="k", Body=body, **stated)
             outcomes.append(number)

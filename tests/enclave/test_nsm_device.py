@@ -36,7 +36,7 @@ def client():
     thread.start()
     yield NsmClient(SocketChannel(ours))
     ours.close()
-    thread.join(5)
+    thread.join(60)
     theirs.close()
 
 

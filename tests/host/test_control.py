@@ -41,7 +41,7 @@ def path(tmp_path):
     thread.start()
     yield tmp_path / "s"
     server.close()
-    thread.join(5)
+    thread.join(60)
     assert not (tmp_path / "s").exists()
 
 
@@ -99,7 +99,7 @@ def test_it_outlives_a_want_of_descriptors_and_threads(tmp_path, monkeypatch):
     assert len(refused) == 1
     assert ask(tmp_path / "s", "echo", timeout=60) == {}
     server.close()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 

@@ -140,7 +140,7 @@ import urllib.request
 root = "http://169.254.169.254/"
 def get(method, path, **headers):
     request = urllib.request.Request(root + path, method=method, headers=headers)
-    return urllib.request.urlopen(request, timeout=5).read().decode()
+    return urllib.request.urlopen(request, timeout=60).read().decode()
 token = get("PUT", "latest/api/token", **{"X-aws-ec2-metadata-token-ttl-seconds": "60"})
 print(get("GET", "latest/meta-data/iam/security-credentials/ParentInstance", **{"X-aws-ec2-metadata-token": token}))
 """

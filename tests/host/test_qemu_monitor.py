@@ -53,7 +53,7 @@ def test_status_and_the_clean_end(ends):
     assert monitor.status() == {"status": "running", "kvm": False, "version": "11.1.3"}
     monitor.quit()
     monitor.close()
-    thread.join(5)
+    thread.join(60)
     assert asked == ["qmp_capabilities", "query-status", "query-kvm", "query-version", "quit"]
 
 

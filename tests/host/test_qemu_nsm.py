@@ -45,7 +45,7 @@ def module(ends) -> Iterator[NsmModule]:
     thread.start()
     yield made
     ends[1].shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(60)
 
 
 def offer(machine: FakeMachine, request: bytes, room: int, base: int = 0) -> None:

@@ -116,7 +116,7 @@ def proxy(tmp_path, server):
     yield tmp_path
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
-    thread.join(5)
+    thread.join(60)
 
 
 def dial(folder):
@@ -222,7 +222,7 @@ def test_a_remote_that_is_down_cuts_that_connection_only(tmp_path, capfd):
             assert sock.recv(1) == b""
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
-    thread.join(5)
+    thread.join(60)
     assert f"127.0.0.1:{port}" in capfd.readouterr().err
 
 
