@@ -134,7 +134,8 @@ def test_pieces_of_a_stream_are_one_message_and_their_records_stay():
     (message,) = make_trace([piece, piece]).messages
     assert message.size == 12_420
     assert len(message.records) == 4
-    assert message.digest is None
+    (whole,) = make_trace([piece]).messages
+    assert message.digest is whole.digest is None  # a slower machine cuts elsewhere
 
 
 def test_looking_up_evidence_is_no_message_of_the_workflow():

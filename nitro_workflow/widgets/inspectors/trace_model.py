@@ -121,8 +121,8 @@ def make_trace(
     digest. ``jobs``: id → name. Raises OSError for a file that cannot be read, else nothing.
 
     What went the same way for the same step is one message, its sizes added: how many pieces a
-    stream was cut into says nothing. Reading CloudTrail is left out: that is how evidence is looked
-    up afterwards, no message of the workflow.
+    stream was cut into says nothing, so what was carried through has no digest. Reading CloudTrail
+    is left out: that is how evidence is looked up afterwards, no message of the workflow.
     """
     kept = [event for event in events if not event.what.startswith("cloudtrail:")]
     first = min((_at(event) for event in kept), default=0.0)
@@ -184,7 +184,8 @@ def _message(
     records = tuple(record for one in group for record in one.records)[:RECORDS]
     tls = bool(via or records) or event.what.endswith(_TLS)
     what = (contents.get(event.step, "") if via else "") or event.what.removesuffix(_TLS)
-    digest = event.sha256 if len(group) == 1 else ""
+    # A stream's pieces end where it rested: their digests are another's on a slower machine.
+    digest = event.sha256 if len(group) == 1 and not via else ""
     return TraceMessage(
         step=event.step,
         source=_lane(event.source),
