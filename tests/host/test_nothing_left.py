@@ -19,6 +19,7 @@ from nitro_workflow.host.instance.first_process import Programs
 from nitro_workflow.host.sandbox.launcher import Sandbox
 from tests.host.conftest import INSTANCE
 from tests.host.fake_hypervisor import Cloud
+from tests.host.no_descriptors import TAKE_ALL
 
 
 @pytest.fixture
@@ -86,8 +87,8 @@ def test_an_instance_that_does_not_say_that_it_started_is_ended(hypervisor, monk
 
 def test_what_a_sandbox_hands_out_is_not_less_without_descriptors():
     """Without the root of what it stores, the watch would not count that."""
-    code = """
-import array, errno, os, resource, socket, subprocess
+    code = f"""
+import array, socket, subprocess
 from nitro_workflow.host.instance.first_process import Programs
 from nitro_workflow.host.sandbox.launcher import Sandbox
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -95,14 +96,9 @@ sandbox = Sandbox(subprocess.Popen(["true"]), ours, None)
 sandbox.process.wait()
 for _ in range(2):
     rights = array.array("i", [0, 0])
-    theirs.sendmsg([b'{"event": "started"}'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
-held = []
-try:
-    while True:
-        held.append(os.dup(0))
-except OSError:
-    os.close(held.pop())
+    theirs.sendmsg([b'{{"event": "started"}}'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+{TAKE_ALL}
+os.close(held.pop())
 try:
     print(sandbox.next_event(5))
 except OSError as error:

@@ -20,6 +20,7 @@ from nitro_workflow.host.rules import instance_limits
 from nitro_workflow.host.sandbox.memory_use import Usage, processes_below, use_of
 from nitro_workflow.host.sandbox.watch import Watch
 from nitro_workflow.remove_tree import remove_tree
+from tests.host.no_descriptors import TAKE_ALL
 
 MIB = 1 << 20
 PATIENCE = 60  # seconds, on a loaded machine
@@ -283,18 +284,12 @@ def test_a_process_without_descriptors_sees_no_empty_machine(tmp_path):
         "measure_folder": f"measure_folder(Path({str(tmp_path)!r}), entries=9)",
     }
     code = """
-import errno, os, resource
+import os
 from pathlib import Path
 from nitro_workflow.host.instance.instance_disk import measure_folder
 from nitro_workflow.host.sandbox.memory_use import use_of
 {look}
-resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
-held = []
-try:
-    while True:
-        held.append(os.dup(0))
-except OSError:
-    pass
+{take_all}
 for left in range(8):
     try:
         print(left, {look})
@@ -305,7 +300,7 @@ for left in range(8):
 """
     for look in looks.values():
         done = subprocess.run(
-            [sys.executable, "-c", code.format(look=look)],
+            [sys.executable, "-c", code.format(look=look, take_all=TAKE_ALL)],
             capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
         refused, seen = done.stdout.split("\n")[:-2], done.stdout.split("\n")[-2]
