@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from nitro_workflow.system_errors import RUN_OUT
+from nitro_workflow.system_errors import gone_is_nothing
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -27,11 +27,10 @@ def read_regular(path: Path, limit: int, *, from_end: bool = False) -> bytes:
     b''
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
+    descriptor = None
+    with gone_is_nothing():
         descriptor = os.open(path, flags)
-    except OSError as error:
-        if error.errno in RUN_OUT:
-            raise
+    if descriptor is None:
         return b""
     try:
         found = os.fstat(descriptor)

@@ -21,7 +21,7 @@ SECONDS: Final = 10.0  # for all of them to begin; milliseconds in fact
 def start_threads(
     pool: ThreadPoolExecutor, count: int, begin: Callable[[], object] = lambda: None
 ) -> None:
-    """Start all ``count`` threads of a pool, which has done nothing yet; let each do ``begin``.
+    """Start all ``count`` threads of a pool, where they are not there yet; let each do ``begin``.
 
     Raises RuntimeError where there is no further thread.
 

@@ -11,13 +11,17 @@ True
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.errors import InputError, NitroWorkflowError, ServiceError
 
-__all__ = ["RUN_OUT", "as_package_error"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["RUN_OUT", "as_package_error", "gone_is_nothing"]
 
 RUN_OUT: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS))
 """What says that this process or machine lacks something, and nothing of what was asked for."""
@@ -49,6 +53,16 @@ _GIVEN: Final = {
     errno.EBADF: "open it: it was closed when the command began",
 }
 """What is wrong with a path or a stream that was given."""
+
+
+@contextlib.contextmanager
+def gone_is_nothing() -> Iterator[None]:
+    """Pass over what is not there any more; raises OSError where no descriptor was left to look."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in RUN_OUT:
+            raise
 
 
 def as_package_error(error: BaseException) -> NitroWorkflowError | None:

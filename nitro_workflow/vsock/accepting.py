@@ -41,10 +41,11 @@ def rest_where_run_out(error: OSError) -> bool:
     return True
 
 
-def run_in_thread(function: Callable[..., None], *arguments: Any) -> bool:
-    """Run ``function`` in a thread of its own; return False where no thread is left."""
+def run_in_thread(function: Callable[..., None], *arguments: Any) -> threading.Thread | None:
+    """Run ``function`` in a thread of its own, and return it; None where no thread is left."""
+    thread = threading.Thread(target=function, args=arguments, daemon=True)
     try:
-        threading.Thread(target=function, args=arguments, daemon=True).start()
+        thread.start()
     except RuntimeError:
-        return False
-    return True
+        return None
+    return thread

@@ -135,10 +135,8 @@ class Proxy:
         outward = BurstObserver("D3", "enclave", "kms", self._trace, self._pieces)
         inward = BurstObserver("D6", "kms", "enclave", self._trace, self._pieces)
         ended = threading.Event()
-        watch = threading.Thread(target=watch_bursts, args=(ended, outward, inward), daemon=True)
-        try:
-            watch.start()
-        except RuntimeError:  # no thread is left: both ends notice
+        watch = run_in_thread(watch_bursts, ended, outward, inward)
+        if watch is None:  # both ends notice
             client.close()
             server.close()
             return

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nitro_workflow.host.sandbox.descriptor_reserve import gone_is_nothing
+from nitro_workflow.system_errors import gone_is_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,10 +59,10 @@ def own_everything(folder: Path, user: int) -> None:
 
 def _below(folder: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield ``(descriptor of a folder, names in it)`` of this folder and of all below it."""
-    at = -1
+    at = None
     with gone_is_nothing():
         at = os.open(folder, _OPEN)
-    if at < 0:
+    if at is None:
         return
     try:
         names, inner = _listed(at)

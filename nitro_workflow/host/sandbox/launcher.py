@@ -25,6 +25,7 @@ from nitro_workflow.errors import HostError, SandboxUnavailable
 from nitro_workflow.host.rules.limits import instance_limits
 from nitro_workflow.host.sandbox.control_group import ControlGroup, place_of_this_process
 from nitro_workflow.host.sandbox.sandbox_errors import boot_error
+from nitro_workflow.started_threads import start_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -209,7 +210,7 @@ def start(spec: SandboxSpec, *, output: int | None = None) -> Sandbox:
 
     Raises RuntimeError where there is no thread for it.
     """
-    _spawner.submit(int)  # without a thread, this is what waits for one: no stale descriptors
+    start_threads(_spawner, 1)
     return _spawner.submit(_start, spec, output).result()
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nitro_workflow.host.sandbox.descriptor_reserve import gone_is_nothing
+from nitro_workflow.system_errors import gone_is_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
