@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import sqlite3
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -156,7 +155,7 @@ def test_a_disk_that_fills_between_two_records_doubles_none(
         return insert(db, batch)
 
     monkeypatch.setattr(record_log, "insert_records", odd)
-    monkeypatch.setattr(events, "_wake", threading.Event())  # only when it is told to
+    events.close()  # its thread: now it writes only when it is told to
     identity = {"type": "IAMUser", "accountId": DATA, "userName": "operator"}
     for name in "abcd":
         events.record(lambda _brief, name=name: {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,6 +135,25 @@ def test_answers_wait_for_records_that_wait(store: Store, monkeypatch: pytest.Mo
         assert len(log._pending) <= 5
     log.close()
     assert len(names(store, "allowed")) == 50
+
+
+def test_those_that_are_being_made_wait_too(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many again were let in while the first ones were explained."""
+    monkeypatch.setattr(budgets, "WAITING_RECORDS", 1)
+    begun, written, go_on = threading.Event(), [], threading.Event()
+
+    def slowly(_brief: bool) -> dict[str, Any]:
+        begun.set()
+        assert go_on.wait(60)
+        return event("slow")
+
+    log.record(slowly)
+    assert begun.wait(60)
+    with monkeypatch.context() as patched:
+        patched.setattr(log, "flush", lambda: written.append("first"))  # which would wait
+        log.record(lambda _brief: event("next"))
+    go_on.set()
+    assert written == ["first"]
 
 
 def test_a_burst_is_not_explained_at_length(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ class EventLog:
         self._store = store
         self._sizes = ring_sizes(store)
         self._pending: list[MakeEvent] = []
+        self._making = 0  # of those that were taken to be written
         self._unwritten: Sequence[Mapping[str, Any]] = ()  # what the disk did not take
         self._lock = threading.Lock()
         self._writing = threading.Lock()
@@ -52,7 +53,9 @@ class EventLog:
         records can be written, and memory holds no more of them. Raises
         `sqlite3.OperationalError` where the disk takes none: then this one is not taken either.
         """
-        if len(self._pending) + len(self._unwritten) >= budgets.WAITING_RECORDS:
+        with self._lock:
+            waiting = len(self._pending) + self._making + len(self._unwritten)
+        if waiting >= budgets.WAITING_RECORDS:
             self.flush()
         with self._lock:
             self._pending.append(make)
@@ -81,9 +84,12 @@ class EventLog:
         with self._writing:
             with self._lock:
                 batch, self._pending = self._pending, []
+                self._making = len(batch)
             brief = len(batch) > budgets.WAITING_EXPLANATIONS
             made = [event for make in batch if (event := _made(make, brief)) is not None]
             events = [*self._unwritten, *made]
+            self._unwritten = events
+            self._making = 0  # only now: counted twice for a moment, and never not at all
             if events:
                 self._write(events)
 
