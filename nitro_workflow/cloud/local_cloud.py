@@ -27,8 +27,9 @@ __all__ = ["LocalCloud"]
 
 OPERATOR: Final = "operator"
 SESSION_NAME: Final = "nitro-workflow"
-READY_SECONDS: Final = 20.0
-LEFT_OUT: Final = ("objects", "endpoint.json", "lock", "state.sqlite3*")
+READY_SECONDS: Final = 60.0  # it answers within 2 s on an idle laptop
+# What is of the running one alone; a body on its way in may be gone before it is copied.
+LEFT_OUT: Final = ("objects", "incoming", "endpoint.json", "lock", "state.sqlite3*")
 
 
 class LocalCloud:

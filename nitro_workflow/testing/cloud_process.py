@@ -49,10 +49,9 @@ def served_cloud(folder: Path, root_der: bytes) -> Iterator[Connection]:
 
 
 def _wait(process: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
-    ready, until = folder / "cloud" / "endpoint.json", time.monotonic() + READY_SECONDS
+    until = time.monotonic() + READY_SECONDS
     while process.poll() is None and time.monotonic() < until:
-        # The file appears whole (`atomic`), and an old one names another process.
-        if ready.exists() and json.loads(ready.read_text())["pid"] == process.pid:
+        if _ready(folder) == process.pid:
             return
         time.sleep(0.02)
     raise CloudUnavailable(
@@ -61,3 +60,15 @@ def _wait(process: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
         where=str(folder),
         next="Run `nitro-workflow cloud serve` by hand to see why.",
     )
+
+
+def _ready(folder: Path) -> object:
+    """Return which process has said that it answers; None for none.
+
+    The file appears whole (`atomic`). One that names another process is of a cloud that was killed:
+    it goes at any moment, also between a look and a reading.
+    """
+    try:
+        return json.loads((folder / "cloud" / "endpoint.json").read_text())["pid"]
+    except FileNotFoundError:
+        return None
