@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["start_threads"]
 
-SECONDS: Final = 10.0  # for all of them to begin; milliseconds in fact
+SECONDS: Final = 60.0  # for all of them to begin; milliseconds in fact
 
 
 def start_threads(
@@ -37,5 +37,10 @@ def start_threads(
         begin()
         together.wait(timeout=SECONDS)
 
-    for started in [pool.submit(start) for _ in range(count)]:
+    try:
+        begun = [pool.submit(start) for _ in range(count)]
+    except RuntimeError:
+        together.abort()  # those that are there wait for one that does not come
+        raise
+    for started in begun:
         started.result()
