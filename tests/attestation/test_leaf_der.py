@@ -103,10 +103,11 @@ def test_a_bent_leaf_is_refused_in_words(name: str) -> None:
     assert report.step("root").status == "skipped"
 
 
-@pytest.mark.parametrize("cut", range(len(CHAIN.ders[4])))
-def test_every_cut_of_a_leaf_is_said_in_words(cut: int) -> None:
-    with pytest.raises(CertificateError) as caught:
-        parse_certificate(CHAIN.ders[4][:cut])
-    assert "ParseError" not in caught.value.found
-    assert "{" not in caught.value.found
-    assert "certificate" in caught.value.found or "signature" in caught.value.found
+def test_every_cut_of_a_leaf_is_said_in_words() -> None:
+    leaf = CHAIN.ders[4]  # its length is not always the same: a number may begin with zeros
+    for cut in range(len(leaf)):
+        with pytest.raises(CertificateError) as caught:
+            parse_certificate(leaf[:cut])
+        assert "ParseError" not in caught.value.found
+        assert "{" not in caught.value.found
+        assert "certificate" in caught.value.found or "signature" in caught.value.found
