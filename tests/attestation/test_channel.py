@@ -79,7 +79,7 @@ class Enclave:
 def ask(enclave: Enclave, nonce: bytes) -> tuple[bytes, bytes]:
     """Return the document and the key that the other end of the connection has proved to hold."""
     ours, theirs = socket.socketpair()
-    server = threading.Thread(target=enclave.serve, args=(theirs,))
+    server = threading.Thread(target=enclave.serve, args=(theirs,), daemon=True)
     server.start()
     # The certificate is self-signed: not its issuer but the document says whose key it is.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -93,10 +93,11 @@ def test_a_chain_that_does_not_hold_ends_nowhere() -> None:
     assert "does not hold" in report.step("root").found
 
 
-def command(*arguments: str | bytes, **streams: object) -> subprocess.CompletedProcess[bytes]:
-    start = "from nitro_workflow.cli import main; main()"
+def command(*arguments: str | bytes, before: str = "") -> subprocess.CompletedProcess[bytes]:
+    """Run the command; `before` is a line of Python to begin with."""
+    start = f"{before}; from nitro_workflow.cli import main; main()".lstrip("; ")
     words = [sys.executable, "-c", start, "attestation", *arguments]
-    return subprocess.run(words, capture_output=True, check=False, timeout=60, **streams)
+    return subprocess.run(words, capture_output=True, check=False, timeout=60)
 
 
 def test_a_batch_goes_on_after_names_that_nobody_can_open(tmp_path: Path) -> None:
@@ -140,6 +141,6 @@ def test_base64_that_looks_like_hex_is_base64(tmp_path: Path) -> None:
 
 
 def test_standard_input_that_is_closed_is_an_input_that_cannot_be_read() -> None:
-    done = command("verify", "-", preexec_fn=lambda: os.close(0))
+    done = command("verify", "-", before="import os; os.close(0)")
     assert done.returncode == 3
     assert b"Bad file descriptor" in done.stdout

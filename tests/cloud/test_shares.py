@@ -13,7 +13,7 @@ from nitro_workflow.cloud.local.http.shares import Room, Turns
 
 
 def run(story: Any) -> Any:
-    return asyncio.run(asyncio.wait_for(story, 20))
+    return asyncio.run(asyncio.wait_for(story, 60))
 
 
 def test_room_is_never_more_than_there_is() -> None:

@@ -38,7 +38,7 @@ def s3(cloud: RunningCloud) -> Iterator[Any]:
 def send(cloud: RunningCloud, request: RawRequest, body: bytes, decoy: dict[str, str]) -> int:
     """Send a signed request with another body and with headers that nobody signed."""
     context = ssl.create_default_context(cafile=cloud.ca)
-    connection = http.client.HTTPSConnection("127.0.0.1", cloud.port, context=context, timeout=20)
+    connection = http.client.HTTPSConnection("127.0.0.1", cloud.port, context=context, timeout=60)
     headers = {**request.headers, **decoy, "content-length": str(len(body))}
     connection.request(request.method, f"{request.path}?{request.query}", body, headers)
     status = connection.getresponse().status

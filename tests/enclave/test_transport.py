@@ -81,11 +81,13 @@ class Server(ThreadingHTTPServer):
     """Answers every POST with `behave`; counts connections and requests."""
 
     daemon_threads = True
+    request_queue_size = 64  # more than come at once: a connection dropped would be made again
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.context = context
         self.connections, self.requests = 0, []
+        self.ended = threading.Event()  # a connection was
         self.behave: Callable[[_Handler, int], None] = lambda handler, _: handler.answer()
 
     def get_request(self):
@@ -95,6 +97,10 @@ class Server(ThreadingHTTPServer):
             return raw, address
         secure = self.context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
         return secure, address
+
+    def shutdown_request(self, request) -> None:
+        super().shutdown_request(request)
+        self.ended.set()
 
     def handle_error(self, request, client_address) -> None:
         pass
@@ -216,12 +222,9 @@ def test_an_idle_connection_that_was_cut_is_replaced(authority, serve):
 
     server.behave = answer_and_cut
     client.generate_random(NumberOfBytes=8)
-    for _ in range(100):
-        if threading.active_count() <= 2:
-            break
-        threading.Event().wait(0.01)
+    assert server.ended.wait(60)
     assert client.generate_random(NumberOfBytes=8)["Plaintext"]
-    assert server.connections == 2
+    assert (server.connections, len(server.requests)) == (2, 2)
 
 
 def test_many_threads_have_connections_of_their_own(authority, serve):
