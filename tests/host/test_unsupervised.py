@@ -3,9 +3,13 @@
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from nitro_workflow.host import LaunchRequest
 from nitro_workflow.host.control import enclave_machines
 from nitro_workflow.host.sandbox import supervision
 from nitro_workflow.host.sandbox.descriptor_reserve import RESERVE
+from nitro_workflow.host.sandbox.gateway import Gateway
 from tests.host.conftest import INSTANCE, Host
 
 pytestmark = pytest.mark.sandbox
@@ -87,6 +92,24 @@ def test_the_hypervisors_last_descriptors_are_not_for_who_dials(sandboxed, unsup
     assert unsupervised.client.describe_instance(INSTANCE)["EndedFor"] == ""
 
 
+def test_a_port_that_is_listened_on_is_seen(tmp_path):
+    """Else each launch would wait for a program's end as long as it may."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "host.sock"))
+    listener.listen()
+    (tmp_path / "parent").mkdir()
+    guest, parent = (os.open(it, os.O_PATH) for it in (tmp_path, tmp_path / "parent"))
+    gateway = Gateway(listener.detach(), guest, parent, 16, threading.Event())
+    try:
+        assert not gateway.is_listened_on
+        (tmp_path / "5005").touch()
+        assert gateway.is_listened_on
+    finally:
+        gateway.close()
+        os.close(parent)
+    assert not gateway.is_listened_on
+
+
 def test_its_network_is_the_same(sandboxed, unsupervised, alone):
     code = "result = [it.split(':')[0].strip() for it in open('/proc/net/dev').read().splitlines()[2:]]"
     assert unsupervised.ask(alone["EnclaveCID"], code) == ["lo"]
@@ -121,10 +144,32 @@ def test_what_is_missing_is_said(sandboxed):
 @pytest.mark.parametrize("release", ["5.13.0-generic", "5.4.17-2136", "4.18.0-553.el8"])
 def test_a_kernel_before_the_feature(monkeypatch, release):
     monkeypatch.setattr(os, "uname", lambda: type("Uname", (), {"release": release})())
-    supervision.supervision_problem.cache_clear()
+    supervision._found.cache_clear()
     try:
         problem = supervision.supervision_problem()
     finally:
-        supervision.supervision_problem.cache_clear()
+        supervision._found.cache_clear()
     assert release in problem
     assert "5.14" in problem
+
+
+def test_several_who_ask_at_once_wait_for_one_trial(monkeypatch):
+    """A second one would still have its processes when the first has been answered."""
+    together, tried = threading.Barrier(3), []
+
+    def try_late():
+        tried.append(1)
+        time.sleep(0.2)  # the others ask meanwhile
+
+    def ask(_):
+        together.wait(60)
+        return supervision.supervision_problem()
+
+    monkeypatch.setattr(supervision, "_try", try_late)
+    supervision._found.cache_clear()
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            assert list(pool.map(ask, range(3))) == [None] * 3
+    finally:
+        supervision._found.cache_clear()
+    assert len(tried) == 1

@@ -67,7 +67,9 @@ class Gateway:
     @property
     def is_listened_on(self) -> bool:
         """Whether the enclave listens on a port, or has done so."""
-        with self._lock, contextlib.suppress(OSError), os.scandir(self._guest) as entries:
+        # By its path: a descriptor that only names a folder (O_PATH) cannot be listed itself.
+        path = f"/proc/self/fd/{self._guest}"
+        with self._lock, contextlib.suppress(OSError), os.scandir(path) as entries:
             return any(it.name.isdigit() for it in entries)
         return False
 

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import tempfile
+import threading
 from typing import Final
 
 from nitro_workflow.errors import HostError, SandboxUnavailable
@@ -22,12 +23,21 @@ KERNEL: Final = (5, 14)
 """SECCOMP_ADDFD_FLAG_SEND. [src: seccomp_unotify(2)]"""
 
 
-@functools.cache
+_turn: Final = threading.Lock()
+
+
 def supervision_problem() -> str | None:
     """Return None where a sandbox's programs have AF_VSOCK and /dev/nsm, else what is missing.
 
-    Found by trying: a sandbox is started and asks for a vsock socket.
+    Found by trying, once: a sandbox is started and asks for a vsock socket. Who asks meanwhile
+    waits, so that nothing of it runs any more once somebody has been answered.
     """
+    with _turn:
+        return _found()
+
+
+@functools.cache
+def _found() -> str | None:
     if _kernel(os.uname().release) < KERNEL:
         return f"Linux {os.uname().release} has no ADDFD_FLAG_SEND; 5.14 or later is needed"
     try:
