@@ -13,10 +13,12 @@ import psutil
 import pytest
 
 from nitro_workflow.errors import HostError
-from nitro_workflow.host import ParentPrograms
+from nitro_workflow.host import ParentPrograms, supervision_problem
 from nitro_workflow.host.control.machine import Hypervisor
 from nitro_workflow.host.instance.first_process import Programs
+from nitro_workflow.host.sandbox import launcher
 from nitro_workflow.host.sandbox.launcher import Sandbox
+from nitro_workflow.host.sandbox.supervisor_line import SupervisorLine
 from tests.host.conftest import INSTANCE
 from tests.host.fake_hypervisor import Cloud
 from tests.host.no_descriptors import TAKE_ALL
@@ -34,6 +36,13 @@ def hypervisor(sandboxed, workshop):
     yield it
     it.close()
     shutil.rmtree(folder)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def processes():
@@ -85,6 +94,76 @@ def test_an_instance_that_does_not_say_that_it_started_is_ended(hypervisor, monk
     assert processes() == before
 
 
+class HearsLate:
+    """A line whose end is heard only once process ``pid`` is gone, and then some."""
+
+    def __init__(self, sock, pid):
+        self._sock, self._pid = sock, pid
+
+    def recv(self, size):
+        data = self._sock.recv(size)
+        if not data:
+            wait_for(lambda: not psutil.pid_exists(self._pid))
+            time.sleep(0.3)
+        return data
+
+    def __getattr__(self, name):
+        return getattr(self._sock, name)
+
+
+@pytest.fixture
+def hears_late(hypervisor, require, monkeypatch):
+    """Have the hypervisor hear of a supervisor's end after that of all its programs."""
+    require("sandbox", supervision_problem() is None, supervision_problem() or "")
+    start, started, begun = launcher.start, SupervisorLine.started, []
+
+    def noted(*arguments, **named):
+        begun.append(start(*arguments, **named))
+        return begun[-1]
+
+    def hear_late(line):
+        line._ours = HearsLate(line._ours, begun[-1].pid)
+        started(line)
+
+    monkeypatch.setattr(launcher, "start", noted)
+    monkeypatch.setattr(SupervisorLine, "started", hear_late)
+
+
+def kill_the_supervisor(before):
+    """Of the sandbox that was started since: the bootstrap's process that has no children."""
+    of_bootstrap = [
+        it
+        for it in psutil.Process().children(recursive=True)
+        if it.pid not in before and any("bootstrap.py" in word for word in it.cmdline())
+    ]
+    (supervisor,) = [it for it in of_bootstrap if not it.children()]
+    supervisor.kill()
+
+
+def test_an_enclave_that_lost_its_supervisor_is_told_of_whatever_is_noticed_first(
+    hypervisor, eif, hears_late, capfd
+):
+    """Its program ends over it, a moment later: that it ended is not why."""
+    hypervisor.boot_instance(INSTANCE)
+    before = processes()
+    request = {"eif_path": str(eif), "memory_mib": 512, "cpu_count": 2}
+    enclave_id = hypervisor.run_enclave(**request)["EnclaveID"]
+    kill_the_supervisor(before)
+    wait_for(lambda: hypervisor.describe_enclaves() == [])
+    assert f"{enclave_id} ended: its supervisor has ended (it was killed)" in capfd.readouterr().err
+
+
+def test_what_an_instance_was_ended_for_first_stays(hypervisor, monkeypatch):
+    """Its supervisor may be killed in the course of it, on a machine that is busy."""
+    hypervisor.boot_instance(INSTANCE)
+    parent = hypervisor._parents[INSTANCE]
+    monkeypatch.setattr(parent._sandbox, "kill", lambda: None)  # it takes its time
+    parent._over_limit("memory: 2 MiB of 1")
+    parent._lost_supervisor("it was killed")
+    assert hypervisor.describe_instance(INSTANCE)["EndedFor"] == "memory: 2 MiB of 1"
+    monkeypatch.undo()
+
+
 def test_what_a_sandbox_hands_out_is_not_less_without_descriptors():
     """Without the root of what it stores, the watch would not count that."""
     code = f"""
@@ -120,14 +199,9 @@ def test_how_a_program_ended_is_written_once_there_is_room(tmp_path):
     assert status_of(tmp_path) is None
     room.mkdir()  # nothing can be written there
     go.touch()
-    deadline = time.monotonic() + 60
-    while processes() - others:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: not processes() - others)
     room.rmdir()
-    while status_of(tmp_path) != 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: status_of(tmp_path) == 3)
 
 
 def status_of(folder):

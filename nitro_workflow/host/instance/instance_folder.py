@@ -32,7 +32,7 @@ from nitro_workflow.remove_tree import remove_tree
 if TYPE_CHECKING:
     from nitro_workflow.cloud import Endpoint
 
-__all__ = ["answers", "clear", "folder_mode", "last_lines", "prepare", "programs"]
+__all__ = ["answers", "clear", "folder_mode", "last_lines", "names_both", "prepare", "programs"]
 
 STATUS_LIMIT: Final = 16 * 1024  # bytes; two programs need 100
 TAIL: Final = 600  # bytes of a log that go into an error
@@ -92,6 +92,14 @@ def programs(folder: Path) -> dict[str, dict[str, Any]]:
         for name, it in body.items()
         if isinstance(it, dict)
     }
+
+
+def names_both(folder: Path) -> bool:
+    """Return whether its first process has written that the proxy and the parent run.
+
+    It does so a moment after it has started them: they may be ready before.
+    """
+    return {"proxy", "parent"} <= programs(folder).keys()
 
 
 def last_lines(path: Path) -> str:

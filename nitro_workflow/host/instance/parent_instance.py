@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ParentInstance"]
 
-READY_SECONDS: Final = 20.0
+READY_SECONDS: Final = 60.0
+"""For each part of a start. Tenths in fact; what has ended is not waited for."""
 
 
 class ParentInstance:
@@ -174,6 +175,8 @@ class ParentInstance:
 
     def _lost_supervisor(self, said: str) -> None:
         """End an instance whose vsock nothing answers any more."""
+        if self.ended_for:  # in the course of that
+            return
         if self._sandbox is not None and self._sandbox.process.poll() is None:
             self._end_for("supervisor", f"its supervisor has ended ({said})")
 
@@ -246,6 +249,7 @@ class ParentInstance:
             # Not by connecting: the proxy would carry that to the cloud, and into the trace.
             "proxy": lambda: "->" in instance_folder.last_lines(self.folder / LOGS["proxy"]),
             "parent": lambda: instance_folder.answers(self.folder / CONTROL_SOCKET),
+            "instance": lambda: instance_folder.names_both(self.folder),
         }
         deadline = time.monotonic() + READY_SECONDS
         while late := [name for name, is_ready in ready.items() if not is_ready()]:

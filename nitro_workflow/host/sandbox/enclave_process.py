@@ -171,7 +171,8 @@ class EnclaveProcess:
         """End an enclave that nothing answers any more: it would only fail from here on."""
         if self.state == "RUNNING":
             self._log(f"ended: its supervisor has ended ({said})")
-            self.terminate()
+            self.state = "TERMINATING"
+            self._sandbox.kill()
 
     def _watch_over(self, started: BootEvent) -> None:
         """Hold the memory of all its processes together, where no control group does."""
@@ -223,6 +224,7 @@ class EnclaveProcess:
             self._log("ended: out of its memory")
         self._sandbox.release()
         self.console.join(2.0)
+        self._vsock.hear_out()
         self._clean_up()
         self._settled.set()
 

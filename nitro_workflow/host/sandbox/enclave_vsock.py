@@ -42,6 +42,9 @@ class EnclaveVsock(Protocol):
     def approve(self) -> None:
         """Let it boot: its image was measured."""
 
+    def hear_out(self) -> None:
+        """Hear what a supervisor has said at its end; every process of the sandbox has ended."""
+
     def close(self) -> None:
         """Cut everything."""
 
@@ -77,6 +80,10 @@ class SupervisedVsock:
         if self._parent is not None and self._door is not None:
             self._line.open_door([self._door.fileno(), self._parent.folder])
             self._door.close()
+
+    def hear_out(self) -> None:
+        """Wait until ``on_failure`` was told, if it is to be."""
+        self._line.hear_out()
 
     def close(self) -> None:
         """Remove the door; the connections are the enclave's own, and end with it."""
@@ -115,6 +122,9 @@ class CarriedVsock:
     def approve(self) -> None:
         """Answer the heartbeat."""
         self._approved.set()
+
+    def hear_out(self) -> None:
+        """Do nothing: there is no supervisor."""
 
     def close(self) -> None:
         """Cut every connection."""

@@ -17,6 +17,8 @@ __all__ = ["SupervisorLine"]
 
 SAID_LIMIT: Final = 512  # bytes of what a supervisor says at its end
 
+HEAR_SECONDS: Final = 5.0  # for what has been said to be heard; milliseconds in fact
+
 
 class SupervisorLine:
     """``on_failure`` is told what a supervisor says that ends before its sandbox."""
@@ -24,6 +26,7 @@ class SupervisorLine:
     def __init__(self, on_failure: Callable[[str], None]) -> None:
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._on_failure = on_failure
+        self._hearing: threading.Thread | None = None
         self.bound = threading.Event()
         """Set once a port was bound inside."""
 
@@ -35,11 +38,21 @@ class SupervisorLine:
     def started(self) -> None:
         """Close the copy that the sandbox has, and listen."""
         self._theirs.close()
-        threading.Thread(target=self._hear, daemon=True, name="supervisor").start()
+        hearing = threading.Thread(target=self._hear, daemon=True, name="supervisor")
+        hearing.start()
+        self._hearing = hearing
 
     def open_door(self, descriptors: list[int]) -> None:
         """Send an enclave's supervisor its door and the parent's folder; raises OSError."""
         send_descriptors(self._ours, OPEN, descriptors)
+
+    def hear_out(self) -> None:
+        """Wait until ``on_failure`` was told, if it is to be; the supervisor has ended.
+
+        Its programs may end first over its end: that is why they did.
+        """
+        if self._hearing is not None and self._hearing is not threading.current_thread():
+            self._hearing.join(HEAR_SECONDS)
 
     def close(self) -> None:
         """Hear no more; may be called again."""
