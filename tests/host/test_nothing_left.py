@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,9 +17,12 @@ from nitro_workflow.errors import HostError
 from nitro_workflow.host import ParentPrograms, supervision_problem
 from nitro_workflow.host.control.machine import Hypervisor
 from nitro_workflow.host.instance.first_process import Programs
+from nitro_workflow.host.instance.instance_socket import connect
+from nitro_workflow.host.instance.parent_instance import ParentInstance
 from nitro_workflow.host.sandbox import launcher
 from nitro_workflow.host.sandbox.launcher import Sandbox
 from nitro_workflow.host.sandbox.supervisor_line import SupervisorLine
+from nitro_workflow.vsock import recv_json, send_json
 from tests.host.conftest import INSTANCE
 from tests.host.fake_hypervisor import Cloud
 from tests.host.no_descriptors import TAKE_ALL
@@ -162,6 +166,38 @@ def test_what_an_instance_was_ended_for_first_stays(hypervisor, monkeypatch):
     parent._lost_supervisor("it was killed")
     assert hypervisor.describe_instance(INSTANCE)["EndedFor"] == "memory: 2 MiB of 1"
     monkeypatch.undo()
+
+
+def test_an_instance_is_ready_when_it_takes_commands_and_has_said_what_runs(
+    hypervisor, monkeypatch
+):
+    """Its parent may answer before: a busy machine stops the first process just then."""
+    spec = ParentInstance._spec
+
+    def with_a_slow_first_process(parent, *arguments):
+        found = spec(parent, *arguments)
+        return replace(found, command=(sys.executable, "-c", SLOW_FIRST, found.command[-1]))
+
+    monkeypatch.setattr(ParentInstance, "_spec", with_a_slow_first_process)
+    booted = hypervisor.boot_instance(INSTANCE)
+    assert set(booted["Programs"]) == {"proxy", "parent"}
+    with connect(Path(booted["RunSocket"]), 60) as sock:
+        send_json(sock, {"argv": ["true"]})
+        assert recv_json(sock)["exit"] == 0
+
+
+SLOW_FIRST = """
+import time
+from nitro_workflow.host.instance import first_process
+listen, note = first_process._listen, first_process.Programs._note
+def late(do):
+    def wrapped(*arguments):
+        time.sleep(1)
+        return do(*arguments)
+    return wrapped
+first_process._listen, first_process.Programs._note = late(listen), late(note)
+first_process.main()
+"""
 
 
 def test_what_a_sandbox_hands_out_is_not_less_without_descriptors():

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SandboxHost"]
 
-QUICK: Final = 15.0  # seconds for what only looks
+QUICK: Final = 60.0  # seconds for what only looks, and first waits for a trial of the sandbox
 LAUNCH: Final = 200.0  # seconds for an enclave: the heartbeat alone may take 180
-BOOT: Final = 60.0  # seconds for an instance
+BOOT: Final = 200.0  # seconds for an instance: its network, its start, its programs
 LOG_TAIL: Final = 64 * 1024  # bytes of each log
 
 

@@ -113,7 +113,7 @@ begin user
 id nitro-workflow >/dev/null 2>&1 ||
     useradd --system --no-create-home --shell /sbin/nologin nitro-workflow
 mkdir -p "$FOLDER/state"
-rm -f "$FOLDER/control.sock" "$FOLDER/proxy.log"
+rm -f "$FOLDER/control.sock" "$FOLDER/proxy.log" "$FOLDER/status.json"
 printf "allowlist:\n- {address: '%s', port: %d}\n" "$KMS_HOST" "$KMS_PORT" \
     >"$FOLDER/vsock-proxy.yaml"
 touch "$FOLDER/instance.log"
@@ -133,7 +133,8 @@ systemd-run --quiet --collect --unit=nitro-workflow-parent \
 
 begin ready
 for _ in $(seq 120); do
-    if [ -S "$FOLDER/control.sock" ] && grep -q -- '->' "$FOLDER/proxy.log" 2>/dev/null; then
+    if [ -S "$FOLDER/control.sock" ] && grep -q -- '->' "$FOLDER/proxy.log" 2>/dev/null &&
+        grep -q '"parent"' "$FOLDER/status.json" 2>/dev/null; then
         mark ready
         exit 0
     fi

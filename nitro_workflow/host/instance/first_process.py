@@ -65,10 +65,10 @@ def main() -> int:
     config = json.loads(sys.argv[1])
     folder = Path(config["folder"])
     (folder / "state").mkdir(exist_ok=True)
+    listener = _listen(folder / "run.sock")  # who sees the programs answer may command it
     programs = Programs(folder)
     for name, argv in config["programs"].items():
         programs.start(name, argv)
-    listener = _listen(folder / "run.sock")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     while (sock := accept_next(listener)) is not None:
         if not run_in_thread(_serve, sock):

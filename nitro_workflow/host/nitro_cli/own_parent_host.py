@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.errors import HostError, NitroWorkflowError
-from nitro_workflow.host.instance.instance_folder import answers, last_lines, programs
+from nitro_workflow.host.instance.instance_folder import answers, last_lines, names_both, programs
 from nitro_workflow.host.instance.instance_paths import (
     CONTROL_SOCKET,
     LOGS,
@@ -160,8 +160,7 @@ class OwnParentHost(NitroCliHost):
 
     def _await(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        log = self._folder / LOGS["proxy"]
-        while not (answers(self._folder / CONTROL_SOCKET) and "->" in last_lines(log)):
+        while not self._is_ready():
             ended = [name for name, it in programs(self._folder).items() if it["exit"] is not None]
             if ended or time.monotonic() > deadline:
                 name = (ended or ["parent"])[0]
@@ -172,6 +171,10 @@ class OwnParentHost(NitroCliHost):
                     next=f"see the logs in {self._folder}; then run step P8 again",
                 )
             time.sleep(0.05)
+
+    def _is_ready(self) -> bool:
+        told = names_both(self._folder) and "->" in last_lines(self._folder / LOGS["proxy"])
+        return told and answers(self._folder / CONTROL_SOCKET)
 
 
 def role_of_this_machine() -> str:
