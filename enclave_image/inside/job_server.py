@@ -8,6 +8,7 @@ Nothing is logged but job ids and the codes of refusals.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import re
@@ -145,8 +146,9 @@ class _Job:
         _shut(self.sock, socket.SHUT_WR)
         end = time.monotonic() + self._limits.linger
         self.sock.settimeout(self._limits.linger / 4)
-        while time.monotonic() < end and self.sock.recv(1 << 16):
-            pass
+        with contextlib.suppress(TimeoutError):  # silent: it is reading
+            while time.monotonic() < end and self.sock.recv(1 << 16):
+                pass
 
 
 def _shut(sock: socket.socket, how: int) -> None:

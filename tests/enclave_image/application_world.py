@@ -53,8 +53,8 @@ class ModuleChannel:
 class QuickLimits(JobLimits):
     """Short where a test waits for the end; else nobody's, however busy the machine is."""
 
-    idle = 20.0
-    request = 3.0
+    idle = 60.0
+    request = 60.0
     base = 60.0
     linger = 0.4
     wait = 60.0

@@ -119,11 +119,13 @@ CASES = {
     ),
 }
 
+LIMITS = {"slow": "base", "silent": "request"}
+
 
 @pytest.mark.parametrize("case", CASES)
 def test_one_clear_error_and_the_next_job_is_served(world, monkeypatch, case):
-    if case == "slow":
-        monkeypatch.setattr(QuickLimits, "base", 1.5)
+    if case in LIMITS:
+        monkeypatch.setattr(QuickLimits, LIMITS[case], 1.5)
     build, code = CASES[case]
     sealed = world.seal(records())
     with world.dial() as sock:
@@ -184,6 +186,17 @@ def test_the_console_says_job_ids_and_codes_only(world, capfd):
         "nitro-workflow: job 00000000-0000-4000-8000-000000000000",
         "nitro-workflow: result at D9",
     ]
+
+
+def test_a_peer_that_is_slow_to_close_has_not_left(world, capfd):
+    """On a busy machine it has read its result, and closes a moment later."""
+    sealed = world.seal(records())
+    with world.dial() as sock:
+        frames.send_json(sock, world.request(sealed))
+        frames.write_stream(sock, io.BytesIO(sealed.ciphertext))
+        assert events_of(sock)[-1]["event"] == "result"
+        assert world.run(sealed)[-1]["event"] == "result"  # the server is done with the first
+    assert "left" not in capfd.readouterr().out
 
 
 def test_an_unfit_application_says_so_to_each_job(tmp_path, world):
