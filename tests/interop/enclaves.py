@@ -20,6 +20,8 @@ SOURCES = Path(__file__).parent / "enclave_programs"
 ROOT = Path(__file__).parents[2]
 NITRO_CLI = "from nitro_workflow.cli.host_programs import nitro_cli_program as it; it()"
 WORKFLOW = "from nitro_workflow.cli import main; main()"
+NO_LISTENER = "a listener at the other end"
+"""What `vsock connect` would have expected where a program does not listen yet."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,16 @@ class Machine:
         self.run(NITRO_CLI, "terminate-enclave", "--enclave-id", enclave["EnclaveID"])
 
     def ask(self, enclave: dict[str, Any], data: bytes, port: int = 5000) -> bytes:
-        """Send ``data`` to the enclave's port and return all that comes back."""
-        return self.done(WORKFLOW, "vsock", "connect", enclave["EnclaveCID"], port, given=data)
+        """Send ``data`` to the enclave's port, once it listens there; return what comes back."""
+        words = ("vsock", "connect", enclave["EnclaveCID"], port)
+        deadline = time.monotonic() + 120
+        while True:
+            code, out, err = self.run(WORKFLOW, *words, given=data)
+            if code == 0:
+                return out
+            assert NO_LISTENER in err, err
+            assert time.monotonic() < deadline, err
+            time.sleep(0.2)
 
     def console(self, enclave: dict[str, Any], until: str) -> str:
         """Return the console once it holds ``until``, or after a while what it holds."""

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -109,16 +110,22 @@ def debian(programs: Programs, tmp_path: Path) -> Path:
     return root
 
 
-def heard(machine: Machine, port: int) -> Callable[[], bytes]:
-    """Listen on the parent; the result waits for what one connection sent."""
+def listening(machine: Machine, port: int) -> subprocess.Popen[bytes]:
+    """Listen on the parent; what one connection sends is the command's output."""
     machine.done(WORKFLOW, "host", "up")
     listener = machine.start(WORKFLOW, "vsock", "listen", port)
     assert listener.stderr is not None
     assert b"listening" in listener.stderr.readline()
+    return listener
+
+
+def heard(machine: Machine, port: int) -> Callable[[], bytes]:
+    """Listen on the parent; the result waits for what one connection sent."""
+    listener = listening(machine, port)
 
     def wait() -> bytes:
         with listener:
-            return listener.communicate(timeout=60)[0]
+            return listener.communicate(timeout=120)[0]
 
     return wait
 
@@ -197,13 +204,16 @@ def test_4_the_nsm_crate(machine, run, programs, tmp_path) -> None:
 def test_5_and_8_gos_nsm_example_in_a_helper_process(machine, run, programs, debian) -> None:
     """hf/nsm's own example, unmodified, as the child of a shell."""
     shutil.copy2(programs.go / "attestation", debian / "usr/bin/attestation")
-    wait = heard(machine, 9100)
-    enclave = run(debian, "/bin/dash", "/helper.sh", debug=False)
-    # The example sleeps for five minutes and keeps the connection: its end is the enclave's.
-    ending = threading.Timer(3, machine.end, [enclave])
-    ending.start()
-    word, document, error = wait().split()
-    ending.join()
+    with listening(machine, 9100) as listener:
+        enclave = run(debian, "/bin/dash", "/helper.sh", debug=False)
+        ending = threading.Timer(120, machine.end, [enclave])  # of a helper that says nothing
+        ending.start()
+        assert listener.stdout is not None
+        word, document, error = listener.stdout.readline().split()
+        # The example sleeps for five minutes and keeps the connection: its end is the enclave's.
+        machine.end(enclave)
+        ending.cancel()
+        listener.communicate(timeout=60)
     assert (word, error) == (b"attestation", b"<nil>")
     claims = verified(machine, base64.b64decode(document))
     assert claims.nonce == bytes(range(12))
