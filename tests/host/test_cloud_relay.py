@@ -19,17 +19,22 @@ PATIENCE = 60  # seconds, on a loaded machine
 class Cloud:
     """Answers every connection with ``serve`` (echo, unless given); can go and come back."""
 
-    def __init__(self, serve=None, port=0):
+    def __init__(self, serve=None):
         self._serve = serve or self._echo
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self.address = self._listener.getsockname()
-        self.accepted = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._place = socket.socket()  # keeps the port from others while nobody listens there
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self.address = self._place.getsockname()
+        self.come()
 
-    def _accept(self):
+    def come(self):
+        self._listener, self.accepted = socket.create_server(self.address), []
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener):
         while True:
             try:
-                sock, _ = self._listener.accept()
+                sock, _ = listener.accept()
             except OSError:
                 return
             self.accepted.append(sock)
@@ -42,11 +47,15 @@ class Cloud:
                 sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
 
-    def close(self):
+    def go(self):
         for sock in (self._listener, *self.accepted):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
+
+    def close(self):
+        self.go()
+        self._place.close()
 
 
 def wait_for(condition):
@@ -173,6 +182,7 @@ def test_what_is_not_taken_is_not_read(monkeypatch):
     cloud = Cloud(lambda sock: taken.wait(PATIENCE))
     relay, dial = relayed(cloud.address)
     with dial() as sock:
+        wait_for(lambda: len(relay._open) == 2)
         sent = until_it_stands(sock)
         held = [len(end.pending) for end in relay._open]
         assert max(held) <= cloud_relay.PIECE
@@ -192,13 +202,12 @@ def test_a_cloud_that_is_away_resets_and_is_found_again_on_its_port(cloud):
     relay, dial = relayed(cloud.address)
     with dial() as kept:
         assert echoes(kept)
-        cloud.close()
+        cloud.go()
         assert kept.recv(1) == b""
     assert all(reset(dial) for _ in range(3))
-    again = Cloud(port=cloud.address[1])
+    cloud.come()
     with dial() as sock:
         assert echoes(sock)
-    again.close()
     relay.close()
 
 

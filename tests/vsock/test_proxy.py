@@ -132,7 +132,8 @@ def lines(folder, count):
         path = folder / "trace.jsonl"
         text = path.read_text() if path.exists() else ""
         if text.count("\n") >= count:
-            return [json.loads(line) for line in text.splitlines()]
+            whole, _, _ = text.rpartition("\n")  # the next one may be half-written
+            return [json.loads(line) for line in whole.splitlines()]
         time.sleep(0.01)
     pytest.fail("no trace")
 
@@ -212,8 +213,9 @@ def test_at_most_so_many_at_a_time(proxy):
 
 
 def test_a_remote_that_is_down_cuts_that_connection_only(tmp_path, capfd):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    silent = socket.socket()  # has the port, so that nobody else takes it, and does not listen
+    silent.bind(("127.0.0.1", 0))
+    port = silent.getsockname()[1]
     listener = HostTransport(tmp_path).listen(8000)
     thread = threading.Thread(target=Proxy(listener, Remote("127.0.0.1", port)).serve_forever)
     thread.start()
@@ -223,6 +225,7 @@ def test_a_remote_that_is_down_cuts_that_connection_only(tmp_path, capfd):
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join(60)
+    silent.close()
     assert f"127.0.0.1:{port}" in capfd.readouterr().err
 
 
@@ -240,10 +243,10 @@ def as_a_process(tmp_path, server):
         )  # fmt: skip
     finally:
         signal.signal(signal.SIGINT, before)
-    ready, _, _ = select.select([process.stderr], [], [], 30)
+    ready, _, _ = select.select([process.stderr], [], [], PATIENCE)
     yield process, process.stderr.readline() if ready else b""
     process.kill()
-    process.wait(30)
+    process.wait(PATIENCE)
     process.stderr.close()
 
 
@@ -255,7 +258,7 @@ def test_a_signal_ends_the_process_and_what_it_carries(tmp_path, as_a_process, n
         sock.sendall(b"x")
         assert sock.recv(1) == b"X"
         process.send_signal(number)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert sock.recv(1) == b""
     assert {it["size"] for it in lines(tmp_path, 2)} == {1}
 
