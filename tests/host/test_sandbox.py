@@ -61,13 +61,15 @@ def test_who_is_ended_after_their_own_end_keeps_their_status(require, tmp_path):
     """As where a supervisor is late on a loaded machine: the hypervisor ends what has ended."""
     require("sandbox", supervision_problem() is None, supervision_problem() or "")
     binds, links = launcher.system_binds()
+    go = tmp_path / "go"
+    tmp_path.chmod(0o755)  # the sandbox may be another user
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         it = launcher.start(
             SandboxSpec(
                 limits=instance_limits(),
-                command=("/bin/sh", "-c", "sleep 2; exit 7"),
-                binds=binds,
+                command=("/bin/sh", "-c", f"until [ -e {go} ]; do sleep 0.05; done; exit 7"),
+                binds=[*binds, launcher.Bind(str(tmp_path), str(tmp_path))],
                 links=links,
                 user=launcher.sandbox_user(0),
                 supervision=Supervision(3, theirs.fileno(), folder=str(tmp_path)),
@@ -80,10 +82,12 @@ def test_who_is_ended_after_their_own_end_keeps_their_status(require, tmp_path):
                 os.close(descriptor)
             supervisor = started.fields["supervisor"]
             os.kill(supervisor, signal.SIGSTOP)
+            go.touch()
             children = Path(f"/proc/{it.pid}/task/{it.pid}/children")
             deadline = time.monotonic() + 60
             while children.read_text().split() != [str(supervisor)]:
                 assert time.monotonic() < deadline
+                time.sleep(0.01)
             it.process.terminate()
             assert it.process.wait(60) == 7
         finally:
@@ -135,7 +139,7 @@ def test_a_bootstrap_that_dies_is_an_error(sandboxed):
         SandboxSpec(limits=replace(instance_limits(), root=-1), command=("/bin/true",))
     )
     with pytest.raises((HostError, SandboxUnavailable)):
-        it.next_event(5)
+        it.next_event(60)
     it.process.stdout.close()
     it.kill()
 
@@ -148,7 +152,7 @@ def test_a_bootstrap_that_cannot_start_says_its_last_line(monkeypatch, tmp_path)
     monkeypatch.setattr(launcher, "BOOTSTRAP", broken)
     it = launcher.start(SandboxSpec(limits=instance_limits(), command=("/bin/true",)))
     with pytest.raises(HostError, match=r"status 1: ModuleNotFoundError.*no_such_module"):
-        it.next_event(5)
+        it.next_event(60)
     it.process.stdout.close()
     it.kill()
 
@@ -162,7 +166,7 @@ def test_nothing_but_the_three_descriptors_reaches_an_instance(sandboxed):
         user=launcher.sandbox_user(0), environment={"ONLY": "this"},
     )  # fmt: skip
     it = launcher.start(spec)
-    it.next_event(5)
+    it.next_event(60)
     assert it.process.stdout.read().split() == [b"0", b"1", b"2", b"3"]  # 3 is the listing's
     it.process.stdout.close()
     it.kill()
@@ -180,7 +184,7 @@ def test_a_path_whose_name_is_no_utf8_is_a_path(sandboxed, tmp_path):
         user=launcher.sandbox_user(0),
     )  # fmt: skip
     it = launcher.start(spec)
-    it.next_event(5)
+    it.next_event(60)
     assert it.process.stdout.read() == b"there"
     it.process.stdout.close()
     it.kill()
@@ -194,7 +198,7 @@ def test_writes_stay_in_memory_and_have_a_limit(sandboxed, tmp_path):
         user=launcher.sandbox_user(0),
     )  # fmt: skip
     it = launcher.start(spec)
-    it.next_event(5)
+    it.next_event(60)
     text = it.process.stdout.read()
     it.process.stdout.close()
     it.kill()
