@@ -29,6 +29,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ SILENCE_S = 120.0  # of the enclave between two frames, and what D8 takes at the
 SLOWEST_RATE = 1024 * 1024  # bytes a second
 BUSY_PATIENCE_S = 600.0
 START_PATIENCE_S = (
-    15.0  # from run-enclave to the application's first accept: 1 s on a quiet machine
+    60.0  # from run-enclave to the application's first accept: 1 s on a quiet machine
 )
 
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -189,12 +190,14 @@ class ParentApplication:
         """Send one job, record what comes back; return the code of the error, if there was one."""
         begun = time.time()
         with self._connect(cid) as sock:
+            handed = datetime.now(UTC)  # what the enclave asks of KMS comes after it
             sock.settimeout(SILENCE_S + data.size / SLOWEST_RATE)
             send_json(sock, order.to_json())
             sender = threading.Thread(target=_send_file, args=(sock, data.path), daemon=True)
             sender.start()
             digest, size = data.sha256, data.size
-            self._note(order.job, "D2", "parent", "enclave", "ciphertext", size, digest, _BOTH)
+            what = ("D2", "parent", "enclave", "ciphertext", size, digest, _BOTH)
+            self._note(order.job, *what, at=handed)
             code = self._record_answers(order.job, sock, begun)
         sender.join()
         return code
@@ -215,9 +218,9 @@ class ParentApplication:
             event = recv_json(sock, MAX_ANSWER_FRAME)
             kind = event.get("event")
             if kind == "evidence":
-                self.records.add(job, str(event["step"]), event["evidence"])
-                if event["step"] == "D6":  # the answer of KMS has come by
+                if event["step"] == "D6":  # the answer of KMS has come by: kept before it is told
                     self.records.update(job, wire=carried_since(self._pieces, begun))
+                self.records.add(job, str(event["step"]), event["evidence"])
             elif kind == "result":
                 self._keep_result(job, event)
                 return ""
@@ -249,6 +252,7 @@ class ParentApplication:
         size: int,
         sha256: str,
         visible_to: list[str],
+        at: datetime | None = None,
     ) -> None:
         line: dict[str, Any] = {
             "step": step,
@@ -259,7 +263,7 @@ class ParentApplication:
             "sha256": sha256,
             "visible_to": visible_to,
         }
-        self._trace.append(job=job, **line)
+        self._trace.append(job=job, at=at, **line)
         if job is not None:
             self.records.update(job, trace=[*self.records.get(job)["trace"], line])
 

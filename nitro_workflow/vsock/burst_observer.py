@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from nitro_workflow.vsock.tls_records import RecordObserver
@@ -40,6 +41,7 @@ class BurstObserver:
         self._size = 0
         self._counted: dict[str, int] = {}
         self._last = 0.0
+        self._began: datetime | None = None  # the burst: its line is written when it has ended
 
     @property
     def server_name(self) -> str | None:
@@ -55,6 +57,7 @@ class BurstObserver:
         """Take the next piece."""
         with self._lock:
             self._all.feed(data)
+            self._began = self._began or datetime.now(UTC)
             self._burst.update(data)
             self._size += len(data)
             self._last = time.monotonic()
@@ -75,6 +78,7 @@ class BurstObserver:
             with contextlib.suppress(OSError):  # a full disk must not cut the enclave off
                 self._trace.append(
                     **self._names,
+                    at=self._began,
                     what="TLS records through the vsock proxy",
                     size=self._size,
                     sha256=self._burst.hexdigest(),
@@ -87,6 +91,7 @@ class BurstObserver:
                     server_name=name,
                 )
             self._burst, self._size, self._counted = hashlib.sha256(), 0, seen
+            self._began = None
 
 
 def watch_bursts(ended: threading.Event, outward: BurstObserver, inward: BurstObserver) -> None:

@@ -41,11 +41,13 @@ class TraceWriter:
         sha256: str,
         visible_to: Sequence[str],
         job: str | None = None,
+        at: datetime | None = None,
         **more: Any,
     ) -> None:
         """Add one line: ``size`` in bytes, ``sha256`` in hex; ``more`` holds counts and names only.
 
-        Raises OSError when the file cannot be written.
+        ``at`` is when it began to pass, where its line is written later. Raises OSError when the
+        file cannot be written.
         """
         with self._lock:
             self._seq += 1
@@ -59,7 +61,7 @@ class TraceWriter:
                 "size": size,
                 "sha256": sha256,
                 "visible_to": list(visible_to),
-                "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "at": _iso(at or datetime.now(UTC)),
                 **more,
             }
             line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
@@ -71,6 +73,10 @@ class TraceWriter:
                 os.write(descriptor, line)
             finally:
                 os.close(descriptor)
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_trace(path: Path) -> list[dict[str, Any]]:

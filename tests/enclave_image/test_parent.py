@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from base64 import b64decode
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,21 +150,48 @@ def test_a_job_keeps_what_the_proxy_carried_while_it_ran(instance, world, monkey
     keeper = PieceKeeper(instance.folder / PIECES_FILE)
     keeper.keep("enclave", "kms", b"of an earlier job")
     request = instance.put(world.seal(records()))
-    add = instance.parent.records.add
+    receive, add = parent_application.recv_json, instance.parent.records.add
+    known_first: list[bool] = []
 
-    def carry_first(job, step, evidence):
-        if step == "D6":
+    def carry_first(sock, limit):
+        event = receive(sock, limit)
+        if event.get("step") == "D6":
             keeper.keep("enclave", "kms", b"request")
             keeper.keep("kms", "enclave", b"answer")
+        return event
+
+    def note(job, step, evidence):
+        if step == "D6":
+            known_first.append("wire" in instance.parent.records.get(job))
         add(job, step, evidence)
 
-    monkeypatch.setattr(instance.parent.records, "add", carry_first)
+    monkeypatch.setattr(parent_application, "recv_json", carry_first)
+    monkeypatch.setattr(instance.parent.records, "add", note)
     instance.parent.answer(request)
     wire = instance.wait(request["job"])["wire"]
     assert {way: b64decode(data) for way, data in wire.items()} == {
         "to_kms": b"request",
         "from_kms": b"answer",
     }
+    assert known_first == [True], "whoever sees the evidence of D6 can ask for these bytes"
+
+
+def test_a_job_was_handed_over_before_the_enclave_had_it(instance, world, monkeypatch):
+    """Else what the enclave asks at once would stand before it in the trace."""
+    sent: list[datetime] = []
+    send = parent_application.send_json
+
+    def note(*given):
+        sent.append(datetime.now(UTC))
+        send(*given)
+
+    monkeypatch.setattr(parent_application, "send_json", note)
+    request = instance.put(world.seal(records()))
+    instance.parent.answer(request)
+    instance.wait(request["job"])
+    text = (instance.folder / "trace.jsonl").read_text()
+    [at] = [it["at"] for it in map(json.loads, text.splitlines()) if it["step"] == "D2"]
+    assert datetime.fromisoformat(at) <= sent[0]
 
 
 def test_where_the_proxy_keeps_nothing_a_job_has_no_wire(instance, world):

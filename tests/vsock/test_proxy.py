@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -195,6 +196,20 @@ def test_what_was_asked_is_traced_before_its_answer(tmp_path, monkeypatch):
     ended = SimpleNamespace(wait=lambda _: next(rounds))
     burst_observer.watch_bursts(ended, outward, inward)
     assert [line["step"] for line in read_trace(tmp_path / "trace.jsonl")] == ["D3", "D6"]
+
+
+def test_a_burst_is_of_the_time_when_it_began(tmp_path):
+    """Its line is written later, and would stand behind what the enclave did with the answer."""
+    outward = burst_observer.BurstObserver("D3", "enclave", "kms", TraceWriter(tmp_path / "trace"))
+    fed = []
+    for _ in range(2):
+        outward.feed(b"request")
+        fed.append(datetime.now(UTC))
+        while datetime.now(UTC) < fed[-1] + timedelta(milliseconds=2):  # a line tells milliseconds
+            time.sleep(0.001)
+        outward.note(None)
+    first, second = (datetime.fromisoformat(it["at"]) for it in read_trace(tmp_path / "trace"))
+    assert first <= fed[0] < second <= fed[1]
 
 
 def test_at_most_so_many_at_a_time(proxy):
