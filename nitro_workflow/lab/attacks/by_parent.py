@@ -37,12 +37,18 @@ __all__ = ["PARENT"]
 
 WHO: Final = "hostile parent"
 SMALL: Final = 4096  # bytes of the data sets that the attacks make
+SCRIPT_SECONDS: Final = 120.0
+"""For a script to end; a second or two in fact."""
+OWN_KMS_SECONDS: Final = 240.0
+"""For the attacker's own server, which is told when it is no longer needed."""
 
 
-def in_instance(bench: Workbench, script: str, **values: Any) -> dict[str, Any]:
+def in_instance(
+    bench: Workbench, script: str, *, timeout: float = SCRIPT_SECONDS, **values: Any
+) -> dict[str, Any]:
     """Run a Python script inside the instance; it gets ``values`` as JSON and prints JSON."""
     argv = [sys.executable, "-c", script, json.dumps(values)]
-    done = bench.host.run_command(bench.produced("P8", "instance_id"), argv, timeout=60.0)
+    done = bench.host.run_command(bench.produced("P8", "instance_id"), argv, timeout=timeout)
     lines = str(done["stdout"]).strip().splitlines()
     try:
         return dict(json.loads(lines[-1]))
@@ -100,7 +106,13 @@ def own_kms(bench: Workbench) -> Stopped:
     def serve() -> None:
         try:
             seen.update(
-                in_instance(bench, instance_scripts.OWN_KMS, host=bench.cloud.kms_host, seconds=15)
+                in_instance(
+                    bench,
+                    instance_scripts.OWN_KMS,
+                    timeout=OWN_KMS_SECONDS + SCRIPT_SECONDS,
+                    host=bench.cloud.kms_host,
+                    seconds=OWN_KMS_SECONDS,
+                )
             )
         except NitroWorkflowError as error:
             seen["error"] = error

@@ -113,13 +113,14 @@ with tempfile.NamedTemporaryFile() as file:
     file.flush()
     context.load_cert_chain(file.name)
 place = "/run/instance/vsock/3/v.sock_8000"
-os.rename(place, place + ".real")
 seen = {"connections": 0, "refused": 0, "requests": 0}
-try:
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(place)
-        listener.listen(8)
-        listener.settimeout(0.2)
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(place + ".own")
+    listener.listen(8)
+    listener.settimeout(0.2)
+    os.rename(place, place + ".real")
+    os.rename(place + ".own", place)  # whoever sees it there can connect
+    try:
         end = time.monotonic() + given["seconds"]
         while time.monotonic() < end and not os.path.exists("/run/instance/state/enough"):
             try:
@@ -128,20 +129,19 @@ try:
                 continue
             seen["connections"] += 1
             try:
-                raw.settimeout(3)
+                raw.settimeout(30)
                 with context.wrap_socket(raw, server_side=True) as sock:
                     seen["requests"] += bool(sock.recv(4096))
             except OSError:
                 seen["refused"] += 1
-finally:
-    os.unlink(place)
-    os.rename(place + ".real", place)
+    finally:
+        os.rename(place + ".real", place)
 print(json.dumps(seen))
 """
 
 WAIT_FOR_OWN_KMS: Final = """
 import json, os, time
-end = time.monotonic() + 10
+end = time.monotonic() + 60
 place = "/run/instance/vsock/3/v.sock_8000"
 while time.monotonic() < end and not (os.path.exists(place) and os.path.exists(place + ".real")):
     time.sleep(0.02)
@@ -152,7 +152,7 @@ STOP_OWN_KMS: Final = """
 import json, os, time
 mark = "/run/instance/state/enough"
 open(mark, "w").close()
-end = time.monotonic() + 10
+end = time.monotonic() + 60
 while time.monotonic() < end and os.path.exists("/run/instance/vsock/3/v.sock_8000.real"):
     time.sleep(0.02)
 os.unlink(mark)
