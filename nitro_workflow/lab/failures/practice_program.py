@@ -55,8 +55,8 @@ class PracticeProgram:
         settings = job["settings"]
         if job["op"] == "clock":
             return {"clock": _now(settings).isoformat(timespec="seconds")}
+        client = self._client(job["credentials"], int(job["port"]))  # slow, while a document ages
         request, sealed_to, opener = self._request(job["request"], settings)
-        client = self._client(job["credentials"], int(job["port"]))
         with _clock_of_signer(settings):
             told = call_kms(client, request)
         envelope = told.pop("envelope", b"")
