@@ -111,7 +111,7 @@ class Host(Protocol):
         """Remove what instances have stored that do not run; raises OSError where it cannot."""
 
     def run_command(
-        self, instance_id: str, argv: Sequence[str], *, timeout: float = 20.0
+        self, instance_id: str, argv: Sequence[str], *, timeout: float = 60.0
     ) -> dict[str, Any]:
         """Run ``argv`` inside, as its administrator may: ``{"exit", "stdout", "stderr"}``."""
 

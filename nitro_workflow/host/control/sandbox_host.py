@@ -155,7 +155,7 @@ class SandboxHost:
         ask(self._path, "stop-instance", timeout=BOOT, instance_id=instance_id)
 
     def run_command(
-        self, instance_id: str, argv: Sequence[str], *, timeout: float = 20.0
+        self, instance_id: str, argv: Sequence[str], *, timeout: float = 60.0
     ) -> dict[str, Any]:
         """Run ``argv`` inside the instance, as its administrator does through SSM.
 

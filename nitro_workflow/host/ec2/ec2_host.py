@@ -155,7 +155,7 @@ class Ec2Host:
         """Remove nothing: what an instance stores ends with its volume."""
 
     def run_command(
-        self, instance_id: str, argv: Sequence[str], *, timeout: float = 20.0
+        self, instance_id: str, argv: Sequence[str], *, timeout: float = 60.0
     ) -> dict[str, Any]:
         """Run ``argv`` there as root: ``{"exit", "stdout", "stderr"}``."""
         answer: dict[str, Any] = self._line.ask(

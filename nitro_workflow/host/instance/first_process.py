@@ -93,7 +93,7 @@ def _serve(sock: socket.socket) -> None:
 
 
 def _run(request: dict[str, Any]) -> dict[str, Any]:
-    argv, seconds = request.get("argv"), request.get("timeout", 20)
+    argv, seconds = request.get("argv"), request.get("timeout", 60)
     if not isinstance(argv, list) or not argv or not all(isinstance(it, str) for it in argv):
         return {"exit": 2, "stdout": "", "stderr": "argv must be a list of strings"}
     try:

@@ -130,7 +130,7 @@ class NitroCliHost:
         """Remove nothing: what the instance stores is on its own disk."""
 
     def run_command(
-        self, instance_id: str, argv: Sequence[str], *, timeout: float = 20.0
+        self, instance_id: str, argv: Sequence[str], *, timeout: float = 60.0
     ) -> dict[str, Any]:
         """Run ``argv`` on this machine: ``{"exit", "stdout", "stderr"}``."""
         self._require(instance_id)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Processes"]
 
-READY_SECONDS: Final = 30.0
+READY_SECONDS: Final = 60.0
 """Each process is up within 2 s on an idle laptop; this is for a loaded CI machine."""
 
 IDLE_SECONDS: Final = 4 * 3600
@@ -49,7 +49,9 @@ DOWN_SECONDS: Final = 30.0
 ROOM: Final = 1 << 20
 """Bytes of the lab's disk that a process needs to start: its log, the cloud's journal."""
 
-CONNECT_SECONDS: Final = 3.0
+CONNECT_SECONDS: Final = 30.0
+"""A process that has not answered for so long hangs, and is replaced; a busy one takes its time."""
+
 LOG_TAIL: Final = 400  # characters of a dead process's log that are shown
 SERVED: Final = "another process that serves this folder"  # what a second cloud ends with
 

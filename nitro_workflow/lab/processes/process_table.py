@@ -20,9 +20,10 @@ from typing import Final
 
 __all__ = ["NAMES", "LabProcess", "command_of", "find_processes", "is_running", "start_tick"]
 
-STOP_SECONDS: Final = 10.0
-"""From SIGTERM to SIGKILL: an enclave's sandbox needs under 1 s to end."""
-KILL_SECONDS: Final = 2.0
+STOP_SECONDS: Final = 30.0
+"""From SIGTERM to SIGKILL: an enclave's sandbox needs under 1 s to end, a request 10 s at most."""
+KILL_SECONDS: Final = 30.0
+"""For the kernel to end it: its port and its lock are free then. Milliseconds in fact."""
 
 _MODULES: Final = {
     "cloud": "nitro_workflow.cloud.local.serve",

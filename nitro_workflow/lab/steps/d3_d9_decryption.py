@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DECRYPTION", "explained"]
 
-PROXY_SECONDS: Final = 15.0
+PROXY_SECONDS: Final = 60.0
 """The proxy notes what it carried when the line is quiet, or the connection ends."""
 
 
