@@ -27,7 +27,7 @@ AGENT = "3.3.0.0"
 
 def tables(lab: Path) -> sqlite3.Connection:
     """Return the cloud's tables."""
-    db = sqlite3.connect(lab / "cloud" / "state.sqlite3", timeout=10, isolation_level=None)
+    db = sqlite3.connect(lab / "cloud" / "state.sqlite3", timeout=60, isolation_level=None)
     db.row_factory = sqlite3.Row
     return db
 

@@ -72,7 +72,7 @@ def left(at: StandIn) -> list[str]:
             for one in launch["Instances"]
             if one["State"]["Name"] != "terminated"
         ]
-    with contextlib.closing(sqlite3.connect(_tables(at))) as db:
+    with contextlib.closing(sqlite3.connect(_tables(at), timeout=60)) as db:
         keys = db.execute("SELECT arn FROM kms_keys WHERE deletion IS NULL")
         found += [str(row[0]) for row in keys]
     return [one for one in found if not one.startswith("alias/aws/")]
@@ -84,7 +84,7 @@ def _tables(at: StandIn) -> Path:
 
 def _copy_tables(source: Path, target: Path) -> None:
     with (
-        contextlib.closing(sqlite3.connect(source)) as old,
-        contextlib.closing(sqlite3.connect(target, timeout=10)) as new,
+        contextlib.closing(sqlite3.connect(source, timeout=60)) as old,
+        contextlib.closing(sqlite3.connect(target, timeout=60)) as new,
     ):
         old.backup(new)

@@ -25,6 +25,7 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
+from nitro_workflow.atomic import write_atomic
 from nitro_workflow.cloud import (
     COMPUTE_ACCOUNT,
     DATA_ACCOUNT,
@@ -150,7 +151,7 @@ class StandIn:
 
     def order(self, **faults: Any) -> None:
         """Order what goes wrong on AWS's side from now on; nothing for none (`played_aws`)."""
-        (self.folder / "faults").write_text(json.dumps(faults))
+        write_atomic(self.folder / "faults", json.dumps(faults).encode())
 
     def cloud(self, identity: str) -> AwsCloud:
         """Return the cloud as a lab of that id has it."""

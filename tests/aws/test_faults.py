@@ -107,11 +107,12 @@ def test_what_goes_wrong_on_the_instance(
     lab: Lab, saved: SavedState, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     order, said = ORDERS[what]
-    if "agent" in order:
-        monkeypatch.setattr(instance_start, "ONLINE_SECONDS", 3.0)  # seven minutes
     saved.at.order(**order)
-    with pytest.raises(NitroWorkflowError) as caught:
-        lab.run("P8")
+    with monkeypatch.context() as patch:
+        if "agent" in order:
+            patch.setattr(instance_start, "ONLINE_SECONDS", 3.0)  # seven minutes
+        with pytest.raises(NitroWorkflowError) as caught:
+            lab.run("P8")
     assert_helps(caught.value)
     assert said in str(caught.value)
     saved.at.order()

@@ -20,10 +20,11 @@ CLI = (sys.executable, "-m", "nitro_workflow.cli")
 DEADLINE = 120.0  # seconds, on a loaded machine
 
 
-def walking(lab: Lab, *options: str) -> subprocess.Popen[str]:
+def walking(lab: Lab, *options: str) -> subprocess.Popen[bytes]:
     """Start a walk of the command; return it when its first step is done.
 
-    With the signals' default actions: whoever runs the tests may ignore SIGHUP, as nohup does.
+    Unbuffered: what is read ahead of the first line would be lacking in `communicate`'s. With the
+    signals' default actions: whoever runs the tests may ignore SIGHUP, as nohup does.
     """
     walk = subprocess.Popen(
         [
@@ -39,15 +40,15 @@ def walking(lab: Lab, *options: str) -> subprocess.Popen[str]:
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        bufsize=0,
     )
     assert walk.stdout is not None
-    while "P1" not in walk.stdout.readline():
+    while b"P1" not in walk.stdout.readline():
         assert walk.poll() is None, walk.communicate()
     return walk
 
 
-def last_object(out: str) -> dict[str, Any]:
+def last_object(out: str | bytes) -> dict[str, Any]:
     lines = [json.loads(line) for line in out.splitlines()]
     return dict(lines[-1])
 
@@ -79,7 +80,7 @@ def test_a_signal_ends_a_walk_with_an_object(fresh: Lab, number: signal.Signals)
         walk.send_signal(number)
         out, err = walk.communicate(timeout=DEADLINE)
     assert walk.returncode == 128 + number, err
-    assert "Traceback" not in err
+    assert b"Traceback" not in err
     line = last_object(out)
     assert (line["step"], line["status"]) == ("", "failed")
     assert line["title"].startswith("after P")
@@ -91,7 +92,7 @@ def test_a_signal_ends_a_walk_for_people_with_a_word(fresh: Lab) -> None:
     with walking(fresh) as walk:
         walk.terminate()
         _, err = walk.communicate(timeout=DEADLINE)
-    assert (walk.returncode, err.splitlines()[-1]) == (128 + signal.SIGTERM, "Stopped.")
+    assert (walk.returncode, err.splitlines()[-1]) == (128 + signal.SIGTERM, b"Stopped.")
 
 
 def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_a_walk_whose_folder_is_removed_ends_with_an_object(fresh: Lab) -> None:
     with walking(fresh, "--json") as walk:
         shutil.rmtree(fresh.path, ignore_errors=True)
         out, err = walk.communicate(timeout=DEADLINE)
-    assert "Traceback" not in err, err
+    assert b"Traceback" not in err, err
     assert last_object(out)["status"] == "failed"
     for left in find_processes(fresh.path):
         left.end()

@@ -35,6 +35,23 @@ def wait(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
+def remove(folder: Path) -> None:
+    """Remove a lab's folder under its processes, which may make a file in it a moment more."""
+
+    def gone() -> bool:
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    wait(gone, "the folder is removed")
+
+
+def end_idle_watch(lab: Lab) -> None:
+    """End what would soon end the others by itself: within a moment of its start, or seconds."""
+    [watch] = [one for one in find_processes(lab.path) if one.name == "idle"]
+    os.kill(watch.pid, signal.SIGKILL)
+    wait(lambda: not watch.alive, "the idle watch has ended")
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*CLI, *arguments],
@@ -82,7 +99,7 @@ def test_nothing_is_left_beside_the_lab(fresh: Lab) -> None:
     assert not runtime.exists()
     fresh.up()
     assert fresh.pair.processes.runtime == runtime, "the same one again"
-    shutil.rmtree(fresh.path)
+    remove(fresh.path)
     wait(lambda: not runtime.exists(), "the idle watch removed it")
 
 
@@ -119,6 +136,7 @@ def test_the_sockets_are_made_again_after_the_runtime_folder_was_cleaned(standin
 def test_a_moved_lab_says_so_and_goes_on(fresh: Lab, tmp_path: Path) -> None:
     fresh.run("P1")
     key = fresh.bench.produced("P1", "key_arn")
+    end_idle_watch(fresh)
     moved = Lab.open(fresh.path.rename(tmp_path / "moved"))
     try:
         assert "the lab's former place" in moved.pair.status()["cloud"]
@@ -140,22 +158,17 @@ def test_a_copy_of_a_lab_is_another_lab(standing: Lab, tmp_path: Path) -> None:
 
 def test_what_a_removed_lab_left_ends_by_itself(fresh: Lab) -> None:
     fresh.up()
-    shutil.rmtree(fresh.path)
+    remove(fresh.path)
     wait(lambda: not find_processes(fresh.path), "the idle watch ended them")
 
 
 def test_status_and_down_know_what_runs_for_a_removed_lab(fresh: Lab) -> None:
     fresh.up()
-    shutil.rmtree(fresh.path)
-    for found in find_processes(fresh.path):
-        if found.name == "idle":
-            os.kill(found.pid, signal.SIGSTOP)
+    end_idle_watch(fresh)
+    remove(fresh.path)
     status = CliRunner().invoke(lab_state.status, ["--lab", str(fresh.path)])
     assert isinstance(status.exception, LabError)
     assert "cloud (pid" in status.exception.found
-    for found in find_processes(fresh.path):
-        if found.name == "idle":
-            os.kill(found.pid, signal.SIGKILL)
     down = CliRunner().invoke(lab_state.down, ["--lab", str(fresh.path)])
     assert "hypervisor" in down.output
     assert find_processes(fresh.path) == []
@@ -490,7 +503,8 @@ def test_a_lesson_shows_that_the_trust_root_changed(standing: Lab) -> None:
 def test_a_new_lab_in_the_place_of_a_removed_one_ends_what_that_left(fresh: Lab) -> None:
     fresh.up()
     before = {one.pid for one in find_processes(fresh.path)}
-    shutil.rmtree(fresh.path)
+    end_idle_watch(fresh)
+    remove(fresh.path)
     again = Lab.open(fresh.path)
     assert "the lab that was here before" in again.pair.status()["cloud"]
     again.up()

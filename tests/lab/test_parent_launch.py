@@ -88,7 +88,7 @@ def bench_of(path: Path, ec2: Ec2, host: Any) -> Any:
         cloud=SimpleNamespace(
             names=SimpleNamespace(machine_image="ami", instance_profile="profile"),
             tags={"nitro-workflow:lab": "0011223344556677"},
-            settling=Patience(0.5, 0.01),
+            settling=Patience(60, 0.01),
         ),
     )
 
