@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _sqlite3
+import ctypes
+import gc
 import sqlite3
 import ssl
 import stat
@@ -131,3 +134,35 @@ def test_tls_files_are_made_once(tmp_path: Path) -> None:
     assert keys == [first.key]
     context = ssl.create_default_context(cafile=str(first.ca))
     assert context.cert_store_stats()["x509_ca"] == 1
+
+
+def _sqlite_bytes() -> int:
+    """Return how many bytes SQLite holds in this process."""
+    gc.collect()  # the connections of other tests
+    library = ctypes.CDLL(getattr(_sqlite3, "__file__", None))
+    if not hasattr(library, "sqlite3_memory_used"):
+        pytest.skip("this Python's SQLite shows no counters")
+    library.sqlite3_memory_used.restype = ctypes.c_int64
+    return int(library.sqlite3_memory_used())
+
+
+def test_the_pages_of_a_large_write_are_given_back(store: Store) -> None:
+    before = _sqlite_bytes()
+    with store.transaction() as db:
+        db.executemany("INSERT INTO t VALUES (?)", ((f"{n:02000}",) for n in range(1000)))
+    assert _sqlite_bytes() - before > 1_000_000
+    store.give_memory_back()
+    assert _sqlite_bytes() - before < 300_000
+    assert count(store) == 1000
+
+
+def test_memory_is_given_back_between_writes_only(store: Store) -> None:
+    """In the middle of one it would wait, not see half of it."""
+    with store.transaction() as db:
+        db.execute("INSERT INTO t VALUES ('a')")
+        giving = threading.Thread(target=store.give_memory_back)
+        giving.start()
+        giving.join(0.2)
+        assert giving.is_alive()
+    giving.join(60)
+    assert count(store) == 1

@@ -278,7 +278,7 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        trimming = asyncio.create_task(keep_tidy(beside))
+        trimming = asyncio.create_task(keep_tidy(beside, dispatcher.services.store))
         # Each with its connection to the database: what the process holds is then the same from its
         # first request to its last.
         start_threads(pool, budgets.THREADS, dispatcher.services.store.read)

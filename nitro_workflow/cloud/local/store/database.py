@@ -122,6 +122,14 @@ class Store:
             connection.execute(f"PRAGMA cache_size=-{budgets.PAGES_BYTES // budgets.KIB}")
         return connection
 
+    def give_memory_back(self) -> None:
+        """Drop the pages that the writing connection keeps, up to 2 MB; the system has them too.
+
+        Those that read keep `budgets.PAGES_BYTES` each, and are their threads' alone.
+        """
+        with self._lock:
+            self._writer.execute("PRAGMA shrink_memory")
+
     def close(self) -> None:
         """Close every connection; the WAL is folded into the file."""
         with self._lock:
