@@ -8,11 +8,12 @@ import os
 import re
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import nbformat
+
+from tests.jupyter_server import wait_for_port
 
 TOKEN = "for-tests-only"
 FACES = {"lab": "lab/tree", "notebook": "notebooks"}
@@ -43,7 +44,7 @@ def jupyterlab(folder: Path, settings: Path, **environment: str):
             command, cwd=folder, stdout=out, stderr=out, env={**os.environ, **own, **environment}
         )
     try:
-        yield _address(process, log)
+        yield f"http://127.0.0.1:{wait_for_port(process, log)}/lab"
     finally:
         process.terminate()
         try:
@@ -51,17 +52,6 @@ def jupyterlab(folder: Path, settings: Path, **environment: str):
         except subprocess.TimeoutExpired:  # a kernel that was restarted can keep it waiting
             process.kill()
             process.wait()
-
-
-def _address(process: subprocess.Popen, log: Path) -> str:
-    for _ in range(300):
-        found = re.search(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab", log.read_text())
-        if found:
-            return f"http://127.0.0.1:{found[1]}/lab"
-        if process.poll() is not None:
-            break
-        time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
 
 
 def use_dark_theme(settings: Path) -> None:

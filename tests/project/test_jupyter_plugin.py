@@ -5,15 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import subprocess
 import sys
-import time
 from urllib.parse import quote
 
 import pytest
 
 from tests.conftest import VECTORS
+from tests.jupyter_server import wait_for_port
 
 TOKEN = "for-tests-only"
 REAL = (VECTORS / "attestation" / "8e5652f3b009e620.bin").read_bytes()
@@ -40,18 +39,10 @@ def served(tmp_path_factory):
     with log.open("w") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **own})
     try:
-        yield _port(server, log)
+        yield wait_for_port(server, log)
     finally:
         server.terminate()
         server.wait(timeout=60)
-
-
-def _port(server, log):
-    while server.poll() is None:
-        if found := re.search(r"http://127\.0\.0\.1:(\d+)/", log.read_text()):
-            return int(found[1])
-        time.sleep(0.1)
-    raise RuntimeError(log.read_text())
 
 
 def _ask(port, path, method="GET", **headers):
