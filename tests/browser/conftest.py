@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from playwright.sync_api import expect
 
 from nitro_workflow.widgets.drawing import to_json
 from nitro_workflow.widgets.es_modules import drop_module, live_module, live_style
 from nitro_workflow.widgets.inspectors import DROPPED, KINDS
 from nitro_workflow.widgets.live_answers import told
 from tests.browser.chromium import FLAGS, find_chromium
+
+PATIENCE_MS = 60_000  # what is waited for comes; the limit only ends a test that would hang
+expect.set_options(timeout=PATIENCE_MS)
 
 # JupyterLab's variables, as its two themes set them.
 DARK = (
@@ -36,7 +40,7 @@ def page(chromium):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1100, "height": 900})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: None if _others(error) else errors.append(str(error)))
         yield page
         browser.close()
@@ -49,19 +53,25 @@ def _others(error) -> bool:
     return own or error.message == "[anywidget] Failed to initialize model."
 
 
-# What anywidget gives a renderer; questions are answered by the view's own functions.
+# What anywidget gives a renderer; questions are answered by the view's own functions, and wait while
+# a test has them `held`.
 LIVE = """
 const state = MODEL;
 const handlers = {};
+window.unanswered = 0;
 const model = {
   get: (name) => state[name],
-  send: async (message) => handlers["msg:custom"]?.(await window.askPython(message)),
+  send: async (message) => {
+    window.unanswered += 1;
+    await window.held;
+    handlers["msg:custom"]?.(await window.askPython(message));
+    window.unanswered -= 1;
+  },
   on: (name, handler) => { handlers[name] = handler; },
   off: (name) => { delete handlers[name]; },
 };
 const url = URL.createObjectURL(new Blob([MODULE], { type: "text/javascript" }));
 const { default: widget } = await import(url);
-window.started = performance.now();
 window.cleanup = widget.render({ model, el: document.getElementById("host") });
 document.body.dataset.ready = "yes";
 """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 import urllib.request
@@ -71,46 +70,40 @@ def address_in(face: str, address: str, notebook: str) -> str:
     return f"{base}/{FACES[face]}/{notebook}?token={TOKEN}&reset"
 
 
+# Asked of JupyterLab itself: cells below the screen are not in the page, and the number of a cell's
+# earlier run looks like that of this one.
+KERNEL_IS_IDLE = """() => {
+  const panel = globalThis.jupyterapp?.shell.currentWidget;
+  return panel?.context?.isReady && panel.sessionContext?.session?.kernel?.status === "idle";
+}"""
+RUN_ALL = "jupyterapp.commands.execute('notebook:run-all-cells')"
+SAVE = "jupyterapp.shell.currentWidget.context.save()"
+
+
 def run_all(page, address: str, notebook: str, face: str = "lab") -> None:
-    """Open a notebook, run every cell, and wait until the kernel has nothing left to do."""
+    """Open a notebook, run every cell, and wait until the kernel has answered the last."""
     page.goto(address_in(face, address, notebook))
-    # Before the kernel is there, "Run All" would meet a dialog that asks for one.
-    page.locator(".jp-Notebook").wait_for(timeout=60_000)
-    page.get_by_role("button", name=re.compile("Python 3")).first.wait_for(timeout=60_000)
-    page.wait_for_timeout(1500)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    wait_until_idle(page)
-
-
-def wait_until_idle(page, seconds: float = 240) -> None:
-    """Wait until every code cell shows a number and none shows a star."""
-    state = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(p => p.textContent)"""
-    for _ in range(int(seconds * 2)):
-        page.wait_for_timeout(500)
-        prompts = page.evaluate(state)
-        if prompts and all(re.search(r"\[\d+\]", prompt) for prompt in prompts):
-            return
-    raise TimeoutError(f"cells that did not finish: {page.evaluate(state)}")
+    page.wait_for_function(KERNEL_IS_IDLE)  # before, it would ask for a kernel
+    _await(page, RUN_ALL)
 
 
 def save(page, path: Path) -> nbformat.NotebookNode:
     """Save the open notebook and return what is in its file then."""
-    before = path.stat().st_mtime_ns
-    page.keyboard.press("Control+s")
-    for _ in range(100):
-        page.wait_for_timeout(100)
-        if path.stat().st_mtime_ns != before:
-            break
-    page.wait_for_timeout(500)
+    _await(page, SAVE)
     return nbformat.read(path, as_version=4)
+
+
+def _await(page, promise: str) -> None:
+    """Wait until a promise is kept; playwright itself would wait for ever."""
+    late = "setTimeout(() => reject(new Error('not done in five minutes')), 300_000)"
+    page.evaluate(f"new Promise((done, reject) => {{ {late}; {promise}.then(done, reject); }})")
 
 
 def shut_down_kernels(address: str) -> None:
     """End every session, as a server that is stopped over night does."""
     base = address.rsplit("/lab", 1)[0]
-    with urllib.request.urlopen(f"{base}/api/sessions?token={TOKEN}") as answer:
+    with urllib.request.urlopen(f"{base}/api/sessions?token={TOKEN}", timeout=60) as answer:
         sessions = json.load(answer)
     for session in sessions:
         url = f"{base}/api/sessions/{session['id']}?token={TOKEN}"
-        urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=60).close()

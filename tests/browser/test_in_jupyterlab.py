@@ -161,7 +161,7 @@ def _verdicts(page) -> dict[str, str]:
 
 def _require_static(page, seen):
     """Hold that every output says the same where no kernel runs, as a static form."""
-    page.locator(".jp-Notebook").wait_for(timeout=60_000)
+    page.locator(".jp-Notebook").wait_for()
     for kind, verdict in seen.items():
         here = output_of(page, kind)
         here.get_by_text(verdict).first.wait_for()
@@ -178,10 +178,10 @@ def _trusted(page) -> bool:
 def test_a_kernel_that_ends_gives_the_static_form_back(lab, folder, page):
     write_notebook(folder / "end.ipynb", "document", "policy")
     run_all(page, lab, "end.ipynb")
-    page.locator(".nw").first.get_by_role("tree", name="Fields").wait_for(timeout=30_000)
+    page.locator(".nw").first.get_by_role("tree", name="Fields").wait_for()
     _policy(page.locator(".nw").nth(1))
     page.evaluate("void jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
-    page.locator("section[data-nw-view]:not([data-nw-live])").first.wait_for(timeout=30_000)
+    page.locator("section[data-nw-view]:not([data-nw-live])").first.wait_for()
     page.wait_for_function("document.querySelectorAll('[data-nw-live]').length === 0")
     assert page.get_by_role("textbox", name="PCR0").count() == 0
     assert page.get_by_text("Denied: PCR0 is another image's").first.is_visible()

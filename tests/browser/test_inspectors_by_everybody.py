@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from nitro_workflow.widgets import inspect
 from tests.browser.accessibility import CONTRAST, serious, with_axe
@@ -22,19 +23,23 @@ VIEWS = {
 }
 
 
+def drawn(page):
+    """Wait until a document has told what breaks where its first byte changes."""
+    expect(page.get_by_label("not asked yet")).to_have_count(0)
+    return page
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", VIEWS)
 def test_axe_finds_nothing_serious(show, require, name, theme):
-    page = show(VIEWS[name](), theme=theme)
-    page.wait_for_timeout(400)
+    page = drawn(show(VIEWS[name](), theme=theme))
     with_axe(page, require)
     assert serious(page) == []
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_labels_stay_readable_when_the_theme_is_switched(show, name):
-    page = show(VIEWS[name]())
-    page.wait_for_timeout(300)
+    page = drawn(show(VIEWS[name]()))
     page.evaluate(
         "document.body.dataset.jpThemeLight = 'false';"
         "document.body.style.background = '#111';"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from nitro_workflow.widgets.inspecting import inspect
 from tests.conftest import VECTORS
@@ -54,7 +55,7 @@ def test_another_chain_is_compared(shown):
     shown.get_by_role("textbox").fill(OTHER.hex())
     shown.get_by_role("button", name="Compare", exact=True).click()
     table = shown.get_by_role("table", name="Both chains")
-    assert table.locator("tbody tr").count() == 5
+    expect(table.locator("tbody tr")).to_have_count(5)
     assert table.get_by_text("identical ×2").first.is_visible()
 
 

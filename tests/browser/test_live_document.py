@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nitro_workflow.widgets.inspecting import inspect
+from tests.browser.settled import settled
 from tests.conftest import VECTORS
 
 pytestmark = pytest.mark.browser
@@ -15,6 +16,13 @@ REAL = (VECTORS / "attestation" / "8e5652f3b009e620.bin").read_bytes()
 @pytest.fixture
 def shown(show):
     return show(inspect(REAL, at="document"))
+
+
+# Of the questions from now on, only the first is answered.
+FIRST_ALONE = """() => {
+  let asked = 0;
+  Object.defineProperty(window, "held", { get: () => asked++ && new Promise(() => {}) });
+}"""
 
 
 def _selected(page):
@@ -45,9 +53,10 @@ def test_hovering_lights_the_counterpart(shown):
 
 
 def test_all_of_it_by_keyboard(shown):
-    shown.wait_for_timeout(200)
     tree = shown.get_by_role("tree", name="Fields")
     tree.locator('[aria-selected="true"]').focus()
+    # Letters count as one word where they follow within 800 ms: on a busy machine they would not.
+    shown.clock.set_fixed_time("2026-01-01T00:00:00Z")
     shown.keyboard.type("cab")
     assert shown.locator('[aria-selected="true"]').inner_text().startswith("cabundle")
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight"):
@@ -104,6 +113,8 @@ def test_it_is_judged_at_another_time(shown):
 
 
 def test_every_byte_is_flipped_on_demand(shown):
+    shown.get_by_label("not asked yet").wait_for(state="detached")
+    shown.evaluate(FIRST_ALONE)  # it goes on until it is stopped
     shown.get_by_role("button", name="Flip every byte").click()
     shown.get_by_text("none passed unnoticed").wait_for()
     shown.get_by_role("button", name="Stop").click()
@@ -116,19 +127,21 @@ def test_where_nobody_answers_nothing_is_offered(show):
     assert page.get_by_text("Changing a byte needs Python").is_visible()
 
 
-def test_a_selection_is_shown_within_fifty_milliseconds(shown):
-    shown.wait_for_timeout(300)
-    took = shown.evaluate(
+def test_a_selection_makes_nothing_anew_but_the_rows_in_sight(shown):
+    """A document has thousands of elements: who makes them again at each step is slow."""
+    made = shown.evaluate(
         """() => {
-          const items = [...document.querySelectorAll('[role=treeitem]')];
-          const times = items.slice(0, 20).map((item) => { const t = performance.now(); item.click(); document.body.offsetHeight; return performance.now() - t; });
-          return times.sort((a, b) => a - b)[10];
+          const seen = new MutationObserver(() => {});
+          seen.observe(document.getElementById("host"), { childList: true, subtree: true });
+          return [...document.querySelectorAll("[role=treeitem]")].slice(0, 20).map((item) => {
+            item.click();
+            return seen.takeRecords().reduce((sum, one) => sum + one.addedNodes.length, 0);
+          });
         }"""
     )
-    assert took < 500  # the median was 6 ms; the limit is for a loaded machine
+    assert 0 < max(made) < 60
 
 
 def test_six_hundred_pixels_are_enough(shown):
     shown.set_viewport_size({"width": 600, "height": 800})
-    shown.wait_for_timeout(200)
-    assert shown.evaluate("document.documentElement.scrollWidth") <= 600
+    assert settled(shown).evaluate("document.documentElement.scrollWidth") <= 600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -13,6 +14,7 @@ from tests.widgets.test_trace_forms import DATA, WALK, carried, event
 
 pytestmark = pytest.mark.browser
 
+PACE_MS = 1400  # of trace.js
 JOBS = {"j1": "encryption-sdk", "j2": "envelope"}
 
 
@@ -138,12 +140,16 @@ def test_one_job_is_chosen(show, view):
 
 def test_it_plays_and_stops_and_not_where_motion_is_unwanted(show, view):
     page = show(view)
+    page.clock.install()
+    page.clock.pause_at(datetime.now(UTC) + timedelta(days=1))
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function(
-        "document.querySelector('.msg[aria-pressed=true] .step').textContent === 'D2'"
-    )
+    assert step(page) == "D1"
+    page.clock.run_for(PACE_MS)
+    assert step(page) == "D2"
     page.get_by_role("button", name="Stop").click()
     assert page.get_by_role("button", name="Play").is_visible()
+    page.clock.run_for(2 * PACE_MS)
+    assert step(page) == "D2"
     page.emulate_media(reduced_motion="reduce")
     page = show(view)
     assert page.get_by_role("button", name="Play").count() == 0

@@ -12,6 +12,7 @@ import pytest
 from nitro_workflow.widgets import View
 from tests.browser.conftest import THEMES
 from tests.browser.every_inspector import BEGIN, CELLS
+from tests.browser.settled import settled
 
 pytestmark = pytest.mark.browser
 
@@ -65,8 +66,7 @@ def narrow(page):
     page.set_viewport_size({"width": 600, "height": 900})
     page.evaluate("document.body.style.margin = '8px'")
     page.evaluate(UNFOLD)
-    page.wait_for_timeout(200)
-    return page.evaluate(OUT_OF_SIGHT)
+    return settled(page).evaluate(OUT_OF_SIGHT)
 
 
 @pytest.mark.parametrize("kind", CELLS)

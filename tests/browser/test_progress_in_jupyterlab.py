@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.jupyterlab import jupyterlab, run_all, save
 
@@ -68,7 +69,7 @@ def test_progress_is_seen_while_it_runs_and_nothing_stays_of_it(page, tmp_path):
         )
         run_all(page, address, "run.ipynb")
         assert True in seen  # while the cell ran
-        assert page.get_by_text("Running P5").count() == 0
+        expect(page.get_by_text("Running P5")).to_have_count(0)
 
         page.get_by_role("button", name="P5, Inspect both applications: to do").first.click()
         page.get_by_role("button", name="Run P5").click()

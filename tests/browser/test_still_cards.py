@@ -39,6 +39,7 @@ def test_axe_finds_nothing_serious_and_all_is_legible(page, show, require, name,
     if name == "question":
         show(ASKED.view, theme=theme)
         page.get_by_text("Yes", exact=True).click()
+        page.get_by_role("status").get_by_text("kept: Yes").wait_for()
     else:
         still(page, STILL[name], theme)
     worst = page.evaluate(CONTRAST)
