@@ -74,16 +74,37 @@ test("launching sends what was typed; ending asks first", async () => {
   assert.deepEqual(sure.asked, [["terminate", { id: "i-1-enc2", yes: true }]]);
 });
 
-test("a console is followed from its last byte on, until it ends", async () => {
+/** Let everything run that waits for no clock. */
+const turn = () => new Promise((done) => setImmediate(done));
+
+test("a console is followed from its last byte on, until it ends", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
   const answers = [{ text: "boot\n", offset: 5, ended: false }, { text: "bye\n", offset: 9, ended: true }];
   const { card, asked, said } = drawn(drawEnclaves, ENCLAVES, () => answers.shift());
-  globalThis.window = { setInterval: (look) => { globalThis.looked = look; return 1; } };
   await named(card, "Follow the console").click();
-  await new Promise((done) => setImmediate(done));
-  await globalThis.looked();
+  await turn();
+  t.mock.timers.tick(1000);
+  await turn();
   assert.deepEqual(asked.map(([, values]) => values.offset), [0, 5]);
   assert.equal(card.querySelector("pre").textContent, "boot\nbye\n");
   assert.equal(said.at(-1), "app has ended");
+});
+
+test("a slow host is asked one thing at a time, so that no line comes twice", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  const answer = [];
+  const { card, asked } = drawn(drawEnclaves, ENCLAVES, () => new Promise((done) => answer.push(done)));
+  const button = named(card, "Follow the console");
+  await button.click();
+  t.mock.timers.tick(60_000);
+  await turn();
+  assert.equal(asked.length, 1);
+  await button.click(); // no more, and again: what the first question brings is nobody's
+  await button.click();
+  answer[0]({ text: "boot\n", offset: 5, ended: false });
+  answer[1]({ text: "boot\n", offset: 5, ended: true });
+  await turn();
+  assert.equal(card.querySelector("pre").textContent, "boot\n");
 });
 
 const bar = (group, text, share) => ({ group, text, share });

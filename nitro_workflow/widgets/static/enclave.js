@@ -11,7 +11,7 @@ import { asked, chip, code, digest, el, facts, head, mark, rows, section } from 
  *   refusals: { asked: string, code: string, found: string, next: string }[], asks: string, left_out: number }} EnclaveModel
  */
 
-const PACE = 1000; // milliseconds between two looks at a console
+const PACE = 1000; // milliseconds from an answer to the next look at a console
 
 /** @param {Host} host @param {string} question @param {object} [values] */
 async function act(host, question, values = {}) {
@@ -23,20 +23,26 @@ async function act(host, question, values = {}) {
 function console_(row, host) {
   const text = el("pre", { class: "console", tabindex: 0, role: "log", "aria-label": `Console of ${row.name}` }, row.console);
   if (!host.ask) return row.console ? text : null;
-  let timer = 0;
+  /** @type {object | null} */
+  let following = null; // another one each time it is begun
   let offset = 0;
-  const look = async () => {
-    const answer = await asked(host, "console", { id: row.id, offset });
-    if (!answer) { stop(); return; }
-    if (offset === 0) text.textContent = "";
-    text.append(answer.text);
-    offset = answer.offset;
-    text.scrollTop = text.scrollHeight;
-    if (answer.ended) { stop(); host.say(`${row.name} has ended`); }
+  const stop = () => { following = null; button.setAttribute("aria-pressed", "false"); };
+  const follow = async () => {
+    const mine = following = {};
+    button.setAttribute("aria-pressed", "true");
+    // The pause begins with the answer: two questions at once would bring the same text twice.
+    for (; following === mine; await new Promise((done) => setTimeout(done, PACE))) {
+      const answer = await asked(host, "console", { id: row.id, offset });
+      if (following !== mine) return;
+      if (!answer) return stop();
+      if (offset === 0) text.textContent = "";
+      text.append(answer.text);
+      offset = answer.offset;
+      text.scrollTop = text.scrollHeight;
+      if (answer.ended) { stop(); host.say(`${row.name} has ended`); }
+    }
   };
-  const button = el("button", { type: "button", "aria-pressed": "false", onclick: () => (timer ? stop() : start()) }, "Follow the console");
-  const stop = () => { clearInterval(timer); timer = 0; button.setAttribute("aria-pressed", "false"); };
-  const start = () => { button.setAttribute("aria-pressed", "true"); look(); timer = window.setInterval(look, PACE); };
+  const button = el("button", { type: "button", "aria-pressed": "false", onclick: () => { if (following) stop(); else follow(); } }, "Follow the console");
   host.signal.addEventListener("abort", stop);
   return el("div", {}, el("p", { class: "under" }, button), text);
 }

@@ -67,7 +67,6 @@ export function hexPane({ size, read, label, tint = () => "", onSelect, onHover,
   if (full < 340) node.style.height = `${full + 8}px`;
   /** @type {[number, number]} */ let selected = [0, 0];
   /** @type {[number, number]} */ let hovered = [0, 0];
-  /** @type {Set<number>} */ let marked = new Set();
   let cursor = -1;
   let first = -1;
   let drawing = 0;
@@ -82,7 +81,6 @@ export function hexPane({ size, read, label, tint = () => "", onSelect, onHover,
     const c = cell.classList;
     c.toggle("sl", at >= selected[0] && at < selected[1]);
     c.toggle("hv", at >= hovered[0] && at < hovered[1]);
-    c.toggle("mk", marked.has(at));
     c.toggle("cur", at === cursor);
   };
   const repaint = () => {
@@ -181,8 +179,5 @@ export function hexPane({ size, read, label, tint = () => "", onSelect, onHover,
     },
     /** @param {[number, number]} range */
     hover(range) { hovered = range; repaint(); },
-    /** Mark bytes as changed. @param {Iterable<number>} at */
-    mark(at) { marked = new Set(at); repaint(); },
-    redraw: draw,
   };
 }
