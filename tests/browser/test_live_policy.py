@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from nitro_workflow.widgets import View
 from tests.browser.accessibility import serious, with_axe
@@ -57,6 +58,16 @@ def test_an_empty_pcr0_and_none_both_mean_no_document(show):
     assert field(page, "PCR0").input_value() == GOOD["PCR0"]
     page.get_by_role("button", name="none").click()
     verdict(page, "Denied: no attestation document")
+
+
+def test_a_reset_holds_though_an_answer_is_on_its_way(show):
+    page = show(view(GOOD))
+    page.evaluate("() => { window.held = new Promise((done) => { window.release = done; }); }")
+    field(page, "PCR0").fill("hello")
+    page.get_by_role("button", name="Reset").click()
+    page.evaluate("release()")
+    expect(field(page, "PCR0")).to_have_value(GOOD["PCR0"])
+    verdict(page, "Allowed")
 
 
 def test_hello_is_no_pcr(show):

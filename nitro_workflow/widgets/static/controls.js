@@ -1,6 +1,6 @@
 // @ts-check
 // Controls that several inspectors share: a choice of a few, and a list that draws only what is seen.
-import { copyButton, el, roving } from "./common.js";
+import { asked, copyButton, el, roving } from "./common.js";
 
 /**
  * One of a few, as joined buttons: arrows walk them, Enter or a click chooses.
@@ -31,13 +31,7 @@ export function copySmall(name, text, host) {
  * @param {import("./common.js").Host} host @param {string} question @param {object} values @param {HTMLElement} place @returns {Promise<any>}
  */
 export async function told(host, question, values, place) {
-  if (!host.ask) return null;
-  try {
-    const answer = await host.ask(question, values);
-    place.textContent = "";
-    return answer;
-  } catch (refusal) {
-    place.textContent = refusal instanceof Error ? refusal.message : String(refusal);
-    return null;
-  }
+  const answer = await asked({ ...host, say: (text) => { place.textContent = text; } }, question, values);
+  if (answer !== null) place.textContent = "";
+  return answer;
 }

@@ -76,7 +76,7 @@ function bytesOf(one, host) {
     if (place.childNodes.length) return;
     const pane = hexPane({ size: one.size, label: `Bytes of ${one.name}`, async read(start, end) {
       const got = await told(host, "bytes", { start: one.offset + start, end: one.offset + end }, el("p"));
-      return fromHex(got?.data ?? "");
+      return got && fromHex(got.data);
     }, onSelect: (range, at) => { pane.select(range, at); host.say(`byte ${at} of ${one.name}`); } });
     place.append(pane.node);
   });

@@ -1,6 +1,6 @@
 // @ts-check
 // A decision, explained and asked again. Python decides; this page edits the question and shows what flipped.
-import { chip, code, copyButton, el, facts, fold, head, icon, mark, picture, rows, section } from "./common.js";
+import { asked, chip, code, copyButton, el, facts, fold, head, icon, mark, picture, rows, section } from "./common.js";
 import { choice } from "./controls.js";
 import { difference } from "./differences.js";
 import { statements } from "./statements.js";
@@ -117,22 +117,19 @@ function whoCan(m) {
 /** @param {any} m @param {Host} host @returns {Node} */
 export function draw(m, host) {
   if (!m.fields.length || !host.ask) return still(m, host);
-  const ask = host.ask;
   const edited = new Edited();
   const places = { head: el("div"), tiles: el("div"), statements: el("div", { class: "statements" }), ways: el("div"), changes: el("div") };
   let waiting = false;
   let again = false;
+  let filling = false; // whether the form takes the values of the next answer, whoever asked first
   const decide = async (values = false) => {
+    filling ||= values;
     if (waiting) { again = true; return; }
     waiting = true;
     do {
       again = false;
-      try {
-        const next = await ask("decide", { edits: edited.now, before: edited.before });
-        if (!again) update(next, values);
-      } catch (refusal) {
-        host.say(refusal instanceof Error ? refusal.message : String(refusal));
-      }
+      const next = await asked(host, "decide", { edits: edited.now, before: edited.before });
+      if (next && !again) { update(next, filling); filling = false; }
     } while (again);
     waiting = false;
   };
