@@ -33,25 +33,41 @@ def test_a_saved_page_is_live_and_asks_no_network(page, tmp_path, scheme):
     assert [url for url in asked if not url.startswith("file://")] == []
 
 
-def test_files_and_text_are_dropped_on_the_page(page):
+@pytest.fixture
+def dropped(page):
+    """Return the page on which a document was dropped, and tried at its first byte."""
     address, serve, stop = drop_server(Ask(at="document"))
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    try:
-        page.goto(address)
-        page.get_by_label("Text to inspect").fill(REAL.read_bytes().hex())
-        page.get_by_role("button", name="Inspect the text").click()
-        page.get_by_role("tree", name="Fields").wait_for()
-        page.get_by_text("1 check breaks, 6 still pass").wait_for()
-        policy = VECTORS / "policies" / "eks_wallet.json"
-        page.get_by_label("Files to inspect").set_input_files(policy)
-        page.locator(".seen").nth(1).wait_for()
-        assert "JSON with Statement" in page.locator(".seen").first.inner_text()
-        page.get_by_role("button", name="Put away").first.click()
-        assert page.locator(".seen").count() == 1
-    finally:
-        stop()
-        thread.join(timeout=30)
+    page.goto(address)
+    page.get_by_label("Text to inspect").fill(REAL.read_bytes().hex())
+    page.get_by_role("button", name="Inspect the text").click()
+    page.get_by_role("tree", name="Fields").wait_for()
+    page.get_by_text("1 check breaks, 6 still pass").wait_for()
+    yield page
+    stop()
+    thread.join()
+
+
+def test_files_and_text_are_dropped_on_the_page(dropped):
+    policy = VECTORS / "policies" / "eks_wallet.json"
+    dropped.get_by_label("Files to inspect").set_input_files(policy)
+    dropped.locator(".seen").nth(1).wait_for()
+    assert "JSON with Statement" in dropped.locator(".seen").first.inner_text()
+    dropped.get_by_role("button", name="Put away").first.click()
+    assert dropped.locator(".seen").count() == 1
+
+
+def test_a_question_waits_for_the_answer_to_the_one_before(dropped):
+    """The server answers side by side: what was asked first could be shown last."""
+    sent = []
+    dropped.route("**/ask", lambda route: sent.append(route) if not sent else route.continue_())
+    dropped.get_by_role("button", name="at its own time").click()
+    dropped.get_by_role("button", name="now", exact=True).click()
+    dropped.evaluate("fetch(location.href).then((page) => page.text())")
+    assert len(sent) == 1
+    sent[0].continue_()
+    dropped.get_by_role("heading", name="The regional certificate has expired").wait_for()
 
 
 def test_the_drop_zone_of_a_notebook_answers(show):

@@ -34,7 +34,7 @@ def server():
 
 
 def _ask(server, method, path, body=None, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
     said = answer.status, dict(answer.getheaders()), answer.read()
