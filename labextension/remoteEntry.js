@@ -71,15 +71,16 @@
         refusal.setAttribute("role", "alert");
         content.node.append(refusal, frame);
         let page = "";
+        let asking = 0;
         const draw = () => { frame.srcdoc = page.replace("<html ", `<html data-theme="${theme()}" `); };
         const show = async () => {
-          try {
-            page = await pageOf(services, this.app, context);
-            draw();
-          } catch (why) {
-            page = "";
-            refusal.textContent = String(why instanceof Error ? why.message : why);
-          }
+          const mine = ++asking;
+          const [found, refused] = await pageOf(services, this.app, context)
+            .then((told) => [told, ""], (why) => ["", why.message ?? why]);
+          if (mine !== asking) return;
+          page = found;
+          refusal.textContent = refused;
+          if (page) draw();
           refusal.hidden = Boolean(page);
           frame.hidden = !page;
         };

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.jupyterlab import TOKEN, jupyterlab
+from tests.browser.settled import settled
 from tests.conftest import VECTORS
 from tests.widgets.inspectors.image_cases import write_eif
 
@@ -40,7 +42,7 @@ def lab(folder, tmp_path_factory):
 def files(lab, page):
     """Show the folder in JupyterLab; returns what finds a file in it."""
     page.goto(f"{lab}?token={TOKEN}&reset")
-    page.locator(".jp-DirListing-item").first.wait_for(timeout=60_000)
+    page.wait_for_function("globalThis.jupyterapp?.isPluginActivated('nitro-workflow:inspector')")
     return lambda name: page.locator(".jp-DirListing-item", has_text=name)
 
 
@@ -87,7 +89,7 @@ def test_it_follows_the_theme_of_jupyterlab(files, page):
 
 def test_every_other_file_is_opened_with_it_on_demand(files, page):
     """What JupyterLab fills *Open With* from, and what a choice there runs."""
-    assert files("any.bin").count() == 1
+    expect(files("any.bin")).to_have_count(1)
     names = page.evaluate(
         "jupyterapp.docRegistry.preferredWidgetFactories('any.bin').map((one) => one.name)"
     )
@@ -109,6 +111,27 @@ def test_it_is_read_again_when_it_is_reloaded(files, page, folder):
     _frame(page, "again.cbor").get_by_text("Not a form this package knows").first.wait_for(
         timeout=60_000
     )
+
+
+def test_of_two_readings_the_later_one_stays(files, page, folder):
+    file = folder / "twice.cbor"
+    shutil.copy(DOCUMENT, file)
+    files("twice.cbor").dblclick()
+    _frame(page, "twice.cbor").get_by_role("heading", name="The regional certificate").wait_for()
+    sent = []
+    asked = "**/nitro-workflow/page?**"
+    page.route(asked, lambda route: sent.append(route) if not sent else route.continue_())
+    file.touch()
+    with page.expect_request(asked):
+        page.evaluate("void jupyterapp.commands.execute('docmanager:reload')")
+    file.write_bytes(b"no document at all")
+    page.evaluate("void jupyterapp.commands.execute('docmanager:reload')")
+    later = _frame(page, "twice.cbor").get_by_text("Not a form this package knows").first
+    later.wait_for()
+    with page.expect_event("requestfinished", lambda request: "page?" in request.url):
+        sent[0].fulfill(json={"page": "<html lang=en><body>what was there before</body></html>"})
+    settled(page)
+    assert later.is_visible()
 
 
 def test_what_the_server_refuses_is_told(files, page):
