@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.interop.peers import command, peer
+from tests.interop.peers import fetched, peer
 
 __all__ = ["Machine", "Programs", "build_programs"]
 
@@ -51,7 +51,7 @@ def _go() -> Path:
                 "github.com/hf/nsm/example/attestation",
             )
             build = ("go", "build", "-trimpath", "-mod=readonly", "-o", "bin/", *names)
-            command("env", "CGO_ENABLED=0", *build, cwd=folder)
+            fetched("env", "CGO_ENABLED=0", *build, cwd=folder)
     return folder / "bin"
 
 
@@ -63,14 +63,14 @@ def _rust() -> Path:
         if stale:
             static = 'build.rustflags=["-C", "target-feature=+crt-static"]'
             build = ("cargo", "build", "--quiet", "--release", "--locked")
-            command(*build, "--target", target, "--config", static, cwd=folder)
+            fetched(*build, "--target", target, "--config", static, cwd=folder)
     return folder / "target" / target / "release"
 
 
 def _debian() -> Path:
     with peer(SOURCES / "debian_root") as (folder, stale):
         if stale:
-            command("sh", "build.sh", cwd=folder)
+            fetched("sh", "build.sh", cwd=folder)
     return folder / "root"
 
 
@@ -143,7 +143,10 @@ class Machine:
             time.sleep(0.2)
 
     def console(self, enclave: dict[str, Any], until: str) -> str:
-        """Return the console once it holds ``until``, or after a while what it holds."""
+        """Return the console once it holds ``until``, or after a while what it holds.
+
+        A line comes in pieces: ``until`` is all of it that counts.
+        """
         words = ("console", "--enclave-id", enclave["EnclaveID"], "--disconnect-timeout", 0)
         deadline = time.monotonic() + 60
         while True:

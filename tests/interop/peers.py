@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = [
     "Unbuilt",
     "cache_folder",
     "command",
+    "fetched",
     "go_program",
     "locked",
     "node_program",
@@ -24,6 +26,10 @@ __all__ = [
     "rust_program",
     "trixie_folder",
 ]
+
+
+PAUSES = (5.0, 30.0)
+"""Seconds before a registry that failed is asked again."""
 
 
 class Unbuilt(Exception):
@@ -75,11 +81,26 @@ def command(*words: str, cwd: Path) -> None:
         raise Unbuilt(f"{words[0]}: {(done.stdout + done.stderr)[-2000:]}")
 
 
+def fetched(*words: str, cwd: Path) -> None:
+    """Run one command of a build that asks a registry, which may fail to answer once or twice.
+
+    What was fetched and built before it failed is not fetched and built again. Raises `Unbuilt`.
+    """
+    for pause in PAUSES:
+        try:
+            command(*words, cwd=cwd)
+        except Unbuilt:
+            time.sleep(pause)
+        else:
+            return
+    command(*words, cwd=cwd)
+
+
 def trixie_folder(source: Path) -> Path:
     """Unpack what a build.sh names of Debian trixie; return the folder in which it did."""
     with peer(source, Path(__file__).with_name("unpack_trixie.sh")) as (folder, stale):
         if stale:
-            command("sh", "build.sh", cwd=folder)
+            fetched("sh", "build.sh", cwd=folder)
     return folder
 
 
@@ -87,7 +108,7 @@ def go_program(source: Path) -> list[str]:
     """Build a Go module with what its go.sum names; return how it is run."""
     with peer(source) as (folder, stale):
         if stale:
-            command("go", "build", "-trimpath", "-mod=readonly", "-o", "program", ".", cwd=folder)
+            fetched("go", "build", "-trimpath", "-mod=readonly", "-o", "program", ".", cwd=folder)
     return [str(folder / "program")]
 
 
@@ -95,7 +116,7 @@ def rust_program(source: Path) -> list[str]:
     """Build a crate that is called as its folder; return how it is run."""
     with peer(source) as (folder, stale):
         if stale:
-            command("cargo", "build", "--quiet", cwd=folder)
+            fetched("cargo", "build", "--quiet", "--locked", cwd=folder)
     return [str(folder / "target/debug" / source.name)]
 
 
@@ -103,7 +124,7 @@ def node_program(source: Path) -> list[str]:
     """Install what a package-lock.json names, without its scripts; return how main.js is run."""
     with peer(source) as (folder, stale):
         if stale:
-            command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
+            fetched("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
     return ["node", str(folder / "main.js")]
 
 
@@ -114,7 +135,7 @@ def python_program(source: Path) -> list[str]:
         if stale:
             command(sys.executable, "-m", "venv", "--clear", "venv", cwd=folder)
             pip = (python, "-m", "pip", "install", "--disable-pip-version-check")
-            command(*pip, "--require-hashes", "-r", "requirements.lock", cwd=folder)
+            fetched(*pip, "--require-hashes", "-r", "requirements.lock", cwd=folder)
     return [python, str(folder / "main.py")]
 
 

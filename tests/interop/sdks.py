@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.interop.peers import (
     command,
+    fetched,
     go_program,
     node_program,
     peer,
@@ -50,7 +51,7 @@ def _java() -> list[str]:
     with peer(HERE / "aws_sdk_java") as (folder, stale):
         if stale:
             shutil.rmtree(folder / "lib", ignore_errors=True)
-            command("mvn", "-q", "-B", _COPY, "-DoutputDirectory=lib", cwd=folder)
+            fetched("mvn", "-q", "-B", _COPY, "-DoutputDirectory=lib", cwd=folder)
             command("javac", "-d", "classes", "-cp", "lib/*", "Main.java", cwd=folder)
     path = f"{folder / 'classes'}:{folder / 'lib'}/*"
     return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", path, "Main"]

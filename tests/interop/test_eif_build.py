@@ -32,7 +32,7 @@ from nitro_workflow.image.format.metadata import BuildInfo, Identity
 from nitro_workflow.image.inspect.validator import check_image
 from tests.image.conftest import key_and_certificate
 from tests.image.test_signature import _Kms
-from tests.interop.peers import locked
+from tests.interop.peers import Unbuilt, fetched, locked
 
 pytestmark = pytest.mark.interop
 
@@ -89,41 +89,37 @@ class Tools:
         return json.loads(answer.stdout)
 
 
-def _cargo(*arguments: str, cwd: Path) -> str:
-    done = subprocess.run(
-        ["cargo", *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
-    return "" if done.returncode == 0 else done.stderr[-2000:]
-
-
-def _make() -> tuple[Tools, str]:
-    """Build what is not there yet; return the tools and what went wrong, if anything did."""
+def _make() -> Tools:
+    """Build what is not there yet; raises `Unbuilt`."""
     with locked() as cache:
         tools = Tools(
             cache / f"eif_build-{BUILDER}/bin/eif_build", cache / "aws_eif/target/release/aws_eif"
         )
-        trouble = ""
         if not tools.eif_build.exists():
+            words = ("eif_build", "--version", BUILDER, "--locked")
             root = str(tools.eif_build.parents[1])
-            trouble = _cargo(
-                "install", "eif_build", "--version", BUILDER, "--locked", "--root", root, cwd=cache
-            )
+            fetched("cargo", "install", *words, "--root", root, cwd=cache)
         source = cache / "aws_eif"
         shutil.copytree(HERE / "eif_build", source, dirs_exist_ok=True)
-        return tools, trouble or _cargo("build", "--release", "--quiet", cwd=source)
+        fetched("cargo", "build", "--release", "--quiet", "--locked", cwd=source)
+        return tools
 
 
 @pytest.fixture(scope="session")
-def made() -> tuple[Tools, str] | None:
-    return _make() if shutil.which("cargo") else None
+def made() -> Tools | str:
+    if shutil.which("cargo") is None:
+        return "no cargo"
+    try:
+        return _make()
+    except Unbuilt as trouble:
+        return str(trouble)
 
 
 @pytest.fixture
 def tools(made, require) -> Tools:
-    require("interop", made is not None, "cargo, libssl-dev and pkg-config for AWS's eif_build")
-    tools, trouble = made
-    require("interop", not trouble, f"AWS's eif_build did not build: {trouble[-300:]}")
-    return tools
+    remedy = "cargo, libssl-dev and pkg-config for AWS's eif_build"
+    require("interop", isinstance(made, Tools), f"{remedy}: {str(made)[-300:]}")
+    return made
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from nitro_workflow.attestation import HypervisorPki, Report, Verifier
 from tests.attestation import forge
 from tests.attestation.conftest import FOLDER, INSTANCE, MODULE, NOW, PCRS, ROWS
 from tests.attestation.test_chain import ATTACKS
+from tests.interop.peers import Unbuilt, go_program
 
 pytestmark = pytest.mark.interop
 
@@ -56,23 +57,22 @@ Judge = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """Build the Go program; None where Go or its modules cannot be had."""
+def program() -> list[str] | str:
+    """Build the Go program; return how it is run, or why there is none."""
     if shutil.which("go") is None:
-        return None
-    fetched = subprocess.run(
-        ["go", "mod", "download"], cwd=SOURCE, capture_output=True, check=False
-    )
-    if fetched.returncode:
-        return None
-    target = tmp_path_factory.mktemp("nitrite") / "nitrite"
-    subprocess.run(["go", "build", "-mod=readonly", "-o", str(target), "."], cwd=SOURCE, check=True)
-    return target
+        return "no go"
+    try:
+        return go_program(SOURCE)
+    except Unbuilt as trouble:
+        return str(trouble)
 
 
 @pytest.fixture
-def judge(program: Path | None, require: Callable[[str, bool, str], None], tmp_path: Path) -> Judge:
-    require("interop", program is not None, "hf/nitrite needs Go and the Go module proxy")
+def judge(
+    program: list[str] | str, require: Callable[[str, bool, str], None], tmp_path: Path
+) -> Judge:
+    trouble = program if isinstance(program, str) else ""
+    require("interop", not trouble, f"hf/nitrite needs Go and the Go module proxy: {trouble}")
 
     def run(
         documents: Iterable[tuple[bytes, datetime]], root: bytes | None = None
@@ -82,7 +82,7 @@ def judge(program: Path | None, require: Callable[[str, bool, str], None], tmp_p
             path = tmp_path / str(number)
             path.write_bytes(data)
             lines.append(f"{int(at.timestamp())} {path}")
-        arguments = [str(program), "judge"]
+        arguments = [*program, "judge"]
         if root is not None:
             pem = tmp_path / "root.pem"
             pem.write_bytes(x509.load_der_x509_certificate(root).public_bytes(Encoding.PEM))

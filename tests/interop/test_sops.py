@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cloud.conftest import COMPUTE, DATA, RunningCloud, allow, policy
-from tests.interop.peers import Unbuilt, command, peer
+from tests.interop.peers import Unbuilt, fetched, peer
 from tests.interop.test_s3_clients import environment
 
 pytestmark = [pytest.mark.interop, pytest.mark.heavy]
@@ -36,7 +36,7 @@ def sops(require: Callable[[str, bool, str], None], tmp_path: Path) -> Sops:
         with peer(Path(__file__).parent / "sops") as (folder, stale):
             if stale:
                 package = "github.com/getsops/sops/v3/cmd/sops"
-                command("go", "build", "-mod=readonly", "-o", "program", package, cwd=folder)
+                fetched("go", "build", "-mod=readonly", "-o", "program", package, cwd=folder)
             program = str(folder / "program")
     except Unbuilt as unbuilt:
         require("interop", False, f"the Go module proxy: {unbuilt}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.interop.peers import command, peer
+from tests.interop.peers import fetched, peer
 
 SOURCE = Path(__file__).parents[1] / "interop" / "javascript_tools"
 
@@ -15,5 +15,5 @@ def javascript_tools():
     """Yield the folder whose ``node_modules`` has them; raises `Unbuilt` where npm cannot."""
     with peer(SOURCE) as (folder, stale):
         if stale:
-            command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
+            fetched("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
         yield folder
