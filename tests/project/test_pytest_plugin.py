@@ -114,6 +114,7 @@ def test_the_lab_runs_a_step(nitro_lab):
 """
 
 ENCLAVES = """
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -144,7 +145,10 @@ def test_an_image_runs_and_attests(nitro_enclave):
 def test_it_ended_with_its_test_and_debug_can_be_read(nitro_enclave, nitro_lab):
     enclave = nitro_enclave(IMAGE, memory_mib=64, debug=True)
     assert answer(enclave)
-    assert "listening on vsock port 7" in enclave.console()
+    until = time.monotonic() + 300
+    while "listening on vsock port 7" not in enclave.console():  # it is read beside
+        assert time.monotonic() < until, enclave.console()
+        time.sleep(0.05)
     enclave.terminate()
     enclave.terminate()
     with pytest.raises(VsockError):
