@@ -8,12 +8,14 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from nitro_workflow.lessons import LESSONS
 
@@ -33,15 +35,20 @@ class CourseNotebook:
     def kernel(self) -> Iterator[CourseNotebook]:
         """Have a fresh kernel, in a folder of its own: a notebook is to need nothing beside it."""
         notebook = nbformat.v4.new_notebook()
-        # What a kernel leaves is the lab's folder and processes: its own end need not be waited for.
-        client = NotebookClient(
-            notebook, timeout=300, kernel_name="python3", shutdown_kernel="immediate"
-        )
-        client.reset_execution_trackers()
-        with client.setup_kernel():
-            self._client = client
-            yield self
-        self._client = None
+        with tempfile.TemporaryDirectory(prefix="nw-kernel-") as folder:
+            # Ports are chosen and let go before the kernel takes them: beside another half of the
+            # course, one may be gone by then.
+            sockets = {"transport": "ipc", "ip": f"{folder}/kernel"}
+            # What a kernel leaves is the lab's folder and processes: its end need not be waited for.
+            client = NotebookClient(
+                notebook, timeout=300, startup_timeout=300, kernel_name="python3",
+                shutdown_kernel="immediate", config=Config({"KernelManager": sockets}),
+            )  # fmt: skip
+            client.reset_execution_trackers()
+            with client.setup_kernel():
+                self._client = client
+                yield self
+            self._client = None
 
     def code(self, begin: str = "", end: str = "") -> list[Any]:
         """Return the code cells, from the one named to the other named, both included."""
