@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 from tests.browser.chromium import FLAGS, find_chromium  # noqa: E402
 
 DESK, PHONE = 1300, 390  # pixels
+PATIENCE_MS = 120_000  # for a page of the disk, whatever else the machine does
 ARTICLE = 'class="bd-article"'
 
 # An element is cut where it has more than it shows and does not scroll, or where it goes on beyond
@@ -47,7 +48,8 @@ CUT = """(tablesFit) => {
 def faults(site: Path, page: Page) -> Iterator[str]:
     """Open each page of the site in turn and return a line for what is cut at either width."""
     for path in pages_of(site):
-        page.goto(path.resolve().as_uri(), wait_until="domcontentloaded")
+        page.goto(path.resolve().as_uri())
+        page.evaluate("document.fonts.ready")  # other letters have other widths
         for width in (DESK, PHONE):
             page.set_viewport_size({"width": width, "height": 900})
             for fault in page.evaluate(CUT, width == DESK):
@@ -64,7 +66,9 @@ def main() -> None:
     site = Path(sys.argv[1])
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        found = list(faults(site, browser.new_page()))
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        found = list(faults(site, page))
         browser.close()
     print(*found, sep="\n", end="\n" if found else "")
     pages = len(pages_of(site))
