@@ -70,5 +70,5 @@ def _ready(folder: Path) -> object:
     """
     try:
         return json.loads((folder / "cloud" / "endpoint.json").read_text())["pid"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the folder is the cloud's to refuse
         return None
