@@ -437,15 +437,19 @@ def test_two_hundred_statements():
 
 
 def test_long_lists_are_no_burden():
-    values = [f"value-{n}" for n in range(20_000)]
-    condition = {
-        "StringLike": {"aws:PrincipalTag/a": values},
-        "StringNotLike": {"aws:SourceVpc": values},
-    }
-    begin = time.process_time()
-    analysis = analyse(key_policy(ADMIN, to(ROLE, allow("kms:*", Condition=condition))))
-    assert analysis.without_attestation == "path"
-    assert time.process_time() - begin < 10
+    def seconds(count):
+        values = [f"value-{n}" for n in range(count)]
+        condition = {
+            "StringLike": {"aws:PrincipalTag/a": values},
+            "StringNotLike": {"aws:SourceVpc": values},
+        }
+        begin = time.process_time()
+        analysis = analyse(key_policy(ADMIN, to(ROLE, allow("kms:*", Condition=condition))))
+        assert analysis.without_attestation == "path"
+        return time.process_time() - begin
+
+    # Five times as long a list; the square of it would be 25 times, on whatever machine.
+    assert seconds(20_000) < 15 * seconds(4_000)
 
 
 def test_the_search_has_an_end():
@@ -460,10 +464,8 @@ def test_the_search_has_an_end():
             f"aws:PrincipalTag/p{a}-{h}": "in", f"aws:PrincipalTag/p{b}-{h}": "in"}}))
         for h in holes for a in pigeons for b in pigeons if a < b
     ]  # fmt: skip
-    begin = time.process_time()
     opens = to(ROLE, allow("kms:*", Condition={"StringLike": single}))
     analysis = analyse(key_policy(opens, *shuts))
-    assert time.process_time() - begin < 20
     assert set(analysis.answers.values()) == {"unknown"}
     assert "its budget of" in analysis.unknown[0].reason
     assert "lock_out" not in codes(analysis)
