@@ -119,6 +119,8 @@ class DebianPackages:
             "APT::Sandbox::User": _user_name(),
             "APT::Architecture": "amd64",
             "Acquire::Languages": "none",
+            # Else a list that could not be fetched is left out, and its packages are "not there".
+            "APT::Update::Error-Mode": "any",
         }
         return "".join(f'{name} "{value}";\n' for name, value in values.items())
 
