@@ -75,7 +75,7 @@ def test_a_machine_that_says_something_else(ends):
 
 
 def test_a_machine_that_says_nothing(ends, monkeypatch):
-    monkeypatch.setattr(qemu_monitor, "SECONDS", 0.1)
+    monkeypatch.setattr(qemu_monitor, "CONNECT_SECONDS", 0.1)
     monitor = QemuMonitor(ends[0], "test")
     with pytest.raises(HostError, match="TimeoutError"):
         monitor.connect()

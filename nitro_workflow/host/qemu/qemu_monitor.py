@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["QemuMonitor"]
 
 SECONDS: Final = 5.0
+CONNECT_SECONDS: Final = 60.0  # QEMU has only begun to start; tenths in fact
 
 
 class QemuMonitor:
@@ -34,7 +35,7 @@ class QemuMonitor:
 
     def connect(self) -> None:
         """Shake hands; raises `HostError`."""
-        self._do(lambda: self._client.connect(self._sock))
+        self._do(lambda: self._client.connect(self._sock), CONNECT_SECONDS)
 
     def status(self) -> dict[str, Any]:
         """Return ``status`` (running, paused, internal-error …), ``kvm`` and the ``version``."""
@@ -70,7 +71,7 @@ class QemuMonitor:
         answer: dict[str, Any] = self._do(lambda: self._client.execute(command))
         return answer
 
-    def _do(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    def _do(self, work: Callable[[], Coroutine[Any, Any, Any]], seconds: float = SECONDS) -> Any:
         from qemu.qmp import QMPError
 
         with self._lock:
@@ -78,7 +79,7 @@ class QemuMonitor:
                 raise _no_answer("it is closed")
             future = asyncio.run_coroutine_threadsafe(work(), self._loop)
         try:
-            return future.result(SECONDS)
+            return future.result(seconds)
         except (QMPError, TimeoutError, OSError, EOFError, AssertionError) as error:
             # The library asserts, too, where a session ends while it begins.
             future.cancel()
