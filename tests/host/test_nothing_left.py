@@ -1,7 +1,9 @@
 """A hypervisor that has run out of threads or descriptors, or waits in vain, lets nothing run."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ import pytest
 
 from nitro_workflow.errors import HostError
 from nitro_workflow.host import ParentPrograms, supervision_problem
+from nitro_workflow.host.control.enclaves import Enclaves
 from nitro_workflow.host.control.machine import Hypervisor
 from nitro_workflow.host.instance.first_process import Programs
 from nitro_workflow.host.instance.instance_socket import connect
@@ -155,6 +158,26 @@ def test_an_enclave_that_lost_its_supervisor_is_told_of_whatever_is_noticed_firs
     kill_the_supervisor(before)
     wait_for(lambda: hypervisor.describe_enclaves() == [])
     assert f"{enclave_id} ended: its supervisor has ended (it was killed)" in capfd.readouterr().err
+
+
+def test_an_enclave_is_listed_as_long_as_what_it_had_is_taken(hypervisor, eif, monkeypatch):
+    """Whoever sees that one is gone may have its CID and CPUs."""
+    hypervisor.boot_instance(INSTANCE)
+    request = {"eif_path": str(eif), "memory_mib": 512, "cpu_count": 2, "debug_mode": True}
+    forget, listed = Enclaves._forget, []
+
+    def look_and_forget(enclaves, enclave):
+        listed.append([it["EnclaveID"] for it in hypervisor.describe_enclaves()])
+        listed.append(hypervisor.console(enclave.plan.enclave_id)["ended"])
+        forget(enclaves, enclave)
+        listed.append(hypervisor.console(enclave.plan.enclave_id)["ended"])
+
+    monkeypatch.setattr(Enclaves, "_forget", look_and_forget)
+    started = hypervisor.run_enclave(**request)
+    os.kill(started["ProcessID"], signal.SIGKILL)
+    wait_for(lambda: hypervisor.describe_enclaves() == [])
+    wait_for(lambda: len(listed) == 3)
+    assert listed == [[started["EnclaveID"]], False, True]
 
 
 def test_what_an_instance_was_ended_for_first_stays(hypervisor, monkeypatch):

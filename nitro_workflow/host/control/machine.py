@@ -249,8 +249,9 @@ class Hypervisor:
                 expected="an enclave started with --debug-mode",
                 next="run it with --debug-mode: its PCR0, PCR1 and PCR2 are then zero",
             )
+        ended = enclave not in self._enclaves.living()
         text, after = enclave.console.read(offset)
-        return {"text": text, "offset": after, "ended": enclave.state == "TERMINATED"}
+        return {"text": text, "offset": after, "ended": ended}
 
     # -- the process ------------------------------------------------------------------------------
 

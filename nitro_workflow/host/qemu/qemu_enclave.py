@@ -202,7 +202,8 @@ class QemuEnclave:
             self._process.wait()
 
     def _clean_up(self) -> None:
-        self.state = "TERMINATED"
+        """Let go of all that it had; until ``on_end`` was told, its CID and CPUs are taken."""
+        self.state = "TERMINATING"
         if self._monitor is not None:
             self._monitor.close()
         with contextlib.suppress(OSError):
@@ -213,4 +214,5 @@ class QemuEnclave:
             os.close(self._output)
         os.close(self.plan.image)
         self._on_end(self)
+        self.state = "TERMINATED"
         self.ended.set()

@@ -229,7 +229,8 @@ class EnclaveProcess:
         self._settled.set()
 
     def _clean_up(self) -> None:
-        self.state = "TERMINATED"
+        """Let go of all that it had; until ``on_end`` was told, its CID and CPUs are taken."""
+        self.state = "TERMINATING"
         if self._limit_watch is not None:
             self._limit_watch.close()
         self._vsock.close()
@@ -241,4 +242,5 @@ class EnclaveProcess:
             with contextlib.suppress(OSError):
                 remove_tree(self.plan.unsafe_folder)
         self._on_end(self)
+        self.state = "TERMINATED"
         self.ended.set()
