@@ -1,8 +1,7 @@
 // @ts-check
 // What JupyterLab loads: a file that is opened becomes the page that `nitro-workflow inspect --html` writes.
 //
-// A federated module is an object with two functions, `init` and `get`, which a bundler would write;
-// these few lines need none. JupyterLab's own modules come from the scope that it shares.
+// A federated module is an object with `init` and `get`; JupyterLab's own come from the scope it shares.
 "use strict";
 
 /** @typedef {Record<string, Record<string, { get: () => Promise<() => any>, from: string }>>} Scope */

@@ -18,7 +18,7 @@ from nitro_workflow.widgets.es_modules import drop_module, live_module, live_sty
 from nitro_workflow.widgets.inspectors import DROPPED, STILL
 from nitro_workflow.widgets.live_answers import Answers, told
 
-__all__ = ["live_form", "marked"]
+__all__ = ["live_form", "marked", "show_in"]
 
 
 def live_form(model: Any, answers: Answers) -> Any | None:
@@ -34,8 +34,15 @@ def live_form(model: Any, answers: Answers) -> Any | None:
         return None
     view = str(uuid.uuid4())
     widget = made(model=to_json(model), view=view, answers=bool(answers))
-    widget.on_msg(lambda widget, message, _: widget.send(told(answers, message)))
+    # Not the widget's own messages: anywidget hands over none where a page was slow (live.js).
+    widget.layout.on_msg(lambda box, message, _: box.send(told(answers, message)))
     return widget
+
+
+def show_in(widget: Any, model: Any) -> None:
+    """Show another model of the same kind in every live form of the widget."""
+    widget.model = to_json(model)
+    widget.layout.send({"model": widget.model})
 
 
 def marked(html: str, widget: Any | None) -> str:

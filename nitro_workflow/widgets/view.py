@@ -10,11 +10,11 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nitro_workflow.widgets.drawing import Model, to_json, visible
+from nitro_workflow.widgets.drawing import Model, visible
 from nitro_workflow.widgets.es_modules import static_style
 from nitro_workflow.widgets.inspectors import draw_html, draw_text
 from nitro_workflow.widgets.live_answers import Answers
-from nitro_workflow.widgets.live_view import live_form, marked
+from nitro_workflow.widgets.live_view import live_form, marked, show_in
 from nitro_workflow.widgets.opened import Opened
 
 __all__ = ["View"]
@@ -94,7 +94,7 @@ class View:
         self._model, self._whole = visible(model), None
         widget = self.__dict__.get("widget")
         if widget is not None:
-            widget.model = to_json(self.model)
+            show_in(widget, self.model)
 
     def _ipython_display_(self) -> None:
         """Show what can be told at once, and in its place the whole when it is computed."""

@@ -59,17 +59,18 @@ LIVE = """
 const state = MODEL;
 const handlers = {};
 window.unanswered = 0;
-const model = {
-  get: (name) => state[name],
+const box = {
   send: async (message) => {
     window.unanswered += 1;
     await window.held;
-    handlers["msg:custom"]?.(await window.askPython(message));
+    const answer = await window.askPython(message);
+    for (const hear of handlers["msg:custom"]) hear(answer);
     window.unanswered -= 1;
   },
-  on: (name, handler) => { handlers[name] = handler; },
-  off: (name) => { delete handlers[name]; },
+  on: (name, handler) => { (handlers[name] ??= new Set()).add(handler); },
+  off: (name, handler) => { handlers[name].delete(handler); },
 };
+const model = { get: (name) => (name === "layout" ? box : state[name]), on() {}, off() {} };
 const url = URL.createObjectURL(new Blob([MODULE], { type: "text/javascript" }));
 const { default: widget } = await import(url);
 window.cleanup = widget.render({ model, el: document.getElementById("host") });

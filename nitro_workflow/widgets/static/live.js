@@ -7,31 +7,39 @@ import { root } from "./root.js";
 
 let questions = 0;
 
-/** Ask the kernel over the widget's messages. @param {any} model @param {AbortSignal} signal */
+/**
+ * Ask the kernel over messages; null where nobody answers. What Python shows in place comes by them too.
+ *
+ * A model that took two seconds to begin gets no message from anywidget, ever. Its layout, a plain
+ * model of ipywidgets, gets all of its own.
+ * @param {any} model @param {AbortSignal} signal @returns {Host["ask"]}
+ */
 function asker(model, signal) {
+  const box = model.get("layout");
   /** @type {Map<number, { done: (answer: any) => void, refused: (why: Error) => void }>} */
   const open = new Map();
   /** @param {any} message */
   const hear = (message) => {
+    if (message?.model) model.set("model", message.model);
     const waiting = open.get(message?.id);
     if (!waiting) return;
     open.delete(message.id);
     if ("answer" in message) waiting.done(message.answer);
     else waiting.refused(new Error(message.refused));
   };
-  model.on("msg:custom", hear);
-  signal.addEventListener("abort", () => model.off("msg:custom", hear));
-  return (/** @type {string} */ question, /** @type {object} */ values = {}) => new Promise((done, refused) => {
+  box.on("msg:custom", hear);
+  signal.addEventListener("abort", () => box.off("msg:custom", hear));
+  return model.get("answers") ? (question, values = {}) => new Promise((done, refused) => {
     const id = ++questions;
     open.set(id, { done, refused });
-    model.send({ id, question, values });
-  });
+    box.send({ id, question, values });
+  }) : null;
 }
 
 /** Draw a model into a root; returns what ends that. @param {any} model @param {(m: any, host: Host) => Node} draw @param {Host["draws"]} [draws] */
 function start(model, draw, draws) {
   const ending = new AbortController();
-  const ask = model.get("answers") ? asker(model, ending.signal) : null;
+  const ask = asker(model, ending.signal);
   const { node, show } = root(draw, ask, ending.signal, draws);
   const again = () => show(model.get("model"));
   again();
