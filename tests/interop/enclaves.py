@@ -105,7 +105,7 @@ class Machine:
     def run(self, program: str, *words: object, given: bytes = b"") -> tuple[int, bytes, str]:
         """Run a command to its end: exit status, output, what it said beside."""
         with self.start(program, *words) as process:
-            out, err = process.communicate(given, timeout=120)
+            out, err = process.communicate(given, timeout=300)  # by emulation
         return process.returncode, out, err.decode()
 
     def done(self, program: str, *words: object, given: bytes = b"") -> bytes:

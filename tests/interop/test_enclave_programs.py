@@ -142,7 +142,7 @@ def echoes(machine: Machine, enclave: dict[str, Any]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert [got.get(number) == data for number, data in enumerate(sent)] == [True] * len(sent)
 
 
