@@ -26,7 +26,7 @@ def ssm(cloud: RunningCloud) -> Any:
 @pytest.fixture
 def rows(cloud: RunningCloud) -> Iterator[sqlite3.Connection]:
     """What AWS's side may write: the tables of the cloud."""
-    db = sqlite3.connect(cloud.lab / "cloud" / "state.sqlite3", timeout=10, isolation_level=None)
+    db = sqlite3.connect(cloud.lab / "cloud" / "state.sqlite3", timeout=60, isolation_level=None)
     yield db
     db.close()
 
@@ -226,10 +226,12 @@ def test_commands_have_an_end(cloud: RunningCloud, rows: sqlite3.Connection, ins
     old = datetime.now(UTC) - timedelta(hours=1)
     rows.execute("UPDATE ssm_commands SET sent = ? WHERE id = ?", (old.isoformat(), first))
     copies = [(str(uuid.uuid4()), first) for _ in range(500)]
+    rows.execute("BEGIN")  # one wait for the disk: five hundred would hold the cloud's own up
     rows.executemany(
         "INSERT INTO ssm_commands SELECT ?, account, region, sent || 'x', deliver_seconds,"
         " run_seconds, document FROM ssm_commands WHERE id = ?", copies,
     )  # fmt: skip
+    rows.execute("COMMIT")
     last = sent(one, instance)["CommandId"]
     left = {row[0] for row in rows.execute("SELECT id FROM ssm_commands")}
     assert last in left
