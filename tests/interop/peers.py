@@ -116,7 +116,7 @@ def rust_program(source: Path) -> list[str]:
     """Build a crate that is called as its folder; return how it is run."""
     with peer(source) as (folder, stale):
         if stale:
-            fetched("cargo", "build", "--quiet", "--locked", cwd=folder)
+            fetched("cargo", "build", "--quiet", cwd=folder)
     return [str(folder / "target/debug" / source.name)]
 
 

@@ -101,7 +101,7 @@ def _make() -> Tools:
             fetched("cargo", "install", *words, "--root", root, cwd=cache)
         source = cache / "aws_eif"
         shutil.copytree(HERE / "eif_build", source, dirs_exist_ok=True)
-        fetched("cargo", "build", "--release", "--quiet", "--locked", cwd=source)
+        fetched("cargo", "build", "--release", "--quiet", cwd=source)
         return tools
 
 
