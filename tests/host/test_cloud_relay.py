@@ -12,6 +12,7 @@ import pytest
 
 from nitro_workflow.host.instance import cloud_relay
 from nitro_workflow.host.instance.cloud_relay import CloudRelay
+from tests.host.waiting import wait_for
 
 PATIENCE = 60  # seconds, on a loaded machine
 
@@ -56,13 +57,6 @@ class Cloud:
     def close(self):
         self.go()
         self._place.close()
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def descriptors():

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from nitro_workflow.host import LaunchRequest
 from nitro_workflow.image import BootParts, build_image, measure_file
 from tests.host import images
 from tests.host.conftest import ASKED, INSTANCE, Host
+from tests.host.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -31,13 +31,6 @@ def refused(call, *arguments, **named):
 
 def launch_refused(host, path, memory):
     return refused(host.client.run_enclave, LaunchRequest(str(path), memory, 2))
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def gone(pid):

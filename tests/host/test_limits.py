@@ -6,7 +6,6 @@ import json
 import os
 import resource
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from nitro_workflow.errors import HostError, VsockError
 from nitro_workflow.host import LaunchRequest
 from tests.host.conftest import INSTANCE
+from tests.host.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -50,13 +50,6 @@ def memfd(mib):
         return [at, error.errno]
     return [mib, 0]
 """
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from nitro_workflow.vsock import recv_json, send_json
 from tests.host.conftest import INSTANCE
 from tests.host.fake_hypervisor import Cloud
 from tests.host.no_descriptors import TAKE_ALL
+from tests.host.waiting import wait_for
 
 
 @pytest.fixture
@@ -43,13 +44,6 @@ def hypervisor(sandboxed, workshop):
     yield it
     it.close()
     shutil.rmtree(folder)
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def processes():
