@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         Trust,
     )
     from nitro_workflow.cloud.connection import Connection
-    from nitro_workflow.cloud.endpoint import Endpoint
+    from nitro_workflow.cloud.endpoint import Endpoint, serving_pid
     from nitro_workflow.cloud.isolated_sessions import isolated_environment, isolated_session
     from nitro_workflow.cloud.local.call import Settings
     from nitro_workflow.cloud.local.kms.ciphertext import parse_blob
@@ -103,6 +103,7 @@ __all__ = [
     "refusal",
     "security_group",
     "serve",
+    "serving_pid",
     "shut_bucket",
     "tls_files",
     "tls_only_policy",
@@ -147,6 +148,7 @@ _HOMES = {
     "refusal": "client_errors",
     "security_group": "aws.aws_names",
     "serve": "local.serve",
+    "serving_pid": "endpoint",
     "shut_bucket": "bucket_making",
     "tls_files": "local.serve",
     "tls_only_policy": "bucket_making",

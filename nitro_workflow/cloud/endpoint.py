@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from nitro_workflow.errors import CloudUnavailable
 
-__all__ = ["Endpoint", "read_cloud_file"]
+__all__ = ["Endpoint", "read_cloud_file", "serving_pid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,17 @@ def read_cloud_file(path: Path, needed: tuple[str, ...] = ()) -> dict[str, Any]:
             return document
         found = f"{path.name} without {' and '.join(needed)}"
     raise _unavailable(found, path)
+
+
+def serving_pid(lab: Path) -> int:
+    """Return which process has said that it answers for a lab; 0 for none.
+
+    Of a cloud that was killed the file names that one, and goes at any moment.
+    """
+    try:
+        return int(read_cloud_file(lab / "cloud" / "endpoint.json", ("pid",))["pid"])
+    except (CloudUnavailable, TypeError, ValueError):
+        return 0
 
 
 def _unavailable(found: str, path: Path) -> CloudUnavailable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nitro_workflow.atomic import write_atomic
-from nitro_workflow.cloud import Connection, Settings
+from nitro_workflow.cloud import Connection, Settings, serving_pid
 from nitro_workflow.errors import CloudUnavailable
 
 __all__ = ["served_cloud"]
@@ -51,7 +50,7 @@ def served_cloud(folder: Path, root_der: bytes) -> Iterator[Connection]:
 def _wait(process: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
     until = time.monotonic() + READY_SECONDS
     while process.poll() is None and time.monotonic() < until:
-        if _ready(folder) == process.pid:
+        if serving_pid(folder) == process.pid:
             return
         time.sleep(0.02)
     raise CloudUnavailable(
@@ -60,15 +59,3 @@ def _wait(process: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
         where=str(folder),
         next="Run `nitro-workflow cloud serve` by hand to see why.",
     )
-
-
-def _ready(folder: Path) -> object:
-    """Return which process has said that it answers; None for none.
-
-    The file appears whole (`atomic`). One that names another process is of a cloud that was killed:
-    it goes at any moment, also between a look and a reading.
-    """
-    try:
-        return json.loads((folder / "cloud" / "endpoint.json").read_text())["pid"]
-    except (FileNotFoundError, NotADirectoryError):  # the folder is the cloud's to refuse
-        return None

@@ -20,6 +20,7 @@ import pytest
 from botocore.config import Config
 from botocore.loaders import Loader
 
+from nitro_workflow.cloud import serving_pid
 from nitro_workflow.cloud.local.assemble import open_services
 from nitro_workflow.cloud.local.call import Settings
 from nitro_workflow.cloud.local.dispatch import Dispatcher
@@ -51,20 +52,10 @@ class RunningCloud:
         """Wait until the process has said that it is ready."""
         until = time.perf_counter() + seconds
         assert self.process is not None
-        while self._ready() != self.process.pid:
+        while serving_pid(self.lab) != self.process.pid:
             assert self.process.poll() is None, self.log
             assert time.perf_counter() < until, "the cloud did not start: " + self.log
             time.sleep(0.01)
-
-    def _ready(self) -> int:
-        """Return which process has said so; 0 for none.
-
-        That of one that was killed is there until the next one takes it away, at any moment.
-        """
-        try:
-            return int(json.loads((self.lab / "cloud" / "endpoint.json").read_text())["pid"])
-        except FileNotFoundError:
-            return 0
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self._clients.close()

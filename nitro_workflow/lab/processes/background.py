@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nitro_workflow.cloud import Endpoint, isolated_environment
+from nitro_workflow.cloud import Endpoint, isolated_environment, serving_pid
 from nitro_workflow.errors import CloudUnavailable, HostError, LabError, SandboxUnavailable
 from nitro_workflow.host import checked_machine
-from nitro_workflow.lab.lab_folder import LabFolder, read_json, save
+from nitro_workflow.lab.lab_folder import LabFolder, save
 from nitro_workflow.lab.processes.disk_room import require_room
 from nitro_workflow.lab.processes.process_table import (
     NAMES,
@@ -119,10 +119,7 @@ class Processes:
 
     def _served_by_hand(self) -> int:
         """Return the pid of a `cloud serve` that a person runs in this lab; 0 for none."""
-        try:
-            pid = int(read_json(self.folder.path / "cloud" / "endpoint.json")["pid"])
-        except (LabError, KeyError, TypeError, ValueError):
-            return 0
+        pid = serving_pid(self.folder.path)
         return pid if is_running(pid) and self._cloud_answers() else 0
 
     def _find(self, name: str) -> LabProcess | None:
