@@ -26,8 +26,8 @@ def test_public_names():
         "aws_names", "checked_region", "cloud_errors", "draw_keys", "error_code",
         "further_permissions", "isolated_environment", "isolated_session",
         "machine_image_parameter", "make_bucket", "no_plain_http", "parse_blob", "recorded_error",
-        "refusal", "security_group", "serve", "shut_bucket", "tls_files", "tls_only_policy",
-        "write_private",
+        "refusal", "security_group", "serve", "serving_pid", "shut_bucket", "tls_files",
+        "tls_only_policy", "write_private",
     ]  # fmt: skip
     with pytest.raises(AttributeError):
         room.missing  # noqa: B018
