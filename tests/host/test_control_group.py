@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from nitro_workflow.host.rules import instance_limits
 from nitro_workflow.host.sandbox import control_group
 from nitro_workflow.host.sandbox.control_group import ControlGroup, delegated_place
+from tests.host.waiting import wait_for
 
 MIB = 1 << 20
 
@@ -148,7 +148,4 @@ def test_closing_ends_what_is_left_inside(place):
         os.close(entry)
         group.close()
         assert process.wait(60) == -9
-    deadline = time.monotonic() + 60
-    while Path(group.path).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: not Path(group.path).exists())

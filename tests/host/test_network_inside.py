@@ -24,6 +24,7 @@ from nitro_workflow.host.sandbox.descriptor_reserve import RESERVE
 from nitro_workflow.vsock import recv_json, send_json
 from tests.host.conftest import INSTANCE, Host
 from tests.host.test_cloud_relay import Cloud
+from tests.host.waiting import wait_for
 
 OTHER_INSTANCE = "i-0123456789abcdef1"
 
@@ -219,10 +220,7 @@ def test_two_instances_do_not_reach_each_other(host, cloud):
         argv = ["/bin/sh", "-c", f'{sys.executable} -c "{serve}" > /run/instance/other.log 2>&1 &']
         assert host.client.run_command(OTHER_INSTANCE, argv)["exit"] == 0
         log = host.runtime / "instance" / OTHER_INSTANCE / "other.log"
-        deadline = time.monotonic() + 60
-        while log.read_text() != "up\n":
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(lambda: log.read_text() == "up\n")
         assert dialled(host, ("AF_INET", ["127.0.0.1", 7777]), ("AF_UNIX", "@other")) == [REFUSED] * 2  # fmt: skip
         assert echoed(host, cloud.address[1], OTHER_INSTANCE) == "hello"
     finally:

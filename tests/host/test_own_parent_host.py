@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import enclave_image
 from nitro_workflow.cloud import Endpoint
 from nitro_workflow.errors import HostError
 from nitro_workflow.host import OwnParentHost, ParentPrograms
+from tests.host.waiting import wait_for
 
 INSTANCE = "i-0123456789abcdef0"
 ROLE = "arn:aws:iam::444455556666:role/company/ParentInstance"
@@ -80,10 +80,7 @@ def test_a_parent_that_has_ended_is_started_again(made: Any) -> None:
     host = made()
     pid = host.boot_instance(INSTANCE)["Programs"]["parent"]["pid"]
     host.run_command(INSTANCE, ["kill", "-9", str(pid)])
-    deadline = time.monotonic() + 60
-    while host.describe_instance(INSTANCE)["Programs"]["parent"]["exit"] is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: host.describe_instance(INSTANCE)["Programs"]["parent"]["exit"] is not None)
     assert host.boot_instance(INSTANCE)["Programs"]["parent"]["pid"] != pid
     assert host.channel(INSTANCE).ask({"op": "ping"})["ok"] is True
 

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from nitro_workflow.host import supervision_problem
 from nitro_workflow.host.rules import instance_limits
 from nitro_workflow.host.sandbox import launcher, sandbox_errors
 from nitro_workflow.host.sandbox.launcher import SandboxSpec, Supervision
+from tests.host.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -84,10 +84,7 @@ def test_who_is_ended_after_their_own_end_keeps_their_status(require, tmp_path):
             os.kill(supervisor, signal.SIGSTOP)
             go.touch()
             children = Path(f"/proc/{it.pid}/task/{it.pid}/children")
-            deadline = time.monotonic() + 60
-            while children.read_text().split() != [str(supervisor)]:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            wait_for(lambda: children.read_text().split() == [str(supervisor)])
             it.process.terminate()
             assert it.process.wait(60) == 7
         finally:
