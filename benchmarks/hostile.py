@@ -37,6 +37,7 @@ import boto3
 from botocore.config import Config
 from hostile_clients import Target, attack, be_honest
 
+from nitro_workflow.cloud import Endpoint, serving_pid
 from nitro_workflow.cloud.local import budgets
 
 ACCOUNT = "111122223333"
@@ -63,14 +64,12 @@ class Cloud:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "nitro_workflow.cloud.local.serve"]
-        endpoint = self.lab / "cloud" / "endpoint.json"
-        endpoint.unlink(missing_ok=True)
         self.process = subprocess.Popen(
             [*command, "--lab", str(self.lab), "--port", str(self.port)]
         )
-        while not endpoint.exists():
+        while serving_pid(self.lab) != self.process.pid:
             time.sleep(0.02)
-        self.port = int(json.loads(endpoint.read_text())["endpoint"].rpartition(":")[2])
+        self.port = Endpoint.of(self.lab).port
 
     def client(self, service: str, keys: dict[str, str] | None = None) -> Any:
         kept = json.loads((self.lab / "cloud" / "credentials.json").read_text())[ACCOUNT]

@@ -23,7 +23,7 @@ class Endpoint:
     @classmethod
     def of(cls, lab: Path) -> Endpoint:
         """Read the lab folder's ``cloud/endpoint.json``; raises `CloudUnavailable`."""
-        path = lab / "cloud" / "endpoint.json"
+        path = _place(lab)
         record = read_cloud_file(path, ("endpoint", "ca"))
         if record.get("inode") not in (None, path.parent.stat().st_ino):
             raise _unavailable(f"{path.name} of another lab, which this is a copy of", path)
@@ -62,9 +62,13 @@ def serving_pid(lab: Path) -> int:
     Of a cloud that was killed the file names that one, and goes at any moment.
     """
     try:
-        return int(read_cloud_file(lab / "cloud" / "endpoint.json", ("pid",))["pid"])
+        return int(read_cloud_file(_place(lab), ("pid",))["pid"])
     except (CloudUnavailable, TypeError, ValueError):
         return 0
+
+
+def _place(lab: Path) -> Path:
+    return lab / "cloud" / "endpoint.json"
 
 
 def _unavailable(found: str, path: Path) -> CloudUnavailable:

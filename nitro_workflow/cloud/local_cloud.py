@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nitro_workflow.cloud.accounts import COMPUTE_ACCOUNT, DATA_ACCOUNT, REGION
 from nitro_workflow.cloud.cloud_protocol import Accounts, Cloud, Names, Observe, Patience, Trust
-from nitro_workflow.cloud.endpoint import Endpoint, read_cloud_file
+from nitro_workflow.cloud.endpoint import Endpoint, read_cloud_file, serving_pid
 from nitro_workflow.cloud.isolated_sessions import isolated_environment, isolated_session
 from nitro_workflow.errors import CloudUnavailable, LabError
 
@@ -192,7 +192,7 @@ class LocalCloud:
 
 def _until_ready(folder: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not (folder / "cloud" / "endpoint.json").exists():
+    while serving_pid(folder) != process.pid:
         if process.poll() is not None or time.monotonic() > deadline:
             raise CloudUnavailable(
                 (folder / "cloud.log").read_text(errors="replace")[-300:] or "it did not start",
